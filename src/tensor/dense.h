@@ -1,0 +1,13 @@
+/* Dense products through oneDNN: the only file that calls it (versions 2.6 and 3.x). Row-major fp32.
+ * Primitives are cached by shape, for the process, under a lock. */
+#ifndef TENSOR_DENSE_H
+#define TENSOR_DENSE_H
+
+#include "attn/attn.h"
+
+/* c (M, N) = a (M, K) op b, plus c itself if accumulate:  op b is b (K, N), or b^T with b (N, K) if transpose_b;
+ * a is (K, M) if transpose_a. bias (N) is added to every row if not NULL. */
+attn_status dense_multiply(int threads, int64_t M, int64_t N, int64_t K, const float *a, bool transpose_a, const float *b,
+                           bool transpose_b, const float *bias, bool accumulate, float *c);
+
+#endif

@@ -1,0 +1,54 @@
+/* The differentiable operations, as many as the models need. R stands for rows: all leading dimensions multiplied.
+ * Integer and mask arguments are read until tape_backward has run: the caller keeps them alive. */
+#ifndef TENSOR_OPERATIONS_H
+#define TENSOR_OPERATIONS_H
+
+#include "attn/attn.h"
+#include "tensor/tape.h"
+
+typedef enum activation {
+    ACTIVATION_NONE,
+    ACTIVATION_RELU,
+    ACTIVATION_GELU, /* x * Phi(x) by erf (Hendrycks and Gimpel 2016) */
+    ACTIVATION_SWISH /* x * sigmoid(x) (Ramachandran et al. 2017) */
+} activation;
+
+/* y[r] = scale * table[ids[r]]: table (V, D), ids of `rows` -> (rows, D). */
+tensor *tape_embed(tape *t, tensor *table, const int32_t *ids, int64_t rows, float scale);
+
+/* y = x + c with a constant c of x's shape that is not differentiated: positions (T, D) added to (B*T, D), row r taking
+ * c's row (r % period). */
+tensor *tape_add_rows(tape *t, tensor *x, const float *rows, int64_t period);
+
+/* y = act(x w^T + b): x (..., I), w (O, I), b (O) or NULL -> (..., O). */
+tensor *tape_linear(tape *t, tensor *x, tensor *w, tensor *b, activation act);
+
+/* y = LayerNorm(x + residual): over the last dimension, eps 1e-5; residual may be NULL.
+ * Ba et al., "Layer Normalization" (2016), equation 4. */
+tensor *tape_layer_norm(tape *t, tensor *x, tensor *residual, tensor *gamma, tensor *beta, float epsilon);
+
+tensor *tape_add(tape *t, tensor *x, tensor *y);
+
+/* Inverted dropout: y = x * keep / (1 - p); the identity when p is 0 or the tape infers. */
+tensor *tape_dropout(tape *t, tensor *x, float p);
+
+/* Which keys a query may see. */
+typedef struct attention_mask {
+    const int64_t *key_lengths; /* B lengths, NULL: all S keys */
+    bool causal;
+    int64_t query_offset; /* position of query 0 among the keys */
+} attention_mask;
+
+/* O = softmax(Q K^T / sqrt(D)) V through libattn: q (B*T, H*D), k (B*S, H*D), v (B*S, H*DV) -> (B*T, H*DV).
+ * weights: where to put the (B, H, T, S) attention weights, NULL for none. */
+tensor *tape_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads, attention_mask mask,
+                       float dropout, float *weights);
+
+/* Mean over the rows with targets[r] >= 0 of the label-smoothed cross-entropy, in nats (Szegedy et al. 2016, section 7):
+ *     (1 - e) * -log p[target] + e * mean_v(-log p[v])
+ * logits (R, V), targets of R (negative: row ignored) -> scalar (rank 0). The plain sum of -log p[target] over those rows goes
+ * to *nll if not NULL, as does their count to *counted. */
+tensor *tape_cross_entropy(tape *t, tensor *logits, const int32_t *targets, float smoothing, double *nll,
+                           int64_t *counted);
+
+#endif

@@ -1,0 +1,39 @@
+/* A model's parameters: named tensors over one run of values and one run of gradients, so that the optimizer, the
+ * gradient norm and a checkpoint each see a single flat array.
+ *
+ *     values  [ embedding........ | encoder.0.q.weight... | ... ]
+ *     grads   [ ................. | ..................... | ... ]   (training only)
+ */
+#ifndef TENSOR_PARAMETERS_H
+#define TENSOR_PARAMETERS_H
+
+#include "attn/attn.h"
+#include "tensor/tensor.h"
+
+typedef struct parameter {
+    char *name;
+    tensor tensor;
+} parameter;
+
+typedef struct parameters {
+    int64_t count, capacity;
+    parameter *items;
+    int64_t total;  /* floats in values and in grads */
+    float *values;  /* NULL until parameters_allocate */
+    float *grads;   /* NULL unless trainable */
+} parameters;
+
+/* Declares a parameter; its memory comes with parameters_allocate. Returns its index, -1 when memory is short. */
+int64_t parameters_declare(parameters *p, const char *name, int rank, const int64_t *shape);
+
+/* One zeroed allocation for all values, another for all gradients if `trainable`; afterwards every item's tensor points into them.
+ * Call once, after the last declaration. */
+attn_status parameters_allocate(parameters *p, bool trainable);
+
+/* NULL when there is none of that name. */
+tensor *parameters_find(parameters *p, const char *name);
+
+/* Frees everything and zeroes *p. */
+void parameters_destroy(parameters *p);
+
+#endif

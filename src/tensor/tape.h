@@ -1,0 +1,54 @@
+/* The tape: runs operations forward, remembers them, and runs them backward.
+ *
+ * Every operation lives in a file of its own with its backward pass beside it, takes the tape first and returns its
+ * result, which the tape's arena owns until the next tape_begin. A failure (no memory, an operator's status) is kept
+ * in the tape: later operations return at once with a tensor of zero size, and the caller asks tape_status once at the end.
+ *
+ * A tape in TAPE_INFER mode records nothing, gives no tensor a gradient and makes dropout the identity: the same code
+ * trains and runs a model. */
+#ifndef TENSOR_TAPE_H
+#define TENSOR_TAPE_H
+
+#include "attn/attn.h"
+#include "base/arena.h"
+#include "tensor/tensor.h"
+
+typedef enum tape_mode { TAPE_INFER, TAPE_TRAIN } tape_mode;
+
+typedef struct tape tape;
+
+/* threads: workers for every operation on this tape, 0 for parallel_default_threads(). */
+attn_status tape_create(tape **out, tape_mode mode, int threads);
+void tape_destroy(tape *t);
+
+/* Starts a new step: forgets all operations and gives their memory back. `key` seeds this step's dropout. */
+void tape_begin(tape *t, uint64_t key);
+
+/* Sets loss->grad to 1 and runs every recorded operation backward, last first. Gradients are added to what is there:
+ * the caller zeroes the parameters' gradients when a new sum begins. */
+attn_status tape_backward(tape *t, tensor *loss);
+
+/* The first failure since tape_begin, ATTN_OK if none. */
+attn_status tape_status(const tape *t);
+
+/* ---- for the authors of operations ------------------------------------------------------------------------- */
+
+typedef void (*tape_backward_function)(tape *t, void *operation);
+
+tape_mode tape_get_mode(const tape *t);
+int tape_threads(const tape *t);
+arena *tape_arena(tape *t);
+
+/* A result of this shape, values undefined, gradient zeroed when the tape trains. NULL once the tape has failed. */
+tensor *tape_result(tape *t, int rank, const int64_t *shape);
+
+/* Records an operation on a training tape: its state is `bytes` of zeroed arena memory. NULL when inferring or failed. */
+void *tape_record(tape *t, size_t bytes, tape_backward_function backward);
+
+/* A fresh key for an operation's random numbers: the step's key and the operation's ordinal. */
+uint64_t tape_key(tape *t);
+
+/* Keeps the first failure. */
+void tape_fail(tape *t, attn_status status);
+
+#endif

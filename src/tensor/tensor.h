@@ -1,0 +1,30 @@
+/* A tensor: fp32 values in row-major order, and beside them, where it is differentiated, its gradient. */
+#ifndef TENSOR_TENSOR_H
+#define TENSOR_TENSOR_H
+
+#include <stdint.h>
+
+#define TENSOR_MAX_RANK 4
+
+typedef struct tensor {
+    int rank;
+    int64_t shape[TENSOR_MAX_RANK];
+    float *value;
+    float *grad; /* same shape as value; NULL: a constant, or not on a training tape */
+} tensor;
+
+/* The product of the dimensions. */
+static inline int64_t tensor_count(const tensor *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->rank; i++) n *= t->shape[i];
+    return n;
+}
+
+/* All dimensions but the last, multiplied: a tensor seen as rows. */
+static inline int64_t tensor_rows(const tensor *t)
+{
+    return t->rank ? tensor_count(t) / (t->shape[t->rank - 1] ? t->shape[t->rank - 1] : 1) : 1;
+}
+
+#endif
