@@ -1,7 +1,35 @@
-#include <stdio.h>
+#include "commands.h"
+#include "failure.h"
 
-int main(void)
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int run(int argc, char **argv)
 {
-    fputs("attn: no command yet\n", stderr);
-    return 2;
+    if (argc < 2) {
+        command_help(1, argv);
+        return 2;
+    }
+    if (!strcmp(argv[1], "--version")) {
+        puts("attn " ATTN_CLI_VERSION);
+        return 0;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) return command_help(1, argv);
+    if (argv[1][0] == '-') {
+        fprintf(stderr, "attn: unknown option \"%s\"; options come after the command\nTry \"attn --help\".\n", argv[1]);
+        return 2;
+    }
+    const command *asked = command_find(argv[1]);
+    return asked ? asked->run(argc - 1, argv + 1) : command_unknown(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    int status = run(argc, argv);
+    /* An answer that did not arrive whole (a full disk) is a failure, whatever the command thought. */
+    errno = 0;
+    if ((fflush(stdout) || ferror(stdout)) && status == 0)
+        return failure(argc > 1 ? argv[1] : "help", "standard output: %s", errno ? strerror(errno) : "write error");
+    return status;
 }

@@ -1,0 +1,29 @@
+#include "commands.h"
+
+#include "suggestion.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const command command_table[] = {
+    {"help", "what a command does and which options it takes", command_help},
+};
+
+const size_t command_count = sizeof command_table / sizeof *command_table;
+
+const command *command_find(const char *name)
+{
+    for (size_t i = 0; i < command_count; i++)
+        if (!strcmp(command_table[i].name, name)) return &command_table[i];
+    return NULL;
+}
+
+int command_unknown(const char *name)
+{
+    suggestion nearest = suggestion_for(name, strlen(name));
+    for (size_t i = 0; i < command_count; i++) suggestion_offer(&nearest, command_table[i].name);
+    fprintf(stderr, "attn: unknown command \"%s\"", name);
+    if (nearest.word) fprintf(stderr, "; did you mean \"%s\"?", nearest.word);
+    fputs("\nTry \"attn --help\".\n", stderr);
+    return 2;
+}

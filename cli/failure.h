@@ -1,0 +1,12 @@
+/* How a command says that it could not do its work: one line on standard error, exit status 1.
+ * (Wrong usage is options_refuse's, exit status 2.) */
+#ifndef CLI_FAILURE_H
+#define CLI_FAILURE_H
+
+/* Prints `attn COMMAND: message` and returns 1, so that a command reads `return failure("translate", "%s", ...)`. */
+int failure(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same, with the message of this thread's last failed call into libattnseq (attn_seq_error). */
+int failure_of_library(const char *command);
+
+#endif
