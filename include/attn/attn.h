@@ -10,12 +10,43 @@
  *     HK  key and value heads; HK divides H D   head dimension of Q and K
  *                                           DV  head dimension of V and O
  *
- * Query head h reads key head h / (H / HK): HK = H is multi-head, HK = 1 multi-query, between them grouped-query.
- * Query i stands at position p = i + query_offset. Causal keeps the keys j <= p; a window (l, r) keeps
- * p - l <= j <= p + r.
+ * and b, h, i, j for one sequence, head, query and key of them. Query head h reads key head h / (H / HK): HK = H is
+ * multi-head, HK = 1 multi-query, between them grouped-query. Query i stands at position p = i + query_offset. Causal
+ * keeps the keys j <= p; a window (l, r) keeps p - l <= j <= p + r; offset 0 aligns the first query with the first key,
+ * S - T the last with the last.
+ *
+ * A call in short, arrays contiguous as (B, H, T, D):
+ *
+ *     attn_desc desc;
+ *     attn_desc_init(&desc, sizeof desc, B, H, HK, T, S, D, DV);
+ *     desc.q.data = q, desc.k.data = k, desc.v.data = v, desc.o.data = o;
+ *     desc.causal = true;
+ *     size_t size;
+ *     if (attn_forward_workspace_size(&desc, &size) != ATTN_OK) ... attn_error() says why ...
+ *     void *workspace = aligned_alloc(ATTN_ALIGNMENT, size);
+ *     if (attn_forward(&desc, workspace, size) != ATTN_OK) ...
+ *
+ * What holds for every function of this header:
+ *
+ * - Zero sizes. B, T, S, D and DV may be 0. A query without any key left (S = 0, or all of its keys masked) gives a row
+ *   of zeros, log-sum-exp -inf, and zero gradients. An array without elements may have NULL data.
+ * - Not-a-number. What a query attends to reaches its row: a NaN in row i of Q makes row i of O and its log-sum-exp NaN
+ *   if that query has a key left; a NaN in key j, or in its bias, does so to every row that attends to j; a NaN or
+ *   infinity in column c of value j makes element c NaN or infinite in every row that attends to j. What a query does
+ *   not attend to never reaches its row: keys and values masked in any way may hold anything, for the rows that they
+ *   are masked for. A score of +inf makes its row NaN; a score of -inf weighs 0.
+ * - Precision. Products and sums in the data's type (fp32), by fused multiply-adds in a fixed order; exponentials and
+ *   tanh within 2 units in the last place; a weight below 2^-126 of its row's largest is flushed to 0.
+ * - Bits. The same whatever the thread count, the batch around a sequence, the strides, and the keys beyond
+ *   key_lengths, on the same instruction set and the same T, D, DV and options.
+ * - Memory. Nothing is allocated: the caller brings a workspace of exactly the size that the query function tells, and
+ *   no T x S matrix is ever held. Two calls may run at once unless they share a workspace or an output.
+ * - Outputs must not overlap each other, nor any input, nor the workspace. Inputs may overlap. Data is aligned as its
+ *   type asks (4 bytes for fp32); more is not needed.
+ * - On any status but ATTN_OK nothing was written, and attn_error() names the field, its value and what was expected.
  *
  * Vaswani et al., "Attention Is All You Need" (2017), equation 1; computed block by block as in Dao et al.,
- * "FlashAttention" (2022), algorithm 1, so that no T x S matrix is ever held.
+ * "FlashAttention" (2022), algorithm 1.
  */
 #ifndef ATTN_ATTN_H
 #define ATTN_ATTN_H
@@ -34,6 +65,8 @@ extern "C" {
 #define ATTN_API
 #endif
 
+#define ATTN_ALIGNMENT 64 /* of a workspace, in bytes: a cache line, and the widest vector */
+
 /* What a call returns. The numbers are pinned: they never change their meaning. */
 typedef enum attn_status {
     ATTN_OK = 0,
@@ -47,9 +80,174 @@ typedef enum attn_status {
     ATTN_ERROR_INTERRUPTED = 8  /* the caller asked to stop; what was saved is whole */
 } attn_status;
 
-/* The message of this thread's last failed call into this library, with the offending value; "" before the first. Valid until
- * the thread's next call. Never NULL. */
+/* The message of this thread's last failed call into this library, with the offending value; "" before the first. Valid
+ * until the thread's next call. Never NULL. */
 ATTN_API const char *attn_error(void);
+
+/* The type of Q, K, V, O, the log-sum-exp, the bias and all gradients. Numbers pinned. */
+typedef enum attn_dtype { ATTN_DTYPE_F32 = 0 } attn_dtype;
+
+/* An array that is read: element (b, h, i, c) stands at data[b * batch + h * head + i * row + c]. Strides
+ * are in elements and may be 0 or negative; the last dimension is contiguous. So (B, H, T, D) has strides
+ * H * T * D, T * D, D; (B, T, H, D) has T * H * D, D, H * D; and packed (B, T, 3, H, D) has T * 3 * H * D, D, 3 * H *
+ * D. */
+typedef struct attn_view {
+    const void *data;
+    int64_t batch, head, row;
+} attn_view;
+
+/* An array that is written, laid out likewise; no two of its elements may share an address. */
+typedef struct attn_output {
+    void *data;
+    int64_t batch, head, row;
+} attn_output;
+
+/* A mask or bias that is read, (B, H, T, S): element (b, h, i, j) stands at
+ * data[b * batch + h * head + i * row + j * column]; a stride of 0 broadcasts along its dimension. */
+typedef struct attn_mask {
+    const void *data;
+    int64_t batch, head, row, column;
+} attn_mask;
+
+/* A bias gradient that is written, laid out likewise: a stride of 0 sums along its dimension, in a fixed order. */
+typedef struct attn_mask_output {
+    void *data;
+    int64_t batch, head, row, column;
+} attn_mask_output;
+
+/* One task of a parallel loop; worker is in 0 .. threads - 1, and no two tasks that run at once have the same. */
+typedef void (*attn_task)(void *argument, int64_t task, int worker);
+
+/* Who runs the tasks. A zeroed one is OpenMP (or the calling thread alone, in a library built without it) on the
+ * default number of threads: the affinity mask and the cgroup's CPU quota, asked once in the process's life. */
+typedef struct attn_parallel {
+    int threads; /* at most so many at once, 1 .. 1024; 0 is the default */
+    /* NULL, or the caller's own: run(user, threads, count, task, argument) must call task(argument, n, worker) once
+     * for each n in 0 .. count - 1 and return when all are done. In any order, on any threads; in order on the calling
+     * one, with worker 0, is fine: no task waits for another. */
+    void (*run)(void *user, int threads, int64_t count, attn_task task, void *argument);
+    void *user;
+} attn_parallel;
+
+/* Everything about one call. attn_desc_init fills it; then set what differs. */
+typedef struct attn_desc {
+    size_t struct_size; /* sizeof(attn_desc) where the caller was compiled; fields beyond it count as zero */
+    attn_dtype dtype;
+    int64_t B, H, HK, T, S, D, DV;
+    float scale; /* multiplies Q K^T; finite. 1 / sqrt(D) after attn_desc_init */
+
+    attn_view q;     /* (B, H, T, D) */
+    attn_view k;     /* (B, HK, S, D) */
+    attn_view v;     /* (B, HK, S, DV) */
+    attn_output o;   /* (B, H, T, DV): forward writes it, backward reads it */
+    attn_output lse; /* (B, H, T), row counts queries: log(sum of exp(score)), natural logarithm. Forward writes it, or
+                        not when data is NULL; backward reads it */
+
+    /* Which keys a query attends to: those that every given rule keeps. */
+    bool causal;                  /* keep j <= p */
+    int64_t window_left;          /* keep p - window_left <= j; -1: unbounded */
+    int64_t window_right;         /* keep j <= p + window_right; -1: unbounded */
+    int64_t query_offset;         /* p = i + query_offset; may be negative */
+    const int64_t *query_offsets; /* (B) one offset per sequence instead of query_offset, or NULL */
+    const int64_t *key_lengths;   /* (B) keep j < key_lengths[b], each in 0 .. S, or NULL; keys beyond are never read */
+    attn_mask mask;               /* bytes: keep where not 0. data NULL: none */
+    attn_mask bias;               /* added to the (capped) score; -inf masks. data NULL: none */
+
+    float softcap; /* c > 0 caps each score to c * tanh(score / c), before the bias; 0: none */
+
+    /* Dropout on the weights after the softmax: a weight is zeroed with this probability, else divided by 1 - dropout.
+     * Weight (h, i, j) of sequence b draws its number from Philox 4x32-10 with key dropout_keys[b] and counter
+     * (h, i, j) alone: a sequence keeps its draw in another batch. In [0, 1). */
+    float dropout;
+    const uint64_t *dropout_keys; /* (B); may be NULL when dropout is 0 */
+
+    /* What backward alone reads and writes. */
+    attn_view grad_o;           /* (B, H, T, DV) the loss's gradient by O */
+    attn_output grad_q;         /* (B, H, T, D), not computed when data is NULL; likewise the next three */
+    attn_output grad_k;         /* (B, HK, S, D) summed over the query heads that share a key head */
+    attn_output grad_v;         /* (B, HK, S, DV) */
+    attn_mask_output grad_bias; /* bias's gradient, summed over the dimensions whose stride is 0 */
+
+    attn_parallel parallel;
+} attn_desc;
+
+/* Fills *desc for these sizes: fp32; contiguous (B, H, T, D), (B, HK, S, D), (B, HK, S, DV), (B, H, T, DV) and
+ * (B, H, T) views and gradients, their data NULL; scale 1 / sqrt(D) (1 when D is 0); no mask, window, bias, cap or
+ * dropout; default threads. struct_size is sizeof(attn_desc); nothing beyond it is written. Sizes are checked when the
+ * descriptor is used. desc NULL is ignored. */
+ATTN_API void attn_desc_init(attn_desc *desc, size_t struct_size, int64_t B, int64_t H, int64_t HK, int64_t T,
+                             int64_t S, int64_t D, int64_t DV);
+
+/* Bytes of workspace that attn_forward needs for desc, into *size: at most 4 MB a thread for any T and S while
+ * D and DV are 512 or less. Data pointers and strides are not looked at; they may be NULL.
+ *
+ * ATTN_ERROR_ARGUMENT: desc or size NULL; a size negative, H or HK 0, HK not dividing H; a scale, softcap or dropout
+ * outside its range; a window below -1; threads outside 0 .. 1024; ATTN_CPU in the environment naming no instruction
+ * set. ATTN_ERROR_UNSUPPORTED: a dtype, or a field of a later version, that this version does not know.
+ * ATTN_ERROR_OVERFLOW: B * H * T * D or the like does not fit an int64_t. */
+ATTN_API attn_status attn_forward_workspace_size(const attn_desc *desc, size_t *size);
+
+/* O = softmax(mask(softcap(scale * Q K^T) + bias)) V and, where desc->lse has data, the log-sum-exp of each row's
+ * scores (dropout does not change it).
+ *
+ * Reads q, k, v and the masks; writes o and lse, nothing between their rows. workspace: at least the size that
+ * attn_forward_workspace_size told, aligned to ATTN_ALIGNMENT, contents undefined before and after; NULL when that size
+ * is 0. Thread-safe as long as outputs and workspace are its own.
+ *
+ * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: NULL data where the array has elements; a
+ * key_lengths entry outside 0 .. S; dropout without dropout_keys; an output whose dimension above 1 has stride 0.
+ * ATTN_ERROR_OVERFLOW: a view that spans more than the address space. ATTN_ERROR_WORKSPACE: see there. */
+ATTN_API attn_status attn_forward(const attn_desc *desc, void *workspace, size_t workspace_size);
+
+/* Bytes of workspace that attn_backward needs for desc, into *size: linear in T + S. Data is not read, but which of
+ * grad_q, grad_k, grad_v and grad_bias have data, and grad_bias's strides, count. Statuses as
+ * attn_forward_workspace_size. */
+ATTN_API attn_status attn_backward_workspace_size(const attn_desc *desc, size_t *size);
+
+/* The gradients of a loss L by Q, K, V and the bias, from dO = dL/dO and what forward left in o and lse. With
+ * P = softmax(...), M the dropout factors (0 or 1 / (1 - dropout); 1 without) and s the score before the cap:
+ *
+ *     dV = (P .* M)^T dO                  delta_i = sum over c of dO_ic * O_ic
+ *     dX = P .* (M .* (dO V^T) - delta)   dBias = dX
+ *     dS = dX .* (1 - tanh(s / softcap)^2)   (dX itself without a cap)
+ *     dQ = scale * dS K                   dK = scale * dS^T Q
+ *
+ * Reads q, k, v, o, lse, grad_o and the masks; writes, not adds to, each of grad_q, grad_k, grad_v and grad_bias that
+ * has data. The descriptor is forward's, with the same masks, cap, dropout and keys. Rows without any key left get and
+ * give zero gradients. Workspace and thread safety as attn_forward; bits do not depend on the thread count.
+ *
+ * Statuses as attn_forward, and ATTN_ERROR_ARGUMENT: o, lse or grad_o NULL where they have elements; grad_bias without
+ * bias, or with a dimension not broadcast that bias broadcasts.
+ * Dao et al., "FlashAttention" (2022), algorithm 4. */
+ATTN_API attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspace_size);
+
+/* A part of the weights: sequences batch .. batch + batches - 1, likewise heads and rows (queries). */
+typedef struct attn_region {
+    int64_t batch, batches;
+    int64_t head, heads;
+    int64_t row, rows;
+} attn_region;
+
+/* W = softmax(mask(softcap(scale * Q K^T) + bias)), for the chosen sequences, heads and queries only, so that the
+ * whole B x H x T x S array need not exist: w(b, h, i, j) is the weight of key j for query region->row + i of head
+ * region->head + h of sequence region->batch + b, for j in 0 .. S - 1. Without dropout, which is training's noise.
+ *
+ * Reads desc's q, k and masks; w is (batches, heads, rows, S), its last dimension contiguous. region NULL: all.
+ * A fully masked row is zeros. Needs no workspace: each row of w is its own. Thread-safe as long as w is its own.
+ *
+ * Statuses as attn_forward, and ATTN_ERROR_ARGUMENT: a region outside desc's sizes; w NULL. */
+ATTN_API attn_status attn_weights(const attn_desc *desc, const attn_region *region, const attn_output *w);
+
+/* This library's version, "major.minor.patch". */
+ATTN_API const char *attn_version(void);
+
+/* The processor's name as it gives it ("" where it gives none); the widest instruction set found on it that this
+ * library has kernels for; and the one that is used: the found one, or a narrower one that ATTN_CPU in the environment
+ * names when the library is first used. Each of the latter two is one of "scalar", "avx2" and "avx512". Never NULL. An
+ * ATTN_CPU that names none of them makes every operator call fail, and attn_cpu_used say "none". */
+ATTN_API const char *attn_cpu_name(void);
+ATTN_API const char *attn_cpu_found(void);
+ATTN_API const char *attn_cpu_used(void);
 
 #ifdef __cplusplus
 }

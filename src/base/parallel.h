@@ -5,13 +5,23 @@
 
 #include "attn/attn.h"
 
-typedef void (*parallel_task)(void *argument, int64_t task, int worker);
+#define PARALLEL_MAX_THREADS 1024
 
-/* The default worker count: the affinity mask and the cgroup's CPU quota, at least 1. */
+typedef attn_task parallel_task;
+
+/* The default worker count: the affinity mask and the cgroup's CPU quota, at least 1. Asked once, so that a workspace's
+ * size does not change under its caller. */
 int parallel_default_threads(void);
 
 /* Runs body(argument, task, worker) for every task, worker in 0 .. threads - 1, with OpenMP when built with it, in
- * order on the calling thread otherwise or when threads == 1. */
+ * order on the calling thread otherwise, or when threads == 1, or in a child that was forked after the loop's first use
+ * (OpenMP's threads do not survive a fork). */
 void parallel_for(int threads, int64_t count, parallel_task body, void *argument);
+
+/* The worker count that a caller's descriptor asks for: at least 1. */
+int parallel_workers(const attn_parallel *how);
+
+/* The same loop, run as a caller's descriptor says. */
+void parallel_run(const attn_parallel *how, int64_t count, parallel_task body, void *argument);
 
 #endif
