@@ -1,0 +1,206 @@
+#include "input/pieces.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <fstream>
+#include <new>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <sentencepiece_processor.h>
+#include <sentencepiece_trainer.h>
+
+extern "C" {
+#include "base/status.h"
+#include "input/pieces_check.h"
+}
+
+struct pieces {
+    sentencepiece::SentencePieceProcessor processor;
+};
+
+namespace
+{
+
+/* Every entry runs in here, so that no exception crosses into C. */
+template <typename Body> attn_status guarded(const char *what, Body body)
+{
+    try {
+        return body();
+    } catch (const std::bad_alloc &) {
+        return status_fail(ATTN_ERROR_MEMORY, "%s: out of memory", what);
+    } catch (const std::exception &e) {
+        return status_fail(ATTN_ERROR_FORMAT, "%s: %s", what, e.what());
+    } catch (...) {
+        return status_fail(ATTN_ERROR_FORMAT, "%s: SentencePiece failed without saying why", what);
+    }
+}
+
+/* Models are a few hundred kilobytes; the largest published ones a few megabytes. */
+constexpr std::streamoff largest_model = 64 << 20;
+
+attn_status read_model(const char *path, std::string *bytes)
+{
+    std::ifstream file(path, std::ios::binary | std::ios::ate);
+    if (!file) return status_fail(ATTN_ERROR_FILE, "%s: cannot open it: %s", path, strerror(errno));
+    std::streamoff size = file.tellg();
+    if (size < 0 || !file.seekg(0)) return status_fail(ATTN_ERROR_FILE, "%s: cannot read it", path);
+    if (size > largest_model)
+        return status_fail(ATTN_ERROR_FORMAT, "%s: %lld bytes, expected a SentencePiece model of at most %lld", path,
+                           (long long)size, (long long)largest_model);
+    bytes->resize((size_t)size);
+    if (size > 0 && !file.read(&(*bytes)[0], size)) return status_fail(ATTN_ERROR_FILE, "%s: cannot read it", path);
+    return ATTN_OK;
+}
+
+/* Feeds the caller's lines to the trainer without copying them all. */
+class LineIterator : public sentencepiece::SentenceIterator
+{
+  public:
+    LineIterator(const char *const *lines, int64_t count) : lines_(lines), count_(count)
+    {
+        load();
+    }
+    bool done() const override
+    {
+        return at_ >= count_;
+    }
+    void Next() override
+    {
+        at_++;
+        load();
+    }
+    const std::string &value() const override
+    {
+        return value_;
+    }
+    sentencepiece::util::Status status() const override
+    {
+        return sentencepiece::util::Status();
+    }
+
+  private:
+    void load()
+    {
+        if (!done()) value_ = lines_[at_];
+    }
+    const char *const *lines_;
+    int64_t count_, at_ = 0;
+    std::string value_;
+};
+
+char *copied(const std::string &s)
+{
+    char *copy = static_cast<char *>(malloc(s.size() + 1));
+    if (copy) memcpy(copy, s.data(), s.size() + 1);
+    return copy;
+}
+
+} // namespace
+
+extern "C" attn_status pieces_parse(pieces **out, const void *model, size_t bytes, const char *name)
+{
+    return guarded(name, [&] {
+        *out = nullptr;
+        attn_status s = pieces_check_model(model, bytes, name);
+        if (s != ATTN_OK) return s;
+        pieces *p = new pieces;
+        sentencepiece::util::Status loaded =
+            p->processor.LoadFromSerializedProto(std::string_view(static_cast<const char *>(model), bytes));
+        if (!loaded.ok()) {
+            delete p;
+            return status_fail(ATTN_ERROR_FORMAT, "%s: not a usable SentencePiece model: %s", name, loaded.message());
+        }
+        *out = p;
+        return ATTN_OK;
+    });
+}
+
+extern "C" attn_status pieces_open(pieces **out, const char *path)
+{
+    return guarded(path, [&] {
+        *out = nullptr;
+        std::string bytes;
+        attn_status s = read_model(path, &bytes);
+        if (s != ATTN_OK) return s;
+        return pieces_parse(out, bytes.data(), bytes.size(), path);
+    });
+}
+
+extern "C" void pieces_destroy(pieces *p)
+{
+    delete p;
+}
+
+extern "C" attn_status pieces_split(const pieces *p, const char *text, size_t bytes,
+                                    void (*each)(void *argument, const char *piece, size_t bytes), void *argument)
+{
+    return guarded("splitting into pieces", [&] {
+        std::vector<std::string> found;
+        sentencepiece::util::Status split = p->processor.Encode(std::string_view(text, bytes), &found);
+        if (!split.ok()) return status_fail(ATTN_ERROR_FORMAT, "splitting into pieces: %s", split.message());
+        for (const std::string &piece : found) each(argument, piece.data(), piece.size());
+        return ATTN_OK;
+    });
+}
+
+extern "C" attn_status pieces_join(const pieces *p, const char *const *piece, int64_t count, char **text)
+{
+    return guarded("joining pieces", [&] {
+        std::vector<std::string> list(piece, piece + count);
+        std::string joined;
+        sentencepiece::util::Status done = p->processor.Decode(list, &joined);
+        if (!done.ok()) return status_fail(ATTN_ERROR_FORMAT, "joining pieces: %s", done.message());
+        *text = copied(joined);
+        return *text ? ATTN_OK : status_fail(ATTN_ERROR_MEMORY, "joining pieces: out of memory");
+    });
+}
+
+extern "C" int64_t pieces_count(const pieces *p)
+{
+    return p->processor.GetPieceSize();
+}
+
+extern "C" const char *pieces_name(const pieces *p, int64_t id)
+{
+    if (id < 0 || id >= pieces_count(p)) return nullptr;
+    return p->processor.IdToPiece((int)id).c_str();
+}
+
+extern "C" bool pieces_is_special(const pieces *p, int64_t id)
+{
+    return id >= 0 && id < pieces_count(p) && (p->processor.IsControl((int)id) || p->processor.IsUnknown((int)id));
+}
+
+extern "C" attn_status pieces_train(const char *const *lines, int64_t count, int64_t vocabulary, uint32_t seed,
+                                    int threads, void **model, size_t *bytes)
+{
+    return guarded("training SentencePiece", [&] {
+        LineIterator iterator(lines, count);
+        sentencepiece::SetRandomGeneratorSeed(seed);
+        const std::unordered_map<std::string, std::string> options = {
+            {"model_type", "unigram"},
+            {"vocab_size", std::to_string(vocabulary)},
+            {"hard_vocab_limit", "false"},
+            /* Every character that occurs has a piece: nothing of the training text is unknown. */
+            {"character_coverage", "1.0"},
+            {"num_threads", std::to_string(threads)},
+            /* More lines than this teach the pieces nothing and cost memory. */
+            {"input_sentence_size", "2000000"},
+            {"shuffle_input_sentence", "true"},
+            {"minloglevel", "3"},
+        };
+        std::string trained;
+        sentencepiece::util::Status done = sentencepiece::SentencePieceTrainer::Train(options, &iterator, &trained);
+        if (!done.ok())
+            return status_fail(ATTN_ERROR_ARGUMENT, "training SentencePiece with %lld pieces on %lld lines: %s",
+                               (long long)vocabulary, (long long)count, done.message());
+        *model = copied(trained);
+        *bytes = trained.size();
+        return *model ? ATTN_OK : status_fail(ATTN_ERROR_MEMORY, "training SentencePiece: out of memory");
+    });
+}

@@ -1,0 +1,26 @@
+/* The numbering of a model's pieces: vocab.json, one object that maps each piece to its id. */
+#ifndef INPUT_VOCABULARY_H
+#define INPUT_VOCABULARY_H
+
+#include "attn/attn.h"
+
+typedef struct vocabulary vocabulary;
+
+attn_status vocabulary_open(vocabulary **out, const char *path);
+
+/* The same from memory; `name` is what messages call it. */
+attn_status vocabulary_parse(vocabulary **out, const char *json, size_t bytes, const char *name);
+
+/* NULL is ignored. */
+void vocabulary_destroy(vocabulary *v);
+
+/* The id of a piece, -1 when there is none. */
+int32_t vocabulary_find(const vocabulary *v, const char *piece, size_t bytes);
+
+/* The piece of an id; NULL out of range or when no piece has it. */
+const char *vocabulary_piece(const vocabulary *v, int32_t id);
+
+/* One more than the largest id. */
+int64_t vocabulary_size(const vocabulary *v);
+
+#endif

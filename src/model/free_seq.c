@@ -1,8 +1,0 @@
-#include "attn/seq.h"
-
-#include <stdlib.h>
-
-void attn_seq_free(void *memory)
-{
-    free(memory);
-}
