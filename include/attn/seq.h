@@ -65,6 +65,89 @@ ATTN_API attn_status attn_seq_model_describe(const attn_seq_model *model, attn_s
 
 /* ---- looking inside ---------------------------------------------------------------------------------------- */
 
+/* One matrix to be drawn: rows top down, columns left to right, each cell coloured by where its value stands between low
+ * and high. Values outside are drawn as the nearer end, NaN as grey. Labels are UTF-8; what is no valid UTF-8 is shown as
+ * U+FFFD, and control characters as a space. */
+typedef struct attn_seq_heat_map {
+    size_t struct_size;               /* set by attn_seq_heat_map_init */
+    int64_t rows, columns;            /* each 1 to 65536 */
+    const float *values;              /* (rows, columns), not NULL */
+    const char *const *row_labels;    /* of rows, or NULL: numbers */
+    const char *const *column_labels; /* of columns, or NULL: numbers */
+    const char *title;                /* NULL: none */
+    const char *row_axis;             /* what the rows are, "translation"; NULL: not said */
+    const char *column_axis;
+    float low, high;                  /* finite, low < high; 0 and 1 after init */
+} attn_seq_heat_map;
+
+ATTN_API void attn_seq_heat_map_init(attn_seq_heat_map *map);
+
+/* Draws the map into a PNG file, which replaces `path` only when it is whole. Cells are at most 40 pixels wide; a matrix of
+ * more than 2048 rows or columns is averaged down to that, and labels are left out where they could not be read, so that no
+ * picture is larger than 2600 x 2600 pixels. Text is set by Pango: any script that an installed font covers.
+ *
+ * Thread safety: may run in several threads at once.
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (NULL, a size or a scale outside the above); ATTN_ERROR_FILE; ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_heat_map_write_png(const attn_seq_heat_map *map, const char *path);
+
+typedef enum attn_seq_colours {
+    ATTN_SEQ_COLOURS_NONE = 0, /* no escape sequence at all: percentages of the scale */
+    ATTN_SEQ_COLOURS_256 = 1,
+    ATTN_SEQ_COLOURS_TRUE = 2  /* 24 bits */
+} attn_seq_colours;
+
+/* Draws the map as lines of UTF-8 text for a terminal that is `width` (20 to 10000) characters wide; columns that do not
+ * fit follow below in further bands. *text receives the lines, each ended by a line feed, to be freed by attn_seq_free;
+ * NULL on failure.
+ *
+ * Thread safety: may run in several threads at once.
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT; ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_heat_map_draw(const attn_seq_heat_map *map, attn_seq_colours colours, int64_t width,
+                                            char **text);
+
+typedef enum attn_seq_attention_kind {
+    ATTN_SEQ_ATTENTION_CROSS = 0,   /* the translation attends to the source: rows target, columns source */
+    ATTN_SEQ_ATTENTION_ENCODER = 1, /* the source attends to itself */
+    ATTN_SEQ_ATTENTION_DECODER = 2  /* the translation attends to what was written of it so far */
+} attn_seq_attention_kind;
+
+/* One kind's weights in every layer and head. */
+typedef struct attn_seq_attention {
+    attn_seq_attention_kind kind;
+    int64_t layers, heads;            /* at least 1 */
+    int64_t rows, columns;            /* queries and keys, at least 1 */
+    const float *weights;             /* (layers, heads, rows, columns), each 0 to 1 */
+    const char *const *row_labels;    /* pieces, UTF-8, not NULL */
+    const char *const *column_labels; /* pieces, UTF-8, not NULL */
+} attn_seq_attention;
+
+/* mean(rows, columns) = the mean of the weights over the layers and heads that are asked for; layer -1 asks for all layers,
+ * head -1 for all heads. mean must not overlap the weights. The sum runs in fp64, layer by layer, head by head.
+ *
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (no such layer or head). */
+ATTN_API attn_status attn_seq_attention_mean(const attn_seq_attention *attention, int64_t layer, int64_t head, float *mean);
+
+/* What one sentence attended to. */
+typedef struct attn_seq_attention_sentence {
+    const char *source, *target;         /* whole, as text, UTF-8 */
+    const attn_seq_attention *attention; /* kinds that are there, in the order in which the page offers them */
+    size_t attention_count;              /* at least 1 */
+} attn_seq_attention_sentence;
+
+/* Writes one HTML file that needs nothing else: a chooser of sentence (where there are several), kind, layer and head, each
+ * with its mean, the map with both sentences as axes, and the sentences themselves, where pointing at a piece shades what
+ * it attends to. Works offline, by keyboard, on light and dark screens. Weights are kept to 4 decimals. The file replaces
+ * `path` only when it is whole.
+ *
+ * Thread safety: may run in several threads at once.
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (NULL, a size below 1, or more than 2^25 weights in all, which no browser would
+ * show: draw the one map that matters as PNG then); ATTN_ERROR_FILE; ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_attention_write_html(const attn_seq_attention_sentence *sentences, size_t count,
+                                                   const char *path);
+
+/* Frees what a function of this library gave to its caller; NULL is ignored. */
+ATTN_API void attn_seq_free(void *memory);
+
 /* ---- arrays in files (npy) --------------------------------------------------------------------------------- */
 
 #ifdef __cplusplus

@@ -1,0 +1,57 @@
+# What people type. CMakeLists.txt and CMakePresets.json do the work; tools/deps sees to the packages.
+PRESET ?= release
+PREFIX ?= /usr/local
+CMAKE_FLAGS ?=
+BUILD := build/$(PRESET)
+
+.PHONY: all help deps configure build demo test nightly bench bench-models install format lint clean
+
+all: build
+
+help:
+	@echo 'make               build libattn, libattnseq and the command attn (in $(BUILD))'
+	@echo 'make demo          translate a few sentences and show what they attended to'
+	@echo 'make test          build and run the tests'
+	@echo 'make nightly       run the long tests too'
+	@echo 'make bench         speed of the operator, as a ratio to this CPU'"'"'s FMA peak'
+	@echo 'make bench-models  speed of training and translating, beside PyTorch and CTranslate2 if installed'
+	@echo 'make install       install to PREFIX=$(PREFIX) (DESTDIR is honoured)'
+	@echo 'make deps          install the packages that the build needs, or name them'
+	@echo 'make format        lay out the C files with clang-format; make lint checks them and the rules of the tree'
+	@echo 'PRESET=release|debug|asan|tsan|clang|fuzz chooses another build; CMAKE_FLAGS=... adds options.'
+
+deps:
+	@tools/deps
+
+configure: deps
+	@if [ ! -e $(BUILD)/build.ninja ] || [ -n "$(CMAKE_FLAGS)" ]; then cmake --preset $(PRESET) $(CMAKE_FLAGS); fi
+
+build: configure
+	@cmake --build --preset $(PRESET)
+
+demo: build
+	@tools/demo $(BUILD)
+
+test: build
+	@ctest --preset $(PRESET)
+
+nightly: build
+	@ctest --preset nightly
+
+bench: build
+	@cmake --build --preset $(PRESET) --target bench
+
+bench-models: build
+	@cmake --build --preset $(PRESET) --target bench-models
+
+install: build
+	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)'
+
+format:
+	@git ls-files '*.c' '*.h' '*.cc' | xargs clang-format-14 -i
+
+lint: configure
+	@ctest --test-dir $(BUILD) -R '^tree/' --output-on-failure
+
+clean:
+	@rm -rf build

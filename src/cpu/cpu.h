@@ -1,0 +1,28 @@
+/* What this CPU has, asked once. The levels are ordered: each one includes those before it. */
+#ifndef CPU_CPU_H
+#define CPU_CPU_H
+
+typedef enum cpu_level {
+    CPU_SCALAR = 0, /* strict C, on every machine */
+    CPU_AVX2 = 1,   /* AVX2 and FMA */
+    CPU_AVX512 = 2  /* AVX-512 F, BW, DQ and VL */
+} cpu_level;
+
+typedef struct cpu_report {
+    cpu_level found;        /* what the CPU has and the operating system saves */
+    cpu_level used;         /* found, capped by ATTN_CPU */
+    char requested[32];     /* ATTN_CPU as it was given (cut to fit), "" if unset or empty */
+    int requested_is_known; /* 0: ATTN_CPU holds no level's name, and caps nothing; attn info says so */
+    char brand[49];         /* the CPU's own name, "" if it has none */
+} cpu_report;
+
+/* Filled on the first call, the same ever after. Safe from any thread. */
+const cpu_report *cpu_detect(void);
+
+/* "scalar", "avx2", "avx512": the names that ATTN_CPU takes. */
+const char *cpu_level_name(cpu_level level);
+
+/* The level of that name; 0 when there is none, and *level stays as it is. */
+int cpu_level_parse(const char *name, cpu_level *level);
+
+#endif

@@ -1,0 +1,96 @@
+#include "cpu/cpu.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+/* XCR0: which register files the operating system saves. A CPU that has AVX-512 under a system that does not save it
+ * faults. */
+static uint64_t saved_registers(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static cpu_level find_level(void)
+{
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d)) return CPU_SCALAR;
+    const unsigned needed = bit_OSXSAVE | bit_AVX | bit_FMA;
+    if ((c & needed) != needed) return CPU_SCALAR;
+    uint64_t saved = saved_registers();
+    if ((saved & 0x6) != 0x6) return CPU_SCALAR; /* XMM and YMM */
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return CPU_SCALAR;
+    if (!(b & bit_AVX2)) return CPU_SCALAR;
+    const unsigned wide = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
+    if ((b & wide) != wide) return CPU_AVX2;
+    if ((saved & 0xe6) != 0xe6) return CPU_AVX2; /* and opmask, upper ZMM, ZMM16-31 */
+    return CPU_AVX512;
+}
+
+static void find_brand(char brand[49])
+{
+    unsigned words[12];
+    brand[0] = 0;
+    if ((unsigned)__get_cpuid_max(0x80000000u, NULL) < 0x80000004u) return; /* an int in clang's header */
+    for (unsigned i = 0; i < 3; i++)
+        __get_cpuid(0x80000002u + i, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2], &words[4 * i + 3]);
+    memcpy(brand, words, 48);
+    brand[48] = 0;
+}
+#else
+static cpu_level find_level(void)
+{
+    return CPU_SCALAR;
+}
+
+static void find_brand(char brand[49])
+{
+    brand[0] = 0;
+}
+#endif
+
+static const char *const level_names[] = {"scalar", "avx2", "avx512"};
+
+const char *cpu_level_name(cpu_level level)
+{
+    return level_names[level];
+}
+
+int cpu_level_parse(const char *name, cpu_level *level)
+{
+    for (int i = 0; i < (int)(sizeof level_names / sizeof *level_names); i++) {
+        if (strcmp(name, level_names[i]) != 0) continue;
+        *level = (cpu_level)i;
+        return 1;
+    }
+    return 0;
+}
+
+static cpu_report report;
+
+static void detect(void)
+{
+    report.found = report.used = find_level();
+    report.requested_is_known = 1;
+    find_brand(report.brand);
+    const char *cap = getenv("ATTN_CPU");
+    if (!cap || !*cap) return;
+    snprintf(report.requested, sizeof report.requested, "%s", cap);
+    cpu_level level;
+    report.requested_is_known = cpu_level_parse(cap, &level);
+    if (report.requested_is_known && level < report.found) report.used = level;
+}
+
+const cpu_report *cpu_detect(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, detect);
+    return &report;
+}

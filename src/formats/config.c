@@ -1,0 +1,247 @@
+#include "formats/config.h"
+
+#include "base/status.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct config {
+    char *name;
+    json_t *root;
+    attn_status status;
+    char message[600]; /* the first failure's words */
+};
+
+static attn_status no_memory(const char *name)
+{
+    return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to read it", name);
+}
+
+attn_status config_parse(config **out, const char *name, const char *text, size_t bytes)
+{
+    *out = NULL;
+    json_error_t error;
+    json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+    if (!root)
+        return status_fail(ATTN_ERROR_FORMAT, "%s: line %d, column %d: %s, expected JSON", name, error.line,
+                           error.column, error.text);
+    if (!json_is_object(root)) {
+        json_decref(root);
+        return status_fail(ATTN_ERROR_FORMAT, "%s: expected a JSON object, found something else", name);
+    }
+    config *c = calloc(1, sizeof *c);
+    if (c) c->name = strdup(name);
+    if (!c || !c->name) {
+        free(c);
+        json_decref(root);
+        return no_memory(name);
+    }
+    c->root = root;
+    *out = c;
+    return ATTN_OK;
+}
+
+/* The whole file, malloc'ed. Read in growing pieces, so that the size that a pipe or a device claims does not matter.
+ */
+static attn_status read_all(const char *path, char **text, size_t *bytes)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f) return status_fail(ATTN_ERROR_FILE, "%s: cannot read: %s", path, strerror(errno));
+    size_t size = 0, room = 0;
+    char *all = NULL;
+    for (;;) {
+        if (size == room) {
+            room = room ? room * 2 : 1 << 14;
+            char *larger = room <= 2 * CONFIG_MOST_BYTES ? realloc(all, room) : NULL;
+            if (!larger) break;
+            all = larger;
+        }
+        size_t got = fread(all + size, 1, room - size, f);
+        if (got == 0) break;
+        size += got;
+    }
+    int failed = ferror(f), error = errno;
+    bool whole = feof(f);
+    fclose(f);
+    if (whole && size <= CONFIG_MOST_BYTES) {
+        *text = all;
+        *bytes = size;
+        return ATTN_OK;
+    }
+    free(all);
+    if (failed) return status_fail(ATTN_ERROR_FILE, "%s: cannot read: %s", path, strerror(error));
+    if (size >= CONFIG_MOST_BYTES)
+        return status_fail(ATTN_ERROR_FORMAT, "%s: longer than the %zu bytes expected at most", path,
+                           CONFIG_MOST_BYTES);
+    return no_memory(path);
+}
+
+attn_status config_open(config **out, const char *path)
+{
+    *out = NULL;
+    char *text = NULL;
+    size_t bytes = 0;
+    attn_status status = read_all(path, &text, &bytes);
+    if (status != ATTN_OK) return status;
+    status = config_parse(out, path, text, bytes);
+    free(text);
+    return status;
+}
+
+void config_destroy(config *c)
+{
+    if (!c) return;
+    json_decref(c->root);
+    free(c->name);
+    free(c);
+}
+
+attn_status config_status(const config *c)
+{
+    return c->status == ATTN_OK ? ATTN_OK : status_fail(c->status, "%s", c->message);
+}
+
+/* JSON's null counts as absent: Python writes None so. */
+static json_t *present(const config *c, const char *field)
+{
+    json_t *value = json_object_get(c->root, field);
+    return json_is_null(value) ? NULL : value;
+}
+
+bool config_has(const config *c, const char *field)
+{
+    return present(c, field) != NULL;
+}
+
+/* A value as a message shows it, cut short. */
+static void show(const json_t *value, char *text, size_t size)
+{
+    char *dumped = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+    size_t most = 60 < size ? 60 : size - 1;
+    if (!value)
+        snprintf(text, size, "missing");
+    else if (!dumped)
+        snprintf(text, size, "unreadable");
+    else if (strlen(dumped) <= most)
+        snprintf(text, size, "%s", dumped);
+    else
+        snprintf(text, size, "%.*s...", (int)most - 3, dumped);
+    free(dumped);
+}
+
+static void refuse_value(config *c, attn_status status, const char *field, const json_t *value, const char *expectation)
+{
+    if (c->status != ATTN_OK) return;
+    char text[80];
+    show(value, text, sizeof text);
+    c->status = status;
+    snprintf(c->message, sizeof c->message, "%s: %.80s is %s, expected %s", c->name, field, text, expectation);
+}
+
+void config_refuse(config *c, attn_status status, const char *field, const char *expectation)
+{
+    refuse_value(c, status, field, json_object_get(c->root, field), expectation);
+}
+
+static bool integer_in(const json_t *value, int64_t least, int64_t most, int64_t *integer)
+{
+    if (!json_is_integer(value)) return false;
+    *integer = (int64_t)json_integer_value(value);
+    return *integer >= least && *integer <= most;
+}
+
+static void refuse_integer(config *c, const char *field, const json_t *value, int64_t least, int64_t most)
+{
+    char expectation[80];
+    snprintf(expectation, sizeof expectation, "an integer from %lld to %lld", (long long)least, (long long)most);
+    refuse_value(c, ATTN_ERROR_FORMAT, field, value, expectation);
+}
+
+int64_t config_integer(config *c, const char *field, int64_t least, int64_t most)
+{
+    int64_t integer;
+    json_t *value = json_object_get(c->root, field);
+    if (integer_in(value, least, most, &integer)) return integer;
+    refuse_integer(c, field, value, least, most);
+    return least;
+}
+
+int64_t config_integer_or(config *c, const char *field, int64_t least, int64_t most, int64_t fallback)
+{
+    return config_has(c, field) ? config_integer(c, field, least, most) : fallback;
+}
+
+double config_number_or(config *c, const char *field, double least, double most, double fallback)
+{
+    json_t *value = present(c, field);
+    if (!value) return fallback;
+    double number = json_number_value(value);
+    if (json_is_number(value) && isfinite(number) && number >= least && number <= most) return number;
+    char expectation[80];
+    snprintf(expectation, sizeof expectation, "a number from %g to %g", least, most);
+    refuse_value(c, ATTN_ERROR_FORMAT, field, value, expectation);
+    return fallback;
+}
+
+bool config_bool_or(config *c, const char *field, bool fallback)
+{
+    json_t *value = present(c, field);
+    if (!value) return fallback;
+    if (json_is_boolean(value)) return json_is_true(value);
+    refuse_value(c, ATTN_ERROR_FORMAT, field, value, "true or false");
+    return fallback;
+}
+
+const char *config_string(config *c, const char *field)
+{
+    json_t *value = json_object_get(c->root, field);
+    if (json_is_string(value)) return json_string_value(value);
+    refuse_value(c, ATTN_ERROR_FORMAT, field, value, "a string");
+    return "";
+}
+
+const char *config_string_or(config *c, const char *field, const char *fallback)
+{
+    return config_has(c, field) ? config_string(c, field) : fallback;
+}
+
+int config_choice_or(config *c, const char *field, const char *const *names, int fallback)
+{
+    json_t *value = present(c, field);
+    if (!value) return fallback;
+    char expectation[300] = "one of";
+    for (int i = 0; names[i]; i++) {
+        if (json_is_string(value) && strcmp(json_string_value(value), names[i]) == 0) return i;
+        size_t used = strlen(expectation);
+        snprintf(expectation + used, sizeof expectation - used, "%s %s", i ? "," : "", names[i]);
+    }
+    refuse_value(c, ATTN_ERROR_UNSUPPORTED, field, value, expectation);
+    return fallback;
+}
+
+attn_status config_each_integer(config *c, int64_t least, int64_t most,
+                                void (*each)(void *argument, const char *name, int64_t value), void *argument)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(c->root, name, value)
+    {
+        int64_t integer;
+        if (integer_in(value, least, most, &integer)) {
+            each(argument, name, integer);
+            continue;
+        }
+        refuse_integer(c, name, value, least, most);
+        break;
+    }
+    return config_status(c);
+}
+
+int64_t config_count(const config *c)
+{
+    return (int64_t)json_object_size(c->root);
+}

@@ -1,0 +1,34 @@
+/* One vector type and its few inline operations, so that a kernel has one body. A body includes this header alone and
+ * is built once per instruction set, which the build names by KERNEL_SCALAR, KERNEL_AVX2 or KERNEL_AVX512.
+ *
+ *   vec    SIMD_LANES floats        ivec   SIMD_LANES uint32_t        vmask  one bit of truth per lane
+ *   SIMD_REGISTERS                  vector registers that the set has
+ *   SIMD_NAMED(f)                   the external name of f in this instruction set: f_avx512
+ *
+ *   vec_load, vec_store             unaligned, all lanes
+ *   vec_load_n, vec_store_n         the first n lanes; the others read as 0 and are not touched, n <= 0 touches nothing
+ *   vec_fma(a, b, c)                a * b + c, rounded once in vectors, twice in the scalar twin
+ *   vec_max, vec_min(a, b)          b when either is NaN
+ *   vec_round                       to nearest, ties to even
+ *   vec_scale2(x, n)                x * 2^n for an integral n in -126 .. 127
+ *   vec_less, vec_equal             false on NaN
+ *   vec_select(m, yes, no)
+ *   vec_sum, vec_largest            over the lanes, in a fixed order
+ *   mask_first(n)                   the first n lanes
+ *   mask_load_bytes(p, n)           lane i is true if i < n and p[i] is not zero
+ *   ivec_multiply_wide(a, f, &h)    the low words of a * f; the high ones in h
+ *   ivec_less                       unsigned */
+#ifndef KERNELS_SIMD_H
+#define KERNELS_SIMD_H
+
+#if defined(KERNEL_AVX512)
+#include "kernels/simd_avx512.h"
+#elif defined(KERNEL_AVX2)
+#include "kernels/simd_avx2.h"
+#elif defined(KERNEL_SCALAR)
+#include "kernels/simd_scalar.h"
+#else
+#error "a kernel's body is built with KERNEL_SCALAR, KERNEL_AVX2 or KERNEL_AVX512"
+#endif
+
+#endif

@@ -1,0 +1,171 @@
+/* Eight lanes: AVX2 with FMA. The operations are described in simd.h. */
+#ifndef KERNELS_SIMD_AVX2_H
+#define KERNELS_SIMD_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#define SIMD_LANES 8
+#define SIMD_REGISTERS 16
+#define SIMD_NAMED(name) name##_avx2
+
+typedef __m256 vec;
+typedef __m256i ivec;
+typedef __m256 vmask; /* all bits of a lane, or none */
+
+static inline vec vec_zero(void)
+{
+    return _mm256_setzero_ps();
+}
+static inline vec vec_set1(float x)
+{
+    return _mm256_set1_ps(x);
+}
+static inline vec vec_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+static inline void vec_store(float *p, vec x)
+{
+    _mm256_storeu_ps(p, x);
+}
+static inline ivec ivec_iota(void)
+{
+    return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+}
+static inline vmask mask_first(int n)
+{
+    return _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(n), ivec_iota()));
+}
+static inline vec vec_load_n(const float *p, int n)
+{
+    return _mm256_maskload_ps(p, _mm256_castps_si256(mask_first(n)));
+}
+static inline void vec_store_n(float *p, vec x, int n)
+{
+    _mm256_maskstore_ps(p, _mm256_castps_si256(mask_first(n)), x);
+}
+static inline vec vec_add(vec a, vec b)
+{
+    return _mm256_add_ps(a, b);
+}
+static inline vec vec_sub(vec a, vec b)
+{
+    return _mm256_sub_ps(a, b);
+}
+static inline vec vec_mul(vec a, vec b)
+{
+    return _mm256_mul_ps(a, b);
+}
+static inline vec vec_div(vec a, vec b)
+{
+    return _mm256_div_ps(a, b);
+}
+static inline vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+static inline vec vec_max(vec a, vec b)
+{
+    return _mm256_max_ps(a, b);
+}
+static inline vec vec_min(vec a, vec b)
+{
+    return _mm256_min_ps(a, b);
+}
+static inline vec vec_abs(vec a)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
+}
+static inline vec vec_round(vec a)
+{
+    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+static inline vec vec_scale2(vec x, vec n)
+{
+    __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    return _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));
+}
+static inline vmask vec_less(vec a, vec b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_LT_OQ);
+}
+static inline vmask vec_equal(vec a, vec b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_EQ_OQ);
+}
+static inline vec vec_select(vmask m, vec yes, vec no)
+{
+    return _mm256_blendv_ps(no, yes, m);
+}
+static inline vmask mask_and(vmask a, vmask b)
+{
+    return _mm256_and_ps(a, b);
+}
+static inline vmask mask_or(vmask a, vmask b)
+{
+    return _mm256_or_ps(a, b);
+}
+static inline vmask mask_not(vmask a)
+{
+    return _mm256_xor_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(-1)));
+}
+static inline int mask_any(vmask a)
+{
+    return _mm256_movemask_ps(a) != 0;
+}
+static inline vmask mask_load_bytes(const uint8_t *p, int n)
+{
+    uint64_t bytes = 0;
+    memcpy(&bytes, p, n < 8 ? (n > 0 ? (size_t)n : 0) : 8);
+    __m256i wide = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)bytes));
+    return _mm256_castsi256_ps(_mm256_cmpgt_epi32(wide, _mm256_setzero_si256()));
+}
+static inline float vec_sum(vec a)
+{
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+}
+static inline float vec_largest(vec a)
+{
+    __m128 x = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+}
+
+static inline ivec ivec_set1(uint32_t x)
+{
+    return _mm256_set1_epi32((int)x);
+}
+static inline ivec ivec_load(const uint32_t *p)
+{
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+static inline void ivec_store(uint32_t *p, ivec a)
+{
+    _mm256_storeu_si256((__m256i *)p, a);
+}
+static inline ivec ivec_add(ivec a, ivec b)
+{
+    return _mm256_add_epi32(a, b);
+}
+static inline ivec ivec_xor(ivec a, ivec b)
+{
+    return _mm256_xor_si256(a, b);
+}
+static inline ivec ivec_multiply_wide(ivec a, uint32_t factor, ivec *high)
+{
+    __m256i f = _mm256_set1_epi32((int)factor);
+    __m256i even = _mm256_mul_epu32(a, f), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), f);
+    *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+    return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+}
+static inline vmask ivec_less(ivec a, ivec b)
+{
+    const __m256i sign = _mm256_set1_epi32((int)0x80000000u);
+    return _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_xor_si256(b, sign), _mm256_xor_si256(a, sign)));
+}
+
+#endif

@@ -1,0 +1,168 @@
+/* Sixteen lanes: AVX-512 F, BW, DQ and VL. The operations are described in simd.h. */
+#ifndef KERNELS_SIMD_AVX512_H
+#define KERNELS_SIMD_AVX512_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define SIMD_LANES 16
+#define SIMD_REGISTERS 32
+#define SIMD_NAMED(name) name##_avx512
+
+typedef __m512 vec;
+typedef __m512i ivec;
+typedef __mmask16 vmask;
+
+static inline vec vec_zero(void)
+{
+    return _mm512_setzero_ps();
+}
+static inline vec vec_set1(float x)
+{
+    return _mm512_set1_ps(x);
+}
+static inline vec vec_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+static inline void vec_store(float *p, vec x)
+{
+    _mm512_storeu_ps(p, x);
+}
+static inline vmask mask_first(int n)
+{
+    return (vmask)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1);
+}
+static inline vec vec_load_n(const float *p, int n)
+{
+    return _mm512_maskz_loadu_ps(mask_first(n), p);
+}
+static inline void vec_store_n(float *p, vec x, int n)
+{
+    _mm512_mask_storeu_ps(p, mask_first(n), x);
+}
+static inline vec vec_add(vec a, vec b)
+{
+    return _mm512_add_ps(a, b);
+}
+static inline vec vec_sub(vec a, vec b)
+{
+    return _mm512_sub_ps(a, b);
+}
+static inline vec vec_mul(vec a, vec b)
+{
+    return _mm512_mul_ps(a, b);
+}
+static inline vec vec_div(vec a, vec b)
+{
+    return _mm512_div_ps(a, b);
+}
+static inline vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+static inline vec vec_max(vec a, vec b)
+{
+    return _mm512_max_ps(a, b);
+}
+static inline vec vec_min(vec a, vec b)
+{
+    return _mm512_min_ps(a, b);
+}
+static inline vec vec_abs(vec a)
+{
+    return _mm512_abs_ps(a);
+}
+static inline vec vec_round(vec a)
+{
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+static inline vec vec_scale2(vec x, vec n)
+{
+    return _mm512_scalef_ps(x, n);
+}
+static inline vmask vec_less(vec a, vec b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
+}
+static inline vmask vec_equal(vec a, vec b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
+}
+static inline vec vec_select(vmask m, vec yes, vec no)
+{
+    return _mm512_mask_blend_ps(m, no, yes);
+}
+static inline vmask mask_and(vmask a, vmask b)
+{
+    return (vmask)(a & b);
+}
+static inline vmask mask_or(vmask a, vmask b)
+{
+    return (vmask)(a | b);
+}
+static inline vmask mask_not(vmask a)
+{
+    return (vmask)~a;
+}
+static inline int mask_any(vmask a)
+{
+    return a != 0;
+}
+static inline vmask mask_load_bytes(const uint8_t *p, int n)
+{
+    __m128i bytes = _mm_maskz_loadu_epi8(mask_first(n), p);
+    return _mm_test_epi8_mask(bytes, bytes);
+}
+static inline float vec_sum(vec a)
+{
+    __m256 y = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128(y), _mm256_extractf128_ps(y, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+}
+static inline float vec_largest(vec a)
+{
+    __m256 y = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    __m128 x = _mm_max_ps(_mm256_castps256_ps128(y), _mm256_extractf128_ps(y, 1));
+    x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+}
+
+static inline ivec ivec_set1(uint32_t x)
+{
+    return _mm512_set1_epi32((int)x);
+}
+static inline ivec ivec_iota(void)
+{
+    return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+static inline ivec ivec_load(const uint32_t *p)
+{
+    return _mm512_loadu_si512(p);
+}
+static inline void ivec_store(uint32_t *p, ivec a)
+{
+    _mm512_storeu_si512(p, a);
+}
+static inline ivec ivec_add(ivec a, ivec b)
+{
+    return _mm512_add_epi32(a, b);
+}
+static inline ivec ivec_xor(ivec a, ivec b)
+{
+    return _mm512_xor_si512(a, b);
+}
+static inline ivec ivec_multiply_wide(ivec a, uint32_t factor, ivec *high)
+{
+    __m512i f = _mm512_set1_epi32((int)factor);
+    __m512i even = _mm512_mul_epu32(a, f), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), f);
+    *high = _mm512_mask_mov_epi32(_mm512_srli_epi64(even, 32), 0xaaaa, odd);
+    return _mm512_mask_mov_epi32(even, 0xaaaa, _mm512_slli_epi64(odd, 32));
+}
+static inline vmask ivec_less(ivec a, ivec b)
+{
+    return _mm512_cmplt_epu32_mask(a, b);
+}
+
+#endif

@@ -1,0 +1,59 @@
+#include "kernels/kernels.h"
+
+#include <pthread.h>
+
+peak_kernel peak_scalar;
+
+static void fill_scalar(kernel_table *table)
+{
+    table->level = CPU_SCALAR;
+    table->lanes = 1;
+    table->peak = peak_scalar;
+}
+
+#if defined(__x86_64__)
+peak_kernel peak_avx2, peak_avx512;
+
+static void fill_avx2(kernel_table *table)
+{
+    table->level = CPU_AVX2;
+    table->lanes = 8;
+    table->peak = peak_avx2;
+}
+
+static void fill_avx512(kernel_table *table)
+{
+    table->level = CPU_AVX512;
+    table->lanes = 16;
+    table->peak = peak_avx512;
+}
+
+void kernels_fill(kernel_table *table, cpu_level level)
+{
+    fill_scalar(table);
+    if (level < CPU_AVX2) return;
+    fill_avx2(table);
+    if (level < CPU_AVX512) return;
+    fill_avx512(table);
+}
+#else
+void kernels_fill(kernel_table *table, cpu_level level)
+{
+    (void)level;
+    fill_scalar(table);
+}
+#endif
+
+static kernel_table machine_table;
+
+static void fill_machine_table(void)
+{
+    kernels_fill(&machine_table, cpu_detect()->used);
+}
+
+const kernel_table *kernels_table(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fill_machine_table);
+    return &machine_table;
+}
