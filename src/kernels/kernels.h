@@ -15,10 +15,53 @@
  * depends on every one of them, so that none is optimised away. */
 typedef double peak_kernel(int64_t rounds, float *sink);
 
+/* Forward attention of one block of queries of one head, key chunk by key chunk:
+ *
+ *     begin(block); for each chunk of keys: step(block, chunk); finish(block)
+ *
+ * keeps for each query the largest score m so far, the sum l of exp(score - m), and the row O of exp(score - m) V, not
+ * yet divided by l (Dao et al., "FlashAttention", 2022, algorithm 1). Two layouts compute it: queries in lanes, for a
+ * block of up to FORWARD_LANE_QUERIES, and in rows, for up to FORWARD_ROW_QUERIES. They differ in the layout of
+ * scores, modification and dropout: element (query m, key n) stands at [n * query_stride + m] in lanes, where
+ * query_stride is queries rounded up to whole vectors, and at [m * FORWARD_CHUNK + n] in rows. */
+#define FORWARD_CHUNK 128     /* keys in a chunk, at most */
+#define FORWARD_ROW_QUERIES 4 /* queries in a block in rows, at most */
+
+typedef struct forward_block {
+    int64_t queries, D, DV;
+    float scale, softcap; /* softcap 0: none */
+    const float *q;       /* [query * q_row + d] */
+    int64_t q_row;
+    float *o; /* [query * o_row + c], written by finish */
+    int64_t o_row;
+    float *lse; /* [query * lse_row], written by finish unless NULL */
+    int64_t lse_row;
+    float *scratch; /* as many floats as forward_scratch tells, 64-byte aligned */
+} forward_block;
+
+typedef struct forward_chunk {
+    const float *k, *v; /* [key * k_row + d], [key * v_row + c] */
+    int64_t k_row, v_row;
+    int64_t keys;              /* 1 .. FORWARD_CHUNK */
+    const float *modification; /* added to the capped scores, -inf masks; NULL: none */
+    const float *dropout;      /* multiplies the weights after they are summed; NULL: none */
+} forward_chunk;
+
+typedef void forward_begin_kernel(const forward_block *block);
+typedef void forward_step_kernel(const forward_block *block, const forward_chunk *chunk);
+typedef void forward_finish_kernel(const forward_block *block);
+
+typedef struct forward_kernels {
+    forward_begin_kernel *begin;
+    forward_step_kernel *step;
+    forward_finish_kernel *finish;
+} forward_kernels;
+
 typedef struct kernel_table {
     cpu_level level; /* of the widest kernel in the table */
     int lanes;       /* floats in a vector */
     peak_kernel *peak;
+    forward_kernels forward_rows;
 } kernel_table;
 
 /* The table for a CPU of this level: C first, each instruction set overriding. A level that this build has no kernels

@@ -1,0 +1,238 @@
+#include "attention/descriptor.h"
+
+#include "base/checked.h"
+#include "base/parallel.h"
+#include "base/status.h"
+#include "cpu/cpu.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Strides and sizes multiplied without a check, since attn_desc_init has no status: sizes whose product does not fit
+ * are refused when the descriptor is used. */
+static int64_t wrapping(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a * (uint64_t)b);
+}
+
+static attn_view contiguous(int64_t heads, int64_t rows, int64_t columns)
+{
+    int64_t head = wrapping(rows, columns);
+    return (attn_view){NULL, wrapping(heads, head), head, columns};
+}
+
+static attn_output contiguous_output(int64_t heads, int64_t rows, int64_t columns)
+{
+    attn_view v = contiguous(heads, rows, columns);
+    return (attn_output){NULL, v.batch, v.head, v.row};
+}
+
+void attn_desc_init(attn_desc *desc, size_t struct_size, int64_t B, int64_t H, int64_t HK, int64_t T, int64_t S,
+                    int64_t D, int64_t DV)
+{
+    if (!desc) return;
+    attn_desc d = {
+        .struct_size = struct_size,
+        .dtype = ATTN_DTYPE_F32,
+        .B = B,
+        .H = H,
+        .HK = HK,
+        .T = T,
+        .S = S,
+        .D = D,
+        .DV = DV,
+        .scale = D > 0 ? (float)(1.0 / sqrt((double)D)) : 1.0f,
+        .q = contiguous(H, T, D),
+        .k = contiguous(HK, S, D),
+        .v = contiguous(HK, S, DV),
+        .o = contiguous_output(H, T, DV),
+        .lse = contiguous_output(H, T, 1),
+        .window_left = -1,
+        .window_right = -1,
+        .grad_o = contiguous(H, T, DV),
+        .grad_q = contiguous_output(H, T, D),
+        .grad_k = contiguous_output(HK, S, D),
+        .grad_v = contiguous_output(HK, S, DV),
+    };
+    size_t known = struct_size < sizeof d ? struct_size : sizeof d;
+    memcpy(desc, &d, known);
+    memset((char *)desc + known, 0, struct_size - known);
+}
+
+static attn_status check_sizes(const attn_desc *d)
+{
+    const struct {
+        const char *name;
+        int64_t value, least;
+    } sizes[] = {{"B", d->B, 0}, {"H", d->H, 1}, {"HK", d->HK, 1}, {"T", d->T, 0},
+                 {"S", d->S, 0}, {"D", d->D, 0}, {"DV", d->DV, 0}};
+    for (size_t n = 0; n < sizeof sizes / sizeof sizes[0]; n++) {
+        if (sizes[n].value < sizes[n].least)
+            return status_fail(ATTN_ERROR_ARGUMENT, "%s = %lld, expected at least %lld", sizes[n].name,
+                               (long long)sizes[n].value, (long long)sizes[n].least);
+    }
+    if (d->H % d->HK)
+        return status_fail(ATTN_ERROR_ARGUMENT, "HK = %lld, expected a divisor of H = %lld", (long long)d->HK,
+                           (long long)d->H);
+    const struct {
+        const char *name;
+        int64_t heads, rows, columns;
+    } arrays[] = {
+        {"B * H * T * D", d->H, d->T, d->D},
+        {"B * HK * S * D", d->HK, d->S, d->D},
+        {"B * HK * S * DV", d->HK, d->S, d->DV},
+        {"B * H * T * DV", d->H, d->T, d->DV},
+        {"B * H * (T + S)", d->H, d->T > INT64_MAX - d->S ? INT64_MAX : d->T + d->S, 1},
+    };
+    for (size_t n = 0; n < sizeof arrays / sizeof arrays[0]; n++) {
+        int64_t count;
+        if (!checked_mul_i64(arrays[n].rows, arrays[n].columns, &count) ||
+            !checked_mul_i64(arrays[n].heads, count, &count) || !checked_mul_i64(d->B, count, &count) ||
+            count > INT64_MAX / 16)
+            return status_fail(ATTN_ERROR_OVERFLOW,
+                               "%s with B = %lld, H = %lld, HK = %lld, T = %lld, S = %lld, D = %lld, DV = %lld does "
+                               "not fit, expected at most 2^59",
+                               arrays[n].name, (long long)d->B, (long long)d->H, (long long)d->HK, (long long)d->T,
+                               (long long)d->S, (long long)d->D, (long long)d->DV);
+    }
+    return ATTN_OK;
+}
+
+static attn_status check_window(const char *name, int64_t value)
+{
+    if (value < -1)
+        return status_fail(ATTN_ERROR_ARGUMENT, "%s = %lld, expected at least 0, or -1 for unbounded", name,
+                           (long long)value);
+    return ATTN_OK;
+}
+
+static attn_status check_options(const attn_desc *d)
+{
+    if (d->dtype != ATTN_DTYPE_F32)
+        return status_fail(ATTN_ERROR_UNSUPPORTED, "dtype = %d, expected ATTN_DTYPE_F32 (%d)", (int)d->dtype,
+                           (int)ATTN_DTYPE_F32);
+    if (!isfinite(d->scale)) return status_fail(ATTN_ERROR_ARGUMENT, "scale = %g, expected a finite number", d->scale);
+    if (!(d->softcap >= 0) || !isfinite(d->softcap))
+        return status_fail(ATTN_ERROR_ARGUMENT, "softcap = %g, expected a finite number, at least 0", d->softcap);
+    if (!(d->dropout >= 0 && d->dropout < 1))
+        return status_fail(ATTN_ERROR_ARGUMENT, "dropout = %g, expected at least 0 and below 1", d->dropout);
+    attn_status status = check_window("window_left", d->window_left);
+    if (!status) status = check_window("window_right", d->window_right);
+    if (status) return status;
+    if (d->parallel.threads < 0 || d->parallel.threads > PARALLEL_MAX_THREADS)
+        return status_fail(ATTN_ERROR_ARGUMENT, "parallel.threads = %d, expected 0 to %d", d->parallel.threads,
+                           PARALLEL_MAX_THREADS);
+    return ATTN_OK;
+}
+
+attn_status descriptor_read(const attn_desc *desc, attn_desc *d)
+{
+    if (!desc) return status_fail(ATTN_ERROR_ARGUMENT, "desc is NULL, expected a descriptor");
+    size_t given = desc->struct_size;
+    if (given < offsetof(attn_desc, parallel) + sizeof d->parallel)
+        return status_fail(ATTN_ERROR_ARGUMENT, "struct_size = %zu, expected %zu: was attn_desc_init called?", given,
+                           sizeof *d);
+    memcpy(d, desc, sizeof *d);
+    d->struct_size = sizeof *d;
+    for (size_t n = sizeof *d; n < given; n++) {
+        if (((const unsigned char *)desc)[n])
+            return status_fail(ATTN_ERROR_UNSUPPORTED,
+                               "the descriptor's byte %zu is %d, expected 0: a field of a later version than %s", n,
+                               ((const unsigned char *)desc)[n], attn_version());
+    }
+    const cpu_report *cpu = cpu_detect();
+    if (!cpu->requested_is_known)
+        return status_fail(ATTN_ERROR_ARGUMENT, "ATTN_CPU=%s in the environment, expected scalar, avx2 or avx512",
+                           cpu->requested);
+    attn_status status = check_sizes(d);
+    return status ? status : check_options(d);
+}
+
+/* Whether (n - 1) * |stride|, summed over the dimensions, stays addressable with elements of `size` bytes. */
+static bool spans_fit(const int64_t *counts, const int64_t *strides, int dimensions, size_t size)
+{
+    int64_t span = 0;
+    for (int n = 0; n < dimensions; n++) {
+        int64_t reach, stride = strides[n];
+        if (stride == INT64_MIN || !checked_mul_i64(counts[n] - 1, stride < 0 ? -stride : stride, &reach)) return false;
+        if (!checked_add_i64(span, reach, &span)) return false;
+    }
+    return span <= PTRDIFF_MAX / (int64_t)size - 1;
+}
+
+attn_status descriptor_check_view(const char *name, const attn_view *view, int64_t B, int64_t heads, int64_t rows,
+                                  int64_t columns)
+{
+    if (!B || !heads || !rows || !columns) return ATTN_OK;
+    if (!view->data)
+        return status_fail(ATTN_ERROR_ARGUMENT, "%s.data is NULL, expected %lld x %lld x %lld x %lld elements", name,
+                           (long long)B, (long long)heads, (long long)rows, (long long)columns);
+    const int64_t counts[] = {B, heads, rows, columns}, strides[] = {view->batch, view->head, view->row, 1};
+    if (!spans_fit(counts, strides, 4, sizeof(float)))
+        return status_fail(ATTN_ERROR_OVERFLOW,
+                           "%s with strides %lld, %lld, %lld spans more than the address space, expected less", name,
+                           (long long)view->batch, (long long)view->head, (long long)view->row);
+    return ATTN_OK;
+}
+
+attn_status descriptor_check_output(const char *name, const attn_output *view, int64_t B, int64_t heads, int64_t rows,
+                                    int64_t columns)
+{
+    const attn_view read = {view->data, view->batch, view->head, view->row};
+    attn_status status = descriptor_check_view(name, &read, B, heads, rows, columns);
+    if (status || !B || !heads || !rows || !columns) return status;
+    const struct {
+        const char *dimension;
+        int64_t count, stride;
+    } steps[] = {{"batch", B, view->batch}, {"head", heads, view->head}, {"row", rows, view->row}};
+    for (size_t n = 0; n < 3; n++) {
+        if (steps[n].count > 1 && !steps[n].stride)
+            return status_fail(ATTN_ERROR_ARGUMENT, "%s.%s = 0, expected a stride that keeps its %lld elements apart",
+                               name, steps[n].dimension, (long long)steps[n].count);
+    }
+    return ATTN_OK;
+}
+
+attn_status descriptor_check_mask(const char *name, const attn_mask *mask, const attn_desc *d, size_t size)
+{
+    if (!mask->data || !d->B || !d->T || !d->S) return ATTN_OK;
+    const int64_t counts[] = {d->B, d->H, d->T, d->S};
+    const int64_t strides[] = {mask->batch, mask->head, mask->row, mask->column};
+    if (!spans_fit(counts, strides, 4, size))
+        return status_fail(ATTN_ERROR_OVERFLOW,
+                           "%s with strides %lld, %lld, %lld, %lld spans more than the address space, expected less",
+                           name, (long long)mask->batch, (long long)mask->head, (long long)mask->row,
+                           (long long)mask->column);
+    return ATTN_OK;
+}
+
+attn_status descriptor_check_inputs(const attn_desc *d, bool values)
+{
+    attn_status status = descriptor_check_view("q", &d->q, d->B, d->H, d->T, d->D);
+    if (!status) status = descriptor_check_view("k", &d->k, d->B, d->HK, d->S, d->D);
+    if (!status && values) status = descriptor_check_view("v", &d->v, d->B, d->HK, d->S, d->DV);
+    if (!status) status = descriptor_check_mask("mask", &d->mask, d, 1);
+    if (!status) status = descriptor_check_mask("bias", &d->bias, d, sizeof(float));
+    if (status) return status;
+    for (int64_t b = 0; d->key_lengths && b < d->B; b++) {
+        if (d->key_lengths[b] < 0 || d->key_lengths[b] > d->S)
+            return status_fail(ATTN_ERROR_ARGUMENT, "key_lengths[%lld] = %lld, expected 0 to S = %lld", (long long)b,
+                               (long long)d->key_lengths[b], (long long)d->S);
+    }
+    if (d->dropout > 0 && !d->dropout_keys && d->B)
+        return status_fail(ATTN_ERROR_ARGUMENT, "dropout_keys is NULL, expected %lld keys for dropout = %g",
+                           (long long)d->B, d->dropout);
+    return ATTN_OK;
+}
+
+attn_status descriptor_check_workspace(const void *workspace, size_t given, size_t needed)
+{
+    if (!needed) return ATTN_OK;
+    if (!workspace) return status_fail(ATTN_ERROR_WORKSPACE, "workspace is NULL, expected %zu bytes", needed);
+    if (given < needed)
+        return status_fail(ATTN_ERROR_WORKSPACE, "workspace_size = %zu, expected at least %zu", given, needed);
+    if ((uintptr_t)workspace % ATTN_ALIGNMENT)
+        return status_fail(ATTN_ERROR_WORKSPACE, "workspace = %p, expected a multiple of %d", workspace,
+                           ATTN_ALIGNMENT);
+    return ATTN_OK;
+}

@@ -1,0 +1,38 @@
+/* The caller's descriptor, read into one of this library's own size and checked. */
+#ifndef ATTENTION_DESCRIPTOR_H
+#define ATTENTION_DESCRIPTOR_H
+
+#include "attn/attn.h"
+
+/* Copies desc into *d, fields that its caller did not know zeroed, and checks all that needs no data: sizes, options,
+ * threads. */
+attn_status descriptor_read(const attn_desc *desc, attn_desc *d);
+
+/* Checks of a descriptor that was read: the inputs of every direction, Q, K, the masks, lengths, offsets, and the
+ * dropout keys (V where `values`). */
+attn_status descriptor_check_inputs(const attn_desc *d, bool values);
+
+/* One array with `rows` rows of `columns`, for `heads` heads. The name appears in the message. */
+attn_status descriptor_check_view(const char *name, const attn_view *view, int64_t B, int64_t heads, int64_t rows,
+                                  int64_t columns);
+attn_status descriptor_check_output(const char *name, const attn_output *view, int64_t B, int64_t heads, int64_t rows,
+                                    int64_t columns);
+
+/* A broadcastable one, (B, H, T, S) of elements of `size` bytes. */
+attn_status descriptor_check_mask(const char *name, const attn_mask *mask, const attn_desc *d, size_t size);
+
+/* The caller's workspace against what is needed. */
+attn_status descriptor_check_workspace(const void *workspace, size_t given, size_t needed);
+
+/* Where a row of one head stands; NULL where the array has no data. */
+static inline const float *view_at(const attn_view *view, int64_t b, int64_t h, int64_t row)
+{
+    return view->data ? (const float *)view->data + b * view->batch + h * view->head + row * view->row : NULL;
+}
+
+static inline float *output_at(const attn_output *view, int64_t b, int64_t h, int64_t row)
+{
+    return view->data ? (float *)view->data + b * view->batch + h * view->head + row * view->row : NULL;
+}
+
+#endif

@@ -1,0 +1,40 @@
+/* Which keys a query attends to, and what is added to its scores: the one place where causal, window, lengths, masks
+ * and bias are read, for both directions. */
+#ifndef ATTENTION_VISIBLE_H
+#define ATTENTION_VISIBLE_H
+
+#include "attn/attn.h"
+
+/* Keys first .. last - 1; none when first >= last. */
+typedef struct key_range {
+    int64_t first, last;
+} key_range;
+
+/* Queries first .. last - 1 likewise. */
+typedef struct query_range {
+    int64_t first, last;
+} query_range;
+
+/* The keys that causal, window and key length leave to query i of sequence b, in 0 .. S. */
+key_range visible_keys(const attn_desc *d, int64_t b, int64_t i);
+
+/* The least range that holds those of queries i .. i + ni - 1. */
+key_range visible_keys_of(const attn_desc *d, int64_t b, int64_t i, int64_t ni);
+
+/* The least range of queries that holds all those that causal and window leave to keys j .. j + nj - 1; empty when the
+ * key length leaves none of them. */
+query_range visible_queries_of(const attn_desc *d, int64_t b, int64_t j, int64_t nj);
+
+typedef enum visible_kind {
+    VISIBLE_NONE, /* no query of the tile attends to any of its keys: skip it */
+    VISIBLE_ALL,  /* every query attends to every key, and nothing is added */
+    VISIBLE_SOME  /* each (capped) score gets its modification added; where that is -inf the pair is masked */
+} visible_kind;
+
+/* A tile of queries i .. i + ni - 1 and keys j .. j + nj - 1 of sequence b, head h. For VISIBLE_SOME the modification
+ * of query i + m and key j + n goes to modification[m * query_step + n * key_step]; otherwise nothing is written.
+ * A masked score must be replaced by -inf, not summed, since -inf + NaN is NaN. */
+visible_kind visible_tile(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
+                          float *modification, int64_t query_step, int64_t key_step);
+
+#endif

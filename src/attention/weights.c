@@ -1,0 +1,83 @@
+#include "attn/attn.h"
+
+#include "attention/descriptor.h"
+#include "attention/visible.h"
+#include "base/parallel.h"
+#include "base/status.h"
+
+#include <math.h>
+
+typedef struct weights_plan {
+    const attn_desc *d;
+    const attn_region *region;
+    const attn_output *w;
+} weights_plan;
+
+static float dot(const float *a, const float *b, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += (double)a[i] * b[i];
+    return (float)sum;
+}
+
+/* One row: modifications first, where w stands, then scores over them, then weights over those. */
+static void weigh_row(const attn_desc *d, int64_t b, int64_t h, int64_t i, float *w)
+{
+    const float *q = view_at(&d->q, b, h, i);
+    const float *k = view_at(&d->k, b, h / (d->H / d->HK), 0);
+    visible_kind kind = visible_tile(d, b, h, i, 1, 0, d->S, w, d->S, 1);
+    float largest = -INFINITY;
+    for (int64_t j = 0; j < d->S; j++) {
+        float change = kind == VISIBLE_SOME ? w[j] : kind == VISIBLE_ALL ? 0 : -INFINITY;
+        w[j] = -INFINITY;
+        if (change == -INFINITY) continue;
+        float s = d->scale * dot(q, k + j * d->k.row, d->D);
+        if (d->softcap > 0) s = d->softcap * tanhf(s / d->softcap);
+        w[j] = s + change;
+        if (!(w[j] <= largest)) largest = w[j];
+    }
+    double sum = 0;
+    for (int64_t j = 0; j < d->S; j++) {
+        w[j] = w[j] == -INFINITY ? 0 : expf(w[j] - largest);
+        sum += w[j];
+    }
+    for (int64_t j = 0; j < d->S && sum != 0; j++) w[j] = (float)(w[j] / sum);
+}
+
+static void weights_task(void *argument, int64_t task, int worker)
+{
+    (void)worker;
+    const weights_plan *plan = argument;
+    const attn_region *r = plan->region;
+    int64_t i = task % r->rows, h = task / r->rows % r->heads, b = task / r->rows / r->heads;
+    float *w = output_at(plan->w, b, h, i);
+    weigh_row(plan->d, r->batch + b, r->head + h, r->row + i, w);
+}
+
+static attn_status check_part(const char *name, int64_t first, int64_t count, int64_t whole)
+{
+    if (first < 0 || count < 0 || first > whole || count > whole - first)
+        return status_fail(ATTN_ERROR_ARGUMENT, "region: %s %lld, %lld of them, expected within 0 to %lld", name,
+                           (long long)first, (long long)count, (long long)whole);
+    return ATTN_OK;
+}
+
+attn_status attn_weights(const attn_desc *desc, const attn_region *region, const attn_output *w)
+{
+    attn_desc d;
+    attn_status status = descriptor_read(desc, &d);
+    if (!status) status = descriptor_check_inputs(&d, false);
+    if (status) return status;
+    const attn_region whole = {0, d.B, 0, d.H, 0, d.T};
+    if (!region) region = &whole;
+    status = check_part("batch", region->batch, region->batches, d.B);
+    if (!status) status = check_part("head", region->head, region->heads, d.H);
+    if (!status) status = check_part("row", region->row, region->rows, d.T);
+    if (status) return status;
+    if (!w) return status_fail(ATTN_ERROR_ARGUMENT, "w is NULL, expected an output");
+    status = descriptor_check_output("w", w, region->batches, region->heads, region->rows, d.S);
+    if (status) return status;
+    weights_plan plan = {&d, region, w};
+    if (d.S) parallel_run(&d.parallel, region->batches * region->heads * region->rows, weights_task, &plan);
+    return ATTN_OK;
+}
