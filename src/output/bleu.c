@@ -127,8 +127,8 @@ int bleu_signature(const bleu_score *score, char *text, size_t size)
 {
     char references[24] = "var";
     if (score->references != REFERENCES_VARY) snprintf(references, sizeof references, "%" PRId64, score->references);
-    return snprintf(text, size, "nrefs:%s|case:mixed|eff:no|tok:13a|smooth:exp|version:%s", references,
-                    SCORE_SIGNATURE_VERSION);
+    return snprintf(text, size, "nrefs:%s|case:mixed|eff:no|tok:13a|smooth:exp|version:attn-%s", references,
+                    attn_version());
 }
 
 int bleu_line(const bleu_score *s, char *text, size_t size)

@@ -18,7 +18,8 @@ typedef struct bleu_score {
 
 attn_status bleu_corpus(const scored_segment *segments, int64_t count, bleu_score *out);
 
-/* "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:...", and the whole line that sacreBLEU prints; as snprintf. */
+/* The version names this implementation: its numbers are sacreBLEU's, its version is not.
+ * "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:...", and the whole line that sacreBLEU prints; as snprintf. */
 int bleu_signature(const bleu_score *score, char *text, size_t size);
 int bleu_line(const bleu_score *score, char *text, size_t size);
 

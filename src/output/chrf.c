@@ -126,8 +126,8 @@ int chrf_signature(const chrf_score *score, char *text, size_t size)
 {
     char references[24] = "var";
     if (score->references != REFERENCES_VARY) snprintf(references, sizeof references, "%" PRId64, score->references);
-    return snprintf(text, size, "nrefs:%s|case:mixed|eff:yes|nc:6|nw:0|space:no|version:%s", references,
-                    SCORE_SIGNATURE_VERSION);
+    return snprintf(text, size, "nrefs:%s|case:mixed|eff:yes|nc:6|nw:0|space:no|version:attn-%s", references,
+                    attn_version());
 }
 
 int chrf_line(const chrf_score *score, char *text, size_t size)

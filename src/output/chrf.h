@@ -13,7 +13,8 @@ typedef struct chrf_score {
 
 attn_status chrf_corpus(const scored_segment *segments, int64_t count, chrf_score *out);
 
-/* "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:...", and the whole line that sacreBLEU prints; as snprintf.
+/* The version names this implementation: its numbers are sacreBLEU's, its version is not.
+ * "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:...", and the whole line that sacreBLEU prints; as snprintf.
  */
 int chrf_signature(const chrf_score *score, char *text, size_t size);
 int chrf_line(const chrf_score *score, char *text, size_t size);

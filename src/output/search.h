@@ -1,40 +1,45 @@
 /* Decoding: greedy and beam search over any model that gives the next token's logits. Knows no model: the caller
- * brings a step function. Scores as in Marian and CTranslate2: sum of log p, divided by length^normalize. */
+ * brings a step function. Scores as in Marian: the sum of log p, divided by length^normalize. */
 #ifndef OUTPUT_SEARCH_H
 #define OUTPUT_SEARCH_H
 
 #include "attn/attn.h"
 
-/* Logits of the next token for every live row: ids (rows), all at `position`; from and sequence_of (rows) say which
- * earlier row each continues (identity at position 0) and whose it is. *logits (rows, vocabulary) stays valid until the
- * next call. The search may overwrite it. */
+/* Logits of the next token for every live row: ids (rows), all at `position`; row r continues the previous step's row
+ * from[r] (at position 0: sequence r's start) and belongs to sequence_of[r]. The rows of a sequence are neighbours,
+ * sequences ascend, and those that are done have no rows. *logits (rows, vocabulary) stays valid until the next call;
+ * the search may overwrite it. */
 typedef struct search_model {
     void *model;
     attn_status (*step)(void *model, const int32_t *ids, const int64_t *from, const int64_t *sequence_of, int64_t rows,
                         int64_t position, float **logits);
     int64_t vocabulary;
-    int32_t start_id, eos_id, pad_id; /* pad is never produced */
+    int32_t start_id, eos_id, pad_id; /* pad is never produced; -1: there is none */
 } search_model;
 
+#define SEARCH_MAX_BEAM 256
+
 typedef struct search_options {
-    int64_t beam;    /* 1: greedy */
-    int64_t n_best;  /* at most beam */
+    int64_t beam;    /* 1 .. SEARCH_MAX_BEAM; 1: greedy */
+    int64_t n_best;  /* 1 .. beam */
     float normalize; /* exponent of the length that divides a hypothesis' score; 0: none */
     int threads;
 } search_options;
 
 typedef struct hypothesis {
-    int32_t *ids; /* with </s> where it ended */
+    int32_t *ids; /* malloc'ed, with </s> where it ended; NULL: there was no such hypothesis */
     int64_t length;
     float log_probability; /* natural, summed over ids */
-    float score;           /* normalized */
-    int64_t *rows;         /* the decoder row that produced each id, for alignments */
+    float score;           /* log_probability / length^normalize */
 } hypothesis;
 
-/* max_lengths of `batch`: tokens at most for each sequence. results (batch * n_best), best first; unused ones have ids
- * NULL. */
+/* max_lengths of `batch`, each at least 1: tokens at most for each sequence, </s> among them. results (batch, n_best),
+ * best first. Returns the step's own failures, and ATTN_ERROR_FORMAT where the logits of a row have no finite
+ * normaliser. */
 attn_status search_decode(const search_model *model, const search_options *options, int64_t batch,
                           const int64_t *max_lengths, hypothesis *results);
-void hypothesis_clear(hypothesis *h);
+
+/* Frees the ids of `count` hypotheses and zeroes them. */
+void hypotheses_clear(hypothesis *h, int64_t count);
 
 #endif

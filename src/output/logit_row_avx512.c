@@ -1,0 +1,2 @@
+#define KERNEL_AVX512
+#include "output/logit_row_body.h"

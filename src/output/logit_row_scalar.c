@@ -1,0 +1,2 @@
+#define KERNEL_SCALAR
+#include "output/logit_row_body.h"

@@ -1,0 +1,287 @@
+/* Beam search. Each step takes the 2 * beam best continuations of a sequence's live hypotheses, in order: one that ends
+ * is finished if it is among the first `beam`; the first `beam` others live on. A sequence is done when `beam`
+ * hypotheses are finished; before that, once n_best are, a live one that is worse than all those is dropped: it would
+ * have to gain by growing. Of beam 1 this is greedy decoding: the best continuation, until it ends. */
+#include "output/search.h"
+
+#include "base/checked.h"
+#include "base/parallel.h"
+#include "base/status.h"
+#include "output/top_candidates.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One token of a hypothesis and where the tokens before it are: hypotheses that share a beginning share its nodes. */
+typedef struct node {
+    int64_t parent; /* -1: first token */
+    int32_t id;
+} node;
+
+typedef struct continuation {
+    double log_probability;
+    int64_t row;
+    int32_t id;
+} continuation;
+
+/* The live rows of one step. */
+typedef struct live_rows {
+    int64_t count;
+    int32_t *ids;
+    int64_t *from, *sequence_of, *nodes;
+    double *log_probabilities;
+} live_rows;
+
+typedef struct search {
+    const search_model *model;
+    const search_options *options;
+    const int64_t *max_lengths;
+    int64_t width; /* candidates kept of each row and of each sequence */
+    int64_t position;
+    node *nodes;
+    int64_t node_count, node_capacity;
+    live_rows rows, next;
+    candidate *candidates; /* (rows, width) */
+    int64_t *candidate_counts;
+    float *logits;
+    continuation *best; /* width */
+    int64_t *finished;  /* of each sequence */
+    hypothesis *results;
+} search;
+
+static bool live_rows_create(live_rows *r, int64_t most)
+{
+    size_t n = (size_t)most;
+    r->ids = calloc(n, sizeof *r->ids);
+    r->from = calloc(n, sizeof *r->from);
+    r->sequence_of = calloc(n, sizeof *r->sequence_of);
+    r->nodes = calloc(n, sizeof *r->nodes);
+    r->log_probabilities = calloc(n, sizeof *r->log_probabilities);
+    return r->ids && r->from && r->sequence_of && r->nodes && r->log_probabilities;
+}
+
+static void live_rows_clear(live_rows *r)
+{
+    free(r->ids);
+    free(r->from);
+    free(r->sequence_of);
+    free(r->nodes);
+    free(r->log_probabilities);
+}
+
+static void search_clear(search *s)
+{
+    live_rows_clear(&s->rows);
+    live_rows_clear(&s->next);
+    free(s->nodes);
+    free(s->candidates);
+    free(s->candidate_counts);
+    free(s->best);
+    free(s->finished);
+}
+
+static attn_status search_create(search *s, int64_t batch)
+{
+    const search_options *o = s->options;
+    size_t rows, cells;
+    s->width = o->beam == 1 ? 1 : 2 * o->beam;
+    if (!checked_mul((size_t)batch, (size_t)o->beam, &rows) || !checked_mul(rows, (size_t)s->width, &cells) ||
+        rows > INT32_MAX)
+        return status_fail(ATTN_ERROR_OVERFLOW, "a batch of %lld with beam %lld is too large", (long long)batch,
+                           (long long)o->beam);
+    s->candidates = calloc(cells, sizeof *s->candidates);
+    s->candidate_counts = calloc(rows, sizeof *s->candidate_counts);
+    s->best = calloc((size_t)s->width, sizeof *s->best);
+    s->finished = calloc((size_t)batch, sizeof *s->finished);
+    bool made = live_rows_create(&s->rows, (int64_t)rows) && live_rows_create(&s->next, (int64_t)rows);
+    if (!made || !s->candidates || !s->candidate_counts || !s->best || !s->finished)
+        return status_fail(ATTN_ERROR_MEMORY, "no memory to search %lld sequences with beam %lld", (long long)batch,
+                           (long long)o->beam);
+    s->rows.count = batch;
+    for (int64_t i = 0; i < batch; i++) {
+        s->rows.ids[i] = s->model->start_id;
+        s->rows.from[i] = s->rows.sequence_of[i] = i;
+        s->rows.nodes[i] = -1;
+    }
+    return ATTN_OK;
+}
+
+static double normalized(const search *s, double log_probability, int64_t length)
+{
+    return s->options->normalize == 0 ? log_probability
+                                      : log_probability / pow((double)length, (double)s->options->normalize);
+}
+
+static attn_status add_node(search *s, int32_t id, int64_t parent, int64_t *index)
+{
+    if (s->node_count == s->node_capacity) {
+        int64_t capacity = s->node_capacity ? s->node_capacity * 2 : 1024;
+        node *grown = realloc(s->nodes, (size_t)capacity * sizeof *grown);
+        if (!grown) return status_fail(ATTN_ERROR_MEMORY, "no memory for %lld tokens", (long long)capacity);
+        s->nodes = grown;
+        s->node_capacity = capacity;
+    }
+    s->nodes[s->node_count] = (node){parent, id};
+    *index = s->node_count++;
+    return ATTN_OK;
+}
+
+/* Puts the hypothesis that ends with c among its sequence's n best, if it is one of them. */
+static attn_status finish(search *s, int64_t sequence, continuation c)
+{
+    int64_t n_best = s->options->n_best, length = s->position + 1;
+    hypothesis *best = s->results + sequence * n_best;
+    float score = (float)normalized(s, c.log_probability, length);
+    s->finished[sequence]++;
+    int64_t at = n_best;
+    while (at > 0 && (!best[at - 1].ids || best[at - 1].score < score)) at--;
+    if (at == n_best) return ATTN_OK;
+    int32_t *ids = malloc((size_t)length * sizeof *ids);
+    if (!ids) return status_fail(ATTN_ERROR_MEMORY, "no memory for a hypothesis of %lld tokens", (long long)length);
+    ids[length - 1] = c.id;
+    int64_t i = length - 1;
+    for (int64_t n = s->rows.nodes[c.row]; n >= 0; n = s->nodes[n].parent) ids[--i] = s->nodes[n].id;
+    hypotheses_clear(&best[n_best - 1], 1);
+    memmove(best + at + 1, best + at, (size_t)(n_best - 1 - at) * sizeof *best);
+    best[at] = (hypothesis){ids, length, (float)c.log_probability, score};
+    return ATTN_OK;
+}
+
+/* The `width` best continuations of rows begin .. end - 1 into s->best; equal ones in the order of their rows. */
+static int64_t rank_continuations(search *s, int64_t begin, int64_t end)
+{
+    int64_t held = 0;
+    for (int64_t row = begin; row < end; row++) {
+        for (int64_t i = 0; i < s->candidate_counts[row]; i++) {
+            candidate c = s->candidates[row * s->width + i];
+            double total = s->rows.log_probabilities[row] + (double)c.log_probability;
+            if (held == s->width && total <= s->best[held - 1].log_probability) break;
+            int64_t at = held < s->width ? held++ : held - 1;
+            for (; at > 0 && s->best[at - 1].log_probability < total; at--) s->best[at] = s->best[at - 1];
+            s->best[at] = (continuation){total, row, c.id};
+        }
+    }
+    return held;
+}
+
+/* Drops the rows added since `first` that are done, or that are worse than the n best finished. */
+static void prune(search *s, int64_t sequence, int64_t first)
+{
+    int64_t n_best = s->options->n_best, kept = first;
+    live_rows *next = &s->next;
+    if (s->finished[sequence] >= s->options->beam) {
+        next->count = first;
+        return;
+    }
+    if (s->finished[sequence] < n_best) return;
+    double worst = (double)s->results[sequence * n_best + n_best - 1].score;
+    for (int64_t r = first; r < next->count; r++) {
+        if (normalized(s, next->log_probabilities[r], s->position + 1) <= worst) continue;
+        next->ids[kept] = next->ids[r];
+        next->from[kept] = next->from[r];
+        next->nodes[kept] = next->nodes[r];
+        next->log_probabilities[kept++] = next->log_probabilities[r];
+    }
+    next->count = kept;
+}
+
+static attn_status extend_sequence(search *s, int64_t begin, int64_t end)
+{
+    int64_t sequence = s->rows.sequence_of[begin], beam = s->options->beam;
+    int64_t ranked = rank_continuations(s, begin, end), first = s->next.count, going_on = 0;
+    bool last = s->position + 1 >= s->max_lengths[sequence];
+    for (int64_t rank = 0; rank < ranked && going_on < beam; rank++) {
+        continuation c = s->best[rank];
+        bool ends = c.id == s->model->eos_id;
+        if (!ends) going_on++;
+        if (ends && rank >= beam) continue;
+        attn_status status;
+        if (ends || last) {
+            status = finish(s, sequence, c);
+        } else {
+            int64_t r = s->next.count++;
+            s->next.ids[r] = c.id;
+            s->next.from[r] = c.row;
+            s->next.sequence_of[r] = sequence;
+            s->next.log_probabilities[r] = c.log_probability;
+            status = add_node(s, c.id, s->rows.nodes[c.row], &s->next.nodes[r]);
+        }
+        if (status) return status;
+    }
+    prune(s, sequence, first);
+    return ATTN_OK;
+}
+
+static void find_candidates(void *argument, int64_t row, int worker)
+{
+    (void)worker;
+    search *s = argument;
+    s->candidate_counts[row] = top_candidates(s->logits + row * s->model->vocabulary, s->model->vocabulary,
+                                              s->model->pad_id, s->width, s->candidates + row * s->width);
+}
+
+static attn_status take_step(search *s)
+{
+    live_rows *rows = &s->rows;
+    attn_status status =
+        s->model->step(s->model->model, rows->ids, rows->from, rows->sequence_of, rows->count, s->position, &s->logits);
+    if (status) return status;
+    parallel_for(s->options->threads, rows->count, find_candidates, s);
+    s->next.count = 0;
+    for (int64_t begin = 0, end; begin < rows->count; begin = end) {
+        for (end = begin; end < rows->count && rows->sequence_of[end] == rows->sequence_of[begin]; end++) {
+            if (s->candidate_counts[end] < 0)
+                return status_fail(ATTN_ERROR_FORMAT, "the model gives logits that are not finite at position %lld",
+                                   (long long)s->position);
+        }
+        status = extend_sequence(s, begin, end);
+        if (status) return status;
+    }
+    live_rows swap = s->rows;
+    s->rows = s->next;
+    s->next = swap;
+    s->position++;
+    return ATTN_OK;
+}
+
+static attn_status check(const search_model *model, const search_options *o, int64_t batch, const int64_t *max_lengths)
+{
+    if (o->beam < 1 || o->beam > SEARCH_MAX_BEAM)
+        return status_fail(ATTN_ERROR_ARGUMENT, "beam = %lld, expected 1 to %d", (long long)o->beam, SEARCH_MAX_BEAM);
+    if (o->n_best < 1 || o->n_best > o->beam)
+        return status_fail(ATTN_ERROR_ARGUMENT, "n_best = %lld, expected 1 to the beam, %lld", (long long)o->n_best,
+                           (long long)o->beam);
+    if (!isfinite(o->normalize))
+        return status_fail(ATTN_ERROR_ARGUMENT, "normalize = %g, expected a finite number", (double)o->normalize);
+    if (model->vocabulary < 1)
+        return status_fail(ATTN_ERROR_ARGUMENT, "vocabulary = %lld, expected at least 1", (long long)model->vocabulary);
+    for (int64_t i = 0; i < batch; i++) {
+        if (max_lengths[i] < 1)
+            return status_fail(ATTN_ERROR_ARGUMENT, "max_lengths[%lld] = %lld, expected at least 1", (long long)i,
+                               (long long)max_lengths[i]);
+    }
+    return ATTN_OK;
+}
+
+attn_status search_decode(const search_model *model, const search_options *options, int64_t batch,
+                          const int64_t *max_lengths, hypothesis *results)
+{
+    attn_status status = check(model, options, batch, max_lengths);
+    if (status) return status;
+    memset(results, 0, (size_t)(batch * options->n_best) * sizeof *results);
+    search s = {.model = model, .options = options, .max_lengths = max_lengths, .results = results};
+    status = search_create(&s, batch);
+    while (!status && s.rows.count > 0) status = take_step(&s);
+    search_clear(&s);
+    if (status) hypotheses_clear(results, batch * options->n_best);
+    return status;
+}
+
+void hypotheses_clear(hypothesis *h, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        free(h[i].ids);
+        h[i] = (hypothesis){0};
+    }
+}
