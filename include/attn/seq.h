@@ -150,6 +150,34 @@ ATTN_API void attn_seq_free(void *memory);
 
 /* ---- arrays in files (npy) --------------------------------------------------------------------------------- */
 
+/* An array that was read: row-major, all in one piece. Zero all before first use; attn_seq_array_clear frees it. */
+typedef struct attn_seq_array {
+    int rank;         /* dimensions, 0 to 8 */
+    int64_t shape[8];
+    int64_t count;    /* elements */
+    float *values;    /* count of them; NULL when the file's are boolean */
+    uint8_t *flags;   /* count of 0 or 1 when the file's are boolean, else NULL */
+} attn_seq_array;
+
+/* Reads NumPy's npy, versions 1 to 3: floating-point numbers of 2, 4 or 8 bytes and whole numbers become fp32, rounded to
+ * nearest where they must be; boolean ones stay so. Either byte order; Fortran order becomes row-major. Every size is checked
+ * before it is used. *out is all zero on failure; neither argument is NULL.
+ *
+ * Thread safety: may run in several threads at once.
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (NULL); ATTN_ERROR_FILE; ATTN_ERROR_FORMAT; ATTN_ERROR_UNSUPPORTED (a type that
+ * is none of these); ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_array_read_npy(attn_seq_array *out, const char *path);
+
+/* Writes values (shape[0], ..., shape[rank - 1]) as little-endian fp32, row-major. The file replaces `path` only when it is
+ * whole. rank is 0 to 8, no dimension is negative; values may be NULL when there is no element.
+ *
+ * Thread safety: may run in several threads at once.
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT; ATTN_ERROR_OVERFLOW; ATTN_ERROR_FILE; ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_array_write_npy(const char *path, int rank, const int64_t *shape, const float *values);
+
+/* Frees what was read and makes *array all zero; NULL is ignored. */
+ATTN_API void attn_seq_array_clear(attn_seq_array *array);
+
 #ifdef __cplusplus
 }
 #endif

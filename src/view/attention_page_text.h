@@ -1,0 +1,7 @@
+/* The bytes of attention_page.html, ended by a zero: CMake turns the file into a source when it configures. */
+#ifndef VIEW_ATTENTION_PAGE_TEXT_H
+#define VIEW_ATTENTION_PAGE_TEXT_H
+
+extern const unsigned char attention_page_text[];
+
+#endif
