@@ -7,7 +7,7 @@
 
 /* c (M, N) = a (M, K) op b, plus c itself if accumulate:  op b is b (K, N), or b^T with b (N, K) if transpose_b;
  * a is (K, M) if transpose_a. bias (N) is added to every row if not NULL. */
-attn_status dense_multiply(int threads, int64_t M, int64_t N, int64_t K, const float *a, bool transpose_a, const float *b,
-                           bool transpose_b, const float *bias, bool accumulate, float *c);
+attn_status dense_multiply(int threads, int64_t M, int64_t N, int64_t K, const float *a, bool transpose_a,
+                           const float *b, bool transpose_b, const float *bias, bool accumulate, float *c);
 
 #endif

@@ -23,11 +23,15 @@ tensor *tape_add_rows(tape *t, tensor *x, const float *rows, int64_t period);
 /* y = act(x w^T + b): x (..., I), w (O, I), b (O) or NULL -> (..., O). */
 tensor *tape_linear(tape *t, tensor *x, tensor *w, tensor *b, activation act);
 
-/* y = LayerNorm(x + residual): over the last dimension, eps 1e-5; residual may be NULL.
+/* y = LayerNorm(x + residual): over the last dimension; residual may be NULL.
  * Ba et al., "Layer Normalization" (2016), equation 4. */
 tensor *tape_layer_norm(tape *t, tensor *x, tensor *residual, tensor *gamma, tensor *beta, float epsilon);
 
+/* z = x + y, of one shape. */
 tensor *tape_add(tape *t, tensor *x, tensor *y);
+
+/* y[i] = x[rows[i]]: x (R, D), rows of `count`, no row twice -> (count, D). Leaves padding out of what follows. */
+tensor *tape_take_rows(tape *t, tensor *x, const int64_t *rows, int64_t count);
 
 /* Inverted dropout: y = x * keep / (1 - p); the identity when p is 0 or the tape infers. */
 tensor *tape_dropout(tape *t, tensor *x, float p);
@@ -44,10 +48,11 @@ typedef struct attention_mask {
 tensor *tape_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads, attention_mask mask,
                        float dropout, float *weights);
 
-/* Mean over the rows with targets[r] >= 0 of the label-smoothed cross-entropy, in nats (Szegedy et al. 2016, section 7):
- *     (1 - e) * -log p[target] + e * mean_v(-log p[v])
- * logits (R, V), targets of R (negative: row ignored) -> scalar (rank 0). The plain sum of -log p[target] over those rows goes
- * to *nll if not NULL, as does their count to *counted. */
+/* Mean over the rows with targets[r] >= 0 of the label-smoothed cross-entropy, in nats (Szegedy et al. 2016, section
+ * 7): (1 - e) * -log p[target] + e * mean_v(-log p[v]) logits (R, V), targets of R (negative: row ignored) -> scalar
+ * (rank 0). The plain sum of -log p[target] over those rows goes to *nll if not NULL, as does their count to *counted.
+ * On a training tape logits that are a result are used up: their gradient takes their values' place, so that the (R, V)
+ * array, the largest of all, exists once. */
 tensor *tape_cross_entropy(tape *t, tensor *logits, const int32_t *targets, float smoothing, double *nll,
                            int64_t *counted);
 

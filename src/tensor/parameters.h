@@ -18,16 +18,16 @@ typedef struct parameter {
 typedef struct parameters {
     int64_t count, capacity;
     parameter *items;
-    int64_t total;  /* floats in values and in grads */
-    float *values;  /* NULL until parameters_allocate */
-    float *grads;   /* NULL unless trainable */
+    int64_t total; /* floats in values and in grads */
+    float *values; /* NULL until parameters_allocate */
+    float *grads;  /* NULL unless trainable */
 } parameters;
 
 /* Declares a parameter; its memory comes with parameters_allocate. Returns its index, -1 when memory is short. */
 int64_t parameters_declare(parameters *p, const char *name, int rank, const int64_t *shape);
 
-/* One zeroed allocation for all values, another for all gradients if `trainable`; afterwards every item's tensor points into them.
- * Call once, after the last declaration. */
+/* One zeroed allocation for all values, another for all gradients if `trainable`; afterwards every item's tensor points
+ * into them. Call once, after the last declaration. */
 attn_status parameters_allocate(parameters *p, bool trainable);
 
 /* NULL when there is none of that name. */

@@ -2,7 +2,8 @@
  *
  * Every operation lives in a file of its own with its backward pass beside it, takes the tape first and returns its
  * result, which the tape's arena owns until the next tape_begin. A failure (no memory, an operator's status) is kept
- * in the tape: later operations return at once with a tensor of zero size, and the caller asks tape_status once at the end.
+ * in the tape: later operations return at once with a tensor of zero size, and the caller asks tape_status once at the
+ * end.
  *
  * A tape in TAPE_INFER mode records nothing, gives no tensor a gradient and makes dropout the identity: the same code
  * trains and runs a model. */
@@ -39,11 +40,30 @@ tape_mode tape_get_mode(const tape *t);
 int tape_threads(const tape *t);
 arena *tape_arena(tape *t);
 
-/* A result of this shape, values undefined, gradient zeroed when the tape trains. NULL once the tape has failed. */
+/* `count` elements of `size` bytes that live as long as the step, contents undefined. NULL once the tape has failed. */
+void *tape_take(tape *t, int64_t count, size_t size);
+
+/* A result of this shape, values undefined, traced when the tape trains. NULL once the tape has failed. */
 tensor *tape_result(tape *t, int rank, const int64_t *shape);
 
-/* Records an operation on a training tape: its state is `bytes` of zeroed arena memory. NULL when inferring or failed. */
+/* What an operation returns on a failed tape: a tensor of zero size. */
+tensor *tape_nothing(tape *t);
+
+/* Records an operation on a training tape: its state is `bytes` of zeroed arena memory. NULL when inferring or failed.
+ */
 void *tape_record(tape *t, size_t bytes, tape_backward_function backward);
+
+/* Where a backward function puts its contribution to x's gradient, tensor_count(x) floats: written (*add false, the
+ * first one) or added to what is there (*add true). NULL: x wants none, or the tape has failed. A backward function
+ * that finds its own result's grad NULL has nothing to do: nobody used the result. */
+float *tape_gradient(tape *t, tensor *x, bool *add);
+
+/* Adds `values`, as many as x has elements, to x's gradient; nothing where x wants none. */
+void tape_add_gradient(tape *t, const float *values, tensor *x);
+
+/* The same when the contribution is `from`'s whole gradient, which no one needs afterwards: hands its memory over where
+ * it can, adds it otherwise. */
+void tape_pass_gradient(tape *t, tensor *from, tensor *to);
 
 /* A fresh key for an operation's random numbers: the step's key and the operation's ordinal. */
 uint64_t tape_key(tape *t);

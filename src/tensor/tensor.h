@@ -2,6 +2,7 @@
 #ifndef TENSOR_TENSOR_H
 #define TENSOR_TENSOR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define TENSOR_MAX_RANK 4
@@ -10,8 +11,15 @@ typedef struct tensor {
     int rank;
     int64_t shape[TENSOR_MAX_RANK];
     float *value;
-    float *grad; /* same shape as value; NULL: a constant, or not on a training tape */
+    float *grad; /* same shape as value; NULL: a constant, or nothing has been added to it yet (traced) */
+    bool traced; /* a result on a training tape: its gradient's memory comes with the first contribution to it */
 } tensor;
+
+/* Whether the backward pass has to bring a gradient here. */
+static inline bool tensor_differentiated(const tensor *t)
+{
+    return t->grad || t->traced;
+}
 
 /* The product of the dimensions. */
 static inline int64_t tensor_count(const tensor *t)

@@ -1,0 +1,122 @@
+#include "base/parallel.h"
+#include "base/status.h"
+#include "tensor/dense.h"
+#include "tensor/operations.h"
+#include "tensor/row_kernels.h"
+
+#include <string.h>
+
+typedef struct linear_state {
+    tensor *x, *w, *b; /* (R, I), (O, I), (O) or NULL */
+    tensor *y;         /* (R, O) */
+    activation act;
+    const float *z; /* what the activation's slope is computed from: the values before it, or ReLU's own results */
+    float *b_grad;
+} linear_state;
+
+#define RUN 16384
+#define COLUMNS_PER_TASK 64
+
+typedef void (*activation_kernel)(int64_t n, const float *x, float *y);
+
+static activation_kernel forward_kernel(activation act)
+{
+    const row_kernels *k = row_kernels_get();
+    return act == ACTIVATION_RELU ? k->relu : act == ACTIVATION_GELU ? k->gelu : k->swish;
+}
+
+static activation_kernel backward_kernel(activation act)
+{
+    const row_kernels *k = row_kernels_get();
+    return act == ACTIVATION_RELU ? k->relu_back : act == ACTIVATION_GELU ? k->gelu_back : k->swish_back;
+}
+
+/* One kernel over a whole array. */
+typedef struct activation_run {
+    activation_kernel kernel;
+    int64_t count;
+    const float *x;
+    float *y;
+} activation_run;
+
+static void run_chunk(void *argument, int64_t task, int worker)
+{
+    (void)worker;
+    const activation_run *a = argument;
+    int64_t at = task * RUN, n = a->count - at < RUN ? a->count - at : RUN;
+    a->kernel(n, a->x + at, a->y + at);
+}
+
+static void run_activation(tape *t, activation_kernel kernel, int64_t count, const float *x, float *y)
+{
+    activation_run a = {kernel, count, x, y};
+    parallel_for(tape_threads(t), (count + RUN - 1) / RUN, run_chunk, &a);
+}
+
+static void sum_columns(void *argument, int64_t task, int worker)
+{
+    (void)worker;
+    const linear_state *l = argument;
+    const int64_t O = l->w->shape[0], from = task * COLUMNS_PER_TASK;
+    const int64_t columns = O - from < COLUMNS_PER_TASK ? O - from : COLUMNS_PER_TASK;
+    row_kernels_get()->column_sums(tensor_rows(l->y), columns, O, l->y->grad + from, l->b_grad + from);
+}
+
+/* db = sum of dy's rows, dx = dy w, dw = dy^T x; dy has become the gradient before the activation in place. */
+static void linear_backward(tape *t, void *operation)
+{
+    linear_state *l = operation;
+    if (!l->y->grad) return;
+    const int64_t R = tensor_rows(l->y), O = l->w->shape[0], I = l->w->shape[1];
+    bool add;
+    if (l->act != ACTIVATION_NONE) run_activation(t, backward_kernel(l->act), R * O, l->z, l->y->grad);
+    if (l->b && (l->b_grad = tape_gradient(t, l->b, &add))) {
+        if (!add) memset(l->b_grad, 0, (size_t)O * sizeof(float));
+        parallel_for(tape_threads(t), (O + COLUMNS_PER_TASK - 1) / COLUMNS_PER_TASK, sum_columns, l);
+    }
+    float *grad = tape_gradient(t, l->w, &add);
+    if (grad)
+        tape_fail(t, dense_multiply(tape_threads(t), O, I, R, l->y->grad, true, l->x->value, false, NULL, add, grad));
+    grad = tape_gradient(t, l->x, &add);
+    if (grad)
+        tape_fail(t, dense_multiply(tape_threads(t), R, I, O, l->y->grad, false, l->w->value, false, NULL, add, grad));
+}
+
+/* Applies the activation; returns what its slope will need. */
+static const float *activate(tape *t, activation act, tensor *y)
+{
+    const int64_t n = tensor_count(y);
+    const float *before = NULL;
+    float *values = y->value;
+    if (act != ACTIVATION_RELU && tape_get_mode(t) == TAPE_TRAIN) {
+        before = values;
+        y->value = tape_take(t, n, sizeof(float));
+        if (!y->value) return NULL;
+    }
+    run_activation(t, forward_kernel(act), n, values, y->value);
+    return before ? before : y->value;
+}
+
+tensor *tape_linear(tape *t, tensor *x, tensor *w, tensor *b, activation act)
+{
+    if (tape_status(t) != ATTN_OK) return tape_nothing(t);
+    if (x->rank < 1 || w->rank != 2 || x->shape[x->rank - 1] != w->shape[1] || (b && tensor_count(b) != w->shape[0])) {
+        tape_fail(t, status_fail(ATTN_ERROR_ARGUMENT, "a linear layer of %lld columns by weights (%lld, %lld)",
+                                 (long long)(x->rank ? x->shape[x->rank - 1] : 0), (long long)w->shape[0],
+                                 (long long)w->shape[1]));
+        return tape_nothing(t);
+    }
+    int64_t shape[TENSOR_MAX_RANK];
+    memcpy(shape, x->shape, sizeof shape);
+    shape[x->rank - 1] = w->shape[0];
+    tensor *y = tape_result(t, x->rank, shape);
+    if (!y) return tape_nothing(t);
+    const int64_t R = tensor_rows(x), O = w->shape[0], I = w->shape[1];
+    tape_fail(t, dense_multiply(tape_threads(t), R, O, I, x->value, false, w->value, true, b ? b->value : NULL, false,
+                                y->value));
+    linear_state l = {x, w, b, y, act, NULL, NULL};
+    if (act != ACTIVATION_NONE && tape_status(t) == ATTN_OK) l.z = activate(t, act, y);
+    linear_state *kept = tape_record(t, sizeof l, linear_backward);
+    if (kept) *kept = l;
+    return tape_status(t) == ATTN_OK ? y : tape_nothing(t);
+}

@@ -1,0 +1,351 @@
+/* The body of the row kernels, included by one file per instruction set, which defines ROW_KERNELS_NAME (a string) and
+ * ROW_KERNELS_TABLE (the table's identifier). See row_kernels.h for what each does. */
+#include "base/random.h"
+#include "tensor/row_kernels.h"
+#include "tensor/vector.h"
+
+#include <math.h>
+
+static void add(int64_t n, const float *x, float *y)
+{
+    for (int64_t i = 0; i < n; i++) y[i] += x[i];
+}
+
+static void scale(int64_t n, float s, const float *x, float *y)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = s * x[i];
+}
+
+static void add_scaled(int64_t n, float s, const float *x, float *y)
+{
+    for (int64_t i = 0; i < n; i++) y[i] += s * x[i];
+}
+
+static void sum(int64_t n, const float *x, const float *y, float *z)
+{
+    for (int64_t i = 0; i < n; i++) z[i] = x[i] + y[i];
+}
+
+static double square_sum(int64_t n, const float *x)
+{
+    double sums[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++) sums[l] += (double)x[i + l] * x[i + l];
+    for (; i < n; i++) sums[0] += (double)x[i] * x[i];
+    double total = 0;
+    for (int l = 0; l < LANES; l++) total += sums[l];
+    return total;
+}
+
+static void column_sums(int64_t rows, int64_t columns, int64_t stride, const float *x, float *sums)
+{
+    int64_t j = 0;
+    for (; j + 4 * LANES <= columns; j += 4 * LANES) {
+        vec a = load(sums + j), b = load(sums + j + LANES);
+        vec c = load(sums + j + 2 * LANES), d = load(sums + j + 3 * LANES);
+        for (int64_t r = 0; r < rows; r++) {
+            const float *row = x + r * stride + j;
+            a += load(row);
+            b += load(row + LANES);
+            c += load(row + 2 * LANES);
+            d += load(row + 3 * LANES);
+        }
+        store(sums + j, a);
+        store(sums + j + LANES, b);
+        store(sums + j + 2 * LANES, c);
+        store(sums + j + 3 * LANES, d);
+    }
+    for (; j < columns; j++)
+        for (int64_t r = 0; r < rows; r++) sums[j] += x[r * stride + j];
+}
+
+/* ---- dropout ---------------------------------------------------------------------------------------------------- */
+
+#define DROPOUT_BLOCKS 64
+
+/* The multipliers of 4 * DROPOUT_BLOCKS elements: 0 or `kept`. A word is compared by its upper 24 bits, as random_unit
+ * does. */
+static void dropout_factors(uint64_t key, uint64_t first, uint32_t threshold, float kept, float *factors)
+{
+    uint32_t c0[DROPOUT_BLOCKS], c1[DROPOUT_BLOCKS], c2[DROPOUT_BLOCKS] = {0}, c3[DROPOUT_BLOCKS] = {0};
+    for (int i = 0; i < DROPOUT_BLOCKS; i++) {
+        c0[i] = (uint32_t)(first + (uint64_t)i);
+        c1[i] = (uint32_t)((first + (uint64_t)i) >> 32);
+    }
+    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+    for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
+        for (int i = 0; i < DROPOUT_BLOCKS; i++) {
+            uint64_t p0 = (uint64_t)0xD2511F53u * c0[i], p1 = (uint64_t)0xCD9E8D57u * c2[i];
+            c0[i] = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
+            c2[i] = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
+            c1[i] = (uint32_t)p1;
+            c3[i] = (uint32_t)p0;
+        }
+    }
+    for (int i = 0; i < DROPOUT_BLOCKS; i++) {
+        factors[4 * i] = c0[i] >> 8 < threshold ? 0 : kept;
+        factors[4 * i + 1] = c1[i] >> 8 < threshold ? 0 : kept;
+        factors[4 * i + 2] = c2[i] >> 8 < threshold ? 0 : kept;
+        factors[4 * i + 3] = c3[i] >> 8 < threshold ? 0 : kept;
+    }
+}
+
+INLINE void dropout_run(int64_t n, uint64_t key, uint64_t first, float p, const float *x, float *y, bool adding)
+{
+    float factors[4 * DROPOUT_BLOCKS];
+    const uint32_t threshold = (uint32_t)(p * 0x1p24f);
+    const float kept = 1 / (1 - p);
+    for (int64_t i = 0; i < n; i += 4 * DROPOUT_BLOCKS, first += DROPOUT_BLOCKS) {
+        dropout_factors(key, first, threshold, kept, factors);
+        int64_t part = n - i < 4 * DROPOUT_BLOCKS ? n - i : 4 * DROPOUT_BLOCKS;
+        for (int64_t j = 0; j < part; j++) y[i + j] = adding ? y[i + j] + x[i + j] * factors[j] : x[i + j] * factors[j];
+    }
+}
+
+static void dropout(int64_t n, uint64_t key, uint64_t first, float p, const float *x, float *y)
+{
+    dropout_run(n, key, first, p, x, y, false);
+}
+
+static void dropout_add(int64_t n, uint64_t key, uint64_t first, float p, const float *x, float *y)
+{
+    dropout_run(n, key, first, p, x, y, true);
+}
+
+/* ---- activations ------------------------------------------------------------------------------------------------ */
+
+static void relu(int64_t n, const float *x, float *y)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] < 0 ? 0 : x[i]; /* NaN stays */
+}
+
+static void relu_back(int64_t n, const float *x, float *dy)
+{
+    for (int64_t i = 0; i < n; i++) dy[i] = x[i] > 0 ? dy[i] : 0;
+}
+
+INLINE vec gelu_vec(vec x)
+{
+    return x * normal_cumulative(x);
+}
+
+INLINE vec gelu_slope(vec x)
+{
+    vec density = 0.39894228040143268f * exponential(-0.5f * x * x);
+    return multiply_add(x, density, normal_cumulative(x));
+}
+
+INLINE vec swish_vec(vec x)
+{
+    return x / (1.0f + exponential(-x));
+}
+
+INLINE vec swish_slope(vec x)
+{
+    vec s = 1.0f / (1.0f + exponential(-x));
+    return s * multiply_add(x, 1.0f - s, all(1.0f));
+}
+
+INLINE void map(int64_t n, const float *x, float *y, vec (*function)(vec))
+{
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) store(y + i, function(load(x + i)));
+    if (i < n) store_part(y + i, function(load_part(x + i, n - i)), n - i);
+}
+
+INLINE void map_back(int64_t n, const float *x, float *dy, vec (*slope)(vec))
+{
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) store(dy + i, load(dy + i) * slope(load(x + i)));
+    if (i < n) store_part(dy + i, load_part(dy + i, n - i) * slope(load_part(x + i, n - i)), n - i);
+}
+
+static void gelu(int64_t n, const float *x, float *y)
+{
+    map(n, x, y, gelu_vec);
+}
+
+static void gelu_back(int64_t n, const float *x, float *dy)
+{
+    map_back(n, x, dy, gelu_slope);
+}
+
+static void swish(int64_t n, const float *x, float *y)
+{
+    map(n, x, y, swish_vec);
+}
+
+static void swish_back(int64_t n, const float *x, float *dy)
+{
+    map_back(n, x, dy, swish_slope);
+}
+
+/* ---- layer norm ------------------------------------------------------------------------------------------------- */
+
+/* The sum of (x - shift)^power over a row, power 1 or 2. */
+INLINE float row_moment(int64_t D, const float *x, float shift, int power)
+{
+    vec a = {0}, b = {0};
+    int64_t j = 0;
+    for (; j + 2 * LANES <= D; j += 2 * LANES) {
+        vec u = load(x + j) - shift, v = load(x + j + LANES) - shift;
+        a += power == 2 ? u * u : u;
+        b += power == 2 ? v * v : v;
+    }
+    float total = lanes_sum(a + b);
+    for (; j < D; j++) total += power == 2 ? (x[j] - shift) * (x[j] - shift) : x[j] - shift;
+    return total;
+}
+
+static void layer_norm(int64_t rows, int64_t D, float epsilon, const float *x, const float *residual,
+                       const float *gamma, const float *beta, float *s, float *mean, float *inverse, float *y)
+{
+    for (int64_t r = 0; r < rows; r++, x += D, y += D) {
+        const float *row = x;
+        if (residual) {
+            sum(D, x, residual + r * D, s + r * D);
+            row = s + r * D;
+        }
+        float m = row_moment(D, row, 0, 1) / (float)D;
+        float inv = 1 / sqrtf(row_moment(D, row, m, 2) / (float)D + epsilon);
+        for (int64_t j = 0; j < D; j++) y[j] = (row[j] - m) * inv * gamma[j] + beta[j];
+        if (mean) {
+            mean[r] = m;
+            inverse[r] = inv;
+        }
+    }
+}
+
+/* With h = (s - mean) * inverse and g = dy * gamma: ds = inverse * (g - mean(g) - h * mean(g * h)). */
+static void layer_norm_back(int64_t rows, int64_t D, const float *s, const float *mean, const float *inverse,
+                            const float *gamma, const float *dy, float *ds, float *dgamma, float *dbeta)
+{
+    for (int64_t r = 0; r < rows; r++, s += D, dy += D, ds += D) {
+        const float m = mean[r], inv = inverse[r];
+        vec g_sum = {0}, gh_sum = {0};
+        int64_t j = 0;
+        for (; j + LANES <= D; j += LANES) {
+            vec g = load(dy + j) * load(gamma + j), h = (load(s + j) - m) * inv;
+            g_sum += g;
+            gh_sum += g * h;
+        }
+        float g_mean = lanes_sum(g_sum), gh_mean = lanes_sum(gh_sum);
+        for (; j < D; j++) {
+            g_mean += dy[j] * gamma[j];
+            gh_mean += dy[j] * gamma[j] * (s[j] - m) * inv;
+        }
+        g_mean /= (float)D;
+        gh_mean /= (float)D;
+        for (j = 0; j < D; j++) {
+            float h = (s[j] - m) * inv;
+            ds[j] = inv * (dy[j] * gamma[j] - g_mean - h * gh_mean);
+        }
+        if (dgamma)
+            for (j = 0; j < D; j++) dgamma[j] += dy[j] * ((s[j] - m) * inv);
+        if (dbeta) add(D, dy, dbeta);
+    }
+}
+
+/* ---- cross-entropy ---------------------------------------------------------------------------------------------- */
+
+INLINE float row_largest(int64_t V, const float *x)
+{
+    int64_t i = 0;
+    float top = x[0];
+    if (V >= LANES) {
+        vec a = load(x);
+        for (i = LANES; i + LANES <= V; i += LANES) a = largest(a, load(x + i));
+        top = lanes_largest(a);
+    }
+    for (; i < V; i++) top = x[i] > top ? x[i] : top;
+    return top;
+}
+
+/* exp(x - top) summed, and kept in x if `keep`; x summed. */
+INLINE void row_exponentials(int64_t V, float top, float *x, bool keep, double *exponentials, double *plain)
+{
+    vec e_sum = {0}, x_sum = {0};
+    int64_t i = 0;
+    for (; i + LANES <= V; i += LANES) {
+        vec v = load(x + i), e = exponential(v - top);
+        e_sum += e;
+        x_sum += v;
+        if (keep) store(x + i, e);
+    }
+    *exponentials = lanes_sum(e_sum);
+    *plain = lanes_sum(x_sum);
+    if (i == V) return;
+    vec v = load_part(x + i, V - i), e = exponential(v - top);
+    for (int64_t l = 0; l < V - i; l++) *exponentials += e[l];
+    *plain += lanes_sum(v);
+    if (keep) store_part(x + i, e, V - i);
+}
+
+static void log_sum_exp(int64_t V, const float *x, double *lse, double *plain)
+{
+    float top = row_largest(V, x);
+    double exponentials;
+    row_exponentials(V, top, (float *)(uintptr_t)x, false, &exponentials, plain);
+    *lse = top + log(exponentials);
+}
+
+static void softmax_gradient(int64_t V, float factor, float smoothing, float *x, double *lse, double *plain)
+{
+    float top = row_largest(V, x);
+    double exponentials;
+    row_exponentials(V, top, x, true, &exponentials, plain);
+    *lse = top + log(exponentials);
+    const float scaled = (float)(factor / exponentials), shift = factor * smoothing / (float)V;
+    for (int64_t i = 0; i < V; i++) x[i] = x[i] * scaled - shift;
+}
+
+/* ---- Adam ------------------------------------------------------------------------------------------------------- */
+
+INLINE vec adam_step(const adam_terms *t, vec g, vec *m, vec *v, vec value)
+{
+    g *= t->grad_scale;
+    *m = t->beta1 * *m + (1 - t->beta1) * g;
+    *v = t->beta2 * *v + (1 - t->beta2) * g * g;
+    vec step = (*m * t->correction1) / (square_root(*v * t->correction2) + t->epsilon);
+    return value - t->rate * step - t->decay * value;
+}
+
+static void adam(int64_t n, const adam_terms *t, const float *grad, float *m, float *v, float *value)
+{
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        vec vm = load(m + i), vv = load(v + i);
+        store(value + i, adam_step(t, load(grad + i), &vm, &vv, load(value + i)));
+        store(m + i, vm);
+        store(v + i, vv);
+    }
+    if (i == n) return;
+    vec vm = load_part(m + i, n - i), vv = load_part(v + i, n - i);
+    store_part(value + i, adam_step(t, load_part(grad + i, n - i), &vm, &vv, load_part(value + i, n - i)), n - i);
+    store_part(m + i, vm, n - i);
+    store_part(v + i, vv, n - i);
+}
+
+const row_kernels ROW_KERNELS_TABLE = {
+    .name = ROW_KERNELS_NAME,
+    .add = add,
+    .scale = scale,
+    .add_scaled = add_scaled,
+    .sum = sum,
+    .square_sum = square_sum,
+    .column_sums = column_sums,
+    .dropout = dropout,
+    .dropout_add = dropout_add,
+    .relu = relu,
+    .relu_back = relu_back,
+    .gelu = gelu,
+    .gelu_back = gelu_back,
+    .swish = swish,
+    .swish_back = swish_back,
+    .layer_norm = layer_norm,
+    .layer_norm_back = layer_norm_back,
+    .log_sum_exp = log_sum_exp,
+    .softmax_gradient = softmax_gradient,
+    .adam = adam,
+};

@@ -1,0 +1,149 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "gradient_check.h"
+
+/* Sizes are no multiples of a vector, so that every tail is run; some exceed one task's rows. */
+
+static const int32_t ids[] = {2, 0, 2, 4, 1, 2, 0};
+
+static tensor *embedding(tape *t, gradient_check *c)
+{
+    return tape_embed(t, c->leaf[0], ids, 7, 1.5f);
+}
+
+static void embed(void **state)
+{
+    (void)state;
+    gradient_check c = {.function = embedding, .seed = 1};
+    check_leaves(&c, 1, (int[]){2}, (const int64_t[][2]){{5, 70}});
+    check_gradients(&c);
+}
+
+static const float positions[2 * 9] = {1, 2, 3, 4, 5, 6, 7, 8, 9, -1, -2, -3, -4, -5, -6, -7, -8, -9};
+
+static tensor *rows_added(tape *t, gradient_check *c)
+{
+    tensor *y = tape_add_rows(t, c->leaf[0], positions, 2);
+    assert_true(y->value[9] == c->leaf[0]->value[9] - 1 && y->value[18] == c->leaf[0]->value[18] + 1);
+    return tape_add(t, y, c->leaf[0]); /* used twice */
+}
+
+static void add_rows(void **state)
+{
+    (void)state;
+    gradient_check c = {.function = rows_added, .seed = 2};
+    check_leaves(&c, 1, (int[]){2}, (const int64_t[][2]){{4, 9}});
+    check_gradients(&c);
+}
+
+static tensor *added(tape *t, gradient_check *c)
+{
+    tensor *z = tape_add(t, c->leaf[0], c->leaf[1]);
+    return tape_add(t, tape_add(t, z, z), z);
+}
+
+static void add(void **state)
+{
+    (void)state;
+    gradient_check c = {.function = added, .seed = 3};
+    check_leaves(&c, 2, (int[]){2, 2}, (const int64_t[][2]){{67, 3}, {67, 3}});
+    check_gradients(&c);
+}
+
+static activation chosen;
+
+static tensor *linear_layers(tape *t, gradient_check *c)
+{
+    tensor *h = tape_linear(t, c->leaf[0], c->leaf[1], c->leaf[2], chosen);
+    return tape_linear(t, h, c->leaf[3], NULL, ACTIVATION_NONE);
+}
+
+static void linear(void **state)
+{
+    (void)state;
+    const activation all[] = {ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_SWISH};
+    for (int i = 0; i < 4; i++) {
+        chosen = all[i];
+        /* A step across ReLU's kink would be no derivative: a short one, which rounding makes rough. */
+        gradient_check c = {.function = linear_layers, .seed = 4, .step = 1e-3f, .tolerance = 5e-3f};
+        check_leaves(&c, 4, (int[]){2, 2, 1, 2}, (const int64_t[][2]){{5, 13}, {11, 13}, {11}, {3, 11}});
+        check_gradients(&c);
+    }
+}
+
+static tensor *normed(tape *t, gradient_check *c)
+{
+    tensor *residual = c->count > 3 ? c->leaf[3] : NULL;
+    return tape_layer_norm(t, c->leaf[0], residual, c->leaf[1], c->leaf[2], 1e-5f);
+}
+
+static void layer_norm(void **state)
+{
+    (void)state;
+    for (int count = 3; count <= 4; count++) {
+        gradient_check c = {.function = normed, .seed = 5};
+        check_leaves(&c, count, (int[]){2, 1, 1, 2}, (const int64_t[][2]){{35, 37}, {37}, {37}, {35, 37}});
+        check_gradients(&c);
+    }
+}
+
+static tensor *dropped(tape *t, gradient_check *c)
+{
+    tensor *once = tape_dropout(t, c->leaf[0], 0.3f);
+    return tape_add(t, once, tape_dropout(t, once, 0.5f));
+}
+
+static void dropout(void **state)
+{
+    (void)state;
+    gradient_check c = {.function = dropped, .seed = 6};
+    check_leaves(&c, 1, (int[]){2}, (const int64_t[][2]){{3, 111}});
+    check_gradients(&c);
+}
+
+static const int64_t taken[] = {4, 0, 2};
+
+static tensor *rows_taken(tape *t, gradient_check *c)
+{
+    return tape_take_rows(t, c->leaf[0], taken, 3);
+}
+
+static void take_rows(void **state)
+{
+    (void)state;
+    gradient_check c = {.function = rows_taken, .seed = 7};
+    check_leaves(&c, 1, (int[]){2}, (const int64_t[][2]){{5, 19}});
+    check_gradients(&c);
+}
+
+static const int32_t targets[] = {3, -1, 0, 36, 7, 7, 12, -1, 9, 1};
+
+static tensor *entropy(tape *t, gradient_check *c)
+{
+    /* Through a sum, so that the logits are a result, whose memory the gradient takes over; and as a leaf, which keeps
+     * its values. */
+    tensor *loss = tape_cross_entropy(t, tape_add(t, c->leaf[0], c->leaf[1]), targets, 0.1f, NULL, NULL);
+    return tape_add(t, loss, tape_cross_entropy(t, c->leaf[0], targets, 0.0f, NULL, NULL));
+}
+
+static void cross_entropy(void **state)
+{
+    (void)state;
+    gradient_check c = {.function = entropy, .seed = 8};
+    check_leaves(&c, 2, (int[]){2, 2}, (const int64_t[][2]){{10, 37}, {10, 37}});
+    check_gradients(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(embed),     cmocka_unit_test(add_rows),      cmocka_unit_test(add),
+        cmocka_unit_test(linear),    cmocka_unit_test(layer_norm),    cmocka_unit_test(dropout),
+        cmocka_unit_test(take_rows), cmocka_unit_test(cross_entropy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
