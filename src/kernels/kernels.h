@@ -7,6 +7,7 @@
 #define KERNELS_KERNELS_H
 
 #include "cpu/cpu.h"
+#include "kernels/dropout.h"
 
 #include <stdint.h>
 
@@ -57,10 +58,22 @@ typedef struct forward_kernels {
     forward_finish_kernel *finish;
 } forward_kernels;
 
+/* What dropout multiplies the weights of queries query .. query + queries - 1 and keys key .. key + keys - 1 by, 0 or
+ * draw->kept_factor, into factors[m * query_step + n * key_step] for query + m and key + n. Fastest with
+ * query_step 1, queries in lanes. */
+typedef struct dropout_tile {
+    int64_t query, queries, key, keys;
+    float *factors;
+    int64_t query_step, key_step;
+} dropout_tile;
+
+typedef void dropout_factors_kernel(const dropout_draw *draw, const dropout_tile *tile);
+
 typedef struct kernel_table {
     cpu_level level; /* of the widest kernel in the table */
     int lanes;       /* floats in a vector */
     peak_kernel *peak;
+    dropout_factors_kernel *dropout_factors;
     forward_kernels forward_rows;
 } kernel_table;
 

@@ -38,7 +38,8 @@ static inline vec vec_tanh(vec x)
     p = vec_fma(p, z, vec_set1(0.13331441581249237f));
     p = vec_fma(p, z, vec_set1(-0.3333328068256378f));
     vec small = vec_fma(vec_mul(p, z), x, x);
-    /* Beyond 9.02 the result rounds to 1; the bound keeps e^2|x| finite. NaN passes: vec_min gives its second argument. */
+    /* Beyond 9.02 the result rounds to 1; the bound keeps e^2|x| finite. NaN passes: vec_min gives its second argument.
+     */
     vec e = vec_exp(vec_min(vec_set1(20.0f), vec_add(a, a)));
     vec one = vec_set1(1.0f);
     vec large = vec_sub(one, vec_div(vec_set1(2.0f), vec_add(e, one)));

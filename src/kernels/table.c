@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 peak_kernel peak_scalar;
+dropout_factors_kernel dropout_factors_scalar;
 forward_begin_kernel forward_rows_begin_scalar;
 forward_step_kernel forward_rows_step_scalar;
 forward_finish_kernel forward_rows_finish_scalar;
@@ -12,12 +13,14 @@ static void fill_scalar(kernel_table *table)
     table->level = CPU_SCALAR;
     table->lanes = 1;
     table->peak = peak_scalar;
+    table->dropout_factors = dropout_factors_scalar;
     table->forward_rows =
         (forward_kernels){forward_rows_begin_scalar, forward_rows_step_scalar, forward_rows_finish_scalar};
 }
 
 #if defined(__x86_64__)
 peak_kernel peak_avx2, peak_avx512;
+dropout_factors_kernel dropout_factors_avx2, dropout_factors_avx512;
 forward_begin_kernel forward_rows_begin_avx2, forward_rows_begin_avx512;
 forward_step_kernel forward_rows_step_avx2, forward_rows_step_avx512;
 forward_finish_kernel forward_rows_finish_avx2, forward_rows_finish_avx512;
@@ -27,6 +30,7 @@ static void fill_avx2(kernel_table *table)
     table->level = CPU_AVX2;
     table->lanes = 8;
     table->peak = peak_avx2;
+    table->dropout_factors = dropout_factors_avx2;
     table->forward_rows = (forward_kernels){forward_rows_begin_avx2, forward_rows_step_avx2, forward_rows_finish_avx2};
 }
 
@@ -35,6 +39,7 @@ static void fill_avx512(kernel_table *table)
     table->level = CPU_AVX512;
     table->lanes = 16;
     table->peak = peak_avx512;
+    table->dropout_factors = dropout_factors_avx512;
     table->forward_rows =
         (forward_kernels){forward_rows_begin_avx512, forward_rows_step_avx512, forward_rows_finish_avx512};
 }

@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "cpu/cpu.h"
-#include "kernels/dropout.h"
+#include "kernels/kernels.h"
 #include "simd_probe.h"
 
 #include <math.h>
@@ -119,6 +119,29 @@ static void dropout_draws_the_same_bits_everywhere(void **state)
             }
 }
 
+static void dropout_factors_fill_any_layout(void **state)
+{
+    (void)state;
+    const dropout_draw draw = {.key = 7, .head = 2, .threshold = dropout_threshold(0.5f), .kept_factor = 2};
+    for (int level = 0; level < usable_probes(); level++)
+        for (int64_t key = 5; key < 13; key++)
+            for (int64_t step = 1; step < 3; step++) {
+                kernel_table table;
+                kernels_fill(&table, (cpu_level)level);
+                float factors[22 * 41];
+                for (int n = 0; n < 22 * 41; n++) factors[n] = -1;
+                dropout_tile tile = {3, 19, key, 11, factors, step == 1 ? 1 : 22, step == 1 ? 41 : 1};
+                table.dropout_factors(&draw, &tile);
+                int filled = 0;
+                for (int n = 0; n < 22 * 41; n++) filled += factors[n] != -1;
+                assert_int_equal(filled, 19 * 11);
+                for (int64_t m = 0; m < 19; m++)
+                    for (int64_t n = 0; n < 11; n++)
+                        assert_true(factors[m * tile.query_step + n * tile.key_step] ==
+                                    (dropout_keeps(&draw, 3 + m, key + n) ? 2 : 0));
+            }
+}
+
 static void dropout_drops_the_share_it_is_told(void **state)
 {
     (void)state;
@@ -142,6 +165,7 @@ int main(void)
         cmocka_unit_test(tails_touch_nothing_beyond),
         cmocka_unit_test(lanes_are_summed_and_compared),
         cmocka_unit_test(dropout_draws_the_same_bits_everywhere),
+        cmocka_unit_test(dropout_factors_fill_any_layout),
         cmocka_unit_test(dropout_drops_the_share_it_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
