@@ -1,5 +1,5 @@
 /* Attention forward and backward on four queries and six keys.
- *     cc attention.c $(pkg-config --cflags --libs attn) -o attention */
+ *     cc attend.c $(pkg-config --cflags --libs attn) -o attend */
 #include <attn/attn.h>
 #include <stdio.h>
 #include <stdlib.h>
