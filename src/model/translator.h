@@ -7,17 +7,17 @@
 #include "tensor/parameters.h"
 
 typedef struct translator_config {
-    int64_t vocab_size;          /* source pieces (config.json: vocab_size) */
-    int64_t decoder_vocab_size;  /* target pieces; equal to vocab_size when embeddings are shared */
+    int64_t vocab_size;         /* source pieces (config.json: vocab_size) */
+    int64_t decoder_vocab_size; /* target pieces; equal to vocab_size when embeddings are shared */
     int64_t d_model;
     int64_t encoder_layers, decoder_layers;
     int64_t encoder_heads, decoder_heads;
     int64_t encoder_ffn_dim, decoder_ffn_dim;
     int64_t max_position_embeddings;
     activation activation;
-    bool scale_embedding;                  /* embeddings times sqrt(d_model) */
+    bool scale_embedding; /* embeddings times sqrt(d_model) */
     bool share_encoder_decoder_embeddings;
-    bool tie_word_embeddings;              /* output projection = decoder embedding */
+    bool tie_word_embeddings; /* output projection = decoder embedding */
     float dropout, attention_dropout, activation_dropout;
     int32_t pad_id, eos_id, decoder_start_id;
 } translator_config;
@@ -28,15 +28,19 @@ typedef struct translator {
     tensor *encoder_embedding, *decoder_embedding, *output_weight; /* the same tensor where shared or tied */
     tensor *output_bias;                                           /* final_logits_bias (1, decoder vocabulary) */
     float *encoder_positions, *decoder_positions;                  /* (max_position_embeddings, d_model) */
+    bool positions_stored;                                         /* came from the file, and go back into it */
     transformer_layer *encoder, *decoder;
     transformer_options encoder_options, decoder_options;
 } translator;
 
-/* Declares and allocates all parameters, initialised from `seed` if trainable. */
+/* Declares and allocates all parameters, initialised from `seed` if trainable, else zero. Embeddings that are shared
+ * must also be tied to the output (ATTN_ERROR_UNSUPPORTED): Hugging Face itself changed what the other combination
+ * means. */
 attn_status translator_create(translator **out, const translator_config *config, bool trainable, uint64_t seed);
 void translator_destroy(translator *m);
 
-/* Reads DIR/config.json and DIR/model.safetensors (fp32, bf16 or fp16). */
+/* Reads DIR/config.json and DIR/model.safetensors (fp32, bf16 or fp16). Every weight's name and shape is checked
+ * against the configuration before memory is taken. */
 attn_status translator_open(translator **out, const char *directory, bool trainable);
 
 typedef enum weight_format { WEIGHTS_FP32, WEIGHTS_BF16 } weight_format;
@@ -44,16 +48,19 @@ typedef enum weight_format { WEIGHTS_FP32, WEIGHTS_BF16 } weight_format;
 /* Writes DIR/config.json, generation_config.json and model.safetensors, each beside and renamed. */
 attn_status translator_save(const translator *m, const char *directory, weight_format format);
 
+/* Both fail the tape with ATTN_ERROR_ARGUMENT when a sequence is longer than max_position_embeddings. On an inferring
+ * tape the translator is only read: any number of threads may share it, each with its tape. */
+
 /* ids (B*S), padded with pad_id, lengths of B -> (B*S, d). */
-tensor *translator_encode(tape *t, translator *m, const int32_t *ids, int64_t batch, const int64_t *lengths,
-                          const attention_weights_sink *sink);
+tensor *translator_encode(tape *t, translator *m, const int32_t *ids, int64_t batch, int64_t source_length,
+                          const int64_t *lengths, const attention_weights_sink *sink);
 
 /* ids (B*T): decoder_start_id, then the target shifted right -> logits (B*T, decoder vocabulary). */
 tensor *translator_decode(tape *t, translator *m, tensor *memory, const int64_t *memory_lengths, const int32_t *ids,
-                          int64_t batch, const attention_weights_sink *sink);
+                          int64_t batch, int64_t target_length, const attention_weights_sink *sink);
 
 /* One cached step: the last token of every row, all at position `position` -> logits (rows, decoder vocabulary). */
-tensor *translator_step(tape *t, translator *m, transformer_cache *cache, const int32_t *ids, int64_t rows, int64_t position,
-                        const attention_weights_sink *sink);
+tensor *translator_step(tape *t, translator *m, transformer_cache *cache, const int32_t *ids, int64_t rows,
+                        int64_t position, const attention_weights_sink *sink);
 
 #endif

@@ -1,0 +1,174 @@
+#include "model/marian_config.h"
+
+#include "base/replace_file.h"
+#include "base/status.h"
+#include "formats/config.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What no Marian exceeds by far, so that sizes multiplied with each other stay countable. */
+#define MOST_VOCABULARY (1 << 22)
+#define MOST_WIDTH (1 << 16)
+#define MOST_LAYERS (1 << 10)
+#define MOST_POSITIONS (1 << 16)
+
+/* Hugging Face's names; the first of a kind is the one that is written. */
+static const char *const activation_names[] = {"relu", "gelu", "swish", "silu", NULL};
+static const activation activations[] = {ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_SWISH, ACTIVATION_SWISH};
+
+const char *marian_activation_name(activation a)
+{
+    for (int i = 0; activation_names[i]; i++) {
+        if (activations[i] == a) return activation_names[i];
+    }
+    return "";
+}
+
+static attn_status within(const char *name, const char *field, int64_t value, int64_t least, int64_t most)
+{
+    if (value >= least && value <= most) return ATTN_OK;
+    return status_fail(ATTN_ERROR_FORMAT, "%s: %s is %lld, expected %lld to %lld", name, field, (long long)value,
+                       (long long)least, (long long)most);
+}
+
+static attn_status check_heads(const char *name, const char *field, int64_t heads, int64_t width)
+{
+    attn_status status = within(name, field, heads, 1, width);
+    if (status != ATTN_OK || width % heads == 0) return status;
+    return status_fail(ATTN_ERROR_FORMAT, "%s: %s is %lld, expected a divisor of d_model, %lld", name, field,
+                       (long long)heads, (long long)width);
+}
+
+attn_status marian_config_check(const translator_config *c, const char *name)
+{
+    const struct {
+        const char *field;
+        int64_t value, least, most;
+    } ranges[] = {
+        {"vocab_size", c->vocab_size, 1, MOST_VOCABULARY},
+        {"decoder_vocab_size", c->decoder_vocab_size, 1, MOST_VOCABULARY},
+        {"d_model", c->d_model, 1, MOST_WIDTH},
+        {"encoder_layers", c->encoder_layers, 0, MOST_LAYERS},
+        {"decoder_layers", c->decoder_layers, 0, MOST_LAYERS},
+        {"encoder_ffn_dim", c->encoder_ffn_dim, 1, MOST_WIDTH},
+        {"decoder_ffn_dim", c->decoder_ffn_dim, 1, MOST_WIDTH},
+        {"max_position_embeddings", c->max_position_embeddings, 1, MOST_POSITIONS},
+        {"pad_token_id", c->pad_id, 0, c->vocab_size - 1},
+        {"pad_token_id", c->pad_id, 0, c->decoder_vocab_size - 1},
+        {"eos_token_id", c->eos_id, 0, c->vocab_size - 1},
+        {"eos_token_id", c->eos_id, 0, c->decoder_vocab_size - 1},
+        {"decoder_start_token_id", c->decoder_start_id, 0, c->decoder_vocab_size - 1},
+    };
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        attn_status status = within(name, ranges[i].field, ranges[i].value, ranges[i].least, ranges[i].most);
+        if (status != ATTN_OK) return status;
+    }
+    attn_status status = check_heads(name, "encoder_attention_heads", c->encoder_heads, c->d_model);
+    if (status == ATTN_OK) status = check_heads(name, "decoder_attention_heads", c->decoder_heads, c->d_model);
+    if (status != ATTN_OK) return status;
+    if (!c->share_encoder_decoder_embeddings || c->decoder_vocab_size == c->vocab_size) return ATTN_OK;
+    return status_fail(ATTN_ERROR_FORMAT, "%s: decoder_vocab_size is %lld, expected %lld, as the embeddings are shared",
+                       name, (long long)c->decoder_vocab_size, (long long)c->vocab_size);
+}
+
+static void read_sizes(config *f, translator_config *c)
+{
+    c->vocab_size = config_integer(f, "vocab_size", 1, MOST_VOCABULARY);
+    c->decoder_vocab_size = config_integer_or(f, "decoder_vocab_size", 1, MOST_VOCABULARY, c->vocab_size);
+    c->d_model = config_integer(f, "d_model", 1, MOST_WIDTH);
+    c->encoder_layers = config_integer(f, "encoder_layers", 0, MOST_LAYERS);
+    c->decoder_layers = config_integer(f, "decoder_layers", 0, MOST_LAYERS);
+    c->encoder_heads = config_integer(f, "encoder_attention_heads", 1, MOST_WIDTH);
+    c->decoder_heads = config_integer(f, "decoder_attention_heads", 1, MOST_WIDTH);
+    c->encoder_ffn_dim = config_integer(f, "encoder_ffn_dim", 1, MOST_WIDTH);
+    c->decoder_ffn_dim = config_integer(f, "decoder_ffn_dim", 1, MOST_WIDTH);
+    c->max_position_embeddings = config_integer_or(f, "max_position_embeddings", 1, MOST_POSITIONS, 1024);
+}
+
+static void read_rest(config *f, translator_config *c)
+{
+    c->activation = activations[config_choice_or(f, "activation_function", activation_names, 1)];
+    c->scale_embedding = config_bool_or(f, "scale_embedding", false);
+    c->share_encoder_decoder_embeddings = config_bool_or(f, "share_encoder_decoder_embeddings", true);
+    c->tie_word_embeddings = config_bool_or(f, "tie_word_embeddings", true);
+    if (!c->tie_word_embeddings) c->share_encoder_decoder_embeddings = false;
+    c->dropout = (float)config_number_or(f, "dropout", 0, 1, 0.1);
+    c->attention_dropout = (float)config_number_or(f, "attention_dropout", 0, 1, 0);
+    c->activation_dropout = (float)config_number_or(f, "activation_dropout", 0, 1, 0);
+    c->pad_id = (int32_t)config_integer(f, "pad_token_id", 0, MOST_VOCABULARY);
+    c->eos_id = (int32_t)config_integer_or(f, "eos_token_id", 0, MOST_VOCABULARY, 0);
+    c->decoder_start_id = (int32_t)config_integer_or(f, "decoder_start_token_id", 0, MOST_VOCABULARY, c->pad_id);
+}
+
+attn_status marian_config_read(translator_config *c, const char *path)
+{
+    static const char *const families[] = {"marian", NULL};
+    memset(c, 0, sizeof *c);
+    config *f;
+    attn_status status = config_open(&f, path);
+    if (status != ATTN_OK) return status;
+    if (!config_has(f, "model_type")) config_refuse(f, ATTN_ERROR_FORMAT, "model_type", "\"marian\"");
+    config_choice_or(f, "model_type", families, 0);
+    read_sizes(f, c);
+    read_rest(f, c);
+    status = config_status(f);
+    config_destroy(f);
+    return status == ATTN_OK ? marian_config_check(c, path) : status;
+}
+
+/* Takes `json`; keys keep the order in which they were set. */
+static attn_status write_json(json_t *json, const char *path)
+{
+    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(json);
+    if (!text) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to write it", path);
+    replace_file *f;
+    attn_status status = replace_file_open(&f, path);
+    if (status == ATTN_OK) {
+        replace_file_write(f, text, strlen(text));
+        replace_file_write(f, "\n", 1);
+        status = replace_file_commit(f);
+    }
+    free(text);
+    return status;
+}
+
+/* torch_dtype is the name that transformers knew before version 5. */
+attn_status marian_config_write(const translator_config *c, weight_format format, const char *path)
+{
+    const char *type = format == WEIGHTS_BF16 ? "bfloat16" : "float32";
+    json_t *json = json_pack(
+        "{s:[s], s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "architectures", "MarianMTModel",
+        "model_type", "marian", "is_encoder_decoder", 1, "vocab_size", (json_int_t)c->vocab_size, "decoder_vocab_size",
+        (json_int_t)c->decoder_vocab_size, "d_model", (json_int_t)c->d_model, "encoder_layers",
+        (json_int_t)c->encoder_layers, "decoder_layers", (json_int_t)c->decoder_layers, "encoder_attention_heads",
+        (json_int_t)c->encoder_heads, "decoder_attention_heads", (json_int_t)c->decoder_heads, "encoder_ffn_dim",
+        (json_int_t)c->encoder_ffn_dim, "decoder_ffn_dim", (json_int_t)c->decoder_ffn_dim, "max_position_embeddings",
+        (json_int_t)c->max_position_embeddings, "activation_function", marian_activation_name(c->activation));
+    json_t *rest = json_pack(
+        "{s:b, s:b, s:b, s:b, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:n, s:i, s:i, s:b, s:s, s:s}", "scale_embedding",
+        c->scale_embedding, "share_encoder_decoder_embeddings", c->share_encoder_decoder_embeddings,
+        "tie_word_embeddings", c->tie_word_embeddings, "static_position_embeddings", 1, "dropout", (double)c->dropout,
+        "attention_dropout", (double)c->attention_dropout, "activation_dropout", (double)c->activation_dropout,
+        "encoder_layerdrop", 0.0, "decoder_layerdrop", 0.0, "pad_token_id", c->pad_id, "eos_token_id", c->eos_id,
+        "bos_token_id", "forced_eos_token_id", c->eos_id, "decoder_start_token_id", c->decoder_start_id, "use_cache", 1,
+        "dtype", type, "torch_dtype", type);
+    if (!json || !rest || json_object_update(json, rest) != 0) {
+        json_decref(json);
+        json = NULL;
+    }
+    json_decref(rest);
+    return write_json(json, path);
+}
+
+/* What generate() does unless told: never <pad>, end at </s>, at most as many pieces as there are positions. */
+attn_status marian_generation_write(const translator_config *c, const char *path)
+{
+    return write_json(json_pack("{s:[[i]], s:i, s:i, s:i, s:i, s:I, s:i}", "bad_words_ids", c->pad_id,
+                                "decoder_start_token_id", c->decoder_start_id, "eos_token_id", c->eos_id,
+                                "forced_eos_token_id", c->eos_id, "pad_token_id", c->pad_id, "max_length",
+                                (json_int_t)c->max_position_embeddings, "num_beams", 5),
+                      path);
+}

@@ -1,0 +1,89 @@
+#include "model/seq_model.h"
+
+#include "base/status.h"
+#include "model/marian_config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A piece whose id the embedding does not have would be read past its end. Fewer pieces than rows is usual: rows are
+ * padded to round numbers. */
+static attn_status check_vocabulary(const attn_seq_model *m, tokenizer_side side, const char *field, int64_t rows)
+{
+    int64_t pieces = tokenizer_vocabulary(m->tokenizer, side);
+    if (pieces <= rows) return ATTN_OK;
+    return status_fail(ATTN_ERROR_FORMAT, "%s/config.json: %s is %lld, expected at least the vocabulary's %lld",
+                       m->directory, field, (long long)rows, (long long)pieces);
+}
+
+static attn_status open_parts(attn_seq_model *m, const char *directory)
+{
+    m->directory = strdup(directory);
+    if (!m->directory) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to open it", directory);
+    attn_status status = translator_open(&m->translator, directory, false);
+    if (status == ATTN_OK) status = tokenizer_open(&m->tokenizer, directory);
+    if (status != ATTN_OK) return status;
+    const translator_config *c = &m->translator->config;
+    status = check_vocabulary(m, TOKENIZER_SOURCE, "vocab_size", c->vocab_size);
+    if (status != ATTN_OK) return status;
+    return check_vocabulary(m, TOKENIZER_TARGET, "decoder_vocab_size", c->decoder_vocab_size);
+}
+
+attn_status attn_seq_model_open(attn_seq_model **out, const char *directory)
+{
+    if (!out) return status_fail(ATTN_ERROR_ARGUMENT, "out is NULL");
+    *out = NULL;
+    if (!directory) return status_fail(ATTN_ERROR_ARGUMENT, "directory is NULL");
+    attn_seq_model *m = calloc(1, sizeof *m);
+    if (!m) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to open it", directory);
+    attn_status status = open_parts(m, directory);
+    if (status != ATTN_OK) {
+        attn_seq_model_close(m);
+        return status;
+    }
+    *out = m;
+    return ATTN_OK;
+}
+
+void attn_seq_model_close(attn_seq_model *model)
+{
+    if (!model) return;
+    tokenizer_destroy(model->tokenizer);
+    translator_destroy(model->translator);
+    free(model->directory);
+    free(model);
+}
+
+/* The flat array's total counts the padding between parameters too. */
+static int64_t count_weights(const parameters *p)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < p->count; i++) count += tensor_count(&p->items[i].tensor);
+    return count;
+}
+
+attn_status attn_seq_model_describe(const attn_seq_model *model, attn_seq_description *description)
+{
+    if (!model || !description) return status_fail(ATTN_ERROR_ARGUMENT, "model or description is NULL");
+    if (description->struct_size != sizeof *description)
+        return status_fail(ATTN_ERROR_ARGUMENT, "description->struct_size is %zu, expected %zu",
+                           description->struct_size, sizeof *description);
+    const translator_config *c = &model->translator->config;
+    *description = (attn_seq_description){
+        .struct_size = sizeof *description,
+        .directory = model->directory,
+        .parameters = count_weights(&model->translator->parameters),
+        .source_vocabulary = tokenizer_vocabulary(model->tokenizer, TOKENIZER_SOURCE),
+        .target_vocabulary = tokenizer_vocabulary(model->tokenizer, TOKENIZER_TARGET),
+        .width = c->d_model,
+        .encoder_layers = c->encoder_layers,
+        .decoder_layers = c->decoder_layers,
+        .encoder_heads = c->encoder_heads,
+        .decoder_heads = c->decoder_heads,
+        .encoder_ffn = c->encoder_ffn_dim,
+        .decoder_ffn = c->decoder_ffn_dim,
+        .max_positions = c->max_position_embeddings,
+        .activation = marian_activation_name(c->activation),
+    };
+    return ATTN_OK;
+}

@@ -1,0 +1,121 @@
+#include "model/translator.h"
+
+#include "base/status.h"
+#include "model/initial_weights.h"
+#include "model/marian_config.h"
+#include "model/marian_names.h"
+#include "model/positions.h"
+#include "model/translator_parts.h"
+
+#include <stdlib.h>
+
+static attn_status no_memory(void)
+{
+    return status_fail(ATTN_ERROR_MEMORY, "no memory for the model");
+}
+
+static attn_status declare(void *argument, tensor **slot, const char *name, int rank, const int64_t *shape)
+{
+    (void)slot;
+    return parameters_declare(argument, name, rank, shape) < 0 ? no_memory() : ATTN_OK;
+}
+
+/* Finds the slots' parameters by counting: the visit's order is the declarations'. */
+typedef struct binding {
+    parameters *parameters;
+    int64_t next;
+} binding;
+
+static attn_status bind(void *argument, tensor **slot, const char *name, int rank, const int64_t *shape)
+{
+    (void)name;
+    (void)rank;
+    (void)shape;
+    binding *b = argument;
+    *slot = &b->parameters->items[b->next++].tensor;
+    return ATTN_OK;
+}
+
+static transformer_options options_of(const translator_config *c, int64_t heads)
+{
+    return (transformer_options){.heads = heads,
+                                 .activation = c->activation,
+                                 .pre_norm = false,
+                                 .norm_epsilon = 1e-5f,
+                                 .dropout = c->dropout,
+                                 .attention_dropout = c->attention_dropout,
+                                 .activation_dropout = c->activation_dropout};
+}
+
+attn_status translator_declare(translator **out, const translator_config *config)
+{
+    *out = NULL;
+    translator *m = calloc(1, sizeof *m);
+    if (!m) return no_memory();
+    m->config = *config;
+    m->encoder = calloc((size_t)config->encoder_layers + 1, sizeof *m->encoder);
+    m->decoder = calloc((size_t)config->decoder_layers + 1, sizeof *m->decoder);
+    m->encoder_options = options_of(config, config->encoder_heads);
+    m->decoder_options = options_of(config, config->decoder_heads);
+    attn_status status = m->encoder && m->decoder ? marian_visit(m, declare, &m->parameters) : no_memory();
+    if (status != ATTN_OK) {
+        translator_destroy(m);
+        return status;
+    }
+    *out = m;
+    return ATTN_OK;
+}
+
+attn_status translator_allocate(translator *m, bool trainable)
+{
+    attn_status status = parameters_allocate(&m->parameters, trainable);
+    if (status != ATTN_OK) return status;
+    binding b = {&m->parameters, 0};
+    marian_visit(m, bind, &b);
+    marian_tie(m);
+    return ATTN_OK;
+}
+
+attn_status translator_compute_positions(translator *m)
+{
+    size_t size = (size_t)m->config.max_position_embeddings * (size_t)m->config.d_model * sizeof(float);
+    m->encoder_positions = malloc(size);
+    if (!m->encoder_positions) return no_memory();
+    positions_fill(m->encoder_positions, m->config.max_position_embeddings, m->config.d_model);
+    m->decoder_positions = m->encoder_positions;
+    return ATTN_OK;
+}
+
+attn_status translator_create(translator **out, const translator_config *config, bool trainable, uint64_t seed)
+{
+    *out = NULL;
+    attn_status status = marian_config_check(config, "model");
+    if (status != ATTN_OK) return status_fail(ATTN_ERROR_ARGUMENT, "%s", status_message());
+    if (config->share_encoder_decoder_embeddings && !config->tie_word_embeddings)
+        return status_fail(
+            ATTN_ERROR_UNSUPPORTED,
+            "model: share_encoder_decoder_embeddings without tie_word_embeddings, expected both or neither");
+    translator *m;
+    status = translator_declare(&m, config);
+    if (status != ATTN_OK) return status;
+    status = translator_allocate(m, trainable);
+    if (status == ATTN_OK) status = translator_compute_positions(m);
+    if (status != ATTN_OK) {
+        translator_destroy(m);
+        return status;
+    }
+    if (trainable) initial_weights_fill(m, seed);
+    *out = m;
+    return ATTN_OK;
+}
+
+void translator_destroy(translator *m)
+{
+    if (!m) return;
+    parameters_destroy(&m->parameters);
+    if (m->decoder_positions != m->encoder_positions) free(m->decoder_positions);
+    free(m->encoder_positions);
+    free(m->encoder);
+    free(m->decoder);
+    free(m);
+}

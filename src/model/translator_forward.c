@@ -1,0 +1,57 @@
+#include "model/translator.h"
+
+#include "base/status.h"
+
+#include <math.h>
+
+/* Records the failure on the tape; nothing runs after it. */
+static bool fits(tape *t, const translator *m, const char *side, int64_t length)
+{
+    if (length >= 0 && length <= m->config.max_position_embeddings) return true;
+    tape_fail(t, status_fail(ATTN_ERROR_ARGUMENT, "%s of %lld pieces, expected at most max_position_embeddings, %lld",
+                             side, (long long)length, (long long)m->config.max_position_embeddings));
+    return false;
+}
+
+/* dropout(scale * embedding[ids] + positions), row r at position r % period. */
+static tensor *embed(tape *t, const translator *m, tensor *embedding, const int32_t *ids, int64_t rows,
+                     const float *positions, int64_t period)
+{
+    float scale = m->config.scale_embedding ? sqrtf((float)m->config.d_model) : 1;
+    tensor *x = tape_embed(t, embedding, ids, rows, scale);
+    x = tape_add_rows(t, x, positions, period);
+    return tape_dropout(t, x, m->config.dropout);
+}
+
+static tensor *project(tape *t, translator *m, tensor *x)
+{
+    return tape_linear(t, x, m->output_weight, m->output_bias, ACTIVATION_NONE);
+}
+
+tensor *translator_encode(tape *t, translator *m, const int32_t *ids, int64_t batch, int64_t source_length,
+                          const int64_t *lengths, const attention_weights_sink *sink)
+{
+    if (!fits(t, m, "source", source_length)) return tape_nothing(t);
+    tensor *x = embed(t, m, m->encoder_embedding, ids, batch * source_length, m->encoder_positions, source_length);
+    return transformer_encode(t, &m->encoder_options, m->encoder, m->config.encoder_layers, x, batch, lengths, sink);
+}
+
+tensor *translator_decode(tape *t, translator *m, tensor *memory, const int64_t *memory_lengths, const int32_t *ids,
+                          int64_t batch, int64_t target_length, const attention_weights_sink *sink)
+{
+    if (!fits(t, m, "target", target_length)) return tape_nothing(t);
+    tensor *x = embed(t, m, m->decoder_embedding, ids, batch * target_length, m->decoder_positions, target_length);
+    x = transformer_decode(t, &m->decoder_options, m->decoder, m->config.decoder_layers, x, memory, batch,
+                           memory_lengths, sink);
+    return project(t, m, x);
+}
+
+tensor *translator_step(tape *t, translator *m, transformer_cache *cache, const int32_t *ids, int64_t rows,
+                        int64_t position, const attention_weights_sink *sink)
+{
+    if (!fits(t, m, "target", position + 1)) return tape_nothing(t);
+    const float *here = m->decoder_positions + position * m->config.d_model;
+    tensor *x = embed(t, m, m->decoder_embedding, ids, rows, here, 1);
+    x = transformer_step(t, &m->decoder_options, m->decoder, m->config.decoder_layers, x, cache, sink);
+    return project(t, m, x);
+}

@@ -1,0 +1,16 @@
+/* A translator's making in its three steps, which creating and opening share. */
+#ifndef MODEL_TRANSLATOR_PARTS_H
+#define MODEL_TRANSLATOR_PARTS_H
+
+#include "model/translator.h"
+
+/* Everything that takes no memory for weights: layers, options, and every parameter declared. */
+attn_status translator_declare(translator **out, const translator_config *config);
+
+/* The parameters' memory, and every pointer to it. */
+attn_status translator_allocate(translator *m, bool trainable);
+
+/* Computed positions for encoder and decoder. */
+attn_status translator_compute_positions(translator *m);
+
+#endif
