@@ -8,6 +8,7 @@
 typedef int command_function(int argc, char **argv);
 
 command_function command_help;
+command_function command_run;
 
 typedef struct command {
     const char *name, *summary;

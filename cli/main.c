@@ -1,6 +1,8 @@
 #include "commands.h"
 #include "failure.h"
 
+#include "attn/attn.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +14,7 @@ static int run(int argc, char **argv)
         return 2;
     }
     if (!strcmp(argv[1], "--version")) {
-        puts("attn " ATTN_CLI_VERSION);
+        printf("attn %s\n", attn_version());
         return 0;
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) return command_help(1, argv);

@@ -242,9 +242,9 @@ static int walk_line(walk *w, int *operands)
 
 static int check_operands(const command_line *line, int count)
 {
-    if (count < line->least_operands) return options_refuse(line, "%d operands, expected %s", count, line->operands);
+    if (count < line->least_operands) return options_refuse(line, "%d given, expected %s", count, line->operands);
     if (count <= line->most_operands) return -1;
-    if (line->most_operands) return options_refuse(line, "%d operands, expected %s", count, line->operands);
+    if (line->most_operands) return options_refuse(line, "%d given, expected %s", count, line->operands);
     return options_refuse(line, "takes options only, but got %d operands", count);
 }
 

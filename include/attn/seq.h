@@ -59,10 +59,6 @@ ATTN_API attn_status attn_seq_model_describe(const attn_seq_model *model, attn_s
 
 /* ---- training a translator -------------------------------------------------------------------------------- */
 
-/* ---- translating ------------------------------------------------------------------------------------------ */
-
-/* ---- scoring ---------------------------------------------------------------------------------------------- */
-
 /* ---- looking inside ---------------------------------------------------------------------------------------- */
 
 /* One matrix to be drawn: rows top down, columns left to right, each cell coloured by where its value stands between low
@@ -147,6 +143,140 @@ ATTN_API attn_status attn_seq_attention_write_html(const attn_seq_attention_sent
 
 /* Frees what a function of this library gave to its caller; NULL is ignored. */
 ATTN_API void attn_seq_free(void *memory);
+
+/* ---- translating ------------------------------------------------------------------------------------------ */
+
+/* A line of text, UTF-8, not necessarily ended by NUL. */
+typedef struct attn_seq_text {
+    const char *bytes; /* not NULL unless length is 0 */
+    size_t length;
+} attn_seq_text;
+
+typedef struct attn_seq_translate_options {
+    size_t struct_size; /* set by attn_seq_translate_options_init */
+    int64_t beam;       /* 1 to 256 hypotheses kept at each step; 1 is greedy; 5 after init */
+    int64_t n_best;     /* 1 to beam hypotheses given for each line; 1 after init */
+    double normalize;   /* A in score = log_probability / length^A; finite; 1 after init */
+    int threads;        /* 0 to 1024; 0 after init: as many as this process may use */
+    bool alignment;     /* fill attn_seq_hypothesis.alignment */
+    bool attention;     /* fill attn_seq_hypothesis.attention */
+} attn_seq_translate_options;
+
+ATTN_API void attn_seq_translate_options_init(attn_seq_translate_options *options);
+
+/* One translation of a line. A line longer than the model was trained on is split at sentence ends, each part is
+ * translated by itself, and the parts' results are joined: lengths and log-probabilities add up, and nothing is
+ * attended to across parts. */
+typedef struct attn_seq_hypothesis {
+    const char *text;       /* UTF-8, ends in NUL, holds no line feed */
+    double log_probability; /* natural, summed over the target's pieces and </s> */
+    double score;           /* log_probability / target_length^normalize */
+    int64_t source_length;  /* pieces, with every part's </s> */
+    int64_t target_length;  /* the same; a part that met the length limit has no </s> */
+    int64_t source_words;   /* as white space separates them */
+    int64_t target_words;
+    /* (target_words, source_words) if asked for, else NULL: how much of its attention each target word paid to each
+     * source word. The cross attention of the last decoder layer but one (the only one, where there is only one),
+     * averaged over its heads and over the target word's pieces, summed over the source word's pieces; a row's rest
+     * went to </s>. (The last layer but one aligns best: Garg et al., "Jointly Learning to Align and Translate", 2019,
+     * section 4.1.) */
+    const float *alignment;
+    /* Three kinds if asked for, else NULL: cross, encoder, decoder, each in every layer and head, from an uncached pass
+     * over the source and this hypothesis. Row i of the target's is what was seen when piece i was chosen. */
+    const attn_seq_attention *attention;
+} attn_seq_hypothesis;
+
+typedef struct attn_seq_translation {
+    attn_status status;  /* of this line: ATTN_OK; ATTN_ERROR_FORMAT (invalid UTF-8); ATTN_ERROR_UNSUPPORTED (more than
+                            2^25 attention  weights were asked for) */
+    const char *message; /* "" or what is wrong with the line */
+    int64_t count;       /* hypotheses: 1 to n_best, 0 if status is not ATTN_OK */
+    const attn_seq_hypothesis *hypotheses; /* best first */
+} attn_seq_translation;
+
+/* Translates `count` lines: translations[i] is line i's. A line of white space alone gives one empty hypothesis. Lines
+ * are batched by length inside; what a line gets does not depend on its neighbours, but for the last bits of the
+ * scores. A target ends after at most 3 * source pieces + 10 pieces, or at the model's last position.
+ *
+ *   model         open, not NULL
+ *   options       not NULL, set up by attn_seq_translate_options_init
+ *   lines         of count; NULL only if count is 0
+ *   translations  receives an array of count, to be freed by attn_seq_translations_free; NULL on failure or if count is
+ * 0
+ *
+ * Thread safety: may run in several threads on one model.
+ * Returns ATTN_OK, whatever single lines met; ATTN_ERROR_ARGUMENT; ATTN_ERROR_FORMAT (the model's logits are not
+ * finite); ATTN_ERROR_MEMORY. Source: beam search with length normalization as in Wu et al., "Google's Neural Machine
+ * Translation System" (2016), section 7, with the divisor of Marian's --normalize. */
+ATTN_API attn_status attn_seq_translate(const attn_seq_model *model, const attn_seq_translate_options *options,
+                                        const attn_seq_text *lines, int64_t count, attn_seq_translation **translations);
+
+/* NULL is ignored. */
+ATTN_API void attn_seq_translations_free(attn_seq_translation *translations, int64_t count);
+
+/* The models that are found on this machine, as a list of directories that ends with NULL: those in each directory that
+ * ATTN_MODELS names (separated by colons), then those in share/attn/models beside this library; by name within
+ * each. *directories is to be freed by attn_seq_free, in one piece; NULL on failure.
+ * Returns ATTN_OK (the list may be empty) or ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_models_list(char ***directories);
+
+/* The directory of the model that `name` means: a path that holds a config.json, else the first model of that name in
+ * attn_seq_models_list; of NULL, the first model there. *directory is to be freed by attn_seq_free; NULL on failure.
+ * Returns ATTN_OK, ATTN_ERROR_FILE (there is none; the message says where it was looked for) or ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_model_find(const char *name, char **directory);
+
+/* ---- scoring ---------------------------------------------------------------------------------------------- */
+
+typedef struct attn_seq_pair {
+    attn_seq_text source, target;
+} attn_seq_pair;
+
+typedef struct attn_seq_pair_score {
+    attn_status status; /* of this pair: ATTN_OK; ATTN_ERROR_FORMAT (invalid UTF-8); ATTN_ERROR_UNSUPPORTED (longer than
+                           the model's positions) */
+    double log_probability; /* NaN if status is not ATTN_OK */
+    int64_t tokens;         /* of the target, with </s> */
+    char message[160];      /* "" or what is wrong with the pair */
+} attn_seq_pair_score;
+
+/* scores[i].log_probability = sum_t log p(target_t | target_<t, source) over the pieces of pair i's target and </s>,
+ * natural, of the softmax over the whole vocabulary. One pass for each pair; pairs are batched by length inside.
+ *
+ *   model    open, not NULL
+ *   pairs    of count; NULL only if count is 0
+ *   threads  0 to 1024; 0: as many as this process may use
+ *   scores   of count
+ *
+ * Thread safety: may run in several threads on one model.
+ * Returns ATTN_OK, whatever single pairs met; ATTN_ERROR_ARGUMENT; ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_score(const attn_seq_model *model, const attn_seq_pair *pairs, int64_t count, int threads,
+                                    attn_seq_pair_score *scores);
+
+/* One output and the references that it may match; texts are UTF-8 and end in NUL. */
+typedef struct attn_seq_segment {
+    const char *hypothesis;
+    const char *const *references;
+    int64_t reference_count; /* at least 1 */
+} attn_seq_segment;
+
+typedef struct attn_seq_corpus_scores {
+    size_t struct_size;       /* set by the caller to sizeof(attn_seq_corpus_scores) */
+    double bleu, chrf;        /* 0 to 100 */
+    char bleu_signature[160]; /* "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:attn-..." */
+    char chrf_signature[160];
+    char bleu_line[400]; /* as sacreBLEU prints it: name, signature, score, precisions, brevity, lengths */
+    char chrf_line[400];
+} attn_seq_corpus_scores;
+
+/* BLEU and chrF2 of a corpus, equal to sacreBLEU 2.x's with its default settings (13a tokens, exponential smoothing;
+ * characters 1 to 6), the number of references of a segment free.
+ *
+ * Thread safety: may run in several threads at once.
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (NULL, a segment without reference, a struct_size of another version);
+ * ATTN_ERROR_MEMORY. Source: Papineni et al. (2002); Popovic (2015); Post, "A Call for Clarity in Reporting BLEU
+ * Scores" (2018). */
+ATTN_API attn_status attn_seq_corpus_score(const attn_seq_segment *segments, int64_t count,
+                                           attn_seq_corpus_scores *scores);
 
 /* ---- arrays in files (npy) --------------------------------------------------------------------------------- */
 

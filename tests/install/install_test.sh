@@ -1,0 +1,48 @@
+#!/bin/sh
+# Installs into an empty folder far from the tree, moves it, and builds and runs the examples from there, found once by
+# find_package and once by pkg-config.
+set -eu
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+"$CMAKE" --install "$BUILD" --prefix "$scratch/first" >"$scratch/log"
+mv "$scratch/first" "$scratch/moved"
+prefix=$scratch/moved
+cp -r "$SOURCE/examples" "$scratch/examples"
+cd "$scratch"
+
+echo '== find_package'
+"$CMAKE" -S examples -B by-cmake -G Ninja -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$CC" >>"$scratch/log" 2>&1 ||
+    { tail -n 20 "$scratch/log"; exit 1; }
+"$CMAKE" --build by-cmake >>"$scratch/log" 2>&1 || { tail -n 20 "$scratch/log"; exit 1; }
+
+echo '== pkg-config'
+PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name attn.pc)")
+export PKG_CONFIG_PATH
+mkdir by-pkg-config
+for source in examples/*.c; do
+    name=$(basename "$source" .c)
+    # An example says in its first lines how it is compiled; the library it names there is the one it needs.
+    library=$(sed -n 's/.*pkg-config --cflags --libs \([a-z]*\)).*/\1/p' "$source" | head -n 1)
+    [ -n "$library" ] || { echo "$source does not say how it is compiled"; exit 1; }
+    # shellcheck disable=SC2046
+    "$CC" -Wall -Wextra -Werror "$source" $("$PKG_CONFIG" --cflags --libs "$library") -lm -o "by-pkg-config/$name"
+done
+
+LD_LIBRARY_PATH=$(dirname "$(find "$prefix" -name 'libattn.so')")
+export LD_LIBRARY_PATH
+for source in examples/*.c; do
+    name=$(basename "$source" .c)
+    arguments=
+    [ "$name" = translate ] && arguments=$(find "$prefix/share/attn/models" -mindepth 1 -maxdepth 1 -type d | head -n 1)
+    for way in by-cmake by-pkg-config; do
+        echo "== $way/$name"
+        # shellcheck disable=SC2086
+        "$way/$name" $arguments
+    done
+done
+
+unset LD_LIBRARY_PATH
+if [ -e "$prefix/bin/attn" ]; then
+    echo '== the installed command'
+    "$prefix/bin/attn" --version
+fi
