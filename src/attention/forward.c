@@ -7,74 +7,130 @@
 #include "base/status.h"
 #include "kernels/kernels.h"
 
-/* How one call is cut: blocks of queries of one head, each a task; every worker has its own piece of the workspace:
+/* How one call is cut: blocks of queries of one head; a task is a run of blocks, so that no task is too small to be
+ * worth handing out. Every worker has its own piece of the workspace:
  *
  *     [kernel's scratch | modification tile | dropout tile] */
 typedef struct forward_plan {
     const attn_desc *d;
+    const kernel_table *table;
     forward_kernels kernels;
-    int64_t block_queries;                /* in a block, at most */
-    int64_t blocks;                       /* of a head */
+    bool lanes;
+    int64_t block_queries; /* in a block, at most */
+    int64_t head_blocks, blocks, task_blocks, tasks;
     size_t modification, dropout, worker; /* offsets into a worker's piece, and its size, in floats */
-    float *workspace;
+    char *workspace;
 } forward_plan;
 
-static size_t whole_lines(size_t floats)
+/* Multiply-adds that make a task worth handing out: some microseconds. */
+#define TASK_WORK (1 << 18)
+
+static size_t whole_lines(size_t bytes)
 {
-    return (floats + 15) & ~(size_t)15;
+    return (bytes + ATTN_ALIGNMENT - 1) & ~(size_t)(ATTN_ALIGNMENT - 1);
+}
+
+/* A worker's piece, in bytes, into *plan. */
+static attn_status plan_workspace(forward_plan *plan, size_t *bytes)
+{
+    const attn_desc *d = plan->d;
+    size_t width, tile = (size_t)FORWARD_CHUNK * sizeof(float), all;
+    tile *= plan->lanes ? FORWARD_LANE_QUERIES : FORWARD_ROW_QUERIES;
+    if (!checked_add((size_t)d->D, (size_t)d->DV, &width) || !checked_mul(width, 2 * FORWARD_LANE_QUERIES, &all) ||
+        !checked_mul(all, sizeof(float) * PARALLEL_MAX_THREADS, &all))
+        return status_fail(ATTN_ERROR_OVERFLOW, "the workspace for D = %lld, DV = %lld does not fit", (long long)d->D,
+                           (long long)d->DV);
+    size_t scratch =
+        plan->lanes ? forward_lanes_scratch((size_t)d->D, (size_t)d->DV) : forward_rows_scratch((size_t)d->DV);
+    plan->modification = whole_lines(scratch * sizeof(float));
+    plan->dropout = plan->modification + tile;
+    plan->worker = plan->dropout + (d->dropout > 0 ? tile : 0);
+    int64_t workers = parallel_workers(&d->parallel);
+    *bytes = plan->worker * (size_t)(workers < plan->tasks ? workers : plan->tasks);
+    return ATTN_OK;
 }
 
 static attn_status plan_forward(const attn_desc *d, forward_plan *plan, size_t *bytes)
 {
     const kernel_table *table = kernels_table();
-    *plan = (forward_plan){.d = d, .kernels = table->forward_rows, .block_queries = FORWARD_ROW_QUERIES};
-    plan->blocks = d->T / plan->block_queries + (d->T % plan->block_queries != 0);
-    size_t tile = FORWARD_ROW_QUERIES * FORWARD_CHUNK, o;
-    if (!checked_mul((size_t)d->DV, FORWARD_ROW_QUERIES, &o) || o > SIZE_MAX / 64 / PARALLEL_MAX_THREADS)
-        return status_fail(ATTN_ERROR_OVERFLOW, "the workspace for DV = %lld does not fit", (long long)d->DV);
-    plan->modification = whole_lines(tile + 2 * FORWARD_ROW_QUERIES + o);
-    plan->dropout = plan->modification + tile;
-    plan->worker = plan->dropout + (d->dropout > 0 ? tile : 0);
-    bool empty = !d->B || !d->T;
-    *bytes = empty ? 0 : plan->worker * sizeof(float) * (size_t)parallel_workers(&d->parallel);
-    return ATTN_OK;
+    bool lanes = d->T > FORWARD_ROW_QUERIES;
+    *plan = (forward_plan){.d = d,
+                           .table = table,
+                           .kernels = lanes ? table->forward_lanes : table->forward_rows,
+                           .lanes = lanes,
+                           .block_queries = lanes ? FORWARD_LANE_QUERIES : FORWARD_ROW_QUERIES};
+    plan->head_blocks = d->T / plan->block_queries + (d->T % plan->block_queries != 0);
+    plan->blocks = d->B * d->H * plan->head_blocks;
+    int64_t queries = d->T < plan->block_queries ? d->T : plan->block_queries;
+    double work = (double)queries * (double)d->S * (double)(d->D + d->DV);
+    plan->task_blocks = work >= TASK_WORK ? 1 : (int64_t)(TASK_WORK / (work + TASK_WORK / 1024)) + 1;
+    plan->tasks = plan->blocks / plan->task_blocks + (plan->blocks % plan->task_blocks != 0);
+    return plan_workspace(plan, bytes);
 }
 
-static void forward_task(void *argument, int64_t task, int worker)
+/* Everything of one block but its keys: head h of sequence b, from query `first`. */
+static forward_block block_at(const forward_plan *plan, int64_t b, int64_t h, int64_t first, char *piece)
 {
-    const forward_plan *plan = argument;
     const attn_desc *d = plan->d;
-    float *piece = plan->workspace + (size_t)worker * plan->worker, *modification = piece + plan->modification;
-    int64_t first = task % plan->blocks * plan->block_queries, h = task / plan->blocks % d->H;
-    int64_t b = task / plan->blocks / d->H, kv_head = h / (d->H / d->HK);
-    int64_t queries = d->T - first < plan->block_queries ? d->T - first : plan->block_queries;
-    const forward_block block = {.queries = queries,
-                                 .D = d->D,
-                                 .DV = d->DV,
-                                 .scale = d->scale,
-                                 .softcap = d->softcap,
-                                 .q = view_at(&d->q, b, h, first),
-                                 .q_row = d->q.row,
-                                 .o = output_at(&d->o, b, h, first),
-                                 .o_row = d->o.row,
-                                 .lse = output_at(&d->lse, b, h, first),
-                                 .lse_row = d->lse.row,
-                                 .scratch = piece};
+    return (forward_block){.queries = d->T - first < plan->block_queries ? d->T - first : plan->block_queries,
+                           .D = d->D,
+                           .DV = d->DV,
+                           .scale = d->scale,
+                           .softcap = d->softcap,
+                           .q = view_at(&d->q, b, h, first),
+                           .q_row = d->q.row,
+                           .o = output_at(&d->o, b, h, first),
+                           .o_row = d->o.row,
+                           .lse = output_at(&d->lse, b, h, first),
+                           .lse_row = d->lse.row,
+                           .scratch = (float *)piece};
+}
+
+static void forward_one_block(const forward_plan *plan, int64_t b, int64_t h, int64_t first, char *piece)
+{
+    const attn_desc *d = plan->d;
+    const forward_block block = block_at(plan, b, h, first, piece);
+    int64_t lanes = plan->table->lanes, kv_head = h / (d->H / d->HK);
+    int64_t query_step = plan->lanes ? 1 : FORWARD_CHUNK;
+    int64_t key_step = plan->lanes ? (block.queries + lanes - 1) / lanes * lanes : 1;
+    float *modification = (float *)(piece + plan->modification), *factors = (float *)(piece + plan->dropout);
+    const dropout_draw draw = {.key = d->dropout > 0 ? d->dropout_keys[b] : 0,
+                               .head = (uint32_t)h,
+                               .threshold = dropout_threshold(d->dropout),
+                               .kept_factor = 1 / (1 - d->dropout)};
     plan->kernels.begin(&block);
-    key_range keys = visible_keys_of(d, b, first, queries);
-    /* Chunks start at multiples of FORWARD_CHUNK whatever the range, so that a window's or a mask's bits agree. */
+    key_range keys = visible_keys_of(d, b, first, block.queries);
+    /* Chunks start at multiples of FORWARD_CHUNK whatever the range, so that the bits of a window agree with those of
+     * a mask that says the same. */
     for (int64_t j = keys.first - keys.first % FORWARD_CHUNK; j < keys.last; j += FORWARD_CHUNK) {
         int64_t count = keys.last - j < FORWARD_CHUNK ? keys.last - j : FORWARD_CHUNK;
-        visible_kind kind = visible_tile(d, b, h, first, queries, j, count, modification, FORWARD_CHUNK, 1);
+        visible_kind kind = visible_tile(d, b, h, first, block.queries, j, count, modification, query_step, key_step);
         if (kind == VISIBLE_NONE) continue;
+        if (d->dropout > 0)
+            plan->table->dropout_factors(
+                &draw, &(dropout_tile){first, block.queries, j, count, factors, query_step, key_step});
         plan->kernels.step(&block, &(forward_chunk){.k = view_at(&d->k, b, kv_head, j),
                                                     .v = view_at(&d->v, b, kv_head, j),
                                                     .k_row = d->k.row,
                                                     .v_row = d->v.row,
                                                     .keys = count,
-                                                    .modification = kind == VISIBLE_SOME ? modification : NULL});
+                                                    .modification = kind == VISIBLE_SOME ? modification : NULL,
+                                                    .dropout = d->dropout > 0 ? factors : NULL});
     }
     plan->kernels.finish(&block);
+}
+
+static void forward_task(void *argument, int64_t task, int worker)
+{
+    const forward_plan *plan = argument;
+    char *piece = plan->workspace + (size_t)worker * plan->worker;
+    int64_t last = (task + 1) * plan->task_blocks < plan->blocks ? (task + 1) * plan->task_blocks : plan->blocks;
+    for (int64_t n = task * plan->task_blocks; n < last; n++) {
+        /* A head's last block first: with a causal mask it is the longest. */
+        int64_t first = (plan->head_blocks - 1 - n % plan->head_blocks) * plan->block_queries;
+        int64_t head = n / plan->head_blocks;
+        forward_one_block(plan, head / plan->d->H, head % plan->d->H, first, piece);
+    }
 }
 
 attn_status attn_forward_workspace_size(const attn_desc *desc, size_t *size)
@@ -104,6 +160,6 @@ attn_status attn_forward(const attn_desc *desc, void *workspace, size_t workspac
     if (d.dropout > 0)
         return status_fail(ATTN_ERROR_UNSUPPORTED, "dropout = %g, expected 0 in this version", d.dropout);
     plan.workspace = workspace;
-    parallel_run(&d.parallel, d.B * d.H * plan.blocks, forward_task, &plan);
+    parallel_run(&d.parallel, plan.tasks, forward_task, &plan);
     return ATTN_OK;
 }

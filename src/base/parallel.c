@@ -8,6 +8,7 @@ int parallel_workers(const attn_parallel *how)
 void parallel_run(const attn_parallel *how, int64_t count, parallel_task body, void *argument)
 {
     int threads = parallel_workers(how);
+    if (threads > count) threads = (int)count;
     if (how->run && threads > 1 && count > 1)
         how->run(how->user, threads, count, body, argument);
     else

@@ -21,7 +21,7 @@ void parallel_for(int threads, int64_t count, parallel_task body, void *argument
 /* The worker count that a caller's descriptor asks for: at least 1. */
 int parallel_workers(const attn_parallel *how);
 
-/* The same loop, run as a caller's descriptor says. */
+/* The same loop, run as a caller's descriptor says; worker is below count too. */
 void parallel_run(const attn_parallel *how, int64_t count, parallel_task body, void *argument);
 
 #endif

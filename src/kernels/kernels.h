@@ -9,6 +9,7 @@
 #include "cpu/cpu.h"
 #include "kernels/dropout.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Runs `rounds` rounds of independent fused multiply-adds on registers alone and returns how many floating-point
@@ -25,8 +26,9 @@ typedef double peak_kernel(int64_t rounds, float *sink);
  * block of up to FORWARD_LANE_QUERIES, and in rows, for up to FORWARD_ROW_QUERIES. They differ in the layout of
  * scores, modification and dropout: element (query m, key n) stands at [n * query_stride + m] in lanes, where
  * query_stride is queries rounded up to whole vectors, and at [m * FORWARD_CHUNK + n] in rows. */
-#define FORWARD_CHUNK 128     /* keys in a chunk, at most */
-#define FORWARD_ROW_QUERIES 4 /* queries in a block in rows, at most */
+#define FORWARD_CHUNK 128       /* keys in a chunk, at most */
+#define FORWARD_LANE_QUERIES 64 /* a multiple of every instruction set's lanes */
+#define FORWARD_ROW_QUERIES 4
 
 typedef struct forward_block {
     int64_t queries, D, DV;
@@ -37,7 +39,7 @@ typedef struct forward_block {
     int64_t o_row;
     float *lse; /* [query * lse_row], written by finish unless NULL */
     int64_t lse_row;
-    float *scratch; /* as many floats as forward_scratch tells, 64-byte aligned */
+    float *scratch; /* 64-byte aligned; in lanes, forward_lanes_scratch floats, in rows forward_rows_scratch */
 } forward_block;
 
 typedef struct forward_chunk {
@@ -58,6 +60,17 @@ typedef struct forward_kernels {
     forward_finish_kernel *finish;
 } forward_kernels;
 
+/* Floats of scratch that a block needs; it must be known that they fit. */
+static inline size_t forward_lanes_scratch(size_t D, size_t DV)
+{
+    return FORWARD_LANE_QUERIES * (D + DV + 2 + FORWARD_CHUNK);
+}
+
+static inline size_t forward_rows_scratch(size_t DV)
+{
+    return FORWARD_ROW_QUERIES * (DV + 2 + FORWARD_CHUNK);
+}
+
 /* What dropout multiplies the weights of queries query .. query + queries - 1 and keys key .. key + keys - 1 by, 0 or
  * draw->kept_factor, into factors[m * query_step + n * key_step] for query + m and key + n. Fastest with
  * query_step 1, queries in lanes. */
@@ -74,7 +87,7 @@ typedef struct kernel_table {
     int lanes;       /* floats in a vector */
     peak_kernel *peak;
     dropout_factors_kernel *dropout_factors;
-    forward_kernels forward_rows;
+    forward_kernels forward_lanes, forward_rows;
 } kernel_table;
 
 /* The table for a CPU of this level: C first, each instruction set overriding. A level that this build has no kernels

@@ -11,6 +11,8 @@
  *   vec_max, vec_min(a, b)          b when either is NaN
  *   vec_round                       to nearest, ties to even
  *   vec_scale2(x, n)                x * 2^n for an integral n in -126 .. 127
+ *   vec_split(x, &e)                m in 1 .. 2 with x = m * 2^e, for a positive normal x
+ *   vec_transpose(rows)             SIMD_LANES vectors, in place
  *   vec_less, vec_equal             false on NaN
  *   vec_select(m, yes, no)
  *   vec_sum, vec_largest            over the lanes, in a fixed order

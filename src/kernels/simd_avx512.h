@@ -81,6 +81,38 @@ static inline vec vec_scale2(vec x, vec n)
 {
     return _mm512_scalef_ps(x, n);
 }
+static inline vec vec_split(vec x, vec *exponent)
+{
+    *exponent = _mm512_getexp_ps(x);
+    return _mm512_getmant_ps(x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_zero);
+}
+static inline void vec_transpose(vec *rows)
+{
+    vec pairs[16], quads[16], halves[16];
+    for (int i = 0; i < 16; i += 2) {
+        pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+        pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    /* quads[4 * r + c]: rows 4 r .. 4 r + 3 of columns c, c + 4, c + 8 and c + 12 */
+    for (int i = 0; i < 16; i += 4) {
+        quads[i] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
+        quads[i + 1] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
+        quads[i + 2] = _mm512_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
+        quads[i + 3] = _mm512_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) {
+        halves[i] = _mm512_shuffle_f32x4(quads[i], quads[i + 4], 0x88);
+        halves[i + 4] = _mm512_shuffle_f32x4(quads[i], quads[i + 4], 0xdd);
+        halves[i + 8] = _mm512_shuffle_f32x4(quads[i + 8], quads[i + 12], 0x88);
+        halves[i + 12] = _mm512_shuffle_f32x4(quads[i + 8], quads[i + 12], 0xdd);
+    }
+    for (int i = 0; i < 4; i++) {
+        rows[i] = _mm512_shuffle_f32x4(halves[i], halves[i + 8], 0x88);
+        rows[i + 8] = _mm512_shuffle_f32x4(halves[i], halves[i + 8], 0xdd);
+        rows[i + 4] = _mm512_shuffle_f32x4(halves[i + 4], halves[i + 12], 0x88);
+        rows[i + 12] = _mm512_shuffle_f32x4(halves[i + 4], halves[i + 12], 0xdd);
+    }
+}
 static inline vmask vec_less(vec a, vec b)
 {
     return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);

@@ -82,6 +82,19 @@ static inline vec vec_scale2(vec x, vec n)
     memcpy(&power, &bits, sizeof power);
     return x * power;
 }
+static inline vec vec_split(vec x, vec *exponent)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    *exponent = (float)((int)(bits >> 23 & 0xff) - 127);
+    bits = (bits & 0x007fffffu) | 0x3f800000u;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+static inline void vec_transpose(vec *rows)
+{
+    (void)rows;
+}
 static inline vmask vec_less(vec a, vec b)
 {
     return a < b;

@@ -4,9 +4,9 @@
 
 peak_kernel peak_scalar;
 dropout_factors_kernel dropout_factors_scalar;
-forward_begin_kernel forward_rows_begin_scalar;
-forward_step_kernel forward_rows_step_scalar;
-forward_finish_kernel forward_rows_finish_scalar;
+forward_begin_kernel forward_lanes_begin_scalar, forward_rows_begin_scalar;
+forward_step_kernel forward_lanes_step_scalar, forward_rows_step_scalar;
+forward_finish_kernel forward_lanes_finish_scalar, forward_rows_finish_scalar;
 
 static void fill_scalar(kernel_table *table)
 {
@@ -14,6 +14,8 @@ static void fill_scalar(kernel_table *table)
     table->lanes = 1;
     table->peak = peak_scalar;
     table->dropout_factors = dropout_factors_scalar;
+    table->forward_lanes =
+        (forward_kernels){forward_lanes_begin_scalar, forward_lanes_step_scalar, forward_lanes_finish_scalar};
     table->forward_rows =
         (forward_kernels){forward_rows_begin_scalar, forward_rows_step_scalar, forward_rows_finish_scalar};
 }
@@ -21,8 +23,11 @@ static void fill_scalar(kernel_table *table)
 #if defined(__x86_64__)
 peak_kernel peak_avx2, peak_avx512;
 dropout_factors_kernel dropout_factors_avx2, dropout_factors_avx512;
+forward_begin_kernel forward_lanes_begin_avx2, forward_lanes_begin_avx512;
 forward_begin_kernel forward_rows_begin_avx2, forward_rows_begin_avx512;
+forward_step_kernel forward_lanes_step_avx2, forward_lanes_step_avx512;
 forward_step_kernel forward_rows_step_avx2, forward_rows_step_avx512;
+forward_finish_kernel forward_lanes_finish_avx2, forward_lanes_finish_avx512;
 forward_finish_kernel forward_rows_finish_avx2, forward_rows_finish_avx512;
 
 static void fill_avx2(kernel_table *table)
@@ -31,6 +36,8 @@ static void fill_avx2(kernel_table *table)
     table->lanes = 8;
     table->peak = peak_avx2;
     table->dropout_factors = dropout_factors_avx2;
+    table->forward_lanes =
+        (forward_kernels){forward_lanes_begin_avx2, forward_lanes_step_avx2, forward_lanes_finish_avx2};
     table->forward_rows = (forward_kernels){forward_rows_begin_avx2, forward_rows_step_avx2, forward_rows_finish_avx2};
 }
 
@@ -40,6 +47,8 @@ static void fill_avx512(kernel_table *table)
     table->lanes = 16;
     table->peak = peak_avx512;
     table->dropout_factors = dropout_factors_avx512;
+    table->forward_lanes =
+        (forward_kernels){forward_lanes_begin_avx512, forward_lanes_step_avx512, forward_lanes_finish_avx512};
     table->forward_rows =
         (forward_kernels){forward_rows_begin_avx512, forward_rows_step_avx512, forward_rows_finish_avx512};
 }
