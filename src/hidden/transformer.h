@@ -24,7 +24,7 @@ typedef struct transformer_layer {
 typedef struct transformer_options {
     int64_t heads;
     activation activation;
-    bool pre_norm;          /* false: post-norm, as in the paper and in Marian */
+    bool pre_norm; /* false: post-norm, as in the paper and in Marian */
     float norm_epsilon;
     float dropout, attention_dropout, activation_dropout;
 } transformer_options;
@@ -33,6 +33,8 @@ typedef struct transformer_options {
 struct attention_weights_sink {
     float **self, **cross;
 };
+
+/* Where norms come first, the norm that follows the last layer is the caller's. */
 
 /* x (B*T, d), lengths of B (padding masked) -> (B*T, d). sink may be NULL. */
 tensor *transformer_encode(tape *t, const transformer_options *o, const transformer_layer *layers, int64_t layer_count,
@@ -43,23 +45,29 @@ tensor *transformer_decode(tape *t, const transformer_options *o, const transfor
                            tensor *x, tensor *memory, int64_t batch, const int64_t *memory_lengths,
                            const attention_weights_sink *sink);
 
-/* Keys and values of one decoding: self-attention's grow by one position a step, cross-attention's are projected once. */
+/* Keys and values of one decoding: self-attention's grow by one position a step, cross-attention's are projected once,
+ * and the rows of a sequence (its beam) share them. */
 typedef struct transformer_cache transformer_cache;
 
-/* Projects memory (batch*S, d) through every layer's cross keys and values. `rows_per_sequence` decoder rows share a
- * sequence's memory (the beam), so cross keys are stored once per sequence. max_positions bounds the steps. */
+/* Projects memory (batch*S, d) through every layer's cross keys and values. Begins with batch * rows_per_sequence
+ * decoder rows, row r belonging to sequence r / rows_per_sequence, which is also the most it can hold; max_positions
+ * bounds the steps. Memory grows with the positions in use. memory_lengths is copied; t's memory is not needed
+ * afterwards. */
 attn_status transformer_cache_create(transformer_cache **out, tape *t, const transformer_options *o,
-                                     const transformer_layer *layers, int64_t layer_count, tensor *memory, int64_t batch,
-                                     const int64_t *memory_lengths, int64_t rows_per_sequence, int64_t max_positions);
+                                     const transformer_layer *layers, int64_t layer_count, tensor *memory,
+                                     int64_t batch, const int64_t *memory_lengths, int64_t rows_per_sequence,
+                                     int64_t max_positions);
 
-/* x (rows, d): the embedded next token of every decoder row -> (rows, d); appends to the cache.
- * sink's arrays are (rows, H, 1, ...) here. */
+/* x (rows, d): the embedded next token of every decoder row -> (rows, d); appends to the cache. For tapes that infer.
+ * sink's arrays are (rows, H, 1, position + 1) and (rows, H, 1, S) here. */
 tensor *transformer_step(tape *t, const transformer_options *o, const transformer_layer *layers, int64_t layer_count,
                          tensor *x, transformer_cache *cache, const attention_weights_sink *sink);
 
-/* Row r continues what row from[r] was, for r in 0 .. rows - 1; rows may shrink: sequences whose beams are all done are dropped.
- * sequence_of[r]: which of the cache's sequences row r belongs to. */
-attn_status transformer_cache_reorder(transformer_cache *cache, const int64_t *from, const int64_t *sequence_of, int64_t rows);
+/* Row r continues what row from[r] was, for r in 0 .. rows - 1 (before the first step there is nothing to continue and
+ * `from` is not looked at). Rows may shrink, sequences whose beams are all done are dropped for good, and grow.
+ * sequence_of[r]: which of the batch's sequences row r belongs to. */
+attn_status transformer_cache_reorder(transformer_cache *cache, int threads, const int64_t *from,
+                                      const int64_t *sequence_of, int64_t rows);
 
 void transformer_cache_destroy(transformer_cache *cache);
 

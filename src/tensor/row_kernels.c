@@ -1,7 +1,8 @@
 #include "tensor/row_kernels.h"
 
+#include "attn/attn.h"
+
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 extern const row_kernels row_kernels_base;
@@ -12,19 +13,13 @@ extern const row_kernels row_kernels_avx2, row_kernels_avx512;
 static const row_kernels *chosen;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+/* libattn asks the CPU and the environment; the layers run on the same instruction set. */
 static void choose(void)
 {
     chosen = &row_kernels_base;
 #if defined(__x86_64__)
-    /* The compiler's test asks CPUID and the operating system both. */
-    const char *cap = getenv("ATTN_CPU");
-    if (cap && strcmp(cap, "scalar") == 0) return;
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return;
-    chosen = &row_kernels_avx2;
-    if (cap && strcmp(cap, "avx2") == 0) return;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl"))
-        chosen = &row_kernels_avx512;
+    if (strcmp(attn_cpu_used(), "avx2") == 0) chosen = &row_kernels_avx2;
+    if (strcmp(attn_cpu_used(), "avx512") == 0) chosen = &row_kernels_avx512;
 #endif
 }
 

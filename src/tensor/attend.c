@@ -1,21 +1,14 @@
 #include "base/random.h"
 #include "base/status.h"
+#include "tensor/attend.h"
 #include "tensor/operations.h"
 
-#include <string.h>
-
-typedef struct attention_state {
-    tensor *q, *k, *v, *o; /* (B*T, H*D), (B*S, H*D), (B*S, H*DV), (B*T, H*DV) */
-    attn_desc desc;
-} attention_state;
-
-/* Rows of H heads side by side, seen as (B, H, rows, D). */
-static attn_view view_heads(const float *data, int64_t rows, int64_t heads, int64_t D)
+attn_view attend_view(const float *data, int64_t rows, int64_t heads, int64_t D)
 {
     return (attn_view){data, rows * heads * D, D, heads * D};
 }
 
-static attn_output output_heads(float *data, int64_t rows, int64_t heads, int64_t D)
+attn_output attend_output(float *data, int64_t rows, int64_t heads, int64_t D)
 {
     return (attn_output){data, rows * heads * D, D, heads * D};
 }
@@ -25,35 +18,26 @@ static void keep_failure(tape *t, attn_status status)
     if (status != ATTN_OK) tape_fail(t, status_fail(status, "attention: %s", attn_error()));
 }
 
-/* What an operator's gradient is written to; libattn writes, so a gradient that already holds something gets its own
- * array. */
-static float *gradient_memory(tape *t, tensor *x, bool *add)
+void attend(tape *t, const attn_desc *desc, const attn_output *weights)
 {
-    float *grad = tape_gradient(t, x, add);
-    return grad && *add ? tape_take(t, tensor_count(x), sizeof(float)) : grad;
+    size_t size = 0;
+    if (tape_status(t) != ATTN_OK) return;
+    keep_failure(t, attn_forward_workspace_size(desc, &size));
+    void *workspace = tape_take(t, (int64_t)size, 1);
+    if (tape_status(t) != ATTN_OK) return;
+    keep_failure(t, attn_forward(desc, workspace, size));
+    if (weights && tape_status(t) == ATTN_OK) keep_failure(t, attn_weights(desc, NULL, weights));
 }
+
+typedef struct attention_state {
+    tensor *q, *k, *v, *o; /* (B*T, H*D), (B*S, H*D), (B*S, H*DV), (B*T, H*DV) */
+    attn_desc desc;
+} attention_state;
 
 static void attention_backward(tape *t, void *operation)
 {
-    attention_state *a = operation;
-    attn_desc *d = &a->desc;
-    if (!a->o->grad) return;
-    bool add_q, add_k, add_v;
-    float *dq = gradient_memory(t, a->q, &add_q), *dk = gradient_memory(t, a->k, &add_k),
-          *dv = gradient_memory(t, a->v, &add_v);
-    d->grad_o = view_heads(a->o->grad, d->T, d->H, d->DV);
-    d->grad_q = output_heads(dq, d->T, d->H, d->D);
-    d->grad_k = output_heads(dk, d->S, d->H, d->D);
-    d->grad_v = output_heads(dv, d->S, d->H, d->DV);
-    size_t size = 0;
-    keep_failure(t, attn_backward_workspace_size(d, &size));
-    void *workspace = tape_take(t, (int64_t)size, 1);
-    if (tape_status(t) != ATTN_OK) return;
-    keep_failure(t, attn_backward(d, workspace, size));
-    if (tape_status(t) != ATTN_OK) return;
-    if (dq && add_q) tape_add_gradient(t, dq, a->q);
-    if (dk && add_k) tape_add_gradient(t, dk, a->k);
-    if (dv && add_v) tape_add_gradient(t, dv, a->v);
+    (void)operation;
+    tape_fail(t, status_fail(ATTN_ERROR_UNSUPPORTED, "attention has no backward pass yet"));
 }
 
 static bool shapes_agree(const tensor *q, const tensor *k, const tensor *v, int64_t batch, int64_t heads)
@@ -69,18 +53,6 @@ static const uint64_t *dropout_keys(tape *t, int64_t batch)
     uint64_t *keys = tape_take(t, batch, sizeof *keys), key = tape_key(t);
     for (int64_t b = 0; keys && b < batch; b++) keys[b] = random_derive(key, (uint64_t)b);
     return keys;
-}
-
-static void run_forward(tape *t, attn_desc *d, float *weights)
-{
-    size_t size = 0;
-    keep_failure(t, attn_forward_workspace_size(d, &size));
-    void *workspace = tape_take(t, (int64_t)size, 1);
-    if (tape_status(t) != ATTN_OK) return;
-    keep_failure(t, attn_forward(d, workspace, size));
-    if (!weights || tape_status(t) != ATTN_OK) return;
-    const attn_output w = {weights, d->H * d->T * d->S, d->T * d->S, d->S};
-    keep_failure(t, attn_weights(d, NULL, &w));
 }
 
 tensor *tape_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads, attention_mask mask,
@@ -100,10 +72,10 @@ tensor *tape_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, 
     if (!o) return tape_nothing(t);
     attn_desc d;
     attn_desc_init(&d, sizeof d, batch, heads, heads, T, S, D, DV);
-    d.q = view_heads(q->value, T, heads, D);
-    d.k = view_heads(k->value, S, heads, D);
-    d.v = view_heads(v->value, S, heads, DV);
-    d.o = output_heads(o->value, T, heads, DV);
+    d.q = attend_view(q->value, T, heads, D);
+    d.k = attend_view(k->value, S, heads, D);
+    d.v = attend_view(v->value, S, heads, DV);
+    d.o = attend_output(o->value, T, heads, DV);
     if (training) d.lse = (attn_output){tape_take(t, batch * heads * T, sizeof(float)), heads * T, T, 1};
     d.key_lengths = mask.key_lengths;
     d.causal = mask.causal;
@@ -113,7 +85,8 @@ tensor *tape_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, 
         d.dropout = dropout;
         d.dropout_keys = dropout_keys(t, batch);
     }
-    run_forward(t, &d, weights);
+    const attn_output shown = {weights, heads * T * S, T * S, S};
+    attend(t, &d, weights ? &shown : NULL);
     attention_state *kept = tape_record(t, sizeof *kept, attention_backward);
     if (kept) *kept = (attention_state){q, k, v, o, d};
     return tape_status(t) == ATTN_OK ? o : tape_nothing(t);

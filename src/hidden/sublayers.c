@@ -1,0 +1,29 @@
+#include "hidden/sublayers.h"
+
+tensor *multi_head_attention(tape *t, const transformer_options *o, const attention_parameters *p, tensor *x,
+                             tensor *memory, int64_t batch, attention_mask mask, float *weights)
+{
+    tensor *q = tape_linear(t, x, p->q_weight, p->q_bias, ACTIVATION_NONE);
+    tensor *k = tape_linear(t, memory, p->k_weight, p->k_bias, ACTIVATION_NONE);
+    tensor *v = tape_linear(t, memory, p->v_weight, p->v_bias, ACTIVATION_NONE);
+    tensor *heads = tape_attention(t, q, k, v, batch, o->heads, mask, o->attention_dropout, weights);
+    return tape_linear(t, heads, p->o_weight, p->o_bias, ACTIVATION_NONE);
+}
+
+tensor *feed_forward(tape *t, const transformer_options *o, const transformer_layer *layer, tensor *x)
+{
+    tensor *h = tape_linear(t, x, layer->fc1_weight, layer->fc1_bias, o->activation);
+    return tape_linear(t, tape_dropout(t, h, o->activation_dropout), layer->fc2_weight, layer->fc2_bias,
+                       ACTIVATION_NONE);
+}
+
+tensor *sublayer_input(tape *t, const transformer_options *o, tensor *x, tensor *gamma, tensor *beta)
+{
+    return o->pre_norm ? tape_layer_norm(t, x, NULL, gamma, beta, o->norm_epsilon) : x;
+}
+
+tensor *sublayer_output(tape *t, const transformer_options *o, tensor *x, tensor *y, tensor *gamma, tensor *beta)
+{
+    tensor *dropped = tape_dropout(t, y, o->dropout);
+    return o->pre_norm ? tape_add(t, x, dropped) : tape_layer_norm(t, dropped, x, gamma, beta, o->norm_epsilon);
+}

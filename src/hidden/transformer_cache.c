@@ -1,0 +1,283 @@
+#include "hidden/transformer_cache.h"
+
+#include "base/checked.h"
+#include "base/parallel.h"
+#include "base/status.h"
+#include "tensor/dense.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CAPACITY 16
+
+/* a * b * c floats; NULL when they do not fit or there is no memory. */
+static float *floats(int64_t a, int64_t b, int64_t c)
+{
+    size_t count, bytes;
+    if (!checked_mul((size_t)a, (size_t)b, &count) || !checked_mul(count, (size_t)c, &count)) return NULL;
+    if (!checked_mul(count, sizeof(float), &bytes) || !checked_add(bytes, 127, &bytes)) return NULL;
+    return aligned_alloc(64, bytes / 64 * 64);
+}
+
+void transformer_cache_destroy(transformer_cache *c)
+{
+    if (!c) return;
+    for (int64_t i = 0; c->layers && i < c->layer_count; i++) {
+        free(c->layers[i].self_k);
+        free(c->layers[i].self_v);
+        free(c->layers[i].cross_k);
+        free(c->layers[i].cross_v);
+    }
+    free(c->layers);
+    free(c->slot_lengths);
+    free(c->slot_of_sequence);
+    free(c->place);
+    free(c->spare_k);
+    free(c->spare_v);
+    free(c);
+}
+
+/* ---- growing ---------------------------------------------------------------------------------------------------- */
+
+/* Moves one array of filled rows into a new one with room for `capacity` positions. */
+static bool widen(const transformer_cache *c, float **rows, int64_t capacity)
+{
+    float *wider = floats(c->row_limit, capacity, c->d);
+    if (!wider) return false;
+    for (int64_t r = 0; r < c->rows && c->position; r++)
+        memcpy(wider + r * capacity * c->d, *rows + r * c->capacity * c->d,
+               (size_t)(c->position * c->d) * sizeof(float));
+    free(*rows);
+    *rows = wider;
+    return true;
+}
+
+attn_status transformer_cache_reserve(transformer_cache *c)
+{
+    if (c->position >= c->max_positions)
+        return status_fail(ATTN_ERROR_ARGUMENT, "position %lld of a cache for %lld", (long long)c->position,
+                           (long long)c->max_positions);
+    if (c->position < c->capacity) return ATTN_OK;
+    int64_t capacity = c->capacity ? c->capacity * 2 : FIRST_CAPACITY;
+    if (capacity > c->max_positions) capacity = c->max_positions;
+    free(c->spare_k);
+    free(c->spare_v);
+    c->spare_k = floats(c->row_limit, capacity, c->d);
+    c->spare_v = floats(c->row_limit, capacity, c->d);
+    bool done = c->spare_k && c->spare_v;
+    for (int64_t i = 0; i < c->layer_count && done; i++)
+        done = widen(c, &c->layers[i].self_k, capacity) && widen(c, &c->layers[i].self_v, capacity);
+    if (!done) {
+        c->max_positions = 0; /* some arrays are wider than others: of no more use */
+        return status_fail(ATTN_ERROR_MEMORY, "no memory for %lld rows of %lld cached positions",
+                           (long long)c->row_limit, (long long)capacity);
+    }
+    c->capacity = capacity;
+    return ATTN_OK;
+}
+
+/* ---- creating --------------------------------------------------------------------------------------------------- */
+
+/* Row r of the first rows belongs to sequence r / width. */
+static void place_first_rows(transformer_cache *c, int64_t rows_per_sequence)
+{
+    c->rows = c->row_limit;
+    c->width = rows_per_sequence;
+    c->in_place = true;
+    for (int64_t r = 0; r < c->rows; r++) c->place[r] = r;
+    for (int64_t b = 0; b < c->batch; b++) c->slot_of_sequence[b] = b;
+}
+
+static attn_status project_memory(transformer_cache *c, int threads, const transformer_layer *layers,
+                                  const tensor *memory)
+{
+    const int64_t R = memory->shape[0], d = c->d;
+    for (int64_t i = 0; i < c->layer_count; i++) {
+        const attention_parameters *p = &layers[i].cross;
+        attn_status s = dense_multiply(threads, R, d, d, memory->value, false, p->k_weight->value, true,
+                                       p->k_bias ? p->k_bias->value : NULL, false, c->layers[i].cross_k);
+        if (s == ATTN_OK)
+            s = dense_multiply(threads, R, d, d, memory->value, false, p->v_weight->value, true,
+                               p->v_bias ? p->v_bias->value : NULL, false, c->layers[i].cross_v);
+        if (s != ATTN_OK) return s;
+    }
+    return ATTN_OK;
+}
+
+static attn_status check_sizes(const tensor *memory, int64_t batch, const int64_t *lengths, int64_t rows_per_sequence,
+                               int64_t max_positions, int64_t *row_limit)
+{
+    if (batch < 1 || rows_per_sequence < 1 || max_positions < 1 || memory->rank != 2 || memory->shape[0] % batch)
+        return status_fail(ATTN_ERROR_ARGUMENT, "a cache of %lld sequences, %lld rows each, %lld positions",
+                           (long long)batch, (long long)rows_per_sequence, (long long)max_positions);
+    for (int64_t b = 0; lengths && b < batch; b++)
+        if (lengths[b] < 0 || lengths[b] > memory->shape[0] / batch)
+            return status_fail(ATTN_ERROR_ARGUMENT, "sequence %lld of length %lld, expected 0 to %lld", (long long)b,
+                               (long long)lengths[b], (long long)(memory->shape[0] / batch));
+    if (!checked_mul_i64(batch, rows_per_sequence, row_limit))
+        return status_fail(ATTN_ERROR_OVERFLOW, "%lld sequences of %lld rows", (long long)batch,
+                           (long long)rows_per_sequence);
+    return ATTN_OK;
+}
+
+static bool allocate(transformer_cache *c)
+{
+    c->slot_lengths = calloc((size_t)c->batch, sizeof *c->slot_lengths);
+    c->slot_of_sequence = calloc((size_t)c->batch, sizeof *c->slot_of_sequence);
+    c->place = calloc((size_t)c->row_limit, sizeof *c->place);
+    c->layers = calloc((size_t)(c->layer_count ? c->layer_count : 1), sizeof *c->layers);
+    if (!c->slot_lengths || !c->slot_of_sequence || !c->place || !c->layers) return false;
+    for (int64_t i = 0; i < c->layer_count; i++) {
+        c->layers[i].cross_k = floats(c->batch, c->S, c->d);
+        c->layers[i].cross_v = floats(c->batch, c->S, c->d);
+        if (!c->layers[i].cross_k || !c->layers[i].cross_v) return false;
+    }
+    return true;
+}
+
+attn_status transformer_cache_create(transformer_cache **out, tape *t, const transformer_options *o,
+                                     const transformer_layer *layers, int64_t layer_count, tensor *memory,
+                                     int64_t batch, const int64_t *memory_lengths, int64_t rows_per_sequence,
+                                     int64_t max_positions)
+{
+    (void)o;
+    if (tape_status(t) != ATTN_OK) return tape_status(t);
+    int64_t row_limit = 0;
+    attn_status s = check_sizes(memory, batch, memory_lengths, rows_per_sequence, max_positions, &row_limit);
+    if (s != ATTN_OK) return s;
+    transformer_cache *c = calloc(1, sizeof *c);
+    if (!c) return status_fail(ATTN_ERROR_MEMORY, "no memory for a cache");
+    c->layer_count = layer_count;
+    c->d = memory->shape[1];
+    c->S = memory->shape[0] / batch;
+    c->batch = c->slots = batch;
+    c->row_limit = row_limit;
+    c->max_positions = max_positions;
+    s = allocate(c) ? project_memory(c, tape_threads(t), layers, memory)
+                    : status_fail(ATTN_ERROR_MEMORY, "no memory for the keys of %lld sequences", (long long)batch);
+    if (s != ATTN_OK) {
+        transformer_cache_destroy(c);
+        return s;
+    }
+    for (int64_t b = 0; b < batch; b++) c->slot_lengths[b] = memory_lengths ? memory_lengths[b] : c->S;
+    place_first_rows(c, rows_per_sequence);
+    *out = c;
+    return ATTN_OK;
+}
+
+/* ---- reordering ------------------------------------------------------------------------------------------------- */
+
+typedef struct move {
+    const transformer_cache *c;
+    const int64_t *from;
+    const float *old;
+    float *new;
+} move;
+
+static void move_row(void *argument, int64_t r, int worker)
+{
+    (void)worker;
+    const move *m = argument;
+    const int64_t stride = m->c->capacity * m->c->d;
+    memcpy(m->new + r *stride, m->old + m->from[r] * stride, (size_t)(m->c->position * m->c->d) * sizeof(float));
+}
+
+/* Each array is written to the spare one, and becomes the spare one. */
+static void move_rows(transformer_cache *c, int threads, const int64_t *from, int64_t rows)
+{
+    bool moved = false;
+    for (int64_t r = 0; r < rows; r++) moved |= from[r] != r;
+    if (!moved || !c->position) return;
+    for (int64_t i = 0; i < c->layer_count; i++) {
+        float **arrays[2] = {&c->layers[i].self_k, &c->layers[i].self_v}, **spares[2] = {&c->spare_k, &c->spare_v};
+        for (int a = 0; a < 2; a++) {
+            move m = {c, from, *arrays[a], *spares[a]};
+            parallel_for(threads, rows, move_row, &m);
+            *spares[a] = *arrays[a];
+            *arrays[a] = m.new;
+        }
+    }
+}
+
+/* Moves the live slots together, in their order. */
+static void compact_slots(transformer_cache *c)
+{
+    const int64_t size = c->S * c->d;
+    int64_t live = 0;
+    for (int64_t slot = 0; slot < c->slots; slot++) {
+        int64_t b = 0;
+        while (b < c->batch && c->slot_of_sequence[b] != slot) b++;
+        if (b == c->batch) continue;
+        for (int64_t i = 0; i < c->layer_count && slot != live; i++) {
+            memmove(c->layers[i].cross_k + live * size, c->layers[i].cross_k + slot * size,
+                    (size_t)size * sizeof(float));
+            memmove(c->layers[i].cross_v + live * size, c->layers[i].cross_v + slot * size,
+                    (size_t)size * sizeof(float));
+        }
+        c->slot_lengths[live] = c->slot_lengths[slot];
+        c->slot_of_sequence[b] = live++;
+    }
+    c->slots = live;
+}
+
+/* Drops the sequences that no row belongs to; counts[b] is the number of b's rows. */
+static void drop_sequences(transformer_cache *c, const int64_t *counts)
+{
+    int64_t live = 0;
+    for (int64_t b = 0; b < c->batch; b++) {
+        if (counts[b]) {
+            live++;
+        } else if (c->slot_of_sequence[b] >= 0) {
+            c->slot_lengths[c->slot_of_sequence[b]] = 0;
+            c->slot_of_sequence[b] = -1;
+        }
+    }
+    if (live <= c->slots - c->slots / 4) compact_slots(c);
+}
+
+static void place_rows(transformer_cache *c, const int64_t *sequence_of, int64_t rows, int64_t *counts)
+{
+    c->width = 1;
+    for (int64_t b = 0; b < c->batch; b++) {
+        if (counts[b] > c->width) c->width = counts[b];
+        counts[b] = 0;
+    }
+    c->in_place = rows == c->slots * c->width;
+    for (int64_t r = 0; r < rows; r++) {
+        const int64_t b = sequence_of[r];
+        c->place[r] = c->slot_of_sequence[b] * c->width + counts[b]++;
+        c->in_place &= c->place[r] == r;
+    }
+    c->rows = rows;
+}
+
+static attn_status check_rows(const transformer_cache *c, const int64_t *from, const int64_t *sequence_of, int64_t rows)
+{
+    if (rows < 0 || rows > c->row_limit)
+        return status_fail(ATTN_ERROR_ARGUMENT, "%lld rows in a cache for %lld", (long long)rows,
+                           (long long)c->row_limit);
+    for (int64_t r = 0; r < rows; r++) {
+        if (c->position && (from[r] < 0 || from[r] >= c->rows))
+            return status_fail(ATTN_ERROR_ARGUMENT, "row %lld continues row %lld of %lld", (long long)r,
+                               (long long)from[r], (long long)c->rows);
+        if (sequence_of[r] < 0 || sequence_of[r] >= c->batch || c->slot_of_sequence[sequence_of[r]] < 0)
+            return status_fail(ATTN_ERROR_ARGUMENT, "row %lld belongs to sequence %lld, which is not in the cache",
+                               (long long)r, (long long)sequence_of[r]);
+    }
+    return ATTN_OK;
+}
+
+attn_status transformer_cache_reorder(transformer_cache *c, int threads, const int64_t *from,
+                                      const int64_t *sequence_of, int64_t rows)
+{
+    attn_status s = check_rows(c, from, sequence_of, rows);
+    if (s != ATTN_OK) return s;
+    int64_t *counts = calloc((size_t)c->batch, sizeof *counts);
+    if (!counts) return status_fail(ATTN_ERROR_MEMORY, "no memory to reorder %lld sequences", (long long)c->batch);
+    for (int64_t r = 0; r < rows; r++) counts[sequence_of[r]]++;
+    move_rows(c, threads, from, rows);
+    drop_sequences(c, counts);
+    place_rows(c, sequence_of, rows, counts);
+    free(counts);
+    return ATTN_OK;
+}
