@@ -30,14 +30,13 @@ done
 
 LD_LIBRARY_PATH=$(dirname "$(find "$prefix" -name 'libattn.so')")
 export LD_LIBRARY_PATH
+models=$(find "$prefix/share/attn/models" -mindepth 1 -name config.json)
 for source in examples/*.c; do
     name=$(basename "$source" .c)
-    arguments=
-    [ "$name" = translate ] && arguments=$(find "$prefix/share/attn/models" -mindepth 1 -maxdepth 1 -type d | head -n 1)
+    [ "$name" != translate ] || [ -n "$models" ] || { echo "== no model is installed: $name was only built" && continue; }
     for way in by-cmake by-pkg-config; do
         echo "== $way/$name"
-        # shellcheck disable=SC2086
-        "$way/$name" $arguments
+        "$way/$name"
     done
 done
 
