@@ -1,7 +1,7 @@
 #include "base/status.h"
 #include "hidden/sublayers.h"
 #include "hidden/transformer_cache.h"
-#include "tensor/attend.h"
+#include "tensor/tape_attention.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Attention over arrays that need not be tensors, a cache's for instance, through libattn. */
-#ifndef TENSOR_ATTEND_H
-#define TENSOR_ATTEND_H
+#ifndef TENSOR_TAPE_ATTENTION_H
+#define TENSOR_TAPE_ATTENTION_H
 
 #include "attn/attn.h"
 #include "tensor/tape.h"

@@ -1,6 +1,6 @@
 #include "base/random.h"
 #include "base/status.h"
-#include "tensor/attend.h"
+#include "tensor/tape_attention.h"
 #include "tensor/operations.h"
 
 attn_view attend_view(const float *data, int64_t rows, int64_t heads, int64_t D)
