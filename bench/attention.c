@@ -1,0 +1,211 @@
+/* Speed of the operator on the shapes of a file, as a ratio to the FMA peak that the same run measures.
+ *
+ *     bench_attention [--json] SHAPES... */
+#include "attn/attn.h"
+#include "base/random.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define BATCH_SECONDS 0.002
+#define MEASURE_SECONDS 0.5
+#define WIDE_DEVIATION 30.0f
+
+typedef struct measurement {
+    bool backward, causal, wide;
+    int threads;
+    int64_t B, H, HK, T, S, D, DV;
+} measurement;
+
+typedef struct figures {
+    double seconds, flops, peak, speed_up;
+} figures;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "bench_attention: %s\n", what);
+    exit(1);
+}
+
+static void *take(size_t bytes)
+{
+    void *p = aligned_alloc(ATTN_ALIGNMENT, (bytes + ATTN_ALIGNMENT) & ~(size_t)(ATTN_ALIGNMENT - 1));
+    if (!p) fail("no memory");
+    return p;
+}
+
+/* Normal numbers by Box and Muller. */
+static float *normal(int64_t count, uint64_t key, float deviation)
+{
+    float *x = take((size_t)count * sizeof *x);
+    for (int64_t i = 0; i < count; i++) {
+        random_block r = random_philox(key, (uint64_t)i, 0);
+        x[i] = deviation * sqrtf(-2 * logf(1 - random_unit(r.word[0]))) * cosf(6.2831853f * random_unit(r.word[1]));
+    }
+    return x;
+}
+
+static double measure_peak(void)
+{
+    float sink;
+    int64_t rounds = 20000;
+    double start = now(), flops = kernels_table()->peak(rounds, &sink);
+    return flops / (now() - start);
+}
+
+typedef attn_status call(const attn_desc *desc, void *workspace, size_t size);
+
+static void run(call *operation, const attn_desc *desc, void *workspace, size_t size)
+{
+    if (operation(desc, workspace, size)) fail(attn_error());
+}
+
+/* Seconds of one call: the least of many batches, each long enough for the clock, the peak measured between them. */
+static double measure(call *operation, const attn_desc *desc, void *workspace, size_t size, double *peak)
+{
+    double start = now();
+    run(operation, desc, workspace, size);
+    int calls = 1 + (int)(BATCH_SECONDS / (now() - start)), batches = 0;
+    double best = INFINITY, end = now() + MEASURE_SECONDS;
+    while (batches++ < 5 || now() < end) {
+        double p = measure_peak();
+        if (p > *peak) *peak = p;
+        start = now();
+        for (int n = 0; n < calls; n++) run(operation, desc, workspace, size);
+        double each = (now() - start) / calls;
+        if (each < best) best = each;
+    }
+    return best;
+}
+
+/* Pairs of a query and a key that are not masked. */
+static double pairs(const measurement *m)
+{
+    if (!m->causal) return (double)m->T * (double)m->S;
+    double count = 0;
+    for (int64_t i = 0; i < m->T; i++) count += (double)(i + 1 < m->S ? i + 1 : m->S);
+    return count;
+}
+
+static figures measure_shape(const measurement *m)
+{
+    attn_desc d;
+    attn_desc_init(&d, sizeof d, m->B, m->H, m->HK, m->T, m->S, m->D, m->DV);
+    int64_t nq = m->B * m->H * m->T, nk = m->B * m->HK * m->S;
+    d.q.data = normal(nq * m->D, 1, m->wide ? WIDE_DEVIATION : 1);
+    d.k.data = normal(nk * m->D, 2, 1);
+    d.v.data = normal(nk * m->DV, 3, 1);
+    d.grad_o.data = normal(nq * m->DV, 4, 1);
+    d.o.data = take((size_t)(nq * m->DV) * sizeof(float));
+    d.lse.data = take((size_t)nq * sizeof(float));
+    d.grad_q.data = take((size_t)(nq * m->D) * sizeof(float));
+    d.grad_k.data = take((size_t)(nk * m->D) * sizeof(float));
+    d.grad_v.data = take((size_t)(nk * m->DV) * sizeof(float));
+    d.causal = m->causal;
+    d.parallel.threads = m->threads;
+    size_t size;
+    if (attn_forward_workspace_size(&d, &size)) fail(attn_error());
+    void *workspace = take(size);
+    run(attn_forward, &d, workspace, size);
+    call *operation = attn_forward;
+    double products = m->backward ? 3.0 * (double)m->D + 2.0 * (double)m->DV : (double)(m->D + m->DV);
+    figures f = {.flops = 2.0 * (double)(m->B * m->H) * pairs(m) * products};
+    f.seconds = measure(operation, &d, workspace, size, &f.peak);
+    d.parallel.threads = 1;
+    f.speed_up = m->threads > 1 ? measure(operation, &d, workspace, size, &f.peak) / f.seconds : 1;
+    void *all[] = {(void *)d.q.data, (void *)d.k.data, (void *)d.v.data, (void *)d.grad_o.data, d.o.data,
+                   d.lse.data,       d.grad_q.data,    d.grad_k.data,    d.grad_v.data,         workspace};
+    for (size_t n = 0; n < sizeof all / sizeof all[0]; n++) free(all[n]);
+    return f;
+}
+
+static void print_row(const measurement *m, const figures *f, bool json)
+{
+    char options[64];
+    snprintf(options, sizeof options, "%s%s", m->causal ? "causal " : "", m->wide ? "wide" : "");
+    const char *format =
+        json ? "{\"direction\": \"%s\", \"B\": %lld, \"H\": %lld, \"HK\": %lld, \"T\": %lld, \"S\": %lld, \"D\": %lld, "
+               "\"DV\": %lld, \"options\": \"%s\", \"threads\": %d, \"microseconds\": %.2f, \"gflops\": %.2f, "
+               "\"peak\": %.2f, \"ratio\": %.3f, \"speed_up\": %.2f}\n"
+             : "%-8s %4lld %3lld %3lld %6lld %6lld %4lld %4lld  %-12s %2d %11.2f %9.2f %8.2f  %.3f  %.2f\n";
+    printf(format, m->backward ? "backward" : "forward", (long long)m->B, (long long)m->H, (long long)m->HK,
+           (long long)m->T, (long long)m->S, (long long)m->D, (long long)m->DV, options, m->threads, 1e6 * f->seconds,
+           1e-9 * f->flops / f->seconds, 1e-9 * f->peak, f->flops / f->seconds / f->peak / m->threads, f->speed_up);
+    fflush(stdout);
+}
+
+static bool parse_line(char *line, measurement *m)
+{
+    char direction[16];
+    int used = 0;
+    long long n[7];
+    line[strcspn(line, "#\r\n")] = 0;
+    if (sscanf(line, " %15s %lld %lld %lld %lld %lld %lld %lld %n", direction, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5],
+               &n[6], &used) < 8)
+        return false;
+    *m = (measurement){.backward = !strcmp(direction, "backward"),
+                       .threads = 1,
+                       .B = n[0],
+                       .H = n[1],
+                       .HK = n[2],
+                       .T = n[3],
+                       .S = n[4],
+                       .D = n[5],
+                       .DV = n[6]};
+    if (!m->backward && strcmp(direction, "forward")) return false;
+    for (char *word = strtok(line + used, " "); word; word = strtok(NULL, " ")) {
+        if (!strcmp(word, "causal"))
+            m->causal = true;
+        else if (!strcmp(word, "wide"))
+            m->wide = true;
+        else if (sscanf(word, "threads=%d", &m->threads) != 1 || m->threads < 1)
+            return false;
+    }
+    return true;
+}
+
+static void bench_file(const char *path, bool json)
+{
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        perror(path);
+        exit(1);
+    }
+    char line[256];
+    for (int number = 1; fgets(line, sizeof line, file); number++) {
+        measurement m;
+        if (line[strspn(line, " \t\r\n")] == 0 || line[0] == '#') continue;
+        if (!parse_line(line, &m)) {
+            fprintf(stderr, "%s:%d: expected: direction B H HK T S D DV [causal] [wide] [threads=N]\n", path, number);
+            exit(1);
+        }
+        figures f = measure_shape(&m);
+        print_row(&m, &f, json);
+    }
+    fclose(file);
+}
+
+int main(int argc, char **argv)
+{
+    bool json = argc > 1 && !strcmp(argv[1], "--json");
+    if (argc < 2 + json) fail("usage: bench_attention [--json] SHAPES...");
+    if (!json) {
+        printf("%s, %s; ratio: GFLOP/s of the unmasked pairs to the FMA peak of each thread\n", attn_cpu_name(),
+               attn_cpu_used());
+        printf("            B   H  HK      T      S    D   DV  options       n  microsecs   GFLOP/s     peak  ratio  "
+               "speed-up\n");
+    }
+    for (int n = 1 + json; n < argc; n++) bench_file(argv[n], json);
+    return 0;
+}
