@@ -120,7 +120,7 @@ bool config_has(const config *c, const char *field)
 /* A value as a message shows it, cut short. */
 static void show(const json_t *value, char *text, size_t size)
 {
-    char *dumped = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+    char *dumped = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     size_t most = 60 < size ? 60 : size - 1;
     if (!value)
         snprintf(text, size, "missing");

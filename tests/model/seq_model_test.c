@@ -1,0 +1,105 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "attn/seq.h"
+#include "input/tokenizer.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void opens_and_describes(void **state)
+{
+    (void)state;
+    attn_seq_model *m;
+    assert_int_equal(attn_seq_model_open(&m, MARIAN_FIXTURES "/separate"), ATTN_OK);
+    attn_seq_description d = {.struct_size = sizeof d};
+    assert_int_equal(attn_seq_model_describe(m, &d), ATTN_OK);
+    assert_string_equal(d.directory, MARIAN_FIXTURES "/separate");
+    assert_string_equal(d.activation, "relu");
+    assert_int_equal(d.width, 24);
+    assert_int_equal(d.encoder_layers, 3);
+    assert_int_equal(d.decoder_heads, 2);
+    assert_int_equal(d.max_positions, 32);
+    assert_true(d.parameters > 10000 && d.parameters < 25000);
+    d.struct_size--;
+    assert_int_equal(attn_seq_model_describe(m, &d), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(attn_seq_model_describe(NULL, &d), ATTN_ERROR_ARGUMENT);
+    attn_seq_model_close(m);
+    attn_seq_model_close(NULL);
+}
+
+static void says_what_is_missing(void **state)
+{
+    (void)state;
+    attn_seq_model *m;
+    assert_int_equal(attn_seq_model_open(&m, MARIAN_FIXTURES "/untied"), ATTN_ERROR_FILE);
+    assert_null(m);
+    assert_non_null(strstr(attn_seq_error(), "/untied/source.spm"));
+    assert_int_equal(attn_seq_model_open(&m, NULL), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(attn_seq_model_open(NULL, "x"), ATTN_ERROR_ARGUMENT);
+}
+
+static void same_ids(const tokenizer *k, tokenizer_side side, const char *text, const json_t *expected)
+{
+    int32_t *ids;
+    int64_t count;
+    assert_int_equal(tokenizer_encode(k, side, text, strlen(text), &ids, &count), ATTN_OK);
+    assert_int_equal(count, json_array_size(expected));
+    for (int64_t i = 0; i < count; i++) {
+        if (ids[i] != json_integer_value(json_array_get(expected, (size_t)i)))
+            fail_msg("'%s', side %d: id %lld is %d", text, side, (long long)i, ids[i]);
+    }
+    free(ids);
+}
+
+static void same_text(const tokenizer *k, const json_t *ids, const char *expected)
+{
+    int32_t list[256];
+    size_t count = json_array_size(ids);
+    assert_true(count <= 256);
+    for (size_t n = 0; n < count; n++) list[n] = (int32_t)json_integer_value(json_array_get(ids, n));
+    char *text;
+    assert_int_equal(tokenizer_decode(k, list, (int64_t)count, &text), ATTN_OK);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+/* tokens.json holds what MarianTokenizer makes of each text. */
+static void tokenizes_as_marian_does(void **state)
+{
+    (void)state;
+    static const char *const fixtures[] = {MARIAN_FIXTURES "/shared", MARIAN_FIXTURES "/separate"};
+    for (int i = 0; i < 2; i++) {
+        char path[600];
+        snprintf(path, sizeof path, "%s/tokens.json", fixtures[i]);
+        json_t *rows = json_load_file(path, 0, NULL), *row;
+        tokenizer *k;
+        size_t r;
+        assert_non_null(rows);
+        assert_int_equal(tokenizer_open(&k, fixtures[i]), ATTN_OK);
+        json_array_foreach(rows, r, row)
+        {
+            const char *text = json_string_value(json_object_get(row, "text"));
+            same_ids(k, TOKENIZER_SOURCE, text, json_object_get(row, "source"));
+            same_ids(k, TOKENIZER_TARGET, text, json_object_get(row, "target"));
+            same_text(k, json_object_get(row, "target"), json_string_value(json_object_get(row, "decoded")));
+        }
+        tokenizer_destroy(k);
+        json_decref(rows);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(opens_and_describes),
+        cmocka_unit_test(says_what_is_missing),
+        cmocka_unit_test(tokenizes_as_marian_does),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
