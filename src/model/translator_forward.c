@@ -36,14 +36,27 @@ tensor *translator_encode(tape *t, translator *m, const int32_t *ids, int64_t ba
     return transformer_encode(t, &m->encoder_options, m->encoder, m->config.encoder_layers, x, batch, lengths, sink);
 }
 
-tensor *translator_decode(tape *t, translator *m, tensor *memory, const int64_t *memory_lengths, const int32_t *ids,
-                          int64_t batch, int64_t target_length, const attention_weights_sink *sink)
+/* The decoder without its output projection. */
+static tensor *decode_hidden(tape *t, translator *m, tensor *memory, const int64_t *memory_lengths, const int32_t *ids,
+                             int64_t batch, int64_t target_length, const attention_weights_sink *sink)
 {
     if (!fits(t, m, "target", target_length)) return tape_nothing(t);
     tensor *x = embed(t, m, m->decoder_embedding, ids, batch * target_length, m->decoder_positions, target_length);
-    x = transformer_decode(t, &m->decoder_options, m->decoder, m->config.decoder_layers, x, memory, batch,
-                           memory_lengths, sink);
-    return project(t, m, x);
+    return transformer_decode(t, &m->decoder_options, m->decoder, m->config.decoder_layers, x, memory, batch,
+                              memory_lengths, sink);
+}
+
+tensor *translator_decode(tape *t, translator *m, tensor *memory, const int64_t *memory_lengths, const int32_t *ids,
+                          int64_t batch, int64_t target_length, const attention_weights_sink *sink)
+{
+    return project(t, m, decode_hidden(t, m, memory, memory_lengths, ids, batch, target_length, sink));
+}
+
+tensor *translator_decode_rows(tape *t, translator *m, tensor *memory, const int64_t *memory_lengths, const int32_t *ids,
+                               int64_t batch, int64_t target_length, const int64_t *rows, int64_t count)
+{
+    tensor *x = decode_hidden(t, m, memory, memory_lengths, ids, batch, target_length, NULL);
+    return project(t, m, tape_take_rows(t, x, rows, count));
 }
 
 tensor *translator_step(tape *t, translator *m, transformer_cache *cache, const int32_t *ids, int64_t rows,

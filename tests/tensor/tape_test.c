@@ -1,0 +1,166 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/status.h"
+#include "tensor/operations.h"
+#include "tensor/parameters.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A table (5, 40), weights (40, 40), norms. */
+static parameters create_parameters(bool trainable)
+{
+    parameters p = {0};
+    const int64_t d = 40;
+    parameters_declare(&p, "table", 2, (int64_t[]){5, d});
+    parameters_declare(&p, "weight", 2, (int64_t[]){d, d});
+    parameters_declare(&p, "gamma", 1, &d);
+    parameters_declare(&p, "beta", 1, &d);
+    assert_int_equal(parameters_allocate(&p, trainable), ATTN_OK);
+    for (int64_t i = 0; i < p.total; i++) p.values[i] = (float)(i % 37 - 18) / 19;
+    return p;
+}
+
+static const int32_t ids[130], bad_ids[] = {0, 5};
+static const int32_t targets[130];
+
+static tensor *network(tape *t, parameters *p, const int32_t *tokens, int64_t rows)
+{
+    tensor *x = tape_embed(t, parameters_find(p, "table"), tokens, rows, 1);
+    tensor *y = tape_linear(t, tape_dropout(t, x, 0.25f), parameters_find(p, "weight"), NULL, ACTIVATION_GELU);
+    y = tape_layer_norm(t, y, x, parameters_find(p, "gamma"), parameters_find(p, "beta"), 1e-5f);
+    return tape_cross_entropy(t, y, targets, 0.1f, NULL, NULL);
+}
+
+static void a_failure_is_kept_and_ends_the_step(void **state)
+{
+    (void)state;
+    parameters p = create_parameters(true);
+    tape *t;
+    assert_int_equal(tape_create(&t, TAPE_TRAIN, 2), ATTN_OK);
+    tensor *loss = network(t, &p, bad_ids, 2);
+    assert_int_equal(tape_status(t), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(tensor_count(loss), 0);
+    assert_non_null(strstr(status_message(), "id 5 at row 1"));
+    tape_fail(t, ATTN_ERROR_MEMORY);
+    assert_int_equal(tape_backward(t, loss), ATTN_ERROR_ARGUMENT);
+    for (int64_t i = 0; i < p.total; i++) assert_true(p.grads[i] == 0);
+
+    tape_begin(t, 1);
+    loss = network(t, &p, ids, 2);
+    assert_int_equal(tape_backward(t, loss), ATTN_OK);
+    assert_int_equal(tape_create(&t, TAPE_TRAIN, -1), ATTN_ERROR_ARGUMENT);
+    tape_destroy(t);
+    parameters_destroy(&p);
+}
+
+static void shapes_are_checked(void **state)
+{
+    (void)state;
+    parameters p = create_parameters(false);
+    tape *t;
+    assert_int_equal(tape_create(&t, TAPE_INFER, 1), ATTN_OK);
+    tensor *table = parameters_find(&p, "table"), *gamma = parameters_find(&p, "gamma");
+    tape_linear(t, table, table, gamma, ACTIVATION_NONE);
+    assert_int_equal(tape_status(t), ATTN_ERROR_ARGUMENT);
+    tape_begin(t, 0);
+    tape_layer_norm(t, table, gamma, gamma, gamma, 1e-5f);
+    assert_int_equal(tape_status(t), ATTN_ERROR_ARGUMENT);
+    tape_begin(t, 0);
+    tape_add(t, table, gamma);
+    assert_int_equal(tape_status(t), ATTN_ERROR_ARGUMENT);
+    tape_begin(t, 0);
+    tape_dropout(t, table, 1);
+    assert_int_equal(tape_status(t), ATTN_ERROR_ARGUMENT);
+    tape_begin(t, 0);
+    tape_take_rows(t, table, (int64_t[]){5}, 1);
+    assert_int_equal(tape_status(t), ATTN_ERROR_ARGUMENT);
+    tape_begin(t, 0);
+    tape_attention(t, table, table, table, 2, 4, (attention_mask){0}, 0, NULL);
+    assert_int_equal(tape_status(t), ATTN_ERROR_ARGUMENT);
+    tape_begin(t, 0);
+    tape_cross_entropy(t, table, (int32_t[]){0, 1, 40, 0, 0}, 0, NULL, NULL);
+    assert_int_equal(tape_status(t), ATTN_ERROR_ARGUMENT);
+    tape_destroy(t);
+    parameters_destroy(&p);
+}
+
+static void inferring_drops_and_records_nothing(void **state)
+{
+    (void)state;
+    parameters p = create_parameters(false);
+    tape *t;
+    assert_int_equal(tape_create(&t, TAPE_INFER, 1), ATTN_OK);
+    tensor *table = parameters_find(&p, "table");
+    assert_ptr_equal(tape_dropout(t, table, 0.9f), table);
+    tensor *loss = network(t, &p, ids, 3);
+    assert_int_equal(tape_status(t), ATTN_OK);
+    assert_false(tensor_differentiated(loss));
+    assert_null(tape_record(t, 8, NULL));
+    assert_int_equal(tape_backward(t, loss), ATTN_ERROR_ARGUMENT);
+    tape_destroy(t);
+    parameters_destroy(&p);
+}
+
+static void dropout_keeps_the_mean_and_follows_the_key(void **state)
+{
+    (void)state;
+    enum { N = 100003 };
+    float *ones = malloc(N * sizeof *ones), *first = malloc(N * sizeof *first);
+    for (int i = 0; i < N; i++) ones[i] = 1;
+    tensor x = {.rank = 1, .shape = {N}, .value = ones};
+    tape *t;
+    assert_int_equal(tape_create(&t, TAPE_TRAIN, 2), ATTN_OK);
+    double sums[3];
+    int differing[3] = {0};
+    for (int round = 0; round < 3; round++) {
+        tape_begin(t, round == 2 ? 8 : 7);
+        tensor *y = tape_dropout(t, &x, 0.3f);
+        sums[round] = 0;
+        for (int i = 0; i < N; i++) {
+            assert_true(y->value[i] == 0 || y->value[i] == 1 / (1 - 0.3f));
+            sums[round] += y->value[i] / N;
+            differing[round] += round && y->value[i] != first[i];
+        }
+        if (!round) memcpy(first, y->value, N * sizeof *first);
+        assert_true(sums[round] > 0.99 && sums[round] < 1.01);
+    }
+    assert_int_equal(differing[1], 0);
+    assert_true(differing[2] > N / 3);
+    tape_destroy(t);
+    free(ones);
+    free(first);
+}
+
+static void bits_do_not_depend_on_threads(void **state)
+{
+    (void)state;
+    parameters p = create_parameters(true);
+    float *first = malloc((size_t)p.total * sizeof *first);
+    for (int threads = 1; threads <= 3; threads++) {
+        tape *t;
+        assert_int_equal(tape_create(&t, TAPE_TRAIN, threads), ATTN_OK);
+        memset(p.grads, 0, (size_t)p.total * sizeof(float));
+        tape_begin(t, 5);
+        assert_int_equal(tape_backward(t, network(t, &p, ids, 130)), ATTN_OK);
+        if (threads == 1) memcpy(first, p.grads, (size_t)p.total * sizeof(float));
+        assert_memory_equal(first, p.grads, (size_t)p.total * sizeof(float));
+        tape_destroy(t);
+    }
+    free(first);
+    parameters_destroy(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_failure_is_kept_and_ends_the_step),        cmocka_unit_test(shapes_are_checked),
+        cmocka_unit_test(inferring_drops_and_records_nothing),        cmocka_unit_test(bits_do_not_depend_on_threads),
+        cmocka_unit_test(dropout_keeps_the_mean_and_follows_the_key),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
