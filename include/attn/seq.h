@@ -59,6 +59,112 @@ ATTN_API attn_status attn_seq_model_describe(const attn_seq_model *model, attn_s
 
 /* ---- training a translator -------------------------------------------------------------------------------- */
 
+/* How to begin in a directory. */
+typedef enum attn_seq_train_start {
+    ATTN_SEQ_TRAIN_NEW = 0,    /* anew; refused where the directory holds a model or a checkpoint */
+    ATTN_SEQ_TRAIN_RESUME = 1, /* go on from the directory's checkpoint */
+    ATTN_SEQ_TRAIN_REPLACE = 2 /* anew, whatever the directory holds */
+} attn_seq_train_start;
+
+typedef enum attn_seq_weights {
+    ATTN_SEQ_WEIGHTS_FP32 = 0,
+    ATTN_SEQ_WEIGHTS_BF16 = 1 /* half the size; rounded to nearest even */
+} attn_seq_weights;
+
+typedef enum attn_seq_train_event {
+    ATTN_SEQ_TRAIN_NOTICE = 0,    /* `message` tells something once: what was read, left out, made */
+    ATTN_SEQ_TRAIN_STEP = 1,      /* after every step */
+    ATTN_SEQ_TRAIN_VALIDATED = 2, /* valid_loss, valid_bleu and best are new */
+    ATTN_SEQ_TRAIN_SAVED = 3      /* a checkpoint is on the disk */
+} attn_seq_train_event;
+
+/* Where a training run stands. */
+typedef struct attn_seq_train_progress {
+    attn_seq_train_event event;
+    const char *message;      /* with NOTICE, otherwise NULL */
+    int64_t step, steps;      /* done, and in all; steps 0 where the clock decides */
+    double epoch;             /* passes over the training pairs, with its fraction */
+    double loss;              /* training loss, nats per target token, smoothed over about 100 steps */
+    double rate;              /* of learning, in the last step */
+    double tokens_per_second; /* source and target tokens without padding, over about 100 steps */
+    double seconds;           /* of work, over all runs that were resumed; pauses are not counted */
+    double remaining;         /* seconds, estimated */
+    double valid_loss;        /* nats per target token, without label smoothing; NaN before the first validation */
+    double valid_bleu;        /* greedy, 0 to 100; NaN before the first validation */
+    bool best;                /* with VALIDATED: better than all before, and saved as the model */
+} attn_seq_train_progress;
+
+/* What to train on, what to train, and for how long. A number below zero (NaN for none of them) and a NULL mean "not
+ * said": the default that stands here, or, on resuming, what the run was begun with. Those marked * cannot change on
+ * resuming: saying another value then is an error. */
+typedef struct attn_seq_train_options {
+    size_t struct_size; /* set by attn_seq_train_options_init */
+
+    const char *model;        /* directory that receives the model; made if absent; not NULL */
+    const char *train;        /* pairs: source TAB target, plain or gzip; or the source lines alone */
+    const char *train_target; /* target lines, one for each line of `train`; NULL: `train` holds pairs */
+    const char *valid;        /* pairs for validation; NULL: none, and so no early stopping */
+    const char *valid_target;
+
+    int64_t vocabulary; /* * pieces, shared by both languages: 8000 */
+    int64_t width;      /* * d_model: 256 */
+    int64_t heads;      /* * 8; divides width */
+    int64_t layers;     /* * of the encoder, and as many of the decoder: 3 */
+    int64_t ffn;        /* * width of the feed-forward layers: 1024 */
+    int64_t longest;    /* * pieces; pairs with a longer side are left out: 256 */
+    int64_t seed;       /* * 1 */
+
+    int64_t batch_tokens;   /* * source and target tokens of a batch, with padding: 4000 */
+    double dropout;         /* * of layers' outputs: 0.1 */
+    double label_smoothing; /* * 0.1 */
+    double rate;            /* * peak learning rate: 0.001 */
+    int64_t warmup;         /* * steps until the peak, after which it falls as 1 / sqrt(step): 1000 */
+    double cooldown;        /* * last fraction of the run, over which the rate falls to zero linearly: 0.3 */
+    double clip;            /* * largest norm of the gradient, 0 for any: 1 */
+    double average;         /* * decay of the moving average of the weights, which is what is saved: 0.999; 0: none */
+
+    /* The first of these three limits that is reached ends the run; saying one, on resuming too, lifts the others. */
+    int64_t epochs; /* 10; 0: any */
+    int64_t steps;  /* 0: any */
+    double minutes; /* 0: any. Minutes of work; the clock then sets the cooling, so such runs do not repeat to the bit */
+
+    int64_t valid_every; /* steps: 1000 */
+    int64_t patience;    /* validations without a better one that end the run, 0 for any: 10 */
+    int64_t threads;     /* 0: as many as the CPUs allowed */
+    int64_t format;      /* of the saved weights, an attn_seq_weights: fp32 */
+
+    attn_seq_train_start start;
+
+    /* May be NULL. Called on the calling thread; *progress lives as long as the call. */
+    void (*progress)(void *argument, const attn_seq_train_progress *progress);
+    /* May be NULL. Asked after every step; true ends the run after a checkpoint. */
+    bool (*stop)(void *argument);
+    void *argument;
+} attn_seq_train_options;
+
+/* Everything "not said", start new, no functions. options not NULL. */
+ATTN_API void attn_seq_train_options_init(attn_seq_train_options *options);
+
+/* Trains a Transformer encoder-decoder (Vaswani et al. 2017; Marian's variant of it) to turn source lines into target lines and
+ * leaves it in options->model as a Hugging Face directory that attn_seq_model_open and transformers.MarianMTModel open.
+ *
+ * Loss: label-smoothed cross-entropy, mean over a batch's target tokens. Optimizer: Adam, beta 0.9 and 0.98, with the rate of
+ * `rate`, `warmup` and `cooldown`. The SentencePiece model is trained first, on both sides together. The weights that are
+ * saved are those of the best validation (BLEU of greedy translations, several targets of one source being references of the
+ * same segment), or the last ones where there is none.
+ *
+ * The directory's files are each replaced in one step: source.spm, target.spm, vocab.json, tokenizer_config.json at the
+ * beginning; config.json, generation_config.json, model.safetensors whenever they are better; checkpoint.safetensors after
+ * every validation, every five minutes and at the end. A kill at any instant, or a full disk, costs the steps since the last
+ * checkpoint and nothing else. A resumed run gives the bits of an unbroken one, on the same CPU and number of threads.
+ *
+ * Memory: about 24 bytes for each parameter, and the activations of one batch.
+ * Thread safety: one run for each directory at a time.
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (a value out of range; a directory that holds a model, on a new start; a setting that
+ * differs, or other training pairs, on resuming); ATTN_ERROR_FILE, ATTN_ERROR_FORMAT (the message names file and line, or
+ * field); ATTN_ERROR_INTERRUPTED (options->stop asked; the checkpoint is on the disk); ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_train_translator(const attn_seq_train_options *options);
+
 /* ---- looking inside ---------------------------------------------------------------------------------------- */
 
 /* One matrix to be drawn: rows top down, columns left to right, each cell coloured by where its value stands between low

@@ -1,0 +1,37 @@
+/* The numbers and names that a training run is described by: what the caller said, filled up from the checkpoint's or
+ * the defaults, checked, and kept in the next checkpoint. One table says all that there is to know about each. */
+#ifndef TRAIN_SETTINGS_H
+#define TRAIN_SETTINGS_H
+
+#include "attn/seq.h"
+
+typedef enum setting_kind { SETTING_INTEGER, SETTING_NUMBER, SETTING_TEXT } setting_kind;
+
+typedef struct setting {
+    const char *name; /* the field's */
+    size_t offset;    /* in attn_seq_train_options */
+    setting_kind kind;
+    bool fixed; /* cannot change when a run is resumed */
+    bool limit; /* ends the run: saying any of these says all of them */
+    double standard, least, most;
+} setting;
+
+extern const setting setting_table[];
+extern const int setting_count;
+
+/* What a setting's value is called in a checkpoint and in a message, "" when it was not said; text holds at least 4096
+ * bytes. */
+void setting_write(const setting *s, const attn_seq_train_options *o, char *text, size_t size);
+
+/* Gives a setting that was not said the value that setting_write wrote; FORMAT when it is none, ARGUMENT when a fixed
+ * setting was said and is another. A text is copied into *owned, freed by the caller. */
+attn_status setting_adopt(const setting *s, attn_seq_train_options *o, const char *written, const char *path,
+                          char **owned);
+
+/* Whether epochs, steps or minutes were said. */
+bool settings_say_limit(const attn_seq_train_options *o);
+
+/* Gives every setting that is still not said its default, and checks them all. */
+attn_status settings_complete(attn_seq_train_options *o);
+
+#endif

@@ -1,0 +1,107 @@
+#include "train/train_data.h"
+
+#include "base/parallel.h"
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void tell(notice_sink n, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void tell(notice_sink n, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    n.tell(n.argument, message);
+}
+
+static attn_status read_pairs(pair_texts *p, const char *path, const char *target_path, notice_sink n)
+{
+    attn_status s = target_path ? pair_texts_read_aligned(p, path, target_path) : pair_texts_read_tsv(p, path);
+    if (s != ATTN_OK) return s;
+    if (p->count == 0) return status_fail(ATTN_ERROR_FORMAT, "%s: no sentence pairs in it", path);
+    tell(n, "%s: %lld sentence pairs", path, (long long)p->count);
+    if (p->empty > 0) tell(n, "%s: %lld lines left out, a side is empty", path, (long long)p->empty);
+    if (p->invalid > 0)
+        tell(n, "%s: %lld lines left out, invalid UTF-8 or a NUL byte; the first is %s", path, (long long)p->invalid,
+             p->first_invalid);
+    return ATTN_OK;
+}
+
+static attn_status train_pieces(const pair_texts *p, const attn_seq_train_options *o, notice_sink n)
+{
+    const char **lines = malloc(2 * (size_t)p->count * sizeof *lines);
+    if (!lines) return status_fail(ATTN_ERROR_MEMORY, "out of memory for %lld pairs", (long long)p->count);
+    for (int64_t i = 0; i < p->count; i++) {
+        lines[2 * i] = p->source[i];
+        lines[2 * i + 1] = p->target[i];
+    }
+    tell(n, "learning %lld pieces from both languages", (long long)o->vocabulary);
+    int threads = o->threads > 0 ? (int)o->threads : parallel_default_threads();
+    attn_status s = tokenizer_train(lines, 2 * p->count, o->vocabulary, (uint32_t)o->seed, threads, o->model);
+    free(lines);
+    return s;
+}
+
+static attn_status encode(token_pairs *out, const train_data *d, const pair_texts *texts, int64_t longest,
+                          const char *path, notice_sink n)
+{
+    attn_status s = token_pairs_encode(out, d->tokenizer, texts, longest);
+    if (s != ATTN_OK) return s;
+    if (out->too_long > 0)
+        tell(n, "%s: %lld pairs left out, a side has more than %lld pieces", path, (long long)out->too_long,
+             (long long)longest);
+    if (out->count == 0)
+        return status_fail(ATTN_ERROR_FORMAT, "%s: every pair has more than %lld pieces on a side", path,
+                           (long long)longest);
+    tell(n, "%s: %lld tokens", path, (long long)(out->source.start[out->count] + out->target.start[out->count]));
+    return ATTN_OK;
+}
+
+/* FNV-1a over lengths and ids. */
+static uint64_t hash_side(uint64_t h, const token_side *side, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        h = (h ^ (uint64_t)side->start[i + 1]) * 0x100000001b3u;
+        for (int64_t j = side->start[i]; j < side->start[i + 1]; j++) h = (h ^ (uint32_t)side->ids[j]) * 0x100000001b3u;
+    }
+    return h;
+}
+
+static attn_status load_training(train_data *d, const attn_seq_train_options *o, bool train_tokenizer, notice_sink n)
+{
+    pair_texts texts = {0};
+    attn_status s = read_pairs(&texts, o->train, o->train_target, n);
+    if (s == ATTN_OK && train_tokenizer) s = train_pieces(&texts, o, n);
+    if (s == ATTN_OK) s = tokenizer_open(&d->tokenizer, o->model);
+    if (s == ATTN_OK) s = encode(&d->train, d, &texts, o->longest, o->train, n);
+    pair_texts_clear(&texts);
+    if (s != ATTN_OK) return s;
+    uint64_t h = hash_side(0xcbf29ce484222325u, &d->train.source, d->train.count);
+    d->fingerprint = hash_side(h, &d->train.target, d->train.count);
+    return ATTN_OK;
+}
+
+attn_status train_data_load(train_data *out, const attn_seq_train_options *o, bool train_tokenizer, notice_sink notices)
+{
+    memset(out, 0, sizeof *out);
+    /* Validation pairs first: a mistake in them is told before the long work. */
+    attn_status s = o->valid ? read_pairs(&out->valid_texts, o->valid, o->valid_target, notices) : ATTN_OK;
+    if (s == ATTN_OK) s = load_training(out, o, train_tokenizer, notices);
+    if (s == ATTN_OK && o->valid) s = encode(&out->valid, out, &out->valid_texts, o->longest, o->valid, notices);
+    return s;
+}
+
+void train_data_clear(train_data *d)
+{
+    tokenizer_destroy(d->tokenizer);
+    token_pairs_clear(&d->train);
+    token_pairs_clear(&d->valid);
+    pair_texts_clear(&d->valid_texts);
+    memset(d, 0, sizeof *d);
+}

@@ -1,0 +1,28 @@
+/* What a run learns from: the tokenizer in the model's directory, trained if need be, and the pairs as token ids. */
+#ifndef TRAIN_TRAIN_DATA_H
+#define TRAIN_TRAIN_DATA_H
+
+#include "attn/seq.h"
+#include "input/pairs.h"
+#include "input/tokenizer.h"
+
+typedef struct train_data {
+    tokenizer *tokenizer;
+    token_pairs train, valid; /* valid.count 0: none given */
+    pair_texts valid_texts;   /* all of them, also those too long for `valid` */
+    uint64_t fingerprint;     /* of the training ids: resuming on others is refused */
+} train_data;
+
+/* Words about what was read, one sentence each. */
+typedef struct notice_sink {
+    void (*tell)(void *argument, const char *message);
+    void *argument;
+} notice_sink;
+
+/* Reads the pairs and opens the directory's tokenizer, after training it if `train_tokenizer`. *out is overwritten, and
+ * must be cleared by the caller also after a failure. */
+attn_status train_data_load(train_data *out, const attn_seq_train_options *o, bool train_tokenizer,
+                            notice_sink notices);
+void train_data_clear(train_data *d);
+
+#endif

@@ -1,0 +1,312 @@
+#include "attn/seq.h"
+
+#include "base/parallel.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "train/batch_loss.h"
+#include "train/checkpoint.h"
+#include "train/clip.h"
+#include "train/model_directory.h"
+#include "train/schedule.h"
+#include "train/settings.h"
+#include "train/train_data.h"
+#include "train/train_state.h"
+#include "train/validation.h"
+#include "train/working_clock.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What the random numbers are for: each purpose has a key of its own under the seed. */
+enum { KEY_WEIGHTS = 1, KEY_EPOCH, KEY_DROPOUT };
+
+#define SECONDS_BETWEEN_CHECKPOINTS 300.0
+#define SMOOTHING 0.99 /* of the figures that are shown: about 100 steps */
+
+typedef struct training {
+    attn_seq_train_options o; /* complete */
+    int threads;
+    checkpoint checkpoint;
+    train_data data;
+    train_state state;
+    tape *tape;
+    batch_plan plan;
+    int64_t planned_epoch; /* -1: none */
+    batch batch;
+    working_clock clock;
+    double saved_at;                    /* the clock's seconds at the last checkpoint */
+    double weight, loss, tokens, spent; /* sums that fade by SMOOTHING */
+    attn_seq_train_progress progress;
+} training;
+
+static void report(training *r, attn_seq_train_event event, const char *message)
+{
+    if (!r->o.progress) return;
+    r->progress.event = event;
+    r->progress.message = message;
+    r->o.progress(r->o.argument, &r->progress);
+}
+
+static void tell(void *argument, const char *message)
+{
+    report(argument, ATTN_SEQ_TRAIN_NOTICE, message);
+}
+
+/* Steps that the run takes, 0 where only the clock ends it. The plan's batch count is the same in every epoch: the
+ * lengths, sorted, are. */
+static int64_t planned_steps(const training *r)
+{
+    int64_t by_epochs = r->o.epochs * r->plan.count, steps = r->o.steps;
+    if (by_epochs == 0 || (steps > 0 && steps < by_epochs)) return steps;
+    return by_epochs;
+}
+
+/* The fraction of the run that is done: 1 at its end. */
+static double fraction_done(const training *r)
+{
+    int64_t steps = planned_steps(r);
+    double by_steps = steps > 0 ? (double)r->state.step / (double)steps : 0;
+    double by_clock = r->o.minutes > 0 ? r->clock.seconds / (60 * r->o.minutes) : 0;
+    return fmin(1, fmax(by_steps, by_clock));
+}
+
+static double rate_now(const training *r)
+{
+    double left = 1 - fraction_done(r);
+    double cooling = left < r->o.cooldown ? left / r->o.cooldown : 1;
+    return cooling * schedule_rate(r->o.rate, r->o.warmup, r->state.step + 1);
+}
+
+static attn_status plan_epoch(training *r, int64_t epoch)
+{
+    if (r->planned_epoch == epoch) return ATTN_OK;
+    batch_plan_clear(&r->plan);
+    r->planned_epoch = epoch;
+    uint64_t key = random_derive(random_derive((uint64_t)r->o.seed, KEY_EPOCH), (uint64_t)epoch);
+    return batch_plan_create(&r->plan, &r->data.train, r->o.batch_tokens, key);
+}
+
+static attn_status next_batch(training *r)
+{
+    attn_status s = plan_epoch(r, r->state.step / r->plan.count);
+    if (s != ATTN_OK) return s;
+    const translator_config *c = &r->state.model->config;
+    return batch_fill(&r->batch, &r->plan, r->state.step % r->plan.count, &r->data.train, c->pad_id,
+                      c->decoder_start_id);
+}
+
+static attn_status learn(training *r, double *nll, int64_t *counted)
+{
+    parameters *p = &r->state.model->parameters;
+    uint64_t key = random_derive(random_derive((uint64_t)r->o.seed, KEY_DROPOUT), (uint64_t)r->state.step);
+    memset(p->grads, 0, (size_t)p->total * sizeof *p->grads);
+    tensor *loss = batch_loss(r->tape, r->state.model, &r->batch, key, (float)r->o.label_smoothing, nll, counted);
+    attn_status s = tape_status(r->tape);
+    if (s == ATTN_OK) s = tape_backward(r->tape, loss);
+    if (s != ATTN_OK) return s;
+    double norm = gradient_norm(r->threads, p->total, p->grads);
+    if (!isfinite(norm))
+        return status_fail(ATTN_ERROR_ARGUMENT,
+                           "the gradient is not finite at step %lld: training diverged; a lower rate than %g may help",
+                           (long long)r->state.step + 1, r->o.rate);
+    r->progress.rate = rate_now(r);
+    adam_step(&r->state.adam, r->threads, (float)r->progress.rate, clip_scale(norm, r->o.clip), p->grads, p->values);
+    r->state.step++;
+    train_state_average(&r->state, r->o.average, r->threads);
+    return ATTN_OK;
+}
+
+static void measure(training *r, double nll, int64_t counted)
+{
+    double spent = working_clock_tick(&r->clock);
+    r->state.seconds = r->clock.seconds;
+    r->weight = SMOOTHING * r->weight + 1;
+    r->loss = SMOOTHING * r->loss + nll / (double)(counted > 0 ? counted : 1);
+    r->tokens = SMOOTHING * r->tokens + (double)r->batch.tokens;
+    r->spent = SMOOTHING * r->spent + spent;
+}
+
+static void update_progress(training *r)
+{
+    attn_seq_train_progress *p = &r->progress;
+    p->step = r->state.step;
+    p->steps = planned_steps(r);
+    p->epoch = (double)r->state.step / (double)r->plan.count;
+    p->seconds = r->clock.seconds;
+    if (r->weight > 0) p->loss = r->loss / r->weight;
+    if (r->spent > 0) p->tokens_per_second = r->tokens / r->spent;
+    double by_steps = p->steps > 0 ? (double)(p->steps - p->step) * r->spent / fmax(r->weight, 1) : INFINITY;
+    double by_clock = r->o.minutes > 0 ? 60 * r->o.minutes - p->seconds : INFINITY;
+    p->remaining = fmax(0, fmin(by_steps, by_clock));
+}
+
+static attn_status save_checkpoint(training *r)
+{
+    attn_status s = checkpoint_save(&r->state, &r->o, r->data.fingerprint);
+    if (s != ATTN_OK) return s;
+    r->saved_at = r->clock.seconds;
+    report(r, ATTN_SEQ_TRAIN_SAVED, NULL);
+    return ATTN_OK;
+}
+
+/* Validates the weights that stand in the model now, and saves them when they are the best so far. */
+static attn_status judge(training *r)
+{
+    attn_seq_train_progress *p = &r->progress;
+    validation v = {NAN, NAN};
+    if (r->data.valid.count > 0) {
+        attn_status s = validate(&v, r->state.model, &r->data, r->threads, r->o.stop, r->o.argument);
+        if (s != ATTN_OK) return s;
+    }
+    double score = isnan(v.bleu) ? -v.loss : v.bleu;
+    p->valid_loss = v.loss;
+    p->valid_bleu = v.bleu;
+    p->best = !(score <= r->state.best); /* NaN, for want of validation pairs: the last is the best */
+    r->state.validated = r->state.step;
+    r->state.stale = p->best ? 0 : r->state.stale + 1;
+    if (!p->best) return ATTN_OK;
+    if (!isnan(score)) r->state.best = score;
+    return translator_save(r->state.model, r->o.model,
+                           r->o.format == ATTN_SEQ_WEIGHTS_BF16 ? WEIGHTS_BF16 : WEIGHTS_FP32);
+}
+
+static attn_status validate_and_save(training *r)
+{
+    train_state_swap(&r->state);
+    attn_status s = judge(r);
+    train_state_swap(&r->state);
+    if (s != ATTN_OK) return s;
+    working_clock_count(&r->clock, SECONDS_BETWEEN_CHECKPOINTS);
+    r->state.seconds = r->clock.seconds;
+    update_progress(r);
+    report(r, ATTN_SEQ_TRAIN_VALIDATED, NULL);
+    s = save_checkpoint(r);
+    working_clock_start(&r->clock);
+    return s;
+}
+
+static bool asked_to_stop(const training *r)
+{
+    return r->o.stop && r->o.stop(r->o.argument);
+}
+
+static attn_status stop_here(training *r)
+{
+    attn_status s = save_checkpoint(r);
+    if (s != ATTN_OK) return s;
+    return status_fail(ATTN_ERROR_INTERRUPTED, "stopped after step %lld, which %s/checkpoint.safetensors holds",
+                       (long long)r->state.step, r->o.model);
+}
+
+static attn_status take_step(training *r)
+{
+    double nll = 0;
+    int64_t counted = 0;
+    attn_status s = next_batch(r);
+    if (s == ATTN_OK) s = learn(r, &nll, &counted);
+    if (s != ATTN_OK) return s;
+    measure(r, nll, counted);
+    update_progress(r);
+    report(r, ATTN_SEQ_TRAIN_STEP, NULL);
+    return ATTN_OK;
+}
+
+static bool ended_early(const training *r)
+{
+    return r->o.patience > 0 && r->state.stale >= r->o.patience;
+}
+
+/* A step that was validated before the run was stopped is not validated again. */
+static bool validation_due(const training *r)
+{
+    int64_t step = r->state.step;
+    if (step == 0 || step == r->state.validated) return false;
+    return step % r->o.valid_every == 0 || fraction_done(r) >= 1;
+}
+
+static attn_status run(training *r)
+{
+    working_clock_start(&r->clock);
+    if (fraction_done(r) >= 1) tell(r, "the run is at its end already: more epochs, steps or minutes would go on");
+    for (;;) {
+        attn_status s = validation_due(r) ? validate_and_save(r) : ATTN_OK;
+        if (s == ATTN_ERROR_INTERRUPTED || (s == ATTN_OK && asked_to_stop(r))) return stop_here(r);
+        if (s != ATTN_OK || fraction_done(r) >= 1) return s;
+        if (ended_early(r)) break;
+        s = take_step(r);
+        if (s == ATTN_OK && r->clock.seconds - r->saved_at >= SECONDS_BETWEEN_CHECKPOINTS) s = save_checkpoint(r);
+        if (s != ATTN_OK) return s;
+    }
+    tell(r, "ended early: validations no longer get better");
+    return ATTN_OK;
+}
+
+static translator_config configure(const training *r)
+{
+    const attn_seq_train_options *o = &r->o;
+    int64_t pieces = tokenizer_vocabulary(r->data.tokenizer, TOKENIZER_TARGET);
+    return (translator_config){
+        .vocab_size = pieces,
+        .decoder_vocab_size = pieces,
+        .d_model = o->width,
+        .encoder_layers = o->layers,
+        .decoder_layers = o->layers,
+        .encoder_heads = o->heads,
+        .decoder_heads = o->heads,
+        .encoder_ffn_dim = o->ffn,
+        .decoder_ffn_dim = o->ffn,
+        .max_position_embeddings = o->longest,
+        .activation = ACTIVATION_RELU,
+        .scale_embedding = true,
+        .share_encoder_decoder_embeddings = true,
+        .tie_word_embeddings = true,
+        .dropout = (float)o->dropout,
+        .pad_id = (int32_t)pieces - 1,
+        .eos_id = 0,
+        .decoder_start_id = (int32_t)pieces - 1,
+    };
+}
+
+static attn_status prepare(training *r)
+{
+    bool resume = r->o.start == ATTN_SEQ_TRAIN_RESUME;
+    attn_status s = ATTN_OK;
+    if (resume) s = checkpoint_open(&r->checkpoint, r->o.model);
+    if (s == ATTN_OK && resume) s = checkpoint_adopt(&r->checkpoint, &r->o);
+    if (s == ATTN_OK) s = settings_complete(&r->o);
+    if (s == ATTN_OK && !resume) s = model_directory_prepare(r->o.model, r->o.start == ATTN_SEQ_TRAIN_REPLACE);
+    if (s == ATTN_OK) s = train_data_load(&r->data, &r->o, !resume, (notice_sink){tell, r});
+    if (s != ATTN_OK) return s;
+    r->threads = r->o.threads > 0 ? (int)r->o.threads : parallel_default_threads();
+    translator_config config = configure(r);
+    uint64_t key = random_derive((uint64_t)r->o.seed, KEY_WEIGHTS);
+    s = train_state_create(&r->state, &config, key, r->o.average > 0);
+    if (s == ATTN_OK && resume) s = checkpoint_restore(&r->checkpoint, &r->state, r->data.fingerprint);
+    if (s == ATTN_OK) s = tape_create(&r->tape, TAPE_TRAIN, r->threads);
+    if (s == ATTN_OK) s = plan_epoch(r, 0);
+    r->clock.seconds = r->saved_at = r->state.seconds;
+    return s;
+}
+
+static void clear(training *r)
+{
+    batch_clear(&r->batch);
+    batch_plan_clear(&r->plan);
+    tape_destroy(r->tape);
+    train_state_clear(&r->state);
+    train_data_clear(&r->data);
+    checkpoint_clear(&r->checkpoint);
+}
+
+attn_status attn_seq_train_translator(const attn_seq_train_options *options)
+{
+    if (!options || options->struct_size != sizeof *options)
+        return status_fail(ATTN_ERROR_ARGUMENT, "options must come from attn_seq_train_options_init of this version");
+    if (!options->model) return status_fail(ATTN_ERROR_ARGUMENT, "model is NULL, expected a directory");
+    training r = {.o = *options, .planned_epoch = -1, .progress = {.valid_loss = NAN, .valid_bleu = NAN}};
+    attn_status s = prepare(&r);
+    if (s == ATTN_OK) s = run(&r);
+    clear(&r);
+    return s;
+}
