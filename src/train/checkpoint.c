@@ -107,7 +107,8 @@ static attn_status read_number(const checkpoint *c, const char *name, double lea
     char *end = NULL;
     if (text) *value = strtod(text, &end);
     if (!text || end == text || *end || !(*value >= least))
-        return status_fail(ATTN_ERROR_FORMAT, "%s: %s is \"%.40s\", expected a number", c->path, name, text ? text : "");
+        return status_fail(ATTN_ERROR_FORMAT, "%s: %s is \"%.40s\", expected a number", c->path, name,
+                           text ? text : "");
     return ATTN_OK;
 }
 

@@ -10,12 +10,12 @@ typedef struct train_state {
     translator *model;
     int64_t total; /* floats in the weights, in each of Adam's moments and in the average */
     adam adam;
-    float *average; /* NULL when none is kept */
-    int64_t step;   /* steps done; epoch and batch follow from it, and so do all random numbers */
-    double seconds; /* of work */
-    double best;    /* validation score, higher is better; -infinity before the first */
+    float *average;    /* NULL when none is kept */
+    int64_t step;      /* steps done; epoch and batch follow from it, and so do all random numbers */
+    double seconds;    /* of work */
+    double best;       /* validation score, higher is better; -infinity before the first */
     int64_t validated; /* the step that was validated last, 0: none */
-    int64_t stale;  /* validations since the best one */
+    int64_t stale;     /* validations since the best one */
 } train_state;
 
 /* A new model of this configuration, nothing learnt. *out is overwritten, and must be cleared by the caller also after

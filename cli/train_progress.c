@@ -1,0 +1,133 @@
+#include "train_progress.h"
+
+#include "json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* Seconds between two shown steps. */
+#define BAR_EVERY 0.2
+#define LOG_EVERY 15.0
+#define JSON_EVERY 5.0
+
+#define BAR_CELLS 24
+
+static void print_json(const attn_seq_train_progress *p)
+{
+    static const char *const names[] = {"notice", "step", "validated", "saved"};
+    printf("{\"event\": \"%s\"", names[p->event]);
+    if (p->message) {
+        fputs(", \"message\": ", stdout);
+        json_string(stdout, p->message);
+    }
+    const struct {
+        const char *name;
+        double value;
+    } numbers[] = {
+        {"epoch", p->epoch},
+        {"loss", p->loss},
+        {"rate", p->rate},
+        {"tokens_per_second", p->tokens_per_second},
+        {"seconds", p->seconds},
+        {"remaining", p->remaining},
+        {"valid_loss", p->valid_loss},
+        {"valid_bleu", p->valid_bleu},
+    };
+    if (p->event != ATTN_SEQ_TRAIN_NOTICE) {
+        printf(", \"step\": %lld, \"steps\": ", (long long)p->step);
+        json_number(stdout, p->steps > 0 ? (double)p->steps : NAN);
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+            printf(", \"%s\": ", numbers[i].name);
+            json_number(stdout, numbers[i].value);
+        }
+    }
+    if (p->event == ATTN_SEQ_TRAIN_VALIDATED) printf(", \"best\": %s", p->best ? "true" : "false");
+    puts("}");
+    fflush(stdout);
+}
+
+/* "1 h 05 min", "12 min", "40 s". */
+static void print_duration(double seconds)
+{
+    long long s = (long long)(seconds + 0.5);
+    if (s >= 3600)
+        fprintf(stderr, "%lld h %02lld min", s / 3600, s / 60 % 60);
+    else if (s >= 120)
+        fprintf(stderr, "%lld min", (s + 30) / 60);
+    else
+        fprintf(stderr, "%lld s", s);
+}
+
+static void print_figures(const attn_seq_train_progress *p)
+{
+    fprintf(stderr, "step %lld", (long long)p->step);
+    if (p->steps > 0) fprintf(stderr, "/%lld", (long long)p->steps);
+    fprintf(stderr, "  epoch %.2f  loss %.3f  %.0f tokens/s  ", p->epoch, p->loss, p->tokens_per_second);
+    print_duration(p->remaining);
+    fputs(" left", stderr);
+}
+
+static void print_bar(const attn_seq_train_progress *p)
+{
+    double done = p->seconds / fmax(p->seconds + p->remaining, 1e-9);
+    int full = (int)(done * BAR_CELLS);
+    fputs("\r[", stderr);
+    for (int i = 0; i < BAR_CELLS; i++) fputc(i < full ? '#' : '.', stderr);
+    fprintf(stderr, "] %3.0f%%  ", 100 * done);
+    print_figures(p);
+    fputs("\x1b[K", stderr); /* what was longer before is wiped */
+    fflush(stderr);
+}
+
+static void print_validated(const attn_seq_train_progress *p)
+{
+    fprintf(stderr, "step %lld  ", (long long)p->step);
+    if (isnan(p->valid_loss)) {
+        fputs("saved\n", stderr);
+        return;
+    }
+    fprintf(stderr, "validation loss %.4f", p->valid_loss);
+    if (!isnan(p->valid_bleu)) fprintf(stderr, "  BLEU %.2f", p->valid_bleu);
+    fputs(p->best ? "  best so far, saved\n" : "\n", stderr);
+}
+
+static bool worth_showing(train_progress *shown, const attn_seq_train_progress *p, double every)
+{
+    if (shown->begun && p->seconds - shown->shown_at < every) return false;
+    shown->begun = true;
+    shown->shown_at = p->seconds;
+    return true;
+}
+
+void train_progress_show(void *argument, const attn_seq_train_progress *p)
+{
+    train_progress *shown = argument;
+    if (shown->style == PROGRESS_NONE) return;
+    bool terminal = isatty(STDERR_FILENO);
+    double every = shown->style == PROGRESS_JSON ? JSON_EVERY : terminal ? BAR_EVERY : LOG_EVERY;
+    bool step = p->event == ATTN_SEQ_TRAIN_STEP;
+    if (step && !worth_showing(shown, p, every)) return;
+    if (shown->style == PROGRESS_JSON) {
+        print_json(p);
+        return;
+    }
+    if (step && terminal) {
+        print_bar(p);
+        shown->on_bar = true;
+        return;
+    }
+    if (p->event == ATTN_SEQ_TRAIN_SAVED) return;
+    train_progress_end(shown);
+    if (p->event == ATTN_SEQ_TRAIN_NOTICE) fprintf(stderr, "%s\n", p->message);
+    if (p->event == ATTN_SEQ_TRAIN_VALIDATED) print_validated(p);
+    if (!step) return;
+    print_figures(p);
+    fputc('\n', stderr);
+}
+
+void train_progress_end(train_progress *shown)
+{
+    if (shown->on_bar) fputs("\r\x1b[K", stderr);
+    shown->on_bar = false;
+}
