@@ -144,19 +144,20 @@ static int read_csv(matrix_list *list, const char *command, const char *path, co
 static int read_text(matrix_list *list, const char *command, const char *path)
 {
     bool standard = !strcmp(path, "-");
+    const char *name = standard ? "standard input" : path;
     FILE *f = standard ? stdin : fopen(path, "rb");
-    if (!f) return failure(command, "%s: cannot read: %s", path, strerror(errno));
+    if (!f) return failure(command, "%s: cannot read: %s", name, strerror(errno));
     char *bytes = malloc(MOST_BYTES);
     int status = 1;
     size_t size = bytes ? fread(bytes, 1, MOST_BYTES, f) : 0;
     if (!bytes)
-        failure(command, "%s: no memory", path);
+        failure(command, "%s: no memory", name);
     else if (ferror(f))
-        failure(command, "%s: cannot read: %s", path, strerror(errno));
+        failure(command, "%s: cannot read: %s", name, strerror(errno));
     else if (size == MOST_BYTES)
-        failure(command, "%s: holds a megabyte or more, expected small matrices", path);
+        failure(command, "%s: holds a megabyte or more, expected small matrices", name);
     else
-        status = read_csv(list, command, standard ? "standard input" : path, bytes, size);
+        status = read_csv(list, command, name, bytes, size);
     free(bytes);
     if (!standard) fclose(f);
     return status;

@@ -414,6 +414,15 @@ ATTN_API attn_status attn_seq_array_write_npy(const char *path, int rank, const 
 /* Frees what was read and makes *array all zero; NULL is ignored. */
 ATTN_API void attn_seq_array_clear(attn_seq_array *array);
 
+/* ---- what it runs with --------------------------------------------------------------------------------------- */
+
+/* The number of threads that 0 stands for: the affinity mask and the cgroup's CPU quota, at least 1. */
+ATTN_API int attn_seq_threads(void);
+
+/* Writes the name of the library that multiplies dense matrices, and its version as it is at run time: "oneDNN 2.6.3".
+ * text has room for `size` bytes, at least 1; what does not fit is cut, and a NUL always ends it. */
+ATTN_API void attn_seq_dense_library(char *text, size_t size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -350,4 +351,10 @@ attn_status dense_multiply(int threads, int64_t M, int64_t N, int64_t K, const f
     return status_fail(s == dnnl_out_of_memory ? ATTN_ERROR_MEMORY : ATTN_ERROR_UNSUPPORTED,
                        "oneDNN's product of (%lld, %lld) and (%lld, %lld) failed with status %d", (long long)M,
                        (long long)K, (long long)K, (long long)N, (int)s);
+}
+
+void dense_library(char *text, size_t size)
+{
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(text, size, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
 }

@@ -10,4 +10,7 @@
 attn_status dense_multiply(int threads, int64_t M, int64_t N, int64_t K, const float *a, bool transpose_a,
                            const float *b, bool transpose_b, const float *bias, bool accumulate, float *c);
 
+/* "oneDNN 2.6.3": the version that runs, cut to `size` bytes with its NUL. */
+void dense_library(char *text, size_t size);
+
 #endif
