@@ -7,6 +7,7 @@
 #define KERNELS_KERNELS_H
 
 #include "cpu/cpu.h"
+#include "kernels/backward_tile.h"
 #include "kernels/dropout.h"
 
 #include <stddef.h>
@@ -88,6 +89,7 @@ typedef struct kernel_table {
     peak_kernel *peak;
     dropout_factors_kernel *dropout_factors;
     forward_kernels forward_lanes, forward_rows;
+    backward_kernels backward;
 } kernel_table;
 
 /* The table for a CPU of this level: C first, each instruction set overriding. A level that this build has no kernels

@@ -7,6 +7,10 @@ dropout_factors_kernel dropout_factors_scalar;
 forward_begin_kernel forward_lanes_begin_scalar, forward_rows_begin_scalar;
 forward_step_kernel forward_lanes_step_scalar, forward_rows_step_scalar;
 forward_finish_kernel forward_lanes_finish_scalar, forward_rows_finish_scalar;
+backward_begin_kernel backward_begin_scalar;
+backward_scores_kernel backward_scores_scalar;
+backward_products_kernel backward_products_scalar;
+rows_finite_kernel rows_finite_scalar;
 
 static void fill_scalar(kernel_table *table)
 {
@@ -18,12 +22,18 @@ static void fill_scalar(kernel_table *table)
         (forward_kernels){forward_lanes_begin_scalar, forward_lanes_step_scalar, forward_lanes_finish_scalar};
     table->forward_rows =
         (forward_kernels){forward_rows_begin_scalar, forward_rows_step_scalar, forward_rows_finish_scalar};
+    table->backward =
+        (backward_kernels){backward_begin_scalar, backward_scores_scalar, backward_products_scalar, rows_finite_scalar};
 }
 
 #if defined(__x86_64__)
 peak_kernel peak_avx2, peak_avx512;
 dropout_factors_kernel dropout_factors_avx2, dropout_factors_avx512;
 forward_begin_kernel forward_lanes_begin_avx2, forward_lanes_begin_avx512;
+backward_begin_kernel backward_begin_avx2, backward_begin_avx512;
+backward_scores_kernel backward_scores_avx2, backward_scores_avx512;
+backward_products_kernel backward_products_avx2, backward_products_avx512;
+rows_finite_kernel rows_finite_avx2, rows_finite_avx512;
 forward_begin_kernel forward_rows_begin_avx2, forward_rows_begin_avx512;
 forward_step_kernel forward_lanes_step_avx2, forward_lanes_step_avx512;
 forward_step_kernel forward_rows_step_avx2, forward_rows_step_avx512;
@@ -39,6 +49,8 @@ static void fill_avx2(kernel_table *table)
     table->forward_lanes =
         (forward_kernels){forward_lanes_begin_avx2, forward_lanes_step_avx2, forward_lanes_finish_avx2};
     table->forward_rows = (forward_kernels){forward_rows_begin_avx2, forward_rows_step_avx2, forward_rows_finish_avx2};
+    table->backward =
+        (backward_kernels){backward_begin_avx2, backward_scores_avx2, backward_products_avx2, rows_finite_avx2};
 }
 
 static void fill_avx512(kernel_table *table)
@@ -51,6 +63,8 @@ static void fill_avx512(kernel_table *table)
         (forward_kernels){forward_lanes_begin_avx512, forward_lanes_step_avx512, forward_lanes_finish_avx512};
     table->forward_rows =
         (forward_kernels){forward_rows_begin_avx512, forward_rows_step_avx512, forward_rows_finish_avx512};
+    table->backward =
+        (backward_kernels){backward_begin_avx512, backward_scores_avx512, backward_products_avx512, rows_finite_avx512};
 }
 
 void kernels_fill(kernel_table *table, cpu_level level)

@@ -1,0 +1,186 @@
+/* Backward: every sum in an order that T, S and D alone decide, and parallelism inside a head.
+ *
+ * Queries and keys are cut into chunks of a fixed size. Round r pairs key chunk t with query chunk (t + r) mod C, for
+ * each key head at once: no two tasks of a round add to the same rows of dQ, dK or dV, so that a round is one parallel
+ * loop, and rounds follow each other.
+ *
+ *     C = 4        key chunk   0 1 2 3
+ *     query chunk 0            0 3 2 1      the round in which the pair is done
+ *                 1            1 0 3 2
+ *                 2            2 1 0 3
+ *                 3            3 2 1 0
+ *
+ * Query heads that share a key head follow each other in the same way, all rounds of one before the next. */
+#include "attention/backward_worker.h"
+#include "attention/descriptor.h"
+#include "attention/visible.h"
+#include "base/checked.h"
+#include "base/parallel.h"
+#include "base/status.h"
+
+#include <string.h>
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t chunks_of(const backward_plan *plan, int64_t rows)
+{
+    return rows / plan->chunk + (rows % plan->chunk != 0);
+}
+
+static int64_t pairs_of(const backward_plan *plan)
+{
+    int64_t q = chunks_of(plan, plan->d->T), k = chunks_of(plan, plan->d->S);
+    return q > k ? q : k;
+}
+
+static void zero_rows(const attn_output *out, int64_t b, int64_t h, int64_t first, int64_t last, int64_t columns)
+{
+    if (!out->data || !columns) return;
+    for (int64_t row = first; row < last; row++) memset(output_at(out, b, h, row), 0, (size_t)columns * sizeof(float));
+}
+
+static void add_products(backward_worker *w, int64_t key_head)
+{
+    const attn_desc *d = w->plan->d;
+    backward_tile *t = &w->tile;
+    t->grad_q = output_at(&d->grad_q, w->b, w->h, w->first_query);
+    t->grad_k = output_at(&d->grad_k, w->b, key_head, w->first_key);
+    t->grad_v = output_at(&d->grad_v, w->b, key_head, w->first_key);
+    bool finite = !w->masked || (w->queries_finite && w->plan->kernels->rows_finite(t->k, t->k_row, t->keys, t->D));
+    if (finite)
+        w->plan->kernels->products(t);
+    else
+        backward_masked_products(t);
+}
+
+/* Queries first_query .. last_query - 1 against the keys of one chunk. */
+static void add_pair(backward_worker *w, int64_t b, int64_t h, int64_t first_query, int64_t last_query,
+                     int64_t first_key, int64_t last_key)
+{
+    const attn_desc *d = w->plan->d;
+    for (int64_t i = first_query; i < last_query; i += BACKWARD_QUERIES) {
+        int64_t queries = least(BACKWARD_QUERIES, last_query - i);
+        key_range keys = visible_keys_of(d, b, i, queries);
+        if (keys.first >= last_key || keys.last <= first_key || keys.first >= keys.last) continue;
+        backward_worker_queries(w, b, h, i, queries);
+        for (int64_t j = first_key; j < last_key; j += BACKWARD_KEYS) {
+            /* Tiles keep their places, so that a range that cuts one changes no other's bits. */
+            int64_t from = j > keys.first ? j : keys.first, to = least(least(j + BACKWARD_KEYS, last_key), keys.last);
+            if (from < to && backward_worker_scores(w, from, to - from)) add_products(w, h / (d->H / d->HK));
+        }
+    }
+}
+
+static void backward_task(void *argument, int64_t task, int worker)
+{
+    const backward_plan *plan = argument;
+    const attn_desc *d = plan->d;
+    int64_t pairs = pairs_of(plan), group = d->H / d->HK;
+    int64_t key_chunk = task % pairs, key_head = task / pairs % d->HK, b = task / pairs / d->HK;
+    int64_t h = key_head * group + plan->round / pairs, query_chunk = (key_chunk + plan->round % pairs) % pairs;
+    int64_t first_key = key_chunk * plan->chunk, last_key = least(d->S, first_key + plan->chunk);
+    int64_t first_query = query_chunk * plan->chunk, last_query = least(d->T, first_query + plan->chunk);
+    if (plan->round == 0) {
+        zero_rows(&d->grad_k, b, key_head, first_key, last_key, d->D);
+        zero_rows(&d->grad_v, b, key_head, first_key, last_key, d->DV);
+    }
+    if (plan->round % pairs == 0) zero_rows(&d->grad_q, b, h, first_query, last_query, d->D);
+    if (first_key >= last_key || first_query >= last_query) return;
+    backward_worker w;
+    backward_worker_open(&w, plan, worker, d->scale, true);
+    add_pair(&w, b, h, first_query, last_query, first_key, last_key);
+}
+
+static attn_status plan_backward(const attn_desc *d, backward_plan *plan, size_t *bytes)
+{
+    const kernel_table *table = kernels_table();
+    *plan = (backward_plan){.d = d,
+                            .kernels = &table->backward,
+                            .dropout_factors = table->dropout_factors,
+                            .dropout_threshold = dropout_threshold(d->dropout),
+                            .kept_factor = 1 / (1 - d->dropout),
+                            .chunk = 4 * BACKWARD_QUERIES};
+    size_t workers = (size_t)parallel_workers(&d->parallel);
+    *bytes = 0;
+    if (!d->B || (!d->T && !d->S)) return ATTN_OK;
+    if (!backward_worker_floats(d, &plan->worker_floats) || !checked_mul(plan->worker_floats, sizeof(float), bytes) ||
+        !checked_mul(*bytes, workers, bytes))
+        return status_fail(ATTN_ERROR_OVERFLOW, "the workspace for D = %lld, DV = %lld does not fit, expected less",
+                           (long long)d->D, (long long)d->DV);
+    return ATTN_OK;
+}
+
+static attn_status check_bias_gradient(const attn_desc *d)
+{
+    const attn_mask_output *grad = &d->grad_bias;
+    if (!grad->data) return ATTN_OK;
+    if (!d->bias.data) return status_fail(ATTN_ERROR_ARGUMENT, "grad_bias has data but bias has none, expected both");
+    const struct {
+        const char *name;
+        int64_t count, bias, gradient;
+    } steps[] = {{"batch", d->B, d->bias.batch, grad->batch},
+                 {"head", d->H, d->bias.head, grad->head},
+                 {"row", d->T, d->bias.row, grad->row},
+                 {"column", d->S, d->bias.column, grad->column}};
+    for (size_t n = 0; n < sizeof steps / sizeof steps[0]; n++) {
+        if (steps[n].count > 1 && !steps[n].bias && steps[n].gradient)
+            return status_fail(ATTN_ERROR_ARGUMENT, "grad_bias.%s = %lld, expected 0: bias broadcasts there",
+                               steps[n].name, (long long)steps[n].gradient);
+    }
+    const attn_mask read = {grad->data, grad->batch, grad->head, grad->row, grad->column};
+    return descriptor_check_mask("grad_bias", &read, d, sizeof(float));
+}
+
+static attn_status check_gradient(const char *name, const attn_output *grad, const attn_desc *d, int64_t heads,
+                                  int64_t rows, int64_t columns)
+{
+    return grad->data ? descriptor_check_output(name, grad, d->B, heads, rows, columns) : ATTN_OK;
+}
+
+static attn_status check_backward(const attn_desc *d)
+{
+    const attn_view o = {d->o.data, d->o.batch, d->o.head, d->o.row};
+    const attn_view lse = {d->lse.data, d->lse.batch, d->lse.head, d->lse.row};
+    attn_status status = descriptor_check_inputs(d, true);
+    if (!status) status = descriptor_check_view("o", &o, d->B, d->H, d->T, d->DV);
+    if (!status) status = descriptor_check_view("lse", &lse, d->B, d->H, d->T, 1);
+    if (!status) status = descriptor_check_view("grad_o", &d->grad_o, d->B, d->H, d->T, d->DV);
+    if (!status) status = check_gradient("grad_q", &d->grad_q, d, d->H, d->T, d->D);
+    if (!status) status = check_gradient("grad_k", &d->grad_k, d, d->HK, d->S, d->D);
+    if (!status) status = check_gradient("grad_v", &d->grad_v, d, d->HK, d->S, d->DV);
+    return status ? status : check_bias_gradient(d);
+}
+
+attn_status attn_backward_workspace_size(const attn_desc *desc, size_t *size)
+{
+    attn_desc d;
+    backward_plan plan;
+    size_t bytes = 0;
+    attn_status status = size ? descriptor_read(desc, &d)
+                              : status_fail(ATTN_ERROR_ARGUMENT, "size is NULL, expected where to put the size");
+    if (!status) status = plan_backward(&d, &plan, &bytes);
+    if (!status) *size = bytes;
+    return status;
+}
+
+attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspace_size)
+{
+    attn_desc d;
+    backward_plan plan;
+    size_t bytes = 0;
+    attn_status status = descriptor_read(desc, &d);
+    if (!status) status = plan_backward(&d, &plan, &bytes);
+    if (!status) status = check_backward(&d);
+    if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
+    if (status || !bytes) return status;
+    plan.workspace = workspace;
+    int64_t pairs = pairs_of(&plan);
+    if (d.grad_q.data || d.grad_k.data || d.grad_v.data)
+        for (plan.round = 0; plan.round < pairs * (d.H / d.HK); plan.round++)
+            parallel_run(&d.parallel, d.B * d.HK * pairs, backward_task, &plan);
+    if (d.grad_bias.data) backward_bias(&plan);
+    return ATTN_OK;
+}

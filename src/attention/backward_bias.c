@@ -1,0 +1,101 @@
+/* The bias's gradient, summed over the dimensions that its strides broadcast.
+ *
+ * A pass of its own: a task owns one region of the output, a head of a sequence by a chunk of queries by a chunk of
+ * keys, each of them all there is where that dimension is summed, and visits what it sums in order. So the pass is
+ * parallel and its sums have one order, without a T x S array for each head that is summed. */
+#include "attention/backward_worker.h"
+#include "attention/visible.h"
+#include "base/parallel.h"
+
+typedef struct span {
+    int64_t first, last;
+} span;
+
+typedef struct bias_task {
+    const backward_plan *plan;
+    span sequences, heads, queries, keys;
+} bias_task;
+
+static int64_t parts_of(int64_t stride, int64_t count, int64_t size)
+{
+    return stride ? (count + size - 1) / size : 1;
+}
+
+static span part(int64_t index, int64_t stride, int64_t count, int64_t size)
+{
+    if (!stride) return (span){0, count};
+    int64_t first = index * size, last = first + size < count ? first + size : count;
+    return (span){first, last};
+}
+
+static float *bias_at(const attn_mask_output *grad, int64_t b, int64_t h, int64_t i, int64_t j)
+{
+    return (float *)grad->data + b * grad->batch + h * grad->head + i * grad->row + j * grad->column;
+}
+
+/* Zeroes what the task owns; a summed dimension has one element. */
+static void zero_region(const bias_task *task)
+{
+    const attn_mask_output *grad = &task->plan->d->grad_bias;
+    int64_t rows = grad->row ? task->queries.last : task->queries.first + 1;
+    int64_t columns = grad->column ? task->keys.last : task->keys.first + 1;
+    for (int64_t i = task->queries.first; i < rows; i++)
+        for (int64_t j = task->keys.first; j < columns; j++)
+            *bias_at(grad, task->sequences.first, task->heads.first, i, j) = 0;
+}
+
+static void add_tile(const backward_worker *w)
+{
+    const attn_mask_output *grad = &w->plan->d->grad_bias;
+    const backward_tile *t = &w->tile;
+    float *out = bias_at(grad, w->b, w->h, w->first_query, w->first_key);
+    for (int64_t m = 0; m < t->queries; m++)
+        for (int64_t n = 0; n < t->keys; n++)
+            out[m * grad->row + n * grad->column] += t->ds_t[n * BACKWARD_QUERIES + m];
+}
+
+static void add_head(const bias_task *task, backward_worker *w, int64_t b, int64_t h)
+{
+    for (int64_t i = task->queries.first; i < task->queries.last; i += BACKWARD_QUERIES) {
+        int64_t queries = task->queries.last - i < BACKWARD_QUERIES ? task->queries.last - i : BACKWARD_QUERIES;
+        key_range keys = visible_keys_of(task->plan->d, b, i, queries);
+        if (keys.first < task->keys.first) keys.first = task->keys.first;
+        if (keys.last > task->keys.last) keys.last = task->keys.last;
+        if (keys.first >= keys.last) continue;
+        backward_worker_queries(w, b, h, i, queries);
+        for (int64_t j = keys.first - keys.first % BACKWARD_KEYS; j < keys.last; j += BACKWARD_KEYS) {
+            int64_t from = j > keys.first ? j : keys.first, end = j + BACKWARD_KEYS;
+            int64_t to = end < keys.last ? end : keys.last;
+            if (backward_worker_scores(w, from, to - from)) add_tile(w);
+        }
+    }
+}
+
+static void bias_run(void *argument, int64_t index, int worker)
+{
+    const backward_plan *plan = argument;
+    const attn_desc *d = plan->d;
+    const attn_mask_output *grad = &d->grad_bias;
+    int64_t columns = parts_of(grad->column, d->S, plan->chunk), rows = parts_of(grad->row, d->T, plan->chunk);
+    int64_t heads = parts_of(grad->head, d->H, 1);
+    const bias_task task = {.plan = plan,
+                            .keys = part(index % columns, grad->column, d->S, plan->chunk),
+                            .queries = part(index / columns % rows, grad->row, d->T, plan->chunk),
+                            .heads = part(index / columns / rows % heads, grad->head, d->H, 1),
+                            .sequences = part(index / columns / rows / heads, grad->batch, d->B, 1)};
+    zero_region(&task);
+    backward_worker w;
+    backward_worker_open(&w, plan, worker, 1, false);
+    for (int64_t b = task.sequences.first; b < task.sequences.last; b++)
+        for (int64_t h = task.heads.first; h < task.heads.last; h++) add_head(&task, &w, b, h);
+}
+
+void backward_bias(backward_plan *plan)
+{
+    const attn_desc *d = plan->d;
+    const attn_mask_output *grad = &d->grad_bias;
+    if (!d->T || !d->S) return;
+    int64_t tasks = parts_of(grad->column, d->S, plan->chunk) * parts_of(grad->row, d->T, plan->chunk) *
+                    parts_of(grad->head, d->H, 1) * parts_of(grad->batch, d->B, 1);
+    parallel_run(&d->parallel, tasks, bias_run, plan);
+}

@@ -1,0 +1,94 @@
+#include "attention/backward_worker.h"
+
+#include "attention/descriptor.h"
+#include "attention/visible.h"
+#include "base/checked.h"
+
+#define TILE ((size_t)BACKWARD_QUERIES * BACKWARD_KEYS)
+
+bool backward_worker_floats(const attn_desc *d, size_t *floats)
+{
+    size_t columns, transposed;
+    if (!checked_add((size_t)d->D, (size_t)d->DV, &columns) || !checked_mul(columns, BACKWARD_QUERIES, &transposed))
+        return false;
+    return checked_add(transposed, 2 * BACKWARD_QUERIES + 4 * TILE, floats);
+}
+
+void backward_worker_open(backward_worker *w, const backward_plan *plan, int worker, float grad_scale, bool cap_slope)
+{
+    const attn_desc *d = plan->d;
+    float *minus_lse = plan->workspace + (size_t)worker * plan->worker_floats;
+    float *p_t = minus_lse + 2 * BACKWARD_QUERIES, *q_t = p_t + 4 * TILE;
+    *w = (backward_worker){.plan = plan, .modification = p_t + 2 * TILE, .dropout = p_t + 3 * TILE};
+    w->tile = (backward_tile){.D = d->D,
+                              .DV = d->DV,
+                              .scale = d->scale,
+                              .softcap = d->softcap,
+                              .grad_scale = grad_scale,
+                              .cap_slope = cap_slope,
+                              .q_row = d->q.row,
+                              .grad_o_row = d->grad_o.row,
+                              .o_row = d->o.row,
+                              .lse_row = d->lse.row,
+                              .k_row = d->k.row,
+                              .v_row = d->v.row,
+                              .minus_lse = minus_lse,
+                              .offset = minus_lse + BACKWARD_QUERIES,
+                              .p_t = p_t,
+                              .ds_t = p_t + TILE,
+                              .q_t = q_t,
+                              .grad_o_t = q_t + d->D * BACKWARD_QUERIES,
+                              .grad_q_row = d->grad_q.row,
+                              .grad_k_row = d->grad_k.row,
+                              .grad_v_row = d->grad_v.row};
+}
+
+void backward_worker_queries(backward_worker *w, int64_t b, int64_t h, int64_t first, int64_t count)
+{
+    const attn_desc *d = w->plan->d;
+    backward_tile *t = &w->tile;
+    w->b = b;
+    w->h = h;
+    w->first_query = first;
+    t->queries = count;
+    t->q = view_at(&d->q, b, h, first);
+    t->grad_o = view_at(&d->grad_o, b, h, first);
+    t->o = output_at(&d->o, b, h, first);
+    t->lse = output_at(&d->lse, b, h, first);
+    w->plan->kernels->begin(t);
+    w->queries_finite = w->plan->kernels->rows_finite(t->q, t->q_row, count, t->D) &&
+                        w->plan->kernels->rows_finite(t->grad_o, t->grad_o_row, count, t->DV);
+}
+
+static void draw_dropout(backward_worker *w)
+{
+    const backward_plan *plan = w->plan;
+    dropout_draw draw = {plan->d->dropout_keys[w->b], (uint32_t)w->h, plan->dropout_threshold, plan->kept_factor};
+    plan->dropout_factors(&draw, &(dropout_tile){.query = w->first_query,
+                                                 .queries = w->tile.queries,
+                                                 .key = w->first_key,
+                                                 .keys = w->tile.keys,
+                                                 .factors = w->dropout,
+                                                 .query_step = 1,
+                                                 .key_step = BACKWARD_QUERIES});
+    w->tile.dropout = w->dropout;
+}
+
+bool backward_worker_scores(backward_worker *w, int64_t first, int64_t count)
+{
+    const attn_desc *d = w->plan->d;
+    backward_tile *t = &w->tile;
+    int64_t key_head = w->h / (d->H / d->HK);
+    visible_kind kind =
+        visible_tile(d, w->b, w->h, w->first_query, t->queries, first, count, w->modification, 1, BACKWARD_QUERIES);
+    if (kind == VISIBLE_NONE) return false;
+    w->first_key = first;
+    w->masked = kind == VISIBLE_SOME;
+    t->keys = count;
+    t->k = view_at(&d->k, w->b, key_head, first);
+    t->v = view_at(&d->v, w->b, key_head, first);
+    t->modification = w->masked ? w->modification : NULL;
+    if (d->dropout > 0) draw_dropout(w);
+    w->plan->kernels->scores(t);
+    return true;
+}

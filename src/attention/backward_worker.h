@@ -1,0 +1,54 @@
+/* One worker's way through backward's tiles, and its piece of the workspace:
+ *
+ *     [minus_lse | offset | p_t | ds_t | modification | dropout | q_t | grad_o_t]
+ *
+ * whose size is a constant and D + DV rows of BACKWARD_QUERIES: nothing grows with T or S. */
+#ifndef ATTENTION_BACKWARD_WORKER_H
+#define ATTENTION_BACKWARD_WORKER_H
+
+#include "attn/attn.h"
+#include "kernels/kernels.h"
+
+/* What all workers share. */
+typedef struct backward_plan {
+    const attn_desc *d;
+    const backward_kernels *kernels;
+    dropout_factors_kernel *dropout_factors;
+    uint32_t dropout_threshold;
+    float kept_factor;
+    int64_t chunk; /* queries, and keys, in a chunk */
+    float *workspace;
+    size_t worker_floats;
+    int64_t round; /* of the loop that runs now; backward.c and backward_bias.c each say what it means */
+} backward_plan;
+
+/* The floats of one worker's piece; false when they do not fit. */
+bool backward_worker_floats(const attn_desc *d, size_t *floats);
+
+/* A worker at a block of queries of one head. */
+typedef struct backward_worker {
+    const backward_plan *plan;
+    int64_t b, h, first_query, first_key;
+    float *modification, *dropout;
+    bool queries_finite; /* the block's rows of Q and dO */
+    bool masked;         /* the tile that backward_worker_scores filled has masked pairs, or may have */
+    backward_tile tile;
+} backward_worker;
+
+/* The worker's pieces laid out, its options set; grad_scale and cap_slope as backward_tile.h has them. */
+void backward_worker_open(backward_worker *w, const backward_plan *plan, int worker, float grad_scale, bool cap_slope);
+
+/* Moves to queries first .. first + count - 1 of head h of sequence b. */
+void backward_worker_queries(backward_worker *w, int64_t b, int64_t h, int64_t first, int64_t count);
+
+/* Fills p_t and ds_t for keys first .. first + count - 1; false when no pair of the tile is left, and nothing was. */
+bool backward_worker_scores(backward_worker *w, int64_t first, int64_t count);
+
+/* backward_kernels.products for a tile with masked pairs where K, Q or dO are not finite: 0 times them would be NaN in
+ * rows that do not attend to them, so masked pairs are skipped one by one. */
+void backward_masked_products(const backward_tile *t);
+
+/* grad_bias, in a pass of its own: backward_bias.c. */
+void backward_bias(backward_plan *plan);
+
+#endif

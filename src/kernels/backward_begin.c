@@ -1,0 +1,53 @@
+/* What backward prepares once per block of queries; backward_tile.h gives the contract. */
+#include "kernels/backward_tile.h"
+#include "kernels/simd.h"
+
+#include <math.h>
+
+extern backward_begin_kernel SIMD_NAMED(backward_begin);
+extern rows_finite_kernel SIMD_NAMED(rows_finite);
+
+/* out[c * BACKWARD_QUERIES + m] = rows[m * row + c]; queries up to the next whole vector read as 0. */
+static void transpose(const float *rows, int64_t row, int64_t queries, int64_t columns, float *out)
+{
+    int64_t padded = (queries + SIMD_LANES - 1) / SIMD_LANES * SIMD_LANES;
+    for (int64_t m = 0; m < queries; m++)
+        for (int64_t c = 0; c < columns; c++) out[c * BACKWARD_QUERIES + m] = rows[m * row + c];
+    for (int64_t m = queries; m < padded; m++)
+        for (int64_t c = 0; c < columns; c++) out[c * BACKWARD_QUERIES + m] = 0;
+}
+
+static float dot(const float *a, const float *b, int64_t n)
+{
+    vec sum = vec_zero();
+    int64_t i = 0;
+    for (; i + SIMD_LANES <= n; i += SIMD_LANES) sum = vec_fma(vec_load(a + i), vec_load(b + i), sum);
+    if (i < n) sum = vec_fma(vec_load_n(a + i, (int)(n - i)), vec_load_n(b + i, (int)(n - i)), sum);
+    return vec_sum(sum);
+}
+
+void SIMD_NAMED(backward_begin)(const backward_tile *t)
+{
+    transpose(t->q, t->q_row, t->queries, t->D, t->q_t);
+    transpose(t->grad_o, t->grad_o_row, t->queries, t->DV, t->grad_o_t);
+    int64_t padded = (t->queries + SIMD_LANES - 1) / SIMD_LANES * SIMD_LANES;
+    for (int64_t m = 0; m < padded; m++) {
+        bool real = m < t->queries;
+        float lse = real ? t->lse[m * t->lse_row] : -INFINITY;
+        /* A row without keys weighs nothing: exp(score - inf) is 0, where exp(score + inf) would not be. */
+        t->minus_lse[m] = lse == -INFINITY ? -INFINITY : -lse;
+        t->offset[m] = real ? -t->grad_scale * dot(t->grad_o + m * t->grad_o_row, t->o + m * t->o_row, t->DV) : 0;
+    }
+}
+
+bool SIMD_NAMED(rows_finite)(const float *rows, int64_t row, int64_t count, int64_t columns)
+{
+    /* x - x is 0 where x is finite, NaN elsewhere. */
+    vec sum = vec_zero();
+    for (int64_t n = 0; n < count; n++)
+        for (int64_t c = 0; c < columns; c += SIMD_LANES) {
+            vec x = vec_load_n(rows + n * row + c, (int)(columns - c < SIMD_LANES ? columns - c : SIMD_LANES));
+            sum = vec_add(sum, vec_sub(x, x));
+        }
+    return vec_sum(sum) == 0;
+}

@@ -1,0 +1,68 @@
+/* Backward attention of one tile: up to BACKWARD_QUERIES queries by BACKWARD_KEYS keys of one head, in three steps,
+ *
+ *     begin     once per block of queries: Q^T and dO^T, so that queries lie in lanes, -lse and -scale * delta
+ *     scores    P^T = exp(S^T - lse), dS^T = P^T .* (M^T .* (V dO^T) - delta) times the cap's slope and the scale
+ *     products  dV += (P .* M)^T dO,  dK += dS^T Q,  dQ += dS K
+ *
+ *          S^T, dP^T: K, V rows broadcast            dV, dK: tile rows broadcast      dQ: tile columns broadcast
+ *
+ *                 queries in lanes                        d in lanes                       d in lanes
+ *              +------------------+                    +--------------+                +--------------+
+ *      key     |  p_t, ds_t       |             key    | grad_v,      |       query    | grad_q       |
+ *      [d] --> |                  |    [query] -->     | grad_k       |     [key] -->  |              |
+ *              +------------------+                    +--------------+                +--------------+
+ *
+ * so that all five products read the caller's rows as they stand, except the two that begin transposes. A tile of
+ * weights is [key * BACKWARD_QUERIES + query]. M is dropout's factors. Dao et al., "FlashAttention" (2022),
+ * algorithm 4. */
+#ifndef KERNELS_BACKWARD_TILE_H
+#define KERNELS_BACKWARD_TILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BACKWARD_QUERIES 64 /* a multiple of every instruction set's lanes */
+#define BACKWARD_KEYS 64
+
+/* Rows beyond `queries` and `keys` are never read or written, in the caller's arrays; in q_t, do_t, p_t, ds_t and the
+ * like, whole vectors are. */
+typedef struct backward_tile {
+    int64_t queries, keys, D, DV;
+    float scale, softcap; /* softcap 0: none */
+    float grad_scale;     /* what dS is multiplied by: scale for dQ and dK, 1 for the bias's gradient */
+    bool cap_slope;       /* times the cap's derivative: for dQ and dK, not for the bias's gradient */
+
+    const float *q, *grad_o, *o, *lse; /* the block of queries: [query * row + c] */
+    int64_t q_row, grad_o_row, o_row, lse_row;
+    const float *k, *v; /* the block of keys: [key * row + c] */
+    int64_t k_row, v_row;
+    const float *modification; /* added to the capped scores, -inf masks; NULL: none; laid out as p_t */
+    const float *dropout;      /* M, laid out as p_t; NULL: none */
+
+    float *q_t, *grad_o_t;     /* [c * BACKWARD_QUERIES + query]: D and DV rows */
+    float *minus_lse, *offset; /* BACKWARD_QUERIES each: -lse; -grad_scale * delta */
+    float *p_t, *ds_t;         /* BACKWARD_KEYS rows; all these are 64-byte aligned */
+
+    float *grad_q, *grad_k, *grad_v; /* added to; NULL: not computed */
+    int64_t grad_q_row, grad_k_row, grad_v_row;
+} backward_tile;
+
+/* begin reads the block of queries and writes q_t, grad_o_t, minus_lse and offset; scores reads those, k, v,
+ * modification and dropout and writes p_t and ds_t; products reads these two and adds to the gradients. A pair whose
+ * modification is -inf gets exactly 0 in p_t and ds_t whatever its keys and values hold; so does a query whose lse is
+ * -inf and whose scores are not NaN. */
+typedef void backward_begin_kernel(const backward_tile *tile);
+typedef void backward_scores_kernel(const backward_tile *tile);
+typedef void backward_products_kernel(const backward_tile *tile);
+
+/* Whether all elements of rows (count, columns) are finite. */
+typedef bool rows_finite_kernel(const float *rows, int64_t row, int64_t count, int64_t columns);
+
+typedef struct backward_kernels {
+    backward_begin_kernel *begin;
+    backward_scores_kernel *scores;
+    backward_products_kernel *products;
+    rows_finite_kernel *rows_finite;
+} backward_kernels;
+
+#endif

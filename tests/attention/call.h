@@ -1,0 +1,56 @@
+/* A random call of attn_backward: sizes, options and layouts drawn from a seed, guards around every row of every
+ * output and around the workspace. */
+#ifndef TESTS_CALL_H
+#define TESTS_CALL_H
+
+#include "attn/attn.h"
+#include "dense_reference.h"
+
+#define CALL_SEQUENCES 8
+
+typedef struct call_options {
+    int64_t B, H, HK, T, S, D, DV;
+    float sigma; /* of Q, K, V, dO and the bias */
+    bool causal, windowed, lengths, offsets, mask, bias, broadcast;
+    float softcap, dropout;
+    int threads;
+} call_options;
+
+typedef struct call_output {
+    const char *name;
+    float *buffer; /* of `size` floats; the view's element 0 is GUARD floats in */
+    size_t size;
+    int64_t heads, rows, columns;
+    attn_output view;
+} call_output;
+
+typedef struct call {
+    call_options options;
+    uint64_t seed;
+    attn_desc desc;
+    dense reference;
+    call_output outputs[3];
+    float *grad_bias; /* of grad_bias_size floats with GUARD around them */
+    size_t grad_bias_size;
+    int64_t lengths[CALL_SEQUENCES], offsets[CALL_SEQUENCES];
+    uint64_t keys[CALL_SEQUENCES];
+    void *owned[16];
+    int owned_count;
+} call;
+
+/* Small odd sizes, any combination of options. */
+call_options call_random_options(uint64_t seed);
+
+/* Inputs drawn from the seed; o and lse as fp64 gives them, rounded. */
+call *call_create(const call_options *options, uint64_t seed);
+void call_destroy(call *c);
+
+/* Poisons the outputs and runs attn_backward in a guarded workspace of the size it asks for. Fails the test, telling
+ * the seed, unless it is ATTN_OK and wrote every row and nothing else. */
+void call_backward(call *c);
+
+/* Fails the test, telling seed, name and place, unless each gradient is within `tolerance` times the largest one of
+ * its array (at least `tolerance` times `least`) of the fp64 one. */
+void call_check(call *c, double tolerance, double least);
+
+#endif

@@ -1,0 +1,166 @@
+#include "dense_reference.h"
+
+#include "kernels/dropout.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static double *array(int64_t count)
+{
+    return calloc((size_t)count + 1, sizeof(double));
+}
+
+static double *read_rows(const attn_view *view, int64_t B, int64_t heads, int64_t rows, int64_t columns)
+{
+    double *out = array(B * heads * rows * columns), *at = out;
+    for (int64_t b = 0; b < B && view->data; b++)
+        for (int64_t h = 0; h < heads; h++)
+            for (int64_t i = 0; i < rows; i++)
+                for (int64_t c = 0; c < columns; c++)
+                    *at++ = ((const float *)view->data)[b * view->batch + h * view->head + i * view->row + c];
+    return out;
+}
+
+static int64_t mask_offset(const attn_mask *mask, int64_t b, int64_t h, int64_t i, int64_t j)
+{
+    return b * mask->batch + h * mask->head + i * mask->row + j * mask->column;
+}
+
+static int kept(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j)
+{
+    int64_t p = i + (d->query_offsets ? d->query_offsets[b] : d->query_offset);
+    if (d->causal && j > p) return 0;
+    if (d->window_left >= 0 && j < p - d->window_left) return 0;
+    if (d->window_right >= 0 && j > p + d->window_right) return 0;
+    if (d->key_lengths && j >= d->key_lengths[b]) return 0;
+    return !d->mask.data || ((const unsigned char *)d->mask.data)[mask_offset(&d->mask, b, h, i, j)];
+}
+
+static double dropout_factor(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j)
+{
+    if (!(d->dropout > 0)) return 1;
+    dropout_draw draw = {.key = d->dropout_keys[b], .head = (uint32_t)h, .threshold = dropout_threshold(d->dropout)};
+    return dropout_keeps(&draw, i, j) ? 1 / (1 - (double)d->dropout) : 0;
+}
+
+dense dense_create(const attn_desc *d)
+{
+    int64_t queries = d->B * d->H * d->T, keys = d->B * d->HK * d->S, n = 0;
+    dense x = {.d = d,
+               .q = read_rows(&d->q, d->B, d->H, d->T, d->D),
+               .k = read_rows(&d->k, d->B, d->HK, d->S, d->D),
+               .v = read_rows(&d->v, d->B, d->HK, d->S, d->DV),
+               .grad_o = read_rows(&d->grad_o, d->B, d->H, d->T, d->DV),
+               .bias = array(queries * d->S),
+               .keep = array(queries * d->S),
+               .dropout = array(queries * d->S),
+               .weights = array(queries * d->S),
+               .o = array(queries * d->DV),
+               .lse = array(queries),
+               .grad_q = array(queries * d->D),
+               .grad_k = array(keys * d->D),
+               .grad_v = array(keys * d->DV),
+               .grad_bias = array(queries * d->S)};
+    for (int64_t b = 0; b < d->B; b++)
+        for (int64_t h = 0; h < d->H; h++)
+            for (int64_t i = 0; i < d->T; i++)
+                for (int64_t j = 0; j < d->S; j++, n++) {
+                    x.keep[n] = kept(d, b, h, i, j);
+                    x.dropout[n] = dropout_factor(d, b, h, i, j);
+                    if (!x.keep[n] || !d->bias.data) continue;
+                    x.bias[n] = ((const float *)d->bias.data)[mask_offset(&d->bias, b, h, i, j)];
+                    if (x.bias[n] == -INFINITY) x.bias[n] = x.keep[n] = 0;
+                }
+    return x;
+}
+
+void dense_destroy(dense *x)
+{
+    double *arrays[] = {x->q, x->k,   x->v,      x->bias,   x->keep,   x->dropout, x->weights,
+                        x->o, x->lse, x->grad_o, x->grad_q, x->grad_k, x->grad_v,  x->grad_bias};
+    for (size_t n = 0; n < sizeof arrays / sizeof arrays[0]; n++) free(arrays[n]);
+}
+
+/* What belongs to query i of head h of sequence b. */
+typedef struct row {
+    const double *q, *k, *v, *bias, *keep, *dropout;
+    double *weights, *o, *lse, *grad_o, *grad_q, *grad_k, *grad_v, *grad_bias;
+} row;
+
+static row row_of(const dense *x, int64_t index)
+{
+    const attn_desc *d = x->d;
+    int64_t b = index / d->T / d->H, h = index / d->T % d->H, key_head = b * d->HK + h / (d->H / d->HK);
+    int64_t pairs = index * d->S, keys = key_head * d->S;
+    return (row){x->q + index * d->D,      x->k + keys * d->D,        x->v + keys * d->DV,      x->bias + pairs,
+                 x->keep + pairs,          x->dropout + pairs,        x->weights + pairs,       x->o + index * d->DV,
+                 x->lse + index,           x->grad_o + index * d->DV, x->grad_q + index * d->D, x->grad_k + keys * d->D,
+                 x->grad_v + keys * d->DV, x->grad_bias + pairs};
+}
+
+static double dot(const double *a, const double *b, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+static double capped(const attn_desc *d, double score)
+{
+    return d->softcap > 0 ? d->softcap * tanh(score / d->softcap) : score;
+}
+
+void dense_forward(dense *x)
+{
+    const attn_desc *d = x->d;
+    for (int64_t index = 0; index < d->B * d->H * d->T; index++) {
+        row r = row_of(x, index);
+        double largest = -INFINITY, sum = 0;
+        for (int64_t j = 0; j < d->S; j++) {
+            if (!r.keep[j]) continue;
+            r.weights[j] = capped(d, d->scale * dot(r.q, r.k + j * d->D, d->D)) + r.bias[j];
+            largest = fmax(largest, r.weights[j]);
+        }
+        for (int64_t j = 0; j < d->S; j++) {
+            r.weights[j] = r.keep[j] ? exp(r.weights[j] - largest) : 0;
+            sum += r.weights[j];
+        }
+        *r.lse = sum > 0 ? largest + log(sum) : -INFINITY;
+        for (int64_t j = 0; j < d->S && sum > 0; j++) r.weights[j] /= sum;
+        for (int64_t c = 0; c < d->DV; c++) {
+            r.o[c] = 0;
+            for (int64_t j = 0; j < d->S; j++)
+                if (r.keep[j]) r.o[c] += r.weights[j] * r.dropout[j] * r.v[j * d->DV + c];
+        }
+    }
+}
+
+static void backward_row(const attn_desc *d, row r)
+{
+    double delta = 0;
+    for (int64_t j = 0; j < d->S; j++)
+        if (r.keep[j]) delta += r.weights[j] * r.dropout[j] * dot(r.grad_o, r.v + j * d->DV, d->DV);
+    for (int64_t j = 0; j < d->S; j++) {
+        if (!r.keep[j]) continue;
+        double dx = r.weights[j] * (r.dropout[j] * dot(r.grad_o, r.v + j * d->DV, d->DV) - delta);
+        r.grad_bias[j] = dx;
+        for (int64_t c = 0; c < d->DV; c++) r.grad_v[j * d->DV + c] += r.weights[j] * r.dropout[j] * r.grad_o[c];
+        double bent = d->softcap > 0 ? tanh(d->scale * dot(r.q, r.k + j * d->D, d->D) / d->softcap) : 0;
+        double ds = d->scale * dx * (1 - bent * bent);
+        for (int64_t c = 0; c < d->D; c++) {
+            r.grad_q[c] += ds * r.k[j * d->D + c];
+            r.grad_k[j * d->D + c] += ds * r.q[c];
+        }
+    }
+}
+
+void dense_backward(dense *x)
+{
+    for (int64_t index = 0; index < x->d->B * x->d->H * x->d->T; index++) backward_row(x->d, row_of(x, index));
+}
+
+double dense_loss(dense *x)
+{
+    dense_forward(x);
+    return dot(x->o, x->grad_o, x->d->B * x->d->H * x->d->T * x->d->DV);
+}

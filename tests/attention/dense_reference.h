@@ -1,0 +1,30 @@
+/* Attention in fp64 on dense T x S matrices, forward and backward, written from the formulas alone: what the tiled
+ * operator is compared with. It reads a descriptor's fp32 arrays once; after that its inputs are doubles, which a test
+ * may change a little to take a derivative by differences. */
+#ifndef TESTS_DENSE_H
+#define TESTS_DENSE_H
+
+#include "attn/attn.h"
+
+typedef struct dense {
+    const attn_desc *d;
+    double *q, *k, *v, *bias;                     /* (B, H, T, D), (B, HK, S, D), (B, HK, S, DV), (B, H, T, S) */
+    double *keep, *dropout;                       /* (B, H, T, S): 1 where the pair is kept; dropout's factors */
+    double *weights, *o, *lse;                    /* (B, H, T, S), (B, H, T, DV), (B, H, T): dense_forward */
+    double *grad_o;                               /* (B, H, T, DV) */
+    double *grad_q, *grad_k, *grad_v, *grad_bias; /* as their inputs: dense_backward */
+} dense;
+
+/* Keys and values that no query attends to are read as 0. */
+dense dense_create(const attn_desc *d);
+void dense_destroy(dense *x);
+
+void dense_forward(dense *x);
+
+/* After dense_forward. */
+void dense_backward(dense *x);
+
+/* The sum of grad_o .* o after running forward: the loss whose gradients dense_backward gives. */
+double dense_loss(dense *x);
+
+#endif
