@@ -1,0 +1,68 @@
+#include "shell.h"
+
+static void tells_what_there_is(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$ATTN --help"), 0);
+    shell_said("Commands:");
+    shell_said("  explain ");
+    assert_int_equal(shell("$ATTN help explain"), 0);
+    shell_said("Usage: attn explain [OPTION]... [FILE]...");
+    assert_int_equal(shell("$ATTN --version"), 0);
+    assert_int_equal(strncmp(shell_output, "attn ", 5), 0);
+    assert_int_equal(shell("$ATTN"), 2);
+    shell_said("Commands:");
+}
+
+static void every_command_has_help(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$ATTN --help | sed -n '/^Commands/,/^$/s/^  \\([a-z]*\\) .*/\\1/p' | grep -v train |"
+                           " while read -r c; do $ATTN $c --help >/dev/null || echo $c fails; done"),
+                     0);
+    shell_said_only("");
+}
+
+static void suggests_what_was_meant(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$ATTN explian"), 2);
+    shell_said_only("attn: unknown command \"explian\"; did you mean \"explain\"?\nTry \"attn --help\".\n");
+    assert_int_equal(shell("$ATTN explain --jsno"), 2);
+    shell_said_only(
+        "attn explain: unknown option \"--jsno\"; did you mean \"--json\"?\nTry \"attn explain --help\".\n");
+    assert_int_equal(shell("$ATTN --json explain"), 2);
+    assert_int_equal(shell("$ATTN help frobnicate"), 2);
+    shell_said("unknown command \"frobnicate\"\n");
+}
+
+static void a_full_disk_is_a_failure(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("test -c /dev/full || exit 1; for c in --version --help explain; do $ATTN $c >/dev/full && "
+                           "exit 0; done; exit 1"),
+                     1);
+    shell_said("standard output: No space left on device");
+}
+
+static void colours_only_where_wanted(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("TERM=xterm $ATTN --help"), 0);
+    assert_null(strchr(shell_output, '\033'));
+    if (shell("command -v script >/dev/null") != 0) return; /* it gives a command a terminal */
+    assert_int_equal(shell("TERM=xterm NO_COLOR= script -qec \"$ATTN --help\" /dev/null </dev/null"), 0);
+    shell_said("\033[1m");
+    assert_int_equal(shell("TERM=xterm NO_COLOR=1 script -qec \"$ATTN --help\" /dev/null </dev/null"), 0);
+    assert_null(strchr(shell_output, '\033'));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tells_what_there_is),       cmocka_unit_test(every_command_has_help),
+        cmocka_unit_test(suggests_what_was_meant),   cmocka_unit_test(a_full_disk_is_a_failure),
+        cmocka_unit_test(colours_only_where_wanted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
