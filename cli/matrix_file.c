@@ -124,7 +124,7 @@ static int read_line(csv *c, const char *text, const char *end)
     return 0;
 }
 
-static int read_csv(matrix_list *list, const char *command, const char *path, const char *bytes, size_t size)
+int matrix_list_read_csv(matrix_list *list, const char *command, const char *path, const char *bytes, size_t size)
 {
     csv c = {.command = command, .path = path, .list = list};
     const char *end = bytes + size, *text = bytes;
@@ -157,7 +157,7 @@ static int read_text(matrix_list *list, const char *command, const char *path)
     else if (size == MOST_BYTES)
         failure(command, "%s: holds a megabyte or more, expected small matrices", name);
     else
-        status = read_csv(list, command, name, bytes, size);
+        status = matrix_list_read_csv(list, command, name, bytes, size);
     free(bytes);
     if (!standard) fclose(f);
     return status;

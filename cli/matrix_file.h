@@ -2,6 +2,7 @@
 #ifndef CLI_MATRIX_FILE_H
 #define CLI_MATRIX_FILE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define MATRIX_MOST_SIDE 32 /* rows or columns: what a person still reads */
@@ -22,6 +23,9 @@ typedef struct matrix_list {
  * next, and # before remarks. "-" is csv from standard input. Returns 0, or 1 after telling, as `attn COMMAND`, what is
  * wrong where. */
 int matrix_list_read(matrix_list *list, const char *command, const char *path);
+
+/* The same of csv that is in memory; path is what messages call it. */
+int matrix_list_read_csv(matrix_list *list, const char *command, const char *path, const char *bytes, size_t size);
 
 void matrix_list_clear(matrix_list *list);
 
