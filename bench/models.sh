@@ -1,0 +1,27 @@
+#!/bin/sh
+# Speed of whole models beside their peers, each in turn on the same cores; a peer that is not installed is left out.
+#     models.sh BIN_DIRECTORY        PYTHON=python3 names an interpreter that has torch and transformers
+set -eu
+bin=$1
+here=$(cd "$(dirname "$0")" && pwd)
+python=${PYTHON:-python3}
+
+# The first number of each line in the file, averaged.
+mean() {
+    awk '{ sum += $2; n++ } END { if (n) printf "%.0f\n", sum / n; else print 0 }' "$1"
+}
+
+lines=$(mktemp -d)
+trap 'rm -rf "$lines"' EXIT
+echo "training: Marian of d 256, 3 + 3 layers, feed-forward 1024, vocabulary 8000, batches of 64 x 24, fp32"
+peer=yes
+"$python" -c 'import torch, transformers' 2>/dev/null || peer=
+for turn in 1 2; do
+    "$bin/bench_train" 12 | tee -a "$lines/attn"
+    [ -z "$peer" ] || "$python" "$here/peers/train_pytorch.py" 12 2>/dev/null | tee -a "$lines/pytorch"
+done
+if [ -n "$peer" ]; then
+    awk -v a="$(mean "$lines/attn")" -v p="$(mean "$lines/pytorch")" 'BEGIN { printf "ratio to PyTorch: %.2f\n", a / p }'
+else
+    echo "PyTorch and transformers are not installed for $python: no ratio"
+fi
