@@ -1,5 +1,5 @@
-/* Training speed: Marian of d 256, 3 + 3 layers, feed-forward 1024, vocabulary 8000, on batches of 64 x 24 random tokens,
- * fp32, label smoothing, dropout, clipping and Adam. Prints tokens (source + target) a second.
+/* Training speed: Marian of d 256, 3 + 3 layers, feed-forward 1024, vocabulary 8000, on batches of 64 x 24 random
+ * tokens, fp32, label smoothing, dropout, clipping and Adam. Prints tokens (source + target) a second.
  *
  *     bench_train [seconds [threads]] */
 #include "base/parallel.h"
@@ -62,12 +62,24 @@ static attn_status train_step(bench *b, uint64_t step, double *loss)
 
 static attn_status prepare(bench *b)
 {
-    const translator_config config = {
-        .vocab_size = VOCABULARY, .decoder_vocab_size = VOCABULARY, .d_model = 256, .encoder_layers = 3, .decoder_layers = 3,
-        .encoder_heads = 8, .decoder_heads = 8, .encoder_ffn_dim = 1024, .decoder_ffn_dim = 1024,
-        .max_position_embeddings = 128, .activation = ACTIVATION_SWISH, .scale_embedding = true,
-        .share_encoder_decoder_embeddings = true, .tie_word_embeddings = true, .dropout = 0.1f, .eos_id = 0,
-        .pad_id = VOCABULARY - 1, .decoder_start_id = VOCABULARY - 1};
+    const translator_config config = {.vocab_size = VOCABULARY,
+                                      .decoder_vocab_size = VOCABULARY,
+                                      .d_model = 256,
+                                      .encoder_layers = 3,
+                                      .decoder_layers = 3,
+                                      .encoder_heads = 8,
+                                      .decoder_heads = 8,
+                                      .encoder_ffn_dim = 1024,
+                                      .decoder_ffn_dim = 1024,
+                                      .max_position_embeddings = 128,
+                                      .activation = ACTIVATION_SWISH,
+                                      .scale_embedding = true,
+                                      .share_encoder_decoder_embeddings = true,
+                                      .tie_word_embeddings = true,
+                                      .dropout = 0.1f,
+                                      .eos_id = 0,
+                                      .pad_id = VOCABULARY - 1,
+                                      .decoder_start_id = VOCABULARY - 1};
     for (int i = 0; i < BATCH; i++) b->lengths[i] = LENGTH;
     attn_status s = translator_create(&b->model, &config, true, 1);
     if (s == ATTN_OK) s = tape_create(&b->t, TAPE_TRAIN, b->threads);

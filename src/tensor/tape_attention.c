@@ -34,10 +34,35 @@ typedef struct attention_state {
     attn_desc desc;
 } attention_state;
 
+/* What an operator's gradient is written to; libattn writes, so a gradient that already holds something gets its own
+ * array. */
+static float *gradient_memory(tape *t, tensor *x, bool *add)
+{
+    float *grad = tape_gradient(t, x, add);
+    return grad && *add ? tape_take(t, tensor_count(x), sizeof(float)) : grad;
+}
+
 static void attention_backward(tape *t, void *operation)
 {
-    (void)operation;
-    tape_fail(t, status_fail(ATTN_ERROR_UNSUPPORTED, "attention has no backward pass yet"));
+    attention_state *a = operation;
+    attn_desc *d = &a->desc;
+    if (!a->o->grad) return;
+    bool add_q, add_k, add_v;
+    float *dq = gradient_memory(t, a->q, &add_q), *dk = gradient_memory(t, a->k, &add_k),
+          *dv = gradient_memory(t, a->v, &add_v);
+    d->grad_o = attend_view(a->o->grad, d->T, d->H, d->DV);
+    d->grad_q = attend_output(dq, d->T, d->H, d->D);
+    d->grad_k = attend_output(dk, d->S, d->H, d->D);
+    d->grad_v = attend_output(dv, d->S, d->H, d->DV);
+    size_t size = 0;
+    keep_failure(t, attn_backward_workspace_size(d, &size));
+    void *workspace = tape_take(t, (int64_t)size, 1);
+    if (tape_status(t) != ATTN_OK) return;
+    keep_failure(t, attn_backward(d, workspace, size));
+    if (tape_status(t) != ATTN_OK) return;
+    if (dq && add_q) tape_add_gradient(t, dq, a->q);
+    if (dk && add_k) tape_add_gradient(t, dk, a->k);
+    if (dv && add_v) tape_add_gradient(t, dv, a->v);
 }
 
 static bool shapes_agree(const tensor *q, const tensor *k, const tensor *v, int64_t batch, int64_t heads)

@@ -138,12 +138,30 @@ static void cross_entropy(void **state)
     check_gradients(&c);
 }
 
+static const int64_t key_lengths[] = {7, 4, 0};
+
+/* Sequences of one tensor to itself, causal, and to another, padded; 3 sequences, 2 heads. */
+static tensor *attentions(tape *t, gradient_check *c)
+{
+    const attention_mask causal = {.causal = true}, padded = {.key_lengths = key_lengths};
+    tensor *y = tape_attention(t, c->leaf[0], c->leaf[0], c->leaf[0], 3, 2, causal, 0, NULL);
+    return tape_attention(t, y, c->leaf[1], c->leaf[2], 3, 2, padded, 0, NULL);
+}
+
+static void attention(void **state)
+{
+    (void)state;
+    gradient_check c = {.function = attentions, .seed = 9};
+    check_leaves(&c, 3, (int[]){2, 2, 2}, (const int64_t[][2]){{15, 10}, {21, 10}, {21, 6}});
+    check_gradients(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(embed),     cmocka_unit_test(add_rows),      cmocka_unit_test(add),
         cmocka_unit_test(linear),    cmocka_unit_test(layer_norm),    cmocka_unit_test(dropout),
-        cmocka_unit_test(take_rows), cmocka_unit_test(cross_entropy),
+        cmocka_unit_test(take_rows), cmocka_unit_test(cross_entropy), cmocka_unit_test(attention),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
