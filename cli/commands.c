@@ -6,6 +6,7 @@
 #include <string.h>
 
 const command command_table[] = {
+    {"translate", "translate each line of a file or of standard input", command_translate},
     {"train", "train a translator from sentence pairs", command_train},
     {"explain", "show the steps of attention on small matrices", command_explain},
     {"run", "compute the attention operator on arrays in npy files", command_run},

@@ -11,6 +11,7 @@ command_function command_explain;
 command_function command_help;
 command_function command_run;
 command_function command_train;
+command_function command_translate;
 
 typedef struct command {
     const char *name, *summary;

@@ -1,5 +1,6 @@
 #include "colour.h"
 #include "explain.h"
+#include "terminal.h"
 
 #include "attn/seq.h"
 
@@ -7,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 static const char *on(colour_style style)
 {
@@ -216,17 +215,8 @@ static void print_by_key(const explain_steps *s, int64_t query)
     free(room);
 }
 
-static int64_t terminal_width(void)
-{
-    struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || size.ws_col < 20) return 80;
-    return size.ws_col < 200 ? size.ws_col : 200;
-}
-
 static void print_picture(const explain_steps *s)
 {
-    const char *depth = getenv("COLORTERM");
-    bool many = depth && (!strcmp(depth, "truecolor") || !strcmp(depth, "24bit"));
     attn_seq_heat_map map;
     char *text;
     attn_seq_heat_map_init(&map);
@@ -236,8 +226,7 @@ static void print_picture(const explain_steps *s)
     map.row_axis = "queries";
     map.column_axis = "keys";
     map.title = "A as a picture";
-    attn_seq_colours colours = many ? ATTN_SEQ_COLOURS_TRUE : ATTN_SEQ_COLOURS_256;
-    if (attn_seq_heat_map_draw(&map, colours, terminal_width(), &text) != ATTN_OK) return;
+    if (attn_seq_heat_map_draw(&map, terminal_colours(stdout), terminal_width(stdout), &text) != ATTN_OK) return;
     printf("\n%s", text);
     attn_seq_free(text);
 }

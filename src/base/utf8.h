@@ -27,6 +27,15 @@ static inline size_t utf8_read(const char *text, size_t bytes, uint32_t *point)
     return length;
 }
 
+/* The same for text that may be anything: a byte that is not UTF-8 reads as U+FFFD, one byte long. */
+static inline size_t utf8_next(const char *text, size_t bytes, uint32_t *point)
+{
+    size_t length = utf8_read(text, bytes, point);
+    if (length) return length;
+    *point = 0xFFFD;
+    return 1;
+}
+
 /* The offset of the first byte that is not UTF-8; `bytes` when all of it is. */
 static inline size_t utf8_valid_prefix(const char *text, size_t bytes)
 {

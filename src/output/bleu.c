@@ -61,7 +61,7 @@ static attn_status count_order(const numbered_text *hypothesis, const numbered_t
     return status;
 }
 
-static attn_status add_segment(words *w, const scored_segment *segment, numbered_text *texts, bleu_score *sum)
+static attn_status add_segment(words *w, const attn_seq_segment *segment, numbered_text *texts, bleu_score *sum)
 {
     attn_status status = number_text(w, segment->hypothesis, &texts[0]);
     for (int64_t r = 0; r < segment->reference_count && !status; r++) {
@@ -97,7 +97,7 @@ static void finish(bleu_score *s)
     s->score = s->brevity_penalty * exp(log_sum / BLEU_ORDER);
 }
 
-attn_status bleu_corpus(const scored_segment *segments, int64_t count, bleu_score *out)
+attn_status bleu_corpus(const attn_seq_segment *segments, int64_t count, bleu_score *out)
 {
     bleu_score sum = {.references = scored_segments_references(segments, count)};
     words *w = words_create();

@@ -16,7 +16,7 @@ typedef struct bleu_score {
     int64_t references; /* per segment, or REFERENCES_VARY */
 } bleu_score;
 
-attn_status bleu_corpus(const scored_segment *segments, int64_t count, bleu_score *out);
+attn_status bleu_corpus(const attn_seq_segment *segments, int64_t count, bleu_score *out);
 
 /* The version names this implementation: its numbers are sacreBLEU's, its version is not.
  * "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:...", and the whole line that sacreBLEU prints; as snprintf. */

@@ -82,7 +82,7 @@ static double f_score(const match_counts *c)
     return 100 * ((1 + factor) * precision * recall / (factor * precision + recall));
 }
 
-static attn_status add_segment(const scored_segment *segment, match_counts *sum)
+static attn_status add_segment(const attn_seq_segment *segment, match_counts *sum)
 {
     counted_text hypothesis;
     attn_status status = count_text(segment->hypothesis, &hypothesis);
@@ -109,7 +109,7 @@ static attn_status add_segment(const scored_segment *segment, match_counts *sum)
     return status;
 }
 
-attn_status chrf_corpus(const scored_segment *segments, int64_t count, chrf_score *out)
+attn_status chrf_corpus(const attn_seq_segment *segments, int64_t count, chrf_score *out)
 {
     match_counts sum = {0};
     for (int64_t i = 0; i < count; i++) {

@@ -11,7 +11,7 @@ typedef struct chrf_score {
     int64_t references; /* per segment, or REFERENCES_VARY */
 } chrf_score;
 
-attn_status chrf_corpus(const scored_segment *segments, int64_t count, chrf_score *out);
+attn_status chrf_corpus(const attn_seq_segment *segments, int64_t count, chrf_score *out);
 
 /* The version names this implementation: its numbers are sacreBLEU's, its version is not.
  * "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:...", and the whole line that sacreBLEU prints; as snprintf.

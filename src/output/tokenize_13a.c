@@ -7,15 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One code point from s; a byte that is not UTF-8 counts as a code point of its own, which is no space. */
-static size_t next_point(const char *s, size_t bytes, uint32_t *point)
-{
-    size_t length = utf8_read(s, bytes, point);
-    if (length) return length;
-    *point = 0xFFFD;
-    return 1;
-}
-
 /* Replaces every `from` in s by `to`, which is no longer, in place. */
 static void replace(char *s, const char *from, const char *to)
 {
@@ -36,7 +27,7 @@ static void strip_right(char *s)
     size_t end = 0, bytes = strlen(s);
     for (size_t at = 0; at < bytes;) {
         uint32_t point;
-        at += next_point(s + at, bytes - at, &point);
+        at += utf8_next(s + at, bytes - at, &point);
         if (!utf8_is_space(point)) end = at;
     }
     s[end] = 0;
@@ -123,7 +114,7 @@ static void single_spaces(const char *s, size_t n, char *out)
     bool pending = false;
     for (size_t at = 0; at < n;) {
         uint32_t point;
-        size_t length = next_point(s + at, n - at, &point);
+        size_t length = utf8_next(s + at, n - at, &point);
         if (utf8_is_space(point)) {
             pending = w > 0;
         } else {

@@ -33,7 +33,7 @@ export LD_LIBRARY_PATH
 models=$(find "$prefix/share/attn/models" -mindepth 1 -name config.json)
 for source in examples/*.c; do
     name=$(basename "$source" .c)
-    [ "$name" != translate ] || [ -n "$models" ] || { echo "== no model is installed: $name was only built" && continue; }
+    [ "$name" != translate_sentence ] || [ -n "$models" ] || { echo "== no model is installed: $name was only built" && continue; }
     for way in by-cmake by-pkg-config; do
         echo "== $way/$name"
         "$way/$name"

@@ -57,7 +57,7 @@ static double number(const json_t *object, const char *key)
     return json_number_value(json_object_get(object, key));
 }
 
-static void check_corpus(const json_t *corpus, const scored_segment *segments, int64_t count)
+static void check_corpus(const json_t *corpus, const attn_seq_segment *segments, int64_t count)
 {
     char line[400];
     bleu_score bleu;
@@ -85,7 +85,7 @@ static void scores_as_sacrebleu_does(void **state)
     json_array_foreach(json_object_get(*state, "corpora"), i, corpus)
     {
         json_t *list = json_object_get(corpus, "segments");
-        scored_segment *segments = calloc(json_array_size(list), sizeof *segments);
+        attn_seq_segment *segments = calloc(json_array_size(list), sizeof *segments);
         assert_non_null(segments);
         json_array_foreach(list, s, segment)
         {
@@ -93,7 +93,7 @@ static void scores_as_sacrebleu_does(void **state)
             const char **texts = calloc(json_array_size(references), sizeof *texts);
             assert_non_null(texts);
             json_array_foreach(references, r, reference) texts[r] = json_string_value(reference);
-            segments[s] = (scored_segment){json_string_value(json_object_get(segment, "hypothesis")), texts,
+            segments[s] = (attn_seq_segment){json_string_value(json_object_get(segment, "hypothesis")), texts,
                                            (int64_t)json_array_size(references)};
         }
         check_corpus(corpus, segments, (int64_t)json_array_size(list));
@@ -105,7 +105,7 @@ static void scores_as_sacrebleu_does(void **state)
 static void refuses_a_segment_without_reference(void **state)
 {
     (void)state;
-    scored_segment segment = {"x", NULL, 0};
+    attn_seq_segment segment = {"x", NULL, 0};
     bleu_score bleu = {.score = -1};
     chrf_score chrf = {.score = -1};
     assert_int_equal(bleu_corpus(&segment, 1, &bleu), ATTN_ERROR_ARGUMENT);
@@ -121,7 +121,7 @@ static void bytes_that_are_not_utf8_do_no_harm(void **state)
     assert_string_equal(tokens, "a\xff . \xc3");
     free(tokens);
     const char *reference = "\xf0\x9f\x98";
-    scored_segment segment = {"\xed\xa0\x80", &reference, 1};
+    attn_seq_segment segment = {"\xed\xa0\x80", &reference, 1};
     chrf_score chrf;
     assert_int_equal(chrf_corpus(&segment, 1, &chrf), ATTN_OK);
     assert_true(chrf.score == 0);

@@ -1,6 +1,6 @@
 /* Translates a sentence, and says which source word each word of the translation attended to most.
- *     cc translate.c $(pkg-config --cflags --libs attnseq) -o translate
- *     ./translate "Where is the station?" [MODEL] */
+ *     cc translate_sentence.c $(pkg-config --cflags --libs attnseq) -o translate_sentence
+ *     ./translate_sentence "Where is the station?" [MODEL] */
 #include <attn/seq.h>
 #include <stdio.h>
 #include <string.h>

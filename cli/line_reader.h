@@ -1,0 +1,28 @@
+/* Lines of a file, a pipe or a terminal, as many at a time as are there: whoever types a line is answered before the
+ * next one is waited for. */
+#ifndef CLI_LINE_READER_H
+#define CLI_LINE_READER_H
+
+#include "attn/seq.h"
+
+#define LINE_READER_LONGEST ((size_t)16 << 20) /* bytes of a line */
+
+typedef struct line_reader line_reader;
+
+typedef struct read_line {
+    attn_seq_text text; /* without its line feed; not ended by NUL */
+    bool too_long;      /* it had more than LINE_READER_LONGEST bytes: text is empty */
+} read_line;
+
+/* path NULL or "-": standard input. NULL on failure, with errno set. */
+line_reader *line_reader_open(const char *path);
+void line_reader_close(line_reader *r);
+
+/* For messages: the path, or "standard input". */
+const char *line_reader_name(const line_reader *r);
+
+/* Waits for a line, then gives all that can be had without waiting, at most `most` and about a megabyte. The lines are
+ * valid until the next call. Returns how many; 0 at the end; -1 on failure, with errno set. */
+int64_t line_reader_next(line_reader *r, read_line *lines, int64_t most);
+
+#endif

@@ -1,0 +1,191 @@
+#include "commands.h"
+#include "failure.h"
+#include "line_reader.h"
+#include "options.h"
+#include "translate_attention.h"
+#include "translate_print.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WINDOW 2048 /* lines that are sorted by length together */
+
+/* The translations of one window, kept while a page refers to them. */
+typedef struct kept_window {
+    attn_seq_translation *translations;
+    int64_t count;
+} kept_window;
+
+typedef struct translating {
+    const char *model_name, *file;
+    attn_seq_model *model;
+    attn_seq_translate_options options;
+    translate_form form;
+    attention_picture picture;
+    line_reader *reader;
+    int64_t lines; /* read so far */
+    bool failed;   /* some line was */
+    kept_window *kept;
+    size_t kept_count;
+} translating;
+
+static int parse(translating *t, int argc, char **argv)
+{
+    static const char *const forms[] = {"soft", "hard", NULL}, *const kinds[] = {"cross", "encoder", "decoder", NULL};
+    int64_t threads = 0;
+    t->form.alignment = ALIGNMENT_NONE;
+    const option table[] = {
+        option_string('m', "model", "DIR", &t->model_name,
+                      "the model: a directory, or the name of an installed one (default: the first installed)"),
+        option_int('b', "beam-size", "N", &t->options.beam, 1, 256, "hypotheses kept at each step; 1 is greedy"),
+        option_float(0, "normalize", "A", &t->options.normalize, -10, 10,
+                     "rank by log-probability / length^A; 0 favours short translations"),
+        option_int(0, "n-best", "N", &t->form.n_best, 1, 256,
+                   "print the N best: id ||| hypothesis ||| alignment ||| features ||| score"),
+        option_flag(0, "scores", &t->form.scores, "print each translation's score and a tab before it"),
+        option_choice(
+            0, "alignment", &t->form.alignment, forms,
+            "print ||| and which source word each translated word comes from (hard: s-t pairs counted from 0), or "
+            "its weight on each (soft)"),
+        option_string(0, "attention", "FILE", &t->picture.path,
+                      "draw what was attended to: FILE ends in .png or .html, - is the terminal"),
+        option_choice(0, "attention-of", &t->picture.kind, kinds, "what the .png or the terminal shows"),
+        option_int(0, "layer", "N", &t->picture.layer, 1, 1000, "this layer alone, from 1 (default: the mean of all)"),
+        option_int(0, "head", "N", &t->picture.head, 1, 1000, "this head alone, from 1 (default: the mean of all)"),
+        option_int(0, "threads", "N", &threads, 0, 1024, "0: as many as there are processors for this process"),
+    };
+    const command_line line = {
+        .command = "translate",
+        .operands = "[FILE]",
+        .most_operands = 1,
+        .summary = "Translates each line of FILE, or of standard input: one line in, one line out, in order.",
+        .details = "Lines longer than the model takes are split at sentence ends and joined again. A\n"
+                   "line that cannot be translated (invalid UTF-8) gives an empty line and a message\n"
+                   "that names it; the others go on, and the exit status is 1 at the end.\n"
+                   "\n"
+                   "Alignments are between words as white space separates them, from the cross\n"
+                   "attention of the last decoder layer but one, averaged over its heads.\n"
+                   "With several lines, FILE.png is the first one's picture, FILE-2.png the next's.",
+        .examples = "echo 'Where is the station?' | attn translate\n"
+                    "attn translate -b 1 --scores book.txt\n"
+                    "echo 'I love you.' | attn translate --attention love.png\n"
+                    "attn translate -m my-model --n-best 3 --alignment hard book.txt",
+        .options = table,
+        .option_count = sizeof table / sizeof *table,
+    };
+    char **files;
+    int count;
+    int stop = options_parse(&line, argc, argv, &files, &count);
+    if (stop >= 0) return stop;
+    if (t->form.n_best > t->options.beam)
+        return options_refuse(&line, "--n-best: %" PRId64 " is more than --beam-size, %" PRId64, t->form.n_best,
+                              t->options.beam);
+    if (t->picture.path && !attention_picture_known(t->picture.path))
+        return options_refuse(&line, "--attention: \"%s\", expected a name that ends in .png or .html, or -",
+                              t->picture.path);
+    t->file = count ? files[0] : NULL;
+    t->options.n_best = t->form.n_best ? t->form.n_best : 1;
+    t->options.alignment = t->form.alignment != ALIGNMENT_NONE;
+    t->options.attention = t->picture.path != NULL;
+    t->options.threads = (int)threads;
+    return -1;
+}
+
+static int open_all(translating *t)
+{
+    t->reader = line_reader_open(t->file);
+    if (!t->reader) return failure("translate", "%s: %s", t->file, strerror(errno));
+    char *directory;
+    if (attn_seq_model_find(t->model_name, &directory)) return failure_of_library("translate");
+    attn_status status = attn_seq_model_open(&t->model, directory);
+    attn_seq_free(directory);
+    return status ? failure_of_library("translate") : 0;
+}
+
+static void report(translating *t, int64_t line, const char *message)
+{
+    failure("translate", "%s:%" PRId64 ": %s", line_reader_name(t->reader), line, message);
+    t->failed = true;
+}
+
+static int show(translating *t, const read_line *line, const attn_seq_translation *translation, int64_t id)
+{
+    translate_print(&t->form, translation, id);
+    if (line->too_long) report(t, id + 1, "the line is longer than 16 MB");
+    if (translation->status) report(t, id + 1, translation->message);
+    if (!t->picture.path || translation->count == 0) return 0;
+    char *source = strndup(line->text.bytes, line->text.length);
+    int status = source ? attention_picture_add(&t->picture, source, &translation->hypotheses[0], id)
+                        : failure("translate", "no memory for a line");
+    free(source);
+    return status;
+}
+
+/* A page needs the translations until it is written. */
+static int keep_or_free(translating *t, attn_seq_translation *translations, int64_t count)
+{
+    kept_window *grown = NULL;
+    if (attention_picture_keeps(&t->picture)) {
+        grown = realloc(t->kept, (t->kept_count + 1) * sizeof *grown);
+        if (!grown) {
+            attn_seq_translations_free(translations, count);
+            return failure("translate", "no memory for the page's sentences");
+        }
+        t->kept = grown;
+        t->kept[t->kept_count++] = (kept_window){translations, count};
+        return 0;
+    }
+    attn_seq_translations_free(translations, count);
+    return 0;
+}
+
+static int translate_window(translating *t, const read_line *lines, attn_seq_text *texts, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) texts[i] = lines[i].text;
+    attn_seq_translation *translations;
+    if (attn_seq_translate(t->model, &t->options, texts, count, &translations)) return failure_of_library("translate");
+    int status = 0;
+    for (int64_t i = 0; i < count && !status; i++) status = show(t, &lines[i], &translations[i], t->lines + i);
+    t->lines += count;
+    int kept = keep_or_free(t, translations, count);
+    if (status || kept) return 1;
+    errno = 0;
+    if (fflush(stdout) || ferror(stdout))
+        return failure("translate", "standard output: %s", errno ? strerror(errno) : "write error");
+    return 0;
+}
+
+static int translate_all(translating *t)
+{
+    read_line *lines = calloc(WINDOW, sizeof *lines);
+    attn_seq_text *texts = calloc(WINDOW, sizeof *texts);
+    int status = lines && texts ? 0 : failure("translate", "no memory for %d lines", WINDOW);
+    int64_t count = 0;
+    while (!status && (count = line_reader_next(t->reader, lines, WINDOW)) > 0)
+        status = translate_window(t, lines, texts, count);
+    if (!status && count < 0) status = failure("translate", "%s: %s", line_reader_name(t->reader), strerror(errno));
+    free(lines);
+    free(texts);
+    return status;
+}
+
+int command_translate(int argc, char **argv)
+{
+    translating t = {0};
+    attn_seq_translate_options_init(&t.options);
+    int stop = parse(&t, argc, argv);
+    if (stop >= 0) return stop;
+    signal(SIGPIPE, SIG_IGN); /* a reader that has gone is told like any other failed write */
+    int status = open_all(&t);
+    if (!status) status = translate_all(&t);
+    if (attention_picture_end(&t.picture)) status = 1;
+    for (size_t i = 0; i < t.kept_count; i++) attn_seq_translations_free(t.kept[i].translations, t.kept[i].count);
+    free(t.kept);
+    attn_seq_model_close(t.model);
+    line_reader_close(t.reader);
+    return status || t.failed ? 1 : 0;
+}

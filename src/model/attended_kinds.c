@@ -1,0 +1,100 @@
+#include "model/attended_kinds.h"
+
+#include "base/checked.h"
+#include "base/status.h"
+#include "model/attention_pass.h"
+
+#include <stdlib.h>
+
+#define KINDS 3
+#define MOST_WEIGHTS ((int64_t)1 << 25)
+
+/* The public array comes first: its address is the block's. */
+typedef struct attended {
+    attn_seq_attention kinds[KINDS]; /* cross, encoder, decoder */
+    float *weights[KINDS];
+    const char **source_labels, **target_labels, **earlier_labels;
+} attended;
+
+static bool count_weights(const translator_config *c, int64_t S, int64_t T, int64_t counts[KINDS])
+{
+    int64_t decoder = c->decoder_layers * c->decoder_heads, encoder = c->encoder_layers * c->encoder_heads;
+    if (S > MOST_WEIGHTS || T > MOST_WEIGHTS) return false;
+    bool fits = checked_mul_i64(decoder, T * S, &counts[0]) && checked_mul_i64(encoder, S * S, &counts[1]) &&
+                checked_mul_i64(decoder, T * T, &counts[2]);
+    return fits && counts[0] <= MOST_WEIGHTS && counts[1] <= MOST_WEIGHTS && counts[2] <= MOST_WEIGHTS &&
+           counts[0] + counts[1] + counts[2] <= MOST_WEIGHTS;
+}
+
+void attended_kinds_free(const attn_seq_attention *attention)
+{
+    attended *a = (attended *)attention;
+    if (!a) return;
+    for (int i = 0; i < KINDS; i++) free(a->weights[i]);
+    free(a->source_labels);
+    free(a->target_labels);
+    free(a->earlier_labels);
+    free(a);
+}
+
+static attended *create(int64_t S, int64_t T, const int64_t counts[KINDS])
+{
+    attended *a = calloc(1, sizeof *a);
+    if (!a) return NULL;
+    for (int i = 0; i < KINDS; i++) a->weights[i] = calloc((size_t)counts[i], sizeof(float));
+    a->source_labels = calloc((size_t)S, sizeof(char *));
+    a->target_labels = calloc((size_t)T, sizeof(char *));
+    a->earlier_labels = calloc((size_t)T, sizeof(char *));
+    if (a->weights[0] && a->weights[1] && a->weights[2] && a->source_labels && a->target_labels && a->earlier_labels)
+        return a;
+    attended_kinds_free(a->kinds);
+    return NULL;
+}
+
+static void describe(attended *a, const translator_config *c, int64_t S, int64_t T)
+{
+    int64_t layers = c->decoder_layers, heads = c->decoder_heads;
+    a->kinds[0] = (attn_seq_attention){ATTN_SEQ_ATTENTION_CROSS, layers,          heads, T, S, a->weights[0],
+                                       a->target_labels,         a->source_labels};
+    a->kinds[1] =
+        (attn_seq_attention){ATTN_SEQ_ATTENTION_ENCODER, c->encoder_layers, c->encoder_heads, S, S, a->weights[1],
+                             a->source_labels,           a->source_labels};
+    a->kinds[2] = (attn_seq_attention){ATTN_SEQ_ATTENTION_DECODER, layers,           heads, T, T, a->weights[2],
+                                       a->target_labels,           a->earlier_labels};
+}
+
+/* The labels belong to the model's tokenizer. A step of the decoder sees the tokens before the one it chooses. */
+static void label(attended *a, const tokenizer *k, const token_list *source, const token_list *target, int64_t s,
+                  int64_t d)
+{
+    for (int64_t j = 0; j < source->length; j++)
+        a->source_labels[s + j] = tokenizer_piece(k, TOKENIZER_SOURCE, source->ids[j]);
+    for (int64_t i = 0; i < target->length; i++) {
+        a->target_labels[d + i] = tokenizer_piece(k, TOKENIZER_TARGET, target->ids[i]);
+        a->earlier_labels[d + i] = i ? a->target_labels[d + i - 1] : "<s>";
+    }
+}
+
+attn_status attended_kinds(attn_seq_hypothesis *h, const attn_seq_model *model, const token_list *sources,
+                           const token_list *targets, int64_t parts, tape *t)
+{
+    const translator_config *c = &model->translator->config;
+    int64_t counts[KINDS], S = h->source_length, T = h->target_length;
+    if (!count_weights(c, S, T, counts))
+        return status_fail(ATTN_ERROR_UNSUPPORTED, "%lld and %lld pieces have more than 2^25 attention weights",
+                           (long long)S, (long long)T);
+    attended *a = create(S, T, counts);
+    if (!a) return status_fail(ATTN_ERROR_MEMORY, "no memory for attention weights");
+    h->attention = a->kinds;
+    describe(a, c, S, T);
+    attend_block block = {.source_total = S, .target_total = T};
+    for (int64_t p = 0; p < parts; p++) {
+        label(a, model->tokenizer, &sources[p], &targets[p], block.source_offset, block.target_offset);
+        attn_status status = attend_part(t, model->translator, sources[p], targets[p], &block, a->weights[1],
+                                         a->weights[2], a->weights[0]);
+        if (status) return status;
+        block.source_offset += sources[p].length;
+        block.target_offset += targets[p].length;
+    }
+    return ATTN_OK;
+}

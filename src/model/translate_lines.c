@@ -1,0 +1,155 @@
+/* attn_seq_translate: lines to pieces, pieces through the search, hypotheses back to lines. */
+#include "attn/seq.h"
+
+#include "base/parallel.h"
+#include "base/status.h"
+#include "model/decode_sentences.h"
+#include "model/task_outcome.h"
+#include "model/translated_line.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct translating {
+    const attn_seq_model *model;
+    const attn_seq_translate_options *options;
+    const attn_seq_text *lines;
+    int64_t count;
+    int threads;
+    line_work *work;        /* of each line */
+    task_outcome *outcomes; /* of each line, for what is no fault of the line */
+    token_list *sentences;  /* all parts of all lines */
+    hypothesis *hypotheses; /* (sentences, n_best) */
+    int64_t sentence_count;
+    attn_seq_translation *translations;
+    tape **tapes; /* one for each worker */
+} translating;
+
+void attn_seq_translate_options_init(attn_seq_translate_options *options)
+{
+    if (!options) return;
+    *options = (attn_seq_translate_options){.struct_size = sizeof *options, .beam = 5, .n_best = 1, .normalize = 1};
+}
+
+static attn_status check(const attn_seq_model *model, const attn_seq_translate_options *o, const attn_seq_text *lines,
+                         int64_t count, attn_seq_translation **translations)
+{
+    if (!model || !o || !translations || (count && !lines))
+        return status_fail(ATTN_ERROR_ARGUMENT, "model, options, lines or translations is NULL");
+    if (o->struct_size != sizeof *o)
+        return status_fail(ATTN_ERROR_ARGUMENT, "options->struct_size = %zu, expected %zu", o->struct_size, sizeof *o);
+    if (count < 0) return status_fail(ATTN_ERROR_ARGUMENT, "count = %lld, expected at least 0", (long long)count);
+    if (o->beam < 1 || o->beam > SEARCH_MAX_BEAM)
+        return status_fail(ATTN_ERROR_ARGUMENT, "beam = %lld, expected 1 to %d", (long long)o->beam, SEARCH_MAX_BEAM);
+    if (o->n_best < 1 || o->n_best > o->beam)
+        return status_fail(ATTN_ERROR_ARGUMENT, "n_best = %lld, expected 1 to the beam, %lld", (long long)o->n_best,
+                           (long long)o->beam);
+    if (!isfinite((float)o->normalize))
+        return status_fail(ATTN_ERROR_ARGUMENT, "normalize = %g, expected a finite number", o->normalize);
+    if (o->threads < 0 || o->threads > PARALLEL_MAX_THREADS)
+        return status_fail(ATTN_ERROR_ARGUMENT, "threads = %d, expected 0 to %d", o->threads, PARALLEL_MAX_THREADS);
+    return ATTN_OK;
+}
+
+static void cut_line(void *argument, int64_t i, int worker)
+{
+    (void)worker;
+    translating *w = argument;
+    line_work *line = &w->work[i];
+    attn_status status = line_parts_cut(&line->parts, w->model->tokenizer, w->lines[i].bytes, w->lines[i].length,
+                                        w->model->translator->config.max_position_embeddings);
+    if (status == ATTN_ERROR_FORMAT) {
+        line->status = status;
+        snprintf(line->message, sizeof line->message, "%s", status_message());
+        line_parts_clear(&line->parts);
+        status = ATTN_OK;
+    }
+    task_outcome_set(&w->outcomes[i], status);
+}
+
+static attn_status cut_lines(translating *w)
+{
+    parallel_for(w->threads, w->count, cut_line, w);
+    attn_status status = task_outcomes_first(w->outcomes, w->count);
+    if (status) return status;
+    for (int64_t i = 0; i < w->count; i++) w->sentence_count += w->work[i].parts.count;
+    w->sentences = calloc((size_t)w->sentence_count + 1, sizeof *w->sentences);
+    w->hypotheses = calloc((size_t)(w->sentence_count * w->options->n_best) + 1, sizeof *w->hypotheses);
+    if (!w->sentences || !w->hypotheses)
+        return status_fail(ATTN_ERROR_MEMORY, "no memory for %lld sentences", (long long)w->sentence_count);
+    int64_t at = 0;
+    for (int64_t i = 0; i < w->count; i++) {
+        line_work *line = &w->work[i];
+        line->hypotheses = w->hypotheses + at * w->options->n_best;
+        for (int64_t p = 0; p < line->parts.count; p++)
+            w->sentences[at++] = (token_list){line->parts.items[p].ids, line->parts.items[p].length};
+    }
+    return ATTN_OK;
+}
+
+static void make_line(void *argument, int64_t i, int worker)
+{
+    translating *w = argument;
+    attn_status status = translated_line_make(&w->translations[i], w->model, w->options, &w->work[i], w->tapes[worker]);
+    task_outcome_set(&w->outcomes[i], status);
+}
+
+static attn_status make_lines(translating *w)
+{
+    w->translations = calloc((size_t)w->count, sizeof *w->translations);
+    w->tapes = calloc((size_t)w->threads, sizeof(tape *));
+    if (!w->translations || !w->tapes)
+        return status_fail(ATTN_ERROR_MEMORY, "no memory for %lld translations", (long long)w->count);
+    bool looking = w->options->alignment || w->options->attention;
+    attn_status status = ATTN_OK;
+    for (int i = 0; i < w->threads && looking && !status; i++) status = tape_create(&w->tapes[i], TAPE_INFER, 1);
+    if (!status) {
+        parallel_for(w->threads, w->count, make_line, w);
+        status = task_outcomes_first(w->outcomes, w->count);
+    }
+    for (int i = 0; i < w->threads && looking; i++) tape_destroy(w->tapes[i]);
+    return status;
+}
+
+static attn_status translate(translating *w)
+{
+    w->work = calloc((size_t)w->count, sizeof *w->work);
+    w->outcomes = calloc((size_t)w->count, sizeof *w->outcomes);
+    if (!w->work || !w->outcomes)
+        return status_fail(ATTN_ERROR_MEMORY, "no memory for %lld lines", (long long)w->count);
+    attn_status status = cut_lines(w);
+    if (status) return status;
+    search_options search = {w->options->beam, w->options->n_best, (float)w->options->normalize, w->threads};
+    status = decode_sentences(w->model->translator, &search, w->sentences, w->sentence_count, w->hypotheses);
+    return status ? status : make_lines(w);
+}
+
+attn_status attn_seq_translate(const attn_seq_model *model, const attn_seq_translate_options *options,
+                               const attn_seq_text *lines, int64_t count, attn_seq_translation **translations)
+{
+    if (translations) *translations = NULL;
+    attn_status status = check(model, options, lines, count, translations);
+    if (status || count == 0) return status;
+    translating w = {.model = model, .options = options, .lines = lines, .count = count};
+    w.threads = options->threads ? options->threads : parallel_default_threads();
+    status = translate(&w);
+    if (status)
+        attn_seq_translations_free(w.translations, count);
+    else
+        *translations = w.translations;
+    if (w.hypotheses) hypotheses_clear(w.hypotheses, w.sentence_count * options->n_best);
+    for (int64_t i = 0; i < count && w.work; i++) line_parts_clear(&w.work[i].parts);
+    free(w.work);
+    free(w.outcomes);
+    free(w.sentences);
+    free(w.hypotheses);
+    free(w.tapes);
+    return status;
+}
+
+void attn_seq_translations_free(attn_seq_translation *translations, int64_t count)
+{
+    for (int64_t i = 0; i < count && translations; i++) translated_line_clear(&translations[i]);
+    free(translations);
+}
