@@ -17,7 +17,7 @@ echo "training: Marian of d 256, 3 + 3 layers, feed-forward 1024, vocabulary 800
 peer=yes
 "$python" -c 'import torch, transformers' 2>/dev/null || peer=
 for turn in 1 2; do
-    "$bin/bench_train" 12 | tee -a "$lines/attn"
+    "$bin/bench_train_speed" 12 | tee -a "$lines/attn"
     [ -z "$peer" ] || "$python" "$here/peers/train_pytorch.py" 12 2>/dev/null | tee -a "$lines/pytorch"
 done
 if [ -n "$peer" ]; then

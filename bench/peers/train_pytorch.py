@@ -1,4 +1,4 @@
-"""What bench/train.c measures, in PyTorch: transformers' MarianMTModel, fp32, the same batches, loss, dropout, clipping, Adam.
+"""What bench/train_speed.c measures, in PyTorch: transformers' MarianMTModel, fp32, the same batches, loss, dropout, clipping, Adam.
 
     python3 train_pytorch.py [seconds [threads]]
 """

@@ -1,7 +1,7 @@
 /* Training speed: Marian of d 256, 3 + 3 layers, feed-forward 1024, vocabulary 8000, on batches of 64 x 24 random
  * tokens, fp32, label smoothing, dropout, clipping and Adam. Prints tokens (source + target) a second.
  *
- *     bench_train [seconds [threads]] */
+ *     bench_train_speed [seconds [threads]] */
 #include "base/parallel.h"
 #include "base/random.h"
 #include "base/status.h"
@@ -102,7 +102,7 @@ int main(int argc, char **argv)
         if (!step) first = loss;
     }
     if (s != ATTN_OK) {
-        fprintf(stderr, "bench_train: %s\n", status_message());
+        fprintf(stderr, "bench_train_speed: %s\n", status_message());
         return 1;
     }
     const double took = now() - begin, tokens = (double)(step - warm) * 2 * BATCH * LENGTH;
