@@ -118,7 +118,12 @@ static figures measure_shape(const measurement *m)
     if (attn_forward_workspace_size(&d, &size)) fail(attn_error());
     void *workspace = take(size);
     run(attn_forward, &d, workspace, size);
-    call *operation = attn_forward;
+    call *operation = m->backward ? attn_backward : attn_forward;
+    if (m->backward) {
+        free(workspace);
+        if (attn_backward_workspace_size(&d, &size)) fail(attn_error());
+        workspace = take(size);
+    }
     double products = m->backward ? 3.0 * (double)m->D + 2.0 * (double)m->DV : (double)(m->D + m->DV);
     figures f = {.flops = 2.0 * (double)(m->B * m->H) * pairs(m) * products};
     f.seconds = measure(operation, &d, workspace, size, &f.peak);
