@@ -7,67 +7,78 @@
 
 extern backward_scores_kernel SIMD_NAMED(backward_scores);
 
-/* From a vector of Q K^T of one key: P to ds_t (times the cap's slope), P .* M to p_t. */
-PRODUCT_INLINE void weigh(const backward_tile *t, vec product, int64_t at, int64_t query)
+/* scale * Q K^T - lse, capped on the way, and the cap's slope. */
+PRODUCT_INLINE vec exponent(const backward_tile *t, vec product, vec minus_lse, vec *slope)
 {
-    vec minus_lse = vec_load(t->minus_lse + query), x, slope = vec_set1(1);
-    if (t->softcap > 0) {
-        vec cap = vec_set1(t->softcap);
-        vec bent = vec_tanh(vec_div(vec_mul(product, vec_set1(t->scale)), cap));
-        x = vec_fma(bent, cap, minus_lse);
-        slope = vec_sub(slope, vec_mul(bent, bent));
-    } else {
-        x = vec_fma(product, vec_set1(t->scale), minus_lse);
-    }
-    vec p;
+    vec cap = vec_set1(t->softcap), bent = vec_tanh(vec_div(vec_mul(product, vec_set1(t->scale)), cap));
+    *slope = vec_sub(vec_set1(1), vec_mul(bent, bent));
+    return vec_fma(bent, cap, minus_lse);
+}
+
+/* One vector: Q K^T in p_t and V dO^T in ds_t become P .* M and dS. */
+static void differentiate(const backward_tile *t, int64_t at, int64_t query)
+{
+    vec x = vec_load(t->p_t + at), slope = vec_set1(1), minus_lse = vec_load(t->minus_lse + query);
+    vec factor = t->dropout ? vec_load(t->dropout + at) : vec_set1(1);
+    x = t->softcap > 0 ? exponent(t, x, minus_lse, &slope) : vec_fma(x, vec_set1(t->scale), minus_lse);
+    vmask masked = mask_first(0);
     if (t->modification) {
         vec change = vec_load(t->modification + at);
-        vmask masked = vec_equal(change, vec_set1(-INFINITY));
-        p = vec_select(masked, vec_zero(), vec_exp(vec_add(x, change)));
-    } else {
-        p = vec_exp(x);
+        masked = vec_equal(change, vec_set1(-INFINITY));
+        x = vec_add(x, change);
     }
-    vec_store(t->p_t + at, t->dropout ? vec_mul(p, vec_load(t->dropout + at)) : p);
-    vec_store(t->ds_t + at, t->softcap > 0 && t->cap_slope ? vec_mul(p, slope) : p);
-}
-
-/* From a vector of V dO^T of the same key: dS to ds_t. */
-PRODUCT_INLINE void differentiate(const backward_tile *t, vec product, int64_t at, int64_t query)
-{
-    vec p = vec_load(t->ds_t + at);
-    if (t->dropout) product = vec_mul(product, vec_load(t->dropout + at));
-    vec ds = vec_mul(p, vec_fma(product, vec_set1(t->grad_scale), vec_load(t->offset + query)));
+    vec p = vec_exp(x), grad = vec_mul(vec_load(t->ds_t + at), factor);
+    vec ds = vec_mul(p, vec_fma(grad, vec_set1(t->grad_scale), vec_load(t->offset + query)));
+    if (t->cap_slope) ds = vec_mul(ds, slope);
     /* What is masked may be anything, and 0 times it NaN. */
-    if (t->modification) ds = vec_select(vec_equal(p, vec_zero()), vec_zero(), ds);
-    vec_store(t->ds_t + at, ds);
+    vec_store(t->p_t + at, vec_select(masked, vec_zero(), vec_mul(p, factor)));
+    vec_store(t->ds_t + at, vec_select(masked, vec_zero(), ds));
 }
 
-PRODUCT_INLINE void score_tile(const int R, const int V, const backward_tile *t, int64_t key, int64_t query)
+/* The same without cap, modification and dropout. */
+PRODUCT_INLINE void differentiate_plain(const backward_tile *t, int64_t at, int64_t query)
+{
+    vec p = vec_exp(vec_fma(vec_load(t->p_t + at), vec_set1(t->scale), vec_load(t->minus_lse + query)));
+    vec ds = vec_fma(vec_load(t->ds_t + at), vec_set1(t->grad_scale), vec_load(t->offset + query));
+    vec_store(t->p_t + at, p);
+    vec_store(t->ds_t + at, vec_mul(p, ds));
+}
+
+static void differentiate_rows(const backward_tile *t, int64_t key, int64_t rows, int64_t query, int64_t vectors)
+{
+    bool plain = !(t->softcap > 0) && !t->modification && !t->dropout;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t v = 0; v < vectors; v++) {
+            int64_t q = query + v * SIMD_LANES, at = (key + r) * BACKWARD_QUERIES + q;
+            if (plain)
+                differentiate_plain(t, at, q);
+            else
+                differentiate(t, at, q);
+        }
+}
+
+PRODUCT_INLINE void multiply(const int R, const int V, const product_factors *f, float *out)
 {
     vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS];
 #pragma GCC unroll 12
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
         for (int v = 0; v < V; v++) sum[r][v] = vec_zero();
-    product_sum(R, V, sum,
-                &(product_factors){t->k + key * t->k_row, t->k_row, 1, t->q_t + query, BACKWARD_QUERIES, t->D});
+    product_sum(R, V, sum, f);
 #pragma GCC unroll 12
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
-        for (int v = 0; v < V; v++) {
-            int64_t q = query + v * SIMD_LANES;
-            weigh(t, sum[r][v], (key + r) * BACKWARD_QUERIES + q, q);
-            sum[r][v] = vec_zero();
-        }
-    product_sum(R, V, sum,
-                &(product_factors){t->v + key * t->v_row, t->v_row, 1, t->grad_o_t + query, BACKWARD_QUERIES, t->DV});
-#pragma GCC unroll 12
-    for (int r = 0; r < R; r++)
-#pragma GCC unroll 4
-        for (int v = 0; v < V; v++) {
-            int64_t q = query + v * SIMD_LANES;
-            differentiate(t, sum[r][v], (key + r) * BACKWARD_QUERIES + q, q);
-        }
+        for (int v = 0; v < V; v++) vec_store(out + r * BACKWARD_QUERIES + v * SIMD_LANES, sum[r][v]);
+}
+
+PRODUCT_INLINE void score_tile(const int R, const int V, const backward_tile *t, int64_t key, int64_t query)
+{
+    int64_t at = key * BACKWARD_QUERIES + query;
+    multiply(R, V, &(product_factors){t->k + key * t->k_row, t->k_row, 1, t->q_t + query, BACKWARD_QUERIES, t->D},
+             t->p_t + at);
+    multiply(R, V, &(product_factors){t->v + key * t->v_row, t->v_row, 1, t->grad_o_t + query, BACKWARD_QUERIES, t->DV},
+             t->ds_t + at);
+    differentiate_rows(t, key, R, query, V);
 }
 
 PRODUCT_INLINE void score_keys(const int V, const backward_tile *t, int64_t query)
