@@ -10,11 +10,15 @@ extern rows_finite_kernel SIMD_NAMED(rows_finite);
 /* out[c * BACKWARD_QUERIES + m] = rows[m * row + c]; queries up to the next whole vector read as 0. */
 static void transpose(const float *rows, int64_t row, int64_t queries, int64_t columns, float *out)
 {
-    int64_t padded = (queries + SIMD_LANES - 1) / SIMD_LANES * SIMD_LANES;
-    for (int64_t m = 0; m < queries; m++)
-        for (int64_t c = 0; c < columns; c++) out[c * BACKWARD_QUERIES + m] = rows[m * row + c];
-    for (int64_t m = queries; m < padded; m++)
-        for (int64_t c = 0; c < columns; c++) out[c * BACKWARD_QUERIES + m] = 0;
+    for (int64_t m = 0; m < queries; m += SIMD_LANES)
+        for (int64_t c = 0; c < columns; c += SIMD_LANES) {
+            int rest = (int)(columns - c < SIMD_LANES ? columns - c : SIMD_LANES);
+            vec square[SIMD_LANES];
+            for (int n = 0; n < SIMD_LANES; n++)
+                square[n] = m + n < queries ? vec_load_n(rows + (m + n) * row + c, rest) : vec_zero();
+            vec_transpose(square);
+            for (int n = 0; n < rest; n++) vec_store(out + (c + n) * BACKWARD_QUERIES + m, square[n]);
+        }
 }
 
 static float dot(const float *a, const float *b, int64_t n)
