@@ -1,5 +1,7 @@
 #include "attention/visible.h"
 
+#include "kernels/kernels.h"
+
 #include <math.h>
 
 /* a + b held within int64_t: offsets and windows come from the caller and may be anything. */
@@ -59,29 +61,61 @@ query_range visible_queries_of(const attn_desc *d, int64_t b, int64_t j, int64_t
     return range;
 }
 
-static const char *mask_row(const attn_mask *mask, int64_t size, int64_t b, int64_t h, int64_t i, int64_t j)
+static int64_t mask_offset(const attn_mask *mask, int64_t b, int64_t h, int64_t i, int64_t j)
 {
-    return (const char *)mask->data + size * (b * mask->batch + h * mask->head + i * mask->row + j * mask->column);
+    return b * mask->batch + h * mask->head + i * mask->row + j * mask->column;
 }
 
-/* One query's modifications; whether any of its keys is left. */
-static bool fill_row(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j, int64_t nj, float *out,
-                     int64_t step)
+static void fill(float *out, int64_t count, int64_t step, float value)
 {
-    key_range keys = visible_keys(d, b, i);
-    int64_t first = clamp(keys.first - j, 0, nj), last = clamp(keys.last - j, first, nj);
-    for (int64_t n = 0; n < first; n++) out[n * step] = -INFINITY;
-    for (int64_t n = last; n < nj; n++) out[n * step] = -INFINITY;
-    const unsigned char *mask = d->mask.data ? (const void *)mask_row(&d->mask, 1, b, h, i, j) : NULL;
-    const float *bias = d->bias.data ? (const void *)mask_row(&d->bias, sizeof(float), b, h, i, j) : NULL;
-    bool any = false;
-    for (int64_t n = first; n < last; n++) {
-        float x = bias ? bias[n * d->bias.column] : 0;
-        if (mask && !mask[n * d->mask.column]) x = -INFINITY;
-        any |= x != -INFINITY;
-        out[n * step] = x;
+    if (step == 1)
+        for (int64_t n = 0; n < count; n++) out[n] = value;
+    else
+        for (int64_t n = 0; n < count; n++) out[n * step] = value;
+}
+
+/* Masks what causal and window leave out, along the dimension that is contiguous. */
+static void cut_keys(const attn_desc *d, int64_t b, int64_t i, int64_t ni, int64_t j, int64_t nj, float *out,
+                     int64_t key_step)
+{
+    for (int64_t n = 0; n < nj; n++, out += key_step) {
+        query_range seen = visible_queries_of(d, b, j + n, 1);
+        int64_t first = clamp(seen.first - i, 0, ni), last = clamp(seen.last - i, first, ni);
+        fill(out, first, 1, -INFINITY);
+        fill(out + last, ni - last, 1, -INFINITY);
     }
-    return any;
+}
+
+static void cut_queries(const attn_desc *d, int64_t b, int64_t i, int64_t ni, int64_t j, int64_t nj, float *out,
+                        int64_t query_step, int64_t key_step)
+{
+    for (int64_t m = 0; m < ni; m++, out += query_step) {
+        key_range seen = visible_keys(d, b, i + m);
+        int64_t first = clamp(seen.first - j, 0, nj), last = clamp(seen.last - j, first, nj);
+        fill(out, first, key_step, -INFINITY);
+        fill(out + last * key_step, nj - last, key_step, -INFINITY);
+    }
+}
+
+/* What mask and bias say, or zeros without them; whether any pair is left. */
+static bool read_masks(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
+                       float *out, int64_t query_step, int64_t key_step)
+{
+    const attn_mask *mask = &d->mask, *bias = &d->bias;
+    const modification_tile tile = {
+        .queries = ni,
+        .keys = nj,
+        .mask = mask->data ? (const uint8_t *)mask->data + mask_offset(mask, b, h, i, j) : NULL,
+        .mask_row = mask->row,
+        .mask_column = mask->column,
+        .bias = bias->data ? (const float *)bias->data + mask_offset(bias, b, h, i, j) : NULL,
+        .bias_row = bias->row,
+        .bias_column = bias->column,
+        .out = out,
+        .query_step = query_step,
+        .key_step = key_step,
+    };
+    return kernels_table()->modification(&tile);
 }
 
 visible_kind visible_tile(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
@@ -91,7 +125,10 @@ visible_kind visible_tile(const attn_desc *d, int64_t b, int64_t h, int64_t i, i
     if (first.first >= j + nj || last.last <= j) return VISIBLE_NONE;
     bool cut = last.first > j || first.last < j + nj;
     if (!cut && !d->mask.data && !d->bias.data) return VISIBLE_ALL;
-    bool any = false;
-    for (int64_t m = 0; m < ni; m++) any |= fill_row(d, b, h, i + m, j, nj, modification + m * query_step, key_step);
-    return any ? VISIBLE_SOME : VISIBLE_NONE;
+    if (!read_masks(d, b, h, i, ni, j, nj, modification, query_step, key_step)) return VISIBLE_NONE;
+    if (cut && query_step == 1)
+        cut_keys(d, b, i, ni, j, nj, modification, key_step);
+    else if (cut)
+        cut_queries(d, b, i, ni, j, nj, modification, query_step, key_step);
+    return VISIBLE_SOME;
 }

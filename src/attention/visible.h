@@ -32,7 +32,7 @@ typedef enum visible_kind {
 } visible_kind;
 
 /* A tile of queries i .. i + ni - 1 and keys j .. j + nj - 1 of sequence b, head h. For VISIBLE_SOME the modification
- * of query i + m and key j + n goes to modification[m * query_step + n * key_step]; otherwise nothing is written.
+ * of query i + m and key j + n goes to modification[m * query_step + n * key_step], one of whose steps is 1.
  * A masked score must be replaced by -inf, not summed, since -inf + NaN is NaN. */
 visible_kind visible_tile(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
                           float *modification, int64_t query_step, int64_t key_step);

@@ -72,6 +72,21 @@ static inline size_t forward_rows_scratch(size_t DV)
     return FORWARD_ROW_QUERIES * (DV + 2 + FORWARD_CHUNK);
 }
 
+/* What mask and bias add to the scores of a tile of queries and keys: -inf where mask has a 0 byte, else the bias, or 0
+ * without one; for query m and key n into out[m * query_step + n * key_step], one of whose steps is 1. Whether any of
+ * them is not -inf. */
+typedef struct modification_tile {
+    int64_t queries, keys;
+    const uint8_t *mask; /* [m * mask_row + n * mask_column], or NULL */
+    int64_t mask_row, mask_column;
+    const float *bias; /* likewise */
+    int64_t bias_row, bias_column;
+    float *out;
+    int64_t query_step, key_step;
+} modification_tile;
+
+typedef bool modification_kernel(const modification_tile *tile);
+
 /* What dropout multiplies the weights of queries query .. query + queries - 1 and keys key .. key + keys - 1 by, 0 or
  * draw->kept_factor, into factors[m * query_step + n * key_step] for query + m and key + n. Fastest with
  * query_step 1, queries in lanes. */
@@ -88,6 +103,7 @@ typedef struct kernel_table {
     int lanes;       /* floats in a vector */
     peak_kernel *peak;
     dropout_factors_kernel *dropout_factors;
+    modification_kernel *modification;
     forward_kernels forward_lanes, forward_rows;
     backward_kernels backward;
 } kernel_table;

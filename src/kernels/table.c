@@ -4,6 +4,7 @@
 
 peak_kernel peak_scalar;
 dropout_factors_kernel dropout_factors_scalar;
+modification_kernel modification_scalar;
 forward_begin_kernel forward_lanes_begin_scalar, forward_rows_begin_scalar;
 forward_step_kernel forward_lanes_step_scalar, forward_rows_step_scalar;
 forward_finish_kernel forward_lanes_finish_scalar, forward_rows_finish_scalar;
@@ -18,6 +19,7 @@ static void fill_scalar(kernel_table *table)
     table->lanes = 1;
     table->peak = peak_scalar;
     table->dropout_factors = dropout_factors_scalar;
+    table->modification = modification_scalar;
     table->forward_lanes =
         (forward_kernels){forward_lanes_begin_scalar, forward_lanes_step_scalar, forward_lanes_finish_scalar};
     table->forward_rows =
@@ -29,6 +31,7 @@ static void fill_scalar(kernel_table *table)
 #if defined(__x86_64__)
 peak_kernel peak_avx2, peak_avx512;
 dropout_factors_kernel dropout_factors_avx2, dropout_factors_avx512;
+modification_kernel modification_avx2, modification_avx512;
 forward_begin_kernel forward_lanes_begin_avx2, forward_lanes_begin_avx512;
 backward_begin_kernel backward_begin_avx2, backward_begin_avx512;
 backward_scores_kernel backward_scores_avx2, backward_scores_avx512;
@@ -46,6 +49,7 @@ static void fill_avx2(kernel_table *table)
     table->lanes = 8;
     table->peak = peak_avx2;
     table->dropout_factors = dropout_factors_avx2;
+    table->modification = modification_avx2;
     table->forward_lanes =
         (forward_kernels){forward_lanes_begin_avx2, forward_lanes_step_avx2, forward_lanes_finish_avx2};
     table->forward_rows = (forward_kernels){forward_rows_begin_avx2, forward_rows_step_avx2, forward_rows_finish_avx2};
@@ -59,6 +63,7 @@ static void fill_avx512(kernel_table *table)
     table->lanes = 16;
     table->peak = peak_avx512;
     table->dropout_factors = dropout_factors_avx512;
+    table->modification = modification_avx512;
     table->forward_lanes =
         (forward_kernels){forward_lanes_begin_avx512, forward_lanes_step_avx512, forward_lanes_finish_avx512};
     table->forward_rows =
