@@ -1,0 +1,15 @@
+#define _GNU_SOURCE /* memfd_create */
+#include "memory_file.h"
+
+#include "model/marian_config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What is accepted as a model's configuration passes the check that creating a model makes. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    translator_config c;
+    if (marian_config_read(&c, memory_file(data, size)) != ATTN_OK) return 0;
+    if (marian_config_check(&c, "config") != ATTN_OK) abort();
+    return 0;
+}
