@@ -47,7 +47,7 @@ attn_status lines_open(lines **out, const char *path)
 
 static attn_status make_room(lines *l)
 {
-    memmove(l->buffer, l->buffer + l->start, l->end - l->start);
+    if (l->start > 0) memmove(l->buffer, l->buffer + l->start, l->end - l->start);
     l->end -= l->start;
     l->start = 0;
     if (l->capacity - l->end >= CHUNK + 1) return ATTN_OK;
