@@ -1,0 +1,141 @@
+/* Backward's promise of bits: they depend on a sequence, not on who computes it, in what order, or beside whom. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static float *copy_of(const float *data, size_t count)
+{
+    float *copy = malloc((count + 1) * sizeof *copy);
+    if (count) memcpy(copy, data, count * sizeof *copy);
+    return copy;
+}
+
+static void run_backwards(void *user, int threads, int64_t count, attn_task task, void *argument)
+{
+    (void)user;
+    (void)threads;
+    for (int64_t n = count; n-- > 0;) task(argument, n, 0);
+}
+
+static void threads_and_order_change_no_bit(void **state)
+{
+    (void)state;
+    const attn_parallel ways[] = {{.threads = 2}, {.threads = 3}, {.threads = 7}, {.threads = 1, .run = run_backwards}};
+    for (uint64_t seed = 300; seed < 330; seed++) {
+        call_options o = call_random_options(seed);
+        o.threads = 1;
+        if (seed < 306) o.B = o.H = o.HK = 1, o.T = 600 + (int64_t)seed, o.S = 1500 - (int64_t)seed * 2;
+        call *c = call_create(&o, seed);
+        call_backward(c);
+        float *once[4] = {NULL};
+        for (int n = 0; n < 3; n++) once[n] = copy_of(c->outputs[n].buffer, c->outputs[n].size);
+        once[3] = copy_of(c->grad_bias, c->grad_bias_size);
+        for (size_t way = 0; way < sizeof ways / sizeof ways[0]; way++) {
+            c->desc.parallel = ways[way];
+            call_backward(c);
+            for (int n = 0; n < 3; n++)
+                assert_memory_equal(once[n], c->outputs[n].buffer, c->outputs[n].size * sizeof(float));
+            if (c->grad_bias) assert_memory_equal(once[3], c->grad_bias, c->grad_bias_size * sizeof(float));
+        }
+        for (int n = 0; n < 4; n++) free(once[n]);
+        call_destroy(c);
+    }
+}
+
+static attn_output moved(attn_output o, int64_t b)
+{
+    if (o.data) o.data = (float *)o.data + b * o.batch;
+    return o;
+}
+
+static attn_view moved_view(attn_view v, int64_t b)
+{
+    v.data = (const float *)v.data + b * v.batch;
+    return v;
+}
+
+/* Sequence b of the call on its own. */
+static attn_desc alone(const call *c, int64_t b)
+{
+    attn_desc d = c->desc;
+    d.B = 1;
+    d.q = moved_view(d.q, b), d.k = moved_view(d.k, b), d.v = moved_view(d.v, b), d.grad_o = moved_view(d.grad_o, b);
+    d.o = moved(d.o, b), d.lse = moved(d.lse, b);
+    d.grad_q = moved(d.grad_q, b), d.grad_k = moved(d.grad_k, b), d.grad_v = moved(d.grad_v, b);
+    if (d.key_lengths) d.key_lengths += b;
+    if (d.query_offsets) d.query_offsets += b;
+    d.dropout_keys += b;
+    if (d.mask.data) d.mask.data = (const char *)d.mask.data + b * d.mask.batch;
+    if (d.bias.data) d.bias.data = (const float *)d.bias.data + b * d.bias.batch;
+    d.grad_bias.data = NULL;
+    return d;
+}
+
+static void run_alone(const attn_desc *d)
+{
+    size_t bytes;
+    assert_int_equal(attn_backward_workspace_size(d, &bytes), ATTN_OK);
+    void *workspace = aligned_alloc(ATTN_ALIGNMENT, (bytes + 63) / 64 * 64);
+    assert_int_equal(attn_backward(d, workspace, bytes), ATTN_OK);
+    free(workspace);
+}
+
+static void a_sequence_keeps_its_bits_alone(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 330; seed < 360; seed++) {
+        call_options o = call_random_options(seed);
+        o.B = 3;
+        call *c = call_create(&o, seed);
+        call_backward(c);
+        for (int n = 0; n < 3; n++) {
+            float *together = copy_of(c->outputs[n].buffer, c->outputs[n].size);
+            for (int64_t b = 0; b < 3; b++) {
+                attn_desc d = alone(c, b);
+                run_alone(&d);
+            }
+            assert_memory_equal(together, c->outputs[n].buffer, c->outputs[n].size * sizeof(float));
+            free(together);
+        }
+        call_destroy(c);
+    }
+}
+
+static void padding_changes_no_bit(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 360; seed < 380; seed++) {
+        call_options o = call_random_options(seed);
+        o.B = 1, o.lengths = true, o.bias = o.mask = false;
+        if (seed < 364) o.T = 500, o.S = 1200;
+        call *c = call_create(&o, seed);
+        call_backward(c);
+        attn_desc d = alone(c, 0);
+        d.S = c->lengths[0];
+        d.key_lengths = NULL;
+        for (int n = 0; n < 3; n++) {
+            float *padded = copy_of(c->outputs[n].buffer, c->outputs[n].size);
+            run_alone(&d);
+            assert_memory_equal(padded, c->outputs[n].buffer, c->outputs[n].size * sizeof(float));
+            free(padded);
+        }
+        call_destroy(c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_and_order_change_no_bit),
+        cmocka_unit_test(a_sequence_keeps_its_bits_alone),
+        cmocka_unit_test(padding_changes_no_bit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
