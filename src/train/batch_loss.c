@@ -1,11 +1,29 @@
 #include "train/batch_loss.h"
 
+/* The rows of the batch's (B, T) that are no padding, and what each of them is expected to give. Returns their count.
+ */
+static int64_t find_rows(const batch *b, int64_t *rows, int32_t *expected)
+{
+    int64_t count = 0;
+    for (int64_t r = 0; r < b->count * b->target_length; r++) {
+        if (b->expected[r] < 0) continue;
+        rows[count] = r;
+        expected[count++] = b->expected[r];
+    }
+    return count;
+}
+
 tensor *batch_loss(tape *t, translator *m, const batch *b, uint64_t key, float label_smoothing, double *nll,
                    int64_t *counted)
 {
     tape_begin(t, key);
     tensor *memory = translator_encode(t, m, b->source, b->count, b->source_length, b->source_lengths, NULL);
-    tensor *logits =
-        translator_decode(t, m, memory, b->source_lengths, b->decoder_input, b->count, b->target_length, NULL);
-    return tape_cross_entropy(t, logits, b->expected, label_smoothing, nll, counted);
+    int64_t *rows = tape_take(t, b->count * b->target_length, sizeof *rows);
+    int32_t *expected = tape_take(t, b->count * b->target_length, sizeof *expected);
+    if (tape_status(t) != ATTN_OK) return tape_nothing(t);
+    const int64_t count =
+        find_rows(b, rows, expected); /* the vocabulary's logits, the largest product, for these alone */
+    tensor *logits = translator_decode_rows(t, m, memory, b->source_lengths, b->decoder_input, b->count,
+                                            b->target_length, rows, count);
+    return tape_cross_entropy(t, logits, expected, label_smoothing, nll, counted);
 }
