@@ -10,6 +10,7 @@ const command command_table[] = {
     {"train", "train a translator from sentence pairs", command_train},
     {"explain", "show the steps of attention on small matrices", command_explain},
     {"run", "compute the attention operator on arrays in npy files", command_run},
+    {"info", "tell what was found: processor, instruction sets, models", command_info},
     {"help", "what a command does and which options it takes", command_help},
 };
 

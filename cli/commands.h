@@ -9,6 +9,7 @@ typedef int command_function(int argc, char **argv);
 
 command_function command_explain;
 command_function command_help;
+command_function command_info;
 command_function command_run;
 command_function command_train;
 command_function command_translate;

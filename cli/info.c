@@ -1,0 +1,110 @@
+#include "colour.h"
+#include "commands.h"
+#include "failure.h"
+#include "json.h"
+#include "options.h"
+
+#include "attn/attn.h"
+#include "attn/seq.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct facts {
+    char dense[64];
+    const char *asked; /* ATTN_CPU in the environment; NULL: not set */
+    char **models;     /* directories, NULL after the last */
+} facts;
+
+static void row(const char *name)
+{
+    printf("%s%-14s%s", colour(stdout, COLOUR_STRONG), name, colour(stdout, COLOUR_PLAIN));
+}
+
+/* Opens the model, which also tells whether its files are sound. */
+static void print_model(const char *directory)
+{
+    attn_seq_model *model;
+    attn_seq_description d = {.struct_size = sizeof d};
+    if (attn_seq_model_open(&model, directory) != ATTN_OK) {
+        printf("%s: %s\n", directory, attn_seq_error());
+        return;
+    }
+    if (attn_seq_model_describe(model, &d) == ATTN_OK)
+        printf("%s: translator, %.1f million weights, width %lld, %lld + %lld layers, %lld pieces\n", directory,
+               (double)d.parameters / 1e6, (long long)d.width, (long long)d.encoder_layers, (long long)d.decoder_layers,
+               (long long)d.target_vocabulary);
+    attn_seq_model_close(model);
+}
+
+static void print_words(const facts *f)
+{
+    row("attn");
+    puts(attn_version());
+    row("processor");
+    puts(*attn_cpu_name() ? attn_cpu_name() : "unknown");
+    row("instructions");
+    printf("%s found, %s used", attn_cpu_found(), attn_cpu_used());
+    if (f->asked) {
+        bool known = strcmp(attn_cpu_used(), "none") != 0;
+        printf(" (ATTN_CPU=%s%s)", f->asked, known ? "" : ", expected scalar, avx2 or avx512");
+    }
+    putchar('\n');
+    row("threads");
+    printf("%d\n", attn_seq_threads());
+    row("products");
+    puts(f->dense);
+    row("models");
+    if (!*f->models) puts("none found; ATTN_MODELS names directories that hold some");
+    for (char **m = f->models; *m; m++) {
+        if (m != f->models) printf("%14s", "");
+        print_model(*m);
+    }
+}
+
+static void print_json(const facts *f)
+{
+    fputs("{\"version\": ", stdout);
+    json_string(stdout, attn_version());
+    fputs(", \"processor\": ", stdout);
+    json_string(stdout, attn_cpu_name());
+    fputs(", \"instructions_found\": ", stdout);
+    json_string(stdout, attn_cpu_found());
+    fputs(", \"instructions_used\": ", stdout);
+    json_string(stdout, attn_cpu_used());
+    printf(", \"threads\": %d, \"products\": ", attn_seq_threads());
+    json_string(stdout, f->dense);
+    fputs(", \"models\": [", stdout);
+    for (char **m = f->models; *m; m++) {
+        if (m != f->models) fputs(", ", stdout);
+        json_string(stdout, *m);
+    }
+    puts("]}");
+}
+
+int command_info(int argc, char **argv)
+{
+    bool json = false;
+    const option table[] = {option_flag(0, "json", &json, "print the same as JSON")};
+    const command_line line = {
+        .command = "info",
+        .summary = "Tells what attn found on this machine: processor, instruction sets, threads, models.",
+        .details = "ATTN_CPU=scalar, avx2 or avx512 in the environment caps the instructions that are used;\n"
+                   "ATTN_MODELS names directories of models, separated by colons.",
+        .options = table,
+        .option_count = sizeof table / sizeof *table,
+    };
+    char **operands;
+    int count;
+    int stop = options_parse(&line, argc, argv, &operands, &count);
+    if (stop >= 0) return stop;
+    facts f = {.asked = getenv("ATTN_CPU")};
+    attn_seq_dense_library(f.dense, sizeof f.dense);
+    if (attn_seq_models_list(&f.models) != ATTN_OK) return failure_of_library("info");
+    if (json)
+        print_json(&f);
+    else
+        print_words(&f);
+    attn_seq_free(f.models);
+    return 0;
+}

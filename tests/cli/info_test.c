@@ -1,0 +1,49 @@
+#include "shell.h"
+
+#include "attn/attn.h"
+
+#include <jansson.h>
+
+static void tells_the_same_in_json(void **state)
+{
+    (void)state;
+    json_error_t error;
+    assert_int_equal(shell("ATTN_CPU=scalar ATTN_MODELS= $ATTN info --json"), 0);
+    json_t *root = json_loads(shell_output, 0, &error);
+    if (!root) fail_msg("%s: %s", error.text, shell_output);
+    assert_string_equal(json_string_value(json_object_get(root, "instructions_used")), "scalar");
+    assert_true(json_integer_value(json_object_get(root, "threads")) >= 1);
+    assert_true(json_is_array(json_object_get(root, "models")));
+    assert_string_equal(json_string_value(json_object_get(root, "version")), attn_version());
+    json_decref(root);
+}
+
+static void tells_what_caps_it(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("ATTN_CPU=scalar $ATTN info"), 0);
+    shell_said("scalar used (ATTN_CPU=scalar)");
+    assert_int_equal(shell("ATTN_CPU=mmx $ATTN info"), 0);
+    shell_said("none used (ATTN_CPU=mmx, expected");
+    assert_int_equal(shell("$ATTN info me"), 2);
+}
+
+/* A directory that looks like a model but is none is listed, with what is wrong with it. */
+static void names_the_models(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("mkdir -p info.tmp/broken && echo '{' >info.tmp/broken/config.json && "
+                           "ATTN_MODELS=info.tmp $ATTN info; status=$?; rm -r info.tmp; exit $status"),
+                     0);
+    shell_said("info.tmp/broken: ");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tells_the_same_in_json),
+        cmocka_unit_test(tells_what_caps_it),
+        cmocka_unit_test(names_the_models),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
