@@ -20,9 +20,8 @@ tensor *batch_loss(tape *t, translator *m, const batch *b, uint64_t key, float l
     tensor *memory = translator_encode(t, m, b->source, b->count, b->source_length, b->source_lengths, NULL);
     int64_t *rows = tape_take(t, b->count * b->target_length, sizeof *rows);
     int32_t *expected = tape_take(t, b->count * b->target_length, sizeof *expected);
-    if (tape_status(t) != ATTN_OK) return tape_nothing(t);
-    const int64_t count =
-        find_rows(b, rows, expected); /* the vocabulary's logits, the largest product, for these alone */
+    /* The vocabulary's logits are the largest product: for these rows alone. */
+    const int64_t count = tape_status(t) == ATTN_OK ? find_rows(b, rows, expected) : 0;
     tensor *logits = translator_decode_rows(t, m, memory, b->source_lengths, b->decoder_input, b->count,
                                             b->target_length, rows, count);
     return tape_cross_entropy(t, logits, expected, label_smoothing, nll, counted);
