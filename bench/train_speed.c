@@ -11,7 +11,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 enum { BATCH = 64, LENGTH = 24, VOCABULARY = 8000 };
@@ -47,13 +46,14 @@ static attn_status train_step(bench *b, uint64_t step, double *loss)
 {
     parameters *p = &b->model->parameters;
     draw_batch(b, step);
-    memset(p->grads, 0, (size_t)p->total * sizeof(float));
+    parameters_begin_gradients(p);
     tape_begin(b->t, step);
     tensor *memory = translator_encode(b->t, b->model, b->source, BATCH, LENGTH, b->lengths, NULL);
     tensor *logits = translator_decode(b->t, b->model, memory, b->lengths, b->input, BATCH, LENGTH, NULL);
     tensor *mean = tape_cross_entropy(b->t, logits, b->expected, 0.1f, NULL, NULL);
     attn_status s = tape_backward(b->t, mean);
     if (s != ATTN_OK) return s;
+    parameters_end_gradients(p);
     *loss = mean->value[0];
     const float scale = clip_scale(gradient_norm(b->threads, p->total, p->grads), 1);
     adam_step(&b->optimizer, b->threads, 3e-4f, scale, p->grads, p->values);

@@ -93,6 +93,20 @@ tensor *parameters_find(parameters *p, const char *name)
     return NULL;
 }
 
+void parameters_begin_gradients(parameters *p)
+{
+    for (int64_t i = 0; i < p->count; i++) p->items[i].tensor.stale = true;
+}
+
+void parameters_end_gradients(parameters *p)
+{
+    for (int64_t i = 0; i < p->count; i++) {
+        tensor *t = &p->items[i].tensor;
+        if (t->stale) memset(t->grad, 0, (size_t)tensor_count(t) * sizeof(float));
+        t->stale = false;
+    }
+}
+
 void parameters_destroy(parameters *p)
 {
     for (int64_t i = 0; i < p->count; i++) free(p->items[i].name);

@@ -33,6 +33,11 @@ attn_status parameters_allocate(parameters *p, bool trainable);
 /* NULL when there is none of that name. */
 tensor *parameters_find(parameters *p, const char *name);
 
+/* Begins a new sum of gradients, without a pass over them: each parameter's first contribution overwrites what is
+ * there. parameters_end_gradients zeroes those that got none; between the two, grads as a whole means nothing. */
+void parameters_begin_gradients(parameters *p);
+void parameters_end_gradients(parameters *p);
+
 /* Frees everything and zeroes *p. */
 void parameters_destroy(parameters *p);
 

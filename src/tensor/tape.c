@@ -140,7 +140,8 @@ void *tape_record(tape *t, size_t bytes, tape_backward_function backward)
 
 float *tape_gradient(tape *t, tensor *x, bool *add)
 {
-    *add = x->grad != NULL;
+    *add = x->grad && !x->stale;
+    x->stale = false;
     if (x->grad || !x->traced) return x->grad;
     x->grad = tape_take(t, tensor_count(x), sizeof(float));
     return x->grad;
@@ -176,7 +177,7 @@ void tape_add_gradient(tape *t, const float *values, tensor *x)
 void tape_pass_gradient(tape *t, tensor *from, tensor *to)
 {
     if (!from->grad || !tensor_differentiated(to)) return;
-    if (to->grad)
+    if (to->grad) /* a parameter's is where the optimizer looks for it */
         tape_add_gradient(t, from->grad, to);
     else
         to->grad = from->grad;

@@ -26,7 +26,7 @@ void tape_destroy(tape *t);
 void tape_begin(tape *t, uint64_t key);
 
 /* Sets loss->grad to 1 and runs every recorded operation backward, last first. Gradients are added to what is there:
- * the caller zeroes the parameters' gradients when a new sum begins. */
+ * see parameters_begin_gradients. */
 attn_status tape_backward(tape *t, tensor *loss);
 
 /* The first failure since tape_begin, ATTN_OK if none. */

@@ -100,11 +100,12 @@ static attn_status learn(training *r, double *nll, int64_t *counted)
 {
     parameters *p = &r->state.model->parameters;
     uint64_t key = random_derive(random_derive((uint64_t)r->o.seed, KEY_DROPOUT), (uint64_t)r->state.step);
-    memset(p->grads, 0, (size_t)p->total * sizeof *p->grads);
+    parameters_begin_gradients(p);
     tensor *loss = batch_loss(r->tape, r->state.model, &r->batch, key, (float)r->o.label_smoothing, nll, counted);
     attn_status s = tape_status(r->tape);
     if (s == ATTN_OK) s = tape_backward(r->tape, loss);
     if (s != ATTN_OK) return s;
+    parameters_end_gradients(p);
     double norm = gradient_norm(r->threads, p->total, p->grads);
     if (!isfinite(norm))
         return status_fail(ATTN_ERROR_ARGUMENT,
