@@ -1,0 +1,194 @@
+#include "commands.h"
+#include "eval_pairs.h"
+#include "failure.h"
+#include "json.h"
+#include "options.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct evaluation {
+    const char *model_name, *file;
+    bool json;
+    attn_seq_model *model;
+    attn_seq_translate_options options;
+    eval_pairs pairs;
+    attn_seq_translation *translations;
+    attn_seq_corpus_scores scores;
+    double seconds, perplexity;
+    int64_t pieces_out, pieces_scored; /* of the translations, of the references */
+    int64_t too_long;                  /* references without perplexity: the model has no positions for them */
+} evaluation;
+
+static int parse(evaluation *e, int argc, char **argv)
+{
+    int64_t threads = 0;
+    const option table[] = {
+        option_string('m', "model", "DIR", &e->model_name,
+                      "the model: a directory, or the name of an installed one (default: the first installed)"),
+        option_int('b', "beam-size", "N", &e->options.beam, 1, 256, "hypotheses kept at each step; 1 is greedy"),
+        option_float(0, "normalize", "A", &e->options.normalize, -10, 10,
+                     "rank by log-probability / length^A; 0 favours short translations"),
+        option_flag(0, "json", &e->json, "print one JSON object"),
+        option_int(0, "threads", "N", &threads, 0, 1024, "0: as many as there are processors for this process"),
+    };
+    const command_line line = {
+        .command = "eval",
+        .operands = "FILE",
+        .least_operands = 1,
+        .most_operands = 1,
+        .summary = "Translates the sources of FILE, lines of SOURCE TAB TARGET, and scores the translations.",
+        .details = "A source that stands on several lines has as many references. BLEU and chrF are\n"
+                   "sacreBLEU's, with its signatures. Perplexity is that of the targets, by piece,\n"
+                   "</s> counted.",
+        .examples = "attn eval -m my-model test.tsv",
+        .options = table,
+        .option_count = sizeof table / sizeof *table,
+    };
+    char **files;
+    int count;
+    int stop = options_parse(&line, argc, argv, &files, &count);
+    if (stop >= 0) return stop;
+    e->file = files[0];
+    e->options.threads = (int)threads;
+    return -1;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int open_all(evaluation *e)
+{
+    if (eval_pairs_read(&e->pairs, e->file)) return 1;
+    char *directory;
+    if (attn_seq_model_find(e->model_name, &directory)) return failure_of_library("eval");
+    attn_status status = attn_seq_model_open(&e->model, directory);
+    attn_seq_free(directory);
+    return status ? failure_of_library("eval") : 0;
+}
+
+static int translate(evaluation *e)
+{
+    int64_t count = e->pairs.source_count;
+    attn_seq_text *texts = calloc((size_t)count, sizeof *texts);
+    if (!texts) return failure("eval", "no memory for %" PRId64 " sources", count);
+    for (int64_t i = 0; i < count; i++)
+        texts[i] = (attn_seq_text){e->pairs.sources[i].text, strlen(e->pairs.sources[i].text)};
+    double start = now();
+    attn_status status = attn_seq_translate(e->model, &e->options, texts, count, &e->translations);
+    e->seconds = now() - start;
+    free(texts);
+    if (status) return failure_of_library("eval");
+    for (int64_t i = 0; i < count; i++) {
+        if (e->translations[i].status)
+            return failure("eval", "%s: source \"%.40s\": %s", e->file, e->pairs.sources[i].text,
+                           e->translations[i].message);
+        e->pieces_out += e->translations[i].hypotheses[0].target_length;
+    }
+    return 0;
+}
+
+static int score_translations(evaluation *e)
+{
+    int64_t count = e->pairs.source_count;
+    attn_seq_segment *segments = calloc((size_t)count, sizeof *segments);
+    if (!segments) return failure("eval", "no memory for %" PRId64 " segments", count);
+    for (int64_t i = 0; i < count; i++) {
+        const eval_source *s = &e->pairs.sources[i];
+        segments[i] = (attn_seq_segment){e->translations[i].hypotheses[0].text, s->references, s->reference_count};
+    }
+    e->scores.struct_size = sizeof e->scores;
+    attn_status status = attn_seq_corpus_score(segments, count, &e->scores);
+    free(segments);
+    return status ? failure_of_library("eval") : 0;
+}
+
+static int score_references(evaluation *e)
+{
+    int64_t count = e->pairs.count;
+    attn_seq_pair_score *scores = calloc((size_t)count, sizeof *scores);
+    if (!scores) return failure("eval", "no memory for %" PRId64 " pairs", count);
+    int failed =
+        attn_seq_score(e->model, e->pairs.pairs, count, e->options.threads, scores) ? failure_of_library("eval") : 0;
+    double sum = 0;
+    for (int64_t i = 0; i < count && !failed; i++) {
+        if (scores[i].status == ATTN_ERROR_UNSUPPORTED) {
+            e->too_long++;
+            continue;
+        }
+        if (scores[i].status) failed = failure("eval", "%s: pair %" PRId64 ": %s", e->file, i + 1, scores[i].message);
+        sum += scores[i].log_probability;
+        e->pieces_scored += scores[i].tokens;
+    }
+    e->perplexity = exp(-sum / (double)e->pieces_scored);
+    free(scores);
+    return failed;
+}
+
+static void print_text(const evaluation *e)
+{
+    int64_t sources = e->pairs.source_count;
+    printf("%s\n%s\n", e->scores.bleu_line, e->scores.chrf_line);
+    printf("perplexity %.4f (%" PRId64 " pieces of %" PRId64 " references", e->perplexity, e->pieces_scored,
+           e->pairs.count - e->too_long);
+    if (e->too_long) printf("; %" PRId64 " are longer than the model takes", e->too_long);
+    puts(")");
+    printf("speed %.1f sentences/s, %.1f tokens/s (%" PRId64 " sentences in %.2f s, beam %" PRId64 ")\n",
+           (double)sources / e->seconds, (double)e->pieces_out / e->seconds, sources, e->seconds, e->options.beam);
+}
+
+static void print_field(const char *name, double value)
+{
+    printf(",\n  \"%s\": ", name);
+    json_number(stdout, value);
+}
+
+static void print_json(const evaluation *e)
+{
+    printf("{\n  \"bleu\": ");
+    json_number(stdout, e->scores.bleu);
+    printf(",\n  \"bleu_signature\": ");
+    json_string(stdout, e->scores.bleu_signature);
+    print_field("chrf", e->scores.chrf);
+    printf(",\n  \"chrf_signature\": ");
+    json_string(stdout, e->scores.chrf_signature);
+    print_field("perplexity", e->perplexity);
+    printf(",\n  \"references_too_long\": %" PRId64, e->too_long);
+    printf(",\n  \"sources\": %" PRId64 ",\n  \"references\": %" PRId64 ",\n  \"beam\": %" PRId64,
+           e->pairs.source_count, e->pairs.count, e->options.beam);
+    print_field("normalize", e->options.normalize);
+    print_field("seconds", e->seconds);
+    print_field("sentences_per_second", (double)e->pairs.source_count / e->seconds);
+    print_field("tokens_per_second", (double)e->pieces_out / e->seconds);
+    printf("\n}\n");
+}
+
+static int evaluate(evaluation *e)
+{
+    if (open_all(e) || translate(e) || score_translations(e) || score_references(e)) return 1;
+    if (e->json)
+        print_json(e);
+    else
+        print_text(e);
+    return 0;
+}
+
+int command_eval(int argc, char **argv)
+{
+    evaluation e = {0};
+    attn_seq_translate_options_init(&e.options);
+    int status = parse(&e, argc, argv);
+    if (status < 0) status = evaluate(&e);
+    attn_seq_translations_free(e.translations, e.pairs.source_count);
+    eval_pairs_clear(&e.pairs);
+    attn_seq_model_close(e.model);
+    return status;
+}

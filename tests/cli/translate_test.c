@@ -1,0 +1,219 @@
+#include "shell.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define MODELS "$TESTS/../fixtures/marian"
+#define TRANSLATE "$ATTN translate -m " MODELS "/shared "
+
+/* What is expected of the models, data/..._greedy.tsv and data/..._scores.tsv, comes from transformers
+ * (make_model_expectations.py). */
+
+/* The largest |a - b| of the two numbers that stand on each line. */
+static double largest_difference(int64_t lines)
+{
+    double largest = 0;
+    char *at = shell_output;
+    for (int64_t i = 0; i < lines; i++) {
+        double a = strtod(at, &at), b = strtod(at, &at);
+        if (!(fabs(a - b) <= largest)) largest = fabs(a - b);
+    }
+    assert_string_equal(at, "\n");
+    return largest;
+}
+
+static void agrees_with_transformers(void **state)
+{
+    (void)state;
+    const char *const models[] = {"shared", "separate"};
+    for (int i = 0; i < 2; i++) {
+        const char *m = models[i];
+        assert_int_equal(
+            shell("cut -f1 $TESTS/data/%s_greedy.tsv | $ATTN translate -m " MODELS "/%s -b 1 > /tmp/attn_got.$$ &&"
+                  "cut -f2 $TESTS/data/%s_greedy.tsv | diff /tmp/attn_got.$$ -; s=$?; rm /tmp/attn_got.$$; exit $s",
+                  m, m, m),
+            0);
+        assert_int_equal(
+            shell("cut -f1 $TESTS/data/%s_greedy.tsv | $ATTN translate -m " MODELS
+                  "/%s -b 1 --normalize 0 --scores | cut -f1 > /tmp/attn_got.$$; cut -f3 $TESTS/data/%s_greedy.tsv "
+                  "| paste /tmp/attn_got.$$ -; rm /tmp/attn_got.$$",
+                  m, m, m),
+            0);
+        assert_true(largest_difference(40) < 1e-4);
+        assert_int_equal(shell("$ATTN score -m " MODELS "/%s $TESTS/data/%s_scores.tsv > /tmp/attn_got.$$; cut -f3 "
+                               "$TESTS/data/%s_scores.tsv | paste /tmp/attn_got.$$ -; rm /tmp/attn_got.$$",
+                               m, m, m),
+                         0);
+        assert_true(largest_difference(40) < 1e-3);
+    }
+}
+
+static void neighbours_and_threads_change_no_score(void **state)
+{
+    (void)state;
+    for (int beam = 1; beam <= 5; beam += 4) {
+        assert_int_equal(
+            shell("cut -f1 $TESTS/data/shared_greedy.tsv > /tmp/attn_lines.$$; " TRANSLATE
+                  "-b %d --scores --threads 2 /tmp/attn_lines.$$ | cut -f1 > /tmp/attn_got.$$;"
+                  "while IFS= read -r line; do printf '%%s\\n' \"$line\" | " TRANSLATE
+                  "-b %d --scores --threads 1 | cut -f1; done < /tmp/attn_lines.$$ | paste /tmp/attn_got.$$ -;"
+                  "rm /tmp/attn_lines.$$ /tmp/attn_got.$$",
+                  beam, beam),
+            0);
+        assert_true(largest_difference(40) < 1e-4);
+    }
+}
+
+static void order_is_kept(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        shell("cut -f1 $TESTS/data/shared_greedy.tsv > /tmp/attn_lines.$$;"
+              "for i in 1 2 3 4 5 6 7 8; do cat /tmp/attn_lines.$$; done | " TRANSLATE "-b 1 > /tmp/attn_many.$$;"
+              "for i in 1 2 3 4 5 6 7 8; do cut -f2 $TESTS/data/shared_greedy.tsv; done | cmp - /tmp/attn_many.$$;"
+              "s=$?; rm /tmp/attn_lines.$$ /tmp/attn_many.$$; exit $s"),
+        0);
+}
+
+static void odd_lines_get_a_line_each(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("printf 'abc\\n\\n  \\t \\nab\\377c\\n\\306\\nno feed' | " TRANSLATE "2> /dev/null | wc -l"),
+                     0);
+    shell_said_only("6\n");
+    assert_int_equal(shell("printf 'abc\\n\\nab\\377c\\nabc' | " TRANSLATE "> /dev/null"), 1);
+    shell_said_only("attn translate: standard input:3: invalid UTF-8: byte 0xff at column 3\n");
+    assert_int_equal(shell("printf '\\n\\n' | " TRANSLATE), 0);
+    shell_said_only("\n\n");
+    assert_int_equal(shell(TRANSLATE "< /dev/null"), 0);
+    shell_said_only("");
+    assert_int_equal(shell("printf '\\360\\237\\230\\200\\n' | " TRANSLATE "| wc -l"), 0); /* no known piece */
+    shell_said_only("1\n");
+    assert_int_equal(shell("yes word | head -n 10000 | tr '\\n' ' ' | " TRANSLATE "-b 1 | grep -c ."), 0);
+    shell_said_only("1\n");
+    assert_int_equal(shell("head -c 17000000 /dev/zero | tr '\\0' a | (cat; echo; echo abc) | " TRANSLATE
+                           "-b 1 2> /tmp/attn_said.$$ | wc -l; cat /tmp/attn_said.$$; rm /tmp/attn_said.$$"),
+                     0);
+    shell_said_only("2\nattn translate: standard input:1: the line is longer than 16 MB\n");
+}
+
+static void long_lines_are_cut_at_sentence_ends(void **state)
+{
+    (void)state;
+    /* Each sentence fits the model's 32 positions, both together do not. */
+    const char *first = "the cat sat on the mat and the dog sat.", *second = "a bird and a tree and a house are there.";
+    assert_int_equal(shell("printf '%s\\n%s\\n' | " TRANSLATE "| tr '\\n' ' ' | sed 's/ $//'", first, second), 0);
+    char apart[sizeof shell_output];
+    strcpy(apart, shell_output);
+    assert_int_equal(shell("printf '%s %s\\n' | " TRANSLATE "| tr -d '\\n'", first, second), 0);
+    shell_said_only(apart);
+}
+
+static void a_typed_line_is_answered_at_once(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        shell("d=$(mktemp -d); mkfifo $d/in $d/out; " TRANSLATE "< $d/in > $d/out & exec 3> $d/in 4< $d/out;"
+              "echo abc >&3; timeout 20 head -n 1 <&4 | wc -l; echo abcd >&3; timeout 20 head -n 1 <&4 | wc -l;"
+              "exec 3>&-; wait; rm -r $d"),
+        0);
+    shell_said_only("1\n1\n");
+}
+
+static void n_best_lists_and_alignments_have_their_form(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("printf 'abc def\\nx\\n' | " TRANSLATE "-b 4 --n-best 3 --alignment hard | "
+                           "grep -cE '^[01] [|]{3} .* [|]{3} ([0-9]+-[0-9]+ ?)* [|]{3} logp= -[0-9.]+ length= [0-9]+ "
+                           "[|]{3} -[0-9.]+$'"),
+                     0);
+    shell_said_only("6\n");
+    assert_int_equal(shell("printf 'abc def\\n' | " TRANSLATE "--alignment soft | "
+                           "grep -cE ' [|]{3} [01][.][0-9]{4},[01][.][0-9]{4}'"),
+                     0);
+    shell_said_only("1\n");
+    assert_int_equal(shell("printf 'abc def\\n' | " TRANSLATE "-b 2 --n-best 3"), 2);
+    shell_said("--n-best: 3 is more than --beam-size, 2");
+}
+
+static void pictures_are_drawn(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        shell("d=$(mktemp -d); printf 'abc\\n\\ndef\\n' | " TRANSLATE "--attention $d/a.png > /dev/null; ls $d;"
+              "printf 'abc\\ndef\\n' | " TRANSLATE "--attention $d/a.html > /dev/null; grep -c '</html>' $d/a.html;"
+              "rm -r $d"),
+        0);
+    shell_said_only("a-3.png\na.png\n1\n");
+    assert_int_equal(shell("echo abc | " TRANSLATE "--attention - --layer 1 --head 2"), 0);
+    shell_said("layer 1, head 2");
+    assert_int_equal(shell("echo abc | " TRANSLATE "--attention - --layer 9 | tail -n 1"), 0);
+    shell_said("there is no layer 9");
+    assert_int_equal(shell("echo abc | " TRANSLATE "--attention a.gif"), 2);
+}
+
+static void writes_that_fail_are_told(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("echo abc | " TRANSLATE "> /dev/full"), 1);
+    assert_int_equal(
+        shell("(yes abc | head -n 9000 | " TRANSLATE "-b 1; echo status $?) 2>&1 | sed -n '1d;/^attn/p'; true"), 0);
+    assert_int_equal(shell("d=$(mktemp -d); (yes abc | head -n 9000 | " TRANSLATE
+                           "-b 1 2> $d/said; echo $? > $d/status) | head "
+                           "-n 1 > /dev/null; cat $d/said $d/status; rm -r $d"),
+                     0);
+    shell_said_only("attn translate: standard output: Broken pipe\n1\n");
+}
+
+static void scoring_names_bad_lines(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        shell("printf 'abc\\tdef\\nabc\\nab\\377\\tx\\n' | $ATTN score -m " MODELS "/shared 2> /dev/null | tail -n 2"),
+        0);
+    shell_said_only("nan\nnan\n");
+    assert_int_equal(shell("printf 'abc\\n' | $ATTN score -m " MODELS "/shared > /dev/null"), 1);
+    shell_said_only("attn score: standard input:1: expected SOURCE TAB TARGET, found no tab\n");
+}
+
+static void evaluation_groups_references(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("printf 'a b\\tx y\\nc\\tz\\na b\\ty x\\n' | $ATTN eval -m " MODELS "/shared -"), 0);
+    shell_said("BLEU|nrefs:var|case:mixed|eff:no|tok:13a|smooth:exp|version:attn-");
+    shell_said("chrF2|nrefs:var|case:mixed|eff:yes|nc:6|nw:0|space:no|version:attn-");
+    shell_said("of 3 references)");
+    shell_said("(2 sentences in ");
+    assert_int_equal(shell("printf 'a b\\tx y\\n' | $ATTN eval -m " MODELS "/shared --json -"), 0);
+    shell_said("\"bleu_signature\": \"nrefs:1|");
+    assert_int_equal(shell("printf 'a b\\n' | $ATTN eval -m " MODELS "/shared -"), 1);
+    shell_said_only("attn eval: -:1: expected SOURCE TAB TARGET, found no tab\n");
+}
+
+static void models_are_found_by_name(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("echo abc | ATTN_MODELS=/nowhere:" MODELS " $ATTN translate -m shared | wc -l"), 0);
+    shell_said_only("1\n");
+    assert_int_equal(shell("echo abc | $ATTN translate -m no-such-model"), 1);
+    shell_said("no-such-model: no model: expected a directory with a config.json, or the name of a model in ");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agrees_with_transformers),
+        cmocka_unit_test(neighbours_and_threads_change_no_score),
+        cmocka_unit_test(order_is_kept),
+        cmocka_unit_test(odd_lines_get_a_line_each),
+        cmocka_unit_test(long_lines_are_cut_at_sentence_ends),
+        cmocka_unit_test(a_typed_line_is_answered_at_once),
+        cmocka_unit_test(n_best_lists_and_alignments_have_their_form),
+        cmocka_unit_test(pictures_are_drawn),
+        cmocka_unit_test(writes_that_fail_are_told),
+        cmocka_unit_test(scoring_names_bad_lines),
+        cmocka_unit_test(evaluation_groups_references),
+        cmocka_unit_test(models_are_found_by_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
