@@ -73,6 +73,17 @@ static uint64_t hash_side(uint64_t h, const token_side *side, int64_t count)
     return h;
 }
 
+static int64_t longest_side(const token_pairs *p)
+{
+    int64_t longest = 0;
+    for (int64_t i = 0; i < p->count; i++) {
+        int64_t source = token_side_length(&p->source, i), target = token_side_length(&p->target, i);
+        if (source > longest) longest = source;
+        if (target > longest) longest = target;
+    }
+    return longest;
+}
+
 static attn_status load_training(train_data *d, const attn_seq_train_options *o, bool train_tokenizer, notice_sink n)
 {
     pair_texts texts = {0};
@@ -82,6 +93,7 @@ static attn_status load_training(train_data *d, const attn_seq_train_options *o,
     if (s == ATTN_OK) s = encode(&d->train, d, &texts, o->longest, o->train, n);
     pair_texts_clear(&texts);
     if (s != ATTN_OK) return s;
+    d->positions = (longest_side(&d->train) + 31) / 32 * 32;
     uint64_t h = hash_side(0xcbf29ce484222325u, &d->train.source, d->train.count);
     d->fingerprint = hash_side(h, &d->train.target, d->train.count);
     return ATTN_OK;
@@ -93,7 +105,7 @@ attn_status train_data_load(train_data *out, const attn_seq_train_options *o, bo
     /* Validation pairs first: a mistake in them is told before the long work. */
     attn_status s = o->valid ? read_pairs(&out->valid_texts, o->valid, o->valid_target, notices) : ATTN_OK;
     if (s == ATTN_OK) s = load_training(out, o, train_tokenizer, notices);
-    if (s == ATTN_OK && o->valid) s = encode(&out->valid, out, &out->valid_texts, o->longest, o->valid, notices);
+    if (s == ATTN_OK && o->valid) s = encode(&out->valid, out, &out->valid_texts, out->positions, o->valid, notices);
     return s;
 }
 

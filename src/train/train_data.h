@@ -10,6 +10,7 @@ typedef struct train_data {
     tokenizer *tokenizer;
     token_pairs train, valid; /* valid.count 0: none given */
     pair_texts valid_texts;   /* all of them, also those too long for `valid` */
+    int64_t positions;        /* that the model needs: the longest training side, rounded up to whole 32s */
     uint64_t fingerprint;     /* of the training ids: resuming on others is refused */
 } train_data;
 

@@ -257,7 +257,7 @@ static translator_config configure(const training *r)
         .decoder_heads = o->heads,
         .encoder_ffn_dim = o->ffn,
         .decoder_ffn_dim = o->ffn,
-        .max_position_embeddings = o->longest,
+        .max_position_embeddings = r->data.positions,
         .activation = ACTIVATION_RELU,
         .scale_embedding = true,
         .share_encoder_decoder_embeddings = true,
