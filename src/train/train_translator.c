@@ -155,19 +155,19 @@ static attn_status save_checkpoint(training *r)
 static attn_status judge(training *r)
 {
     attn_seq_train_progress *p = &r->progress;
-    validation v = {NAN, NAN};
-    if (r->data.valid.count > 0) {
-        attn_status s = validate(&v, r->state.model, &r->data, r->threads, r->o.stop, r->o.argument);
-        if (s != ATTN_OK) return s;
-    }
-    double score = isnan(v.bleu) ? -v.loss : v.bleu;
-    p->valid_loss = v.loss;
-    p->valid_bleu = v.bleu;
-    p->best = !(score <= r->state.best); /* NaN, for want of validation pairs: the last is the best */
+    stop_question stop = {r->o.stop, r->o.argument};
+    double loss = NAN, bleu = NAN;
+    attn_status s = ATTN_OK;
+    if (r->data.valid.count > 0) s = validation_loss(&loss, r->state.model, &r->data, r->threads, stop);
+    if (s == ATTN_OK && r->data.valid.count > 0) s = validation_bleu(&bleu, r->state.model, &r->data, r->threads, stop);
+    if (s != ATTN_OK) return s;
+    p->valid_loss = loss;
+    p->valid_bleu = bleu;
+    p->best = !(bleu <= r->state.best); /* NaN, for want of validation pairs: the last is the best */
     r->state.validated = r->state.step;
     r->state.stale = p->best ? 0 : r->state.stale + 1;
     if (!p->best) return ATTN_OK;
-    if (!isnan(score)) r->state.best = score;
+    if (!isnan(bleu)) r->state.best = bleu;
     return translator_save(r->state.model, r->o.model,
                            r->o.format == ATTN_SEQ_WEIGHTS_BF16 ? WEIGHTS_BF16 : WEIGHTS_FP32);
 }

@@ -5,13 +5,21 @@
 #include "model/translator.h"
 #include "train/train_data.h"
 
-typedef struct validation {
-    double loss; /* nats per target token, no label smoothing */
-    double bleu; /* of greedy translations, 0 to 100 */
-} validation;
+/* Asked between batches; ask may be NULL. True ends the validation with ATTN_ERROR_INTERRUPTED. */
+typedef struct stop_question {
+    bool (*ask)(void *argument);
+    void *argument;
+} stop_question;
 
-/* stop, asked between batches, may be NULL: true ends it early with ATTN_ERROR_INTERRUPTED. */
-attn_status validate(validation *out, translator *m, const train_data *data, int threads, bool (*stop)(void *argument),
-                     void *argument);
+static inline bool stop_asked(stop_question q)
+{
+    return q.ask && q.ask(q.argument);
+}
+
+/* Nats per target token, without label smoothing. */
+attn_status validation_loss(double *loss, translator *m, const train_data *data, int threads, stop_question stop);
+
+/* BLEU of greedy translations, 0 to 100; several targets of one source are references of the same segment. */
+attn_status validation_bleu(double *bleu, translator *m, const train_data *data, int threads, stop_question stop);
 
 #endif

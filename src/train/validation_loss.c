@@ -4,17 +4,15 @@
 #include "input/batches.h"
 #include "train/batch_loss.h"
 
-#include <math.h>
-
 #define VALIDATION_TOKENS 4000
 
-static attn_status mean_loss(validation *out, tape *t, translator *m, const train_data *data, const batch_plan *plan,
-                             batch *b, bool (*stop)(void *argument), void *argument)
+static attn_status mean_loss(double *loss, tape *t, translator *m, const train_data *data, const batch_plan *plan,
+                             batch *b, stop_question stop)
 {
     double nll = 0;
     int64_t counted = 0;
     for (int64_t i = 0; i < plan->count; i++) {
-        if (stop && stop(argument)) return status_fail(ATTN_ERROR_INTERRUPTED, "stopped during validation");
+        if (stop_asked(stop)) return status_fail(ATTN_ERROR_INTERRUPTED, "stopped during validation");
         attn_status s = batch_fill(b, plan, i, &data->valid, m->config.pad_id, m->config.decoder_start_id);
         if (s != ATTN_OK) return s;
         double batch_nll = 0;
@@ -25,20 +23,18 @@ static attn_status mean_loss(validation *out, tape *t, translator *m, const trai
         nll += batch_nll;
         counted += batch_counted;
     }
-    out->loss = counted > 0 ? nll / (double)counted : NAN;
+    *loss = nll / (double)counted;
     return ATTN_OK;
 }
 
-attn_status validate(validation *out, translator *m, const train_data *data, int threads, bool (*stop)(void *argument),
-                     void *argument)
+attn_status validation_loss(double *loss, translator *m, const train_data *data, int threads, stop_question stop)
 {
     tape *t = NULL;
     batch_plan plan = {0};
     batch b = {0};
-    out->loss = out->bleu = NAN;
     attn_status s = tape_create(&t, TAPE_INFER, threads);
     if (s == ATTN_OK) s = batch_plan_create(&plan, &data->valid, VALIDATION_TOKENS, 0);
-    if (s == ATTN_OK) s = mean_loss(out, t, m, data, &plan, &b, stop, argument);
+    if (s == ATTN_OK) s = mean_loss(loss, t, m, data, &plan, &b, stop);
     batch_clear(&b);
     batch_plan_clear(&plan);
     tape_destroy(t);
