@@ -25,6 +25,7 @@ static void cleans_what_a_terminal_would_obey(void **state)
     expect_clean("\xE2\x80\xAE"
                  "abc\xE2\x81\xA6",
                  100, " abc "); /* directional overrides */
+    expect_clean("\x7F", 100, " ");
     expect_clean("a\xE2\x80\xA8"
                  "b",
                  100, "a b"); /* the line separator */
