@@ -13,7 +13,7 @@ const command command_table[] = {
     {"explain", "show the steps of attention on small matrices", command_explain},
     {"run", "compute the attention operator on arrays in npy files", command_run},
     {"info", "tell what was found: processor, instruction sets, models", command_info},
-    {"help", "what a command does and which options it takes", command_help},
+    {"help", "tell what a command does and which options it takes", command_help},
 };
 
 const size_t command_count = sizeof command_table / sizeof *command_table;

@@ -43,27 +43,24 @@ static void describe(const option *o, char *text, size_t size)
     }
 }
 
-/* Prints text word by word from HELP_COLUMN on, `column` characters of the line being used already. */
-static void print_wrapped(const char *text, size_t column)
+/* Prints text word by word between `indent` and the page's width, `column` characters of the line being used already.
+ */
+static void print_wrapped(const char *text, size_t column, size_t indent)
 {
-    if (column + 2 > HELP_COLUMN) {
-        putchar('\n');
-        column = 0;
-    }
-    printf("%*s", (int)(HELP_COLUMN - column), "");
-    column = HELP_COLUMN;
+    printf("%*s", (int)(indent - column), "");
+    column = indent;
     while (*text) {
-        size_t word = strcspn(text, " ");
-        if (column > HELP_COLUMN && column + 1 + word > PAGE_WIDTH) {
-            printf("\n%*s", HELP_COLUMN, "");
-            column = HELP_COLUMN;
-        } else if (column > HELP_COLUMN) {
+        size_t word = strcspn(text, " \n");
+        if (column > indent && column + 1 + word > PAGE_WIDTH) {
+            printf("\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
             putchar(' ');
             column++;
         }
         printf("%.*s", (int)word, text);
         column += word;
-        text += word + strspn(text + word, " ");
+        text += word + strspn(text + word, " \n");
     }
     putchar('\n');
 }
@@ -74,7 +71,12 @@ static void print_option(const option *o)
     label(o, left, sizeof left);
     describe(o, right, sizeof right);
     printf("%s%s%s", colour(stdout, COLOUR_STRONG), left, colour(stdout, COLOUR_PLAIN));
-    print_wrapped(right, strlen(left));
+    size_t used = strlen(left);
+    if (used + 2 > HELP_COLUMN) {
+        putchar('\n');
+        used = 0;
+    }
+    print_wrapped(right, used, HELP_COLUMN);
 }
 
 static void print_heading(const char *words)
@@ -95,8 +97,9 @@ static void print_examples(const char *examples)
 void options_print_help(const command_line *line)
 {
     static const option help = {.kind = OPTION_FLAG, .letter = 'h', .name = "help", .help = "print this and stop"};
-    printf("%sUsage:%s attn %s [OPTION]...%s%s\n\n%s\n", colour(stdout, COLOUR_HEADING), colour(stdout, COLOUR_PLAIN),
-           line->command, line->operands ? " " : "", line->operands ? line->operands : "", line->summary);
+    printf("%sUsage:%s attn %s [OPTION]...%s%s\n\n", colour(stdout, COLOUR_HEADING), colour(stdout, COLOUR_PLAIN),
+           line->command, line->operands ? " " : "", line->operands ? line->operands : "");
+    print_wrapped(line->summary, 0, 0);
     if (line->details) printf("\n%s\n", line->details);
     print_heading("Options:");
     bool letter_taken = false;
