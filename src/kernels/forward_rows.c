@@ -1,10 +1,18 @@
 /* Forward attention in rows: for fewer queries than lanes would pay for, as in decoding. Dimensions lie in lanes, so
- * each row of K and V is read as it stands. scratch: scores [query][FORWARD_CHUNK], m, l [query], O [query][DV]. */
+ * each row of K and V is read as it stands. scratch: scores [query][FORWARD_CHUNK], largest, sum [query], O
+ * [query][DV]. */
 #include "kernels/kernels.h"
 #include "kernels/simd.h"
 #include "kernels/simd_math.h"
 
 #include <math.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Keys whose products with a query run side by side, and vectors of O that are summed side by side: enough chains to
+ * hide the latency of a multiply-add. */
+#define KEYS_AT_ONCE 4
+#define VECTORS_AT_ONCE 4
 
 extern forward_begin_kernel SIMD_NAMED(forward_rows_begin);
 extern forward_step_kernel SIMD_NAMED(forward_rows_step);
@@ -28,50 +36,57 @@ void SIMD_NAMED(forward_rows_begin)(const forward_block *block)
     for (int64_t c = 0; c < block->queries * block->DV; c++) r.o[c] = 0;
 }
 
-static float dot(const float *a, const float *b, int64_t n)
+/* How many lanes are left of a row of `length` at i; the rest of a last vector is neither read nor written. */
+INLINE int part_at(int64_t length, int64_t i)
 {
-    vec sum = vec_zero();
-    int64_t i = 0;
-    for (; i + SIMD_LANES <= n; i += SIMD_LANES) sum = vec_fma(vec_load(a + i), vec_load(b + i), sum);
-    if (i < n) sum = vec_fma(vec_load_n(a + i, (int)(n - i)), vec_load_n(b + i, (int)(n - i)), sum);
-    return vec_sum(sum);
+    return (int)(length - i < SIMD_LANES ? length - i : SIMD_LANES);
 }
 
-/* out += p * v */
-static void accumulate(float *out, float p, const float *v, int64_t n)
+INLINE vec load_part(const float *p, int part)
 {
-    vec weight = vec_set1(p);
-    int64_t i = 0;
-    for (; i + SIMD_LANES <= n; i += SIMD_LANES)
-        vec_store(out + i, vec_fma(weight, vec_load(v + i), vec_load(out + i)));
-    if (i == n) return;
-    int rest = (int)(n - i);
-    vec_store_n(out + i, vec_fma(weight, vec_load_n(v + i, rest), vec_load_n(out + i, rest)), rest);
+    return part == SIMD_LANES ? vec_load(p) : vec_load_n(p, part);
 }
 
-static vec modified(const forward_block *block, vec score, const float *modification, int n)
+/* scores[n] = scale * the product of q and key n, for so many keys. */
+INLINE void multiply_keys(const int keys, const forward_block *block, const float *q, const float *k, int64_t k_row,
+                          float *scores)
+{
+    vec sum[KEYS_AT_ONCE];
+    for (int n = 0; n < keys; n++) sum[n] = vec_zero();
+    for (int64_t d = 0; d < block->D; d += SIMD_LANES) {
+        int part = part_at(block->D, d);
+        vec x = load_part(q + d, part);
+        for (int n = 0; n < keys; n++) sum[n] = vec_fma(x, load_part(k + n * k_row + d, part), sum[n]);
+    }
+    for (int n = 0; n < keys; n++) scores[n] = block->scale * vec_sum(sum[n]);
+}
+
+static vec modified(const forward_block *block, vec score, const float *modification, int part)
 {
     if (block->softcap > 0) {
         vec cap = vec_set1(block->softcap);
         score = vec_mul(cap, vec_tanh(vec_div(score, cap)));
     }
     if (!modification) return score;
-    vec change = vec_load_n(modification, n), masked = vec_set1(-INFINITY);
+    vec change = vec_load_n(modification, part), masked = vec_set1(-INFINITY);
     return vec_select(vec_equal(change, masked), masked, vec_add(score, change));
 }
 
-/* The scores of one query, in place from dot products; returns the largest with `largest`. */
-static float score(const forward_block *block, const forward_chunk *chunk, int64_t m, float *scores, float largest)
+/* The scores of one query; returns the largest of them and `largest`. */
+static float score(const forward_block *block, const forward_chunk *chunk, int64_t m, const float *modification,
+                   float *scores, float largest)
 {
-    const float *q = block->q + m * block->q_row;
-    for (int64_t n = 0; n < chunk->keys; n++) scores[n] = block->scale * dot(q, chunk->k + n * chunk->k_row, block->D);
+    const float *q = block->q + m * block->q_row, *k = chunk->k;
+    int64_t n = 0, whole = chunk->keys - chunk->keys % KEYS_AT_ONCE;
+    for (; n < whole; n += KEYS_AT_ONCE, k += KEYS_AT_ONCE * chunk->k_row)
+        multiply_keys(KEYS_AT_ONCE, block, q, k, chunk->k_row, scores + n);
+    for (; n < chunk->keys; n++, k += chunk->k_row) multiply_keys(1, block, q, k, chunk->k_row, scores + n);
     vec most = vec_set1(largest);
-    for (int64_t n = 0; n < chunk->keys; n += SIMD_LANES) {
-        int rest = (int)(chunk->keys - n);
-        const float *modification = chunk->modification ? chunk->modification + m * FORWARD_CHUNK + n : NULL;
-        vec s = modified(block, vec_load_n(scores + n, rest), modification, rest);
-        vec_store_n(scores + n, s, rest);
-        most = vec_max(vec_select(mask_first(rest), s, most), most);
+    for (n = 0; n < chunk->keys; n += SIMD_LANES) {
+        int part = part_at(chunk->keys, n);
+        vec s = modified(block, load_part(scores + n, part), modification ? modification + n : NULL, part);
+        vec_store_n(scores + n, s, part);
+        most = vec_max(vec_select(mask_first(part), s, most), most);
     }
     return vec_largest(most);
 }
@@ -81,35 +96,73 @@ static float weigh(float *scores, int64_t keys, float largest)
 {
     vec sum = vec_zero(), base = vec_set1(largest == -INFINITY ? 0 : largest);
     for (int64_t n = 0; n < keys; n += SIMD_LANES) {
-        int rest = (int)(keys - n);
-        vec p = vec_exp(vec_sub(vec_load_n(scores + n, rest), base));
-        vec_store_n(scores + n, p, rest);
-        sum = vec_add(sum, vec_select(mask_first(rest), p, vec_zero()));
+        int part = part_at(keys, n);
+        vec p = vec_exp(vec_sub(load_part(scores + n, part), base));
+        vec_store_n(scores + n, p, part);
+        sum = vec_add(sum, vec_select(mask_first(part), p, vec_zero()));
     }
     return vec_sum(sum);
+}
+
+/* sum[v] += the weight of key n * its value's columns from c on, unless it is masked: then its value may be NaN. */
+INLINE void add_value(const int vectors, const forward_block *block, const forward_chunk *chunk, const float *p,
+                      const float *modification, int64_t n, int64_t c, vec *sum)
+{
+    if (n >= chunk->keys || (modification && modification[n] == -INFINITY)) return;
+    const float *value = chunk->v + n * chunk->v_row + c;
+    vec weight = vec_set1(p[n]);
+    for (int v = 0; v < vectors; v++)
+        sum[v] = vec_fma(weight, load_part(value + v * SIMD_LANES, part_at(block->DV - c, v * SIMD_LANES)), sum[v]);
+}
+
+/* Columns c .. of O: shrunk, then the weighted values added, even and odd keys in chains of their own. */
+INLINE void add_values(const int vectors, const forward_block *block, const forward_chunk *chunk, const float *p,
+                       const float *modification, float shrink, int64_t c, float *o)
+{
+    vec even[VECTORS_AT_ONCE], odd[VECTORS_AT_ONCE];
+    for (int v = 0; v < vectors; v++) {
+        vec before = load_part(o + c + v * SIMD_LANES, part_at(block->DV - c, v * SIMD_LANES));
+        even[v] = vec_mul(before, vec_set1(shrink));
+        odd[v] = vec_zero();
+    }
+    for (int64_t n = 0; n < chunk->keys; n += 2) {
+        add_value(vectors, block, chunk, p, modification, n, c, even);
+        add_value(vectors, block, chunk, p, modification, n + 1, c, odd);
+    }
+    for (int v = 0; v < vectors; v++)
+        vec_store_n(o + c + v * SIMD_LANES, vec_add(even[v], odd[v]), part_at(block->DV - c, v * SIMD_LANES));
+}
+
+static float first_lane(vec x)
+{
+    float lanes[SIMD_LANES];
+    vec_store(lanes, x);
+    return lanes[0];
+}
+
+/* The chunk for query m. */
+static void step_query(const forward_block *block, const forward_chunk *chunk, const rows *r, int64_t m)
+{
+    float *p = r->scores + m * FORWARD_CHUNK, *o = r->o + m * block->DV, before = r->largest[m];
+    const float *modification = chunk->modification ? chunk->modification + m * FORWARD_CHUNK : NULL;
+    float largest = score(block, chunk, m, modification, p, before), sum = weigh(p, chunk->keys, largest);
+    bool same = largest == before || before == -INFINITY;
+    float shrink = same ? 1 : first_lane(vec_exp(vec_set1(before - largest)));
+    r->largest[m] = largest;
+    r->sum[m] = r->sum[m] * shrink + sum;
+    for (int64_t n = 0; chunk->dropout && n < chunk->keys; n++) p[n] *= chunk->dropout[m * FORWARD_CHUNK + n];
+    int64_t c = 0;
+    for (; c + 4 * SIMD_LANES <= block->DV; c += 4 * SIMD_LANES)
+        add_values(4, block, chunk, p, modification, shrink, c, o);
+    for (; c + 2 * SIMD_LANES <= block->DV; c += 2 * SIMD_LANES)
+        add_values(2, block, chunk, p, modification, shrink, c, o);
+    for (; c < block->DV; c += SIMD_LANES) add_values(1, block, chunk, p, modification, shrink, c, o);
 }
 
 void SIMD_NAMED(forward_rows_step)(const forward_block *block, const forward_chunk *chunk)
 {
     rows r = rows_of(block);
-    for (int64_t m = 0; m < block->queries; m++) {
-        float *p = r.scores + m * FORWARD_CHUNK, *o = r.o + m * block->DV, before = r.largest[m];
-        float largest = score(block, chunk, m, p, before);
-        float sum = weigh(p, chunk->keys, largest);
-        if (largest != before && before != -INFINITY) {
-            float shrink = expf(before - largest);
-            r.sum[m] *= shrink;
-            for (int64_t c = 0; c < block->DV; c++) o[c] *= shrink;
-        }
-        r.largest[m] = largest;
-        r.sum[m] += sum;
-        const float *modification = chunk->modification ? chunk->modification + m * FORWARD_CHUNK : NULL;
-        const float *dropout = chunk->dropout ? chunk->dropout + m * FORWARD_CHUNK : NULL;
-        for (int64_t n = 0; n < chunk->keys; n++) {
-            if (modification && modification[n] == -INFINITY) continue; /* its value may be NaN */
-            accumulate(o, dropout ? p[n] * dropout[n] : p[n], chunk->v + n * chunk->v_row, block->DV);
-        }
-    }
+    for (int64_t m = 0; m < block->queries; m++) step_query(block, chunk, &r, m);
 }
 
 void SIMD_NAMED(forward_rows_finish)(const forward_block *block)
@@ -117,8 +170,11 @@ void SIMD_NAMED(forward_rows_finish)(const forward_block *block)
     rows r = rows_of(block);
     for (int64_t m = 0; m < block->queries; m++) {
         float *out = block->o + m * block->o_row;
-        float factor = r.sum[m] == 0 ? 0 : 1 / r.sum[m];
-        for (int64_t c = 0; c < block->DV; c++) out[c] = r.o[m * block->DV + c] * factor;
-        if (block->lse) block->lse[m * block->lse_row] = r.largest[m] + logf(r.sum[m]);
+        vec factor = vec_set1(r.sum[m] == 0 ? 0 : 1 / r.sum[m]);
+        for (int64_t c = 0; c < block->DV; c += SIMD_LANES) {
+            int part = part_at(block->DV, c);
+            vec_store_n(out + c, vec_mul(load_part(r.o + m * block->DV + c, part), factor), part);
+        }
+        if (block->lse) block->lse[m * block->lse_row] = r.largest[m] + first_lane(vec_log(vec_set1(r.sum[m])));
     }
 }
