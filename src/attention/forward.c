@@ -157,8 +157,6 @@ attn_status attn_forward(const attn_desc *desc, void *workspace, size_t workspac
     if (!status && d.lse.data) status = descriptor_check_output("lse", &d.lse, d.B, d.H, d.T, 1);
     if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
     if (status || !bytes) return status;
-    if (d.dropout > 0)
-        return status_fail(ATTN_ERROR_UNSUPPORTED, "dropout = %g, expected 0 in this version", d.dropout);
     plan.workspace = workspace;
     parallel_run(&d.parallel, plan.tasks, forward_task, &plan);
     return ATTN_OK;
