@@ -1,0 +1,194 @@
+/* Each instruction set's backward kernels against the scalar twin: the same random tile to both, of odd sizes and
+ * strides, guards around every row that is written. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_COLUMNS 150
+#define GAP 7 /* floats between rows, guarded */
+#define GUARD_WORD 0x7fc0deadu
+
+enum { Q, GRAD_O, O, LSE, K, V, INPUTS };
+enum { GRAD_Q, GRAD_K, GRAD_V, OUTPUTS };
+
+typedef struct inputs {
+    uint64_t seed;
+    float *data[INPUTS];
+    float *modification, *dropout;
+    backward_tile tile; /* sizes, options and inputs; no scratch, no outputs */
+} inputs;
+
+typedef struct results {
+    float *scratch, *out[OUTPUTS];
+    backward_tile tile;
+} results;
+
+static float *floats(size_t count)
+{
+    return aligned_alloc(64, (count * sizeof(float) + 127) / 64 * 64);
+}
+
+static float uniform(uint64_t seed, uint64_t n, float low, float high)
+{
+    return low + (high - low) * random_unit(random_philox(seed, n, 0).word[0]);
+}
+
+static int64_t whole(uint64_t seed, uint64_t n, int64_t low, int64_t high)
+{
+    return low + random_philox(seed, n, 1).word[0] % (high - low + 1);
+}
+
+static float *random_rows(uint64_t seed, int64_t rows, int64_t columns)
+{
+    size_t count = (size_t)(rows * (columns + GAP));
+    float *data = floats(count);
+    for (size_t n = 0; n < count; n++) data[n] = uniform(seed, n, -1, 1);
+    return data;
+}
+
+static inputs make_inputs(uint64_t seed)
+{
+    inputs x = {.seed = seed};
+    backward_tile *t = &x.tile;
+    t->queries = whole(seed, 0, 1, BACKWARD_QUERIES), t->keys = whole(seed, 1, 1, BACKWARD_KEYS);
+    t->D = whole(seed, 2, 0, MOST_COLUMNS), t->DV = whole(seed, 3, 0, MOST_COLUMNS);
+    t->scale = 0.3f, t->grad_scale = 0.3f, t->cap_slope = seed % 2;
+    t->softcap = whole(seed, 4, 0, 2) ? 0 : 2;
+    const int64_t sizes[INPUTS][2] = {{t->queries, t->D}, {t->queries, t->DV}, {t->queries, t->DV},
+                                      {t->queries, 1},    {t->keys, t->D},     {t->keys, t->DV}};
+    for (int n = 0; n < INPUTS; n++)
+        x.data[n] = random_rows(random_derive(seed, (uint64_t)n), sizes[n][0], sizes[n][1]);
+    t->q = x.data[Q], t->q_row = t->D + GAP;
+    t->grad_o = x.data[GRAD_O], t->grad_o_row = t->DV + GAP;
+    t->o = x.data[O], t->o_row = t->DV + GAP;
+    t->lse = x.data[LSE], t->lse_row = 1 + GAP;
+    t->k = x.data[K], t->k_row = t->D + GAP;
+    t->v = x.data[V], t->v_row = t->DV + GAP;
+    for (int64_t m = 0; m < t->queries; m++) x.data[LSE][m * (1 + GAP)] += 4; /* weights of some hundredths */
+    if (seed % 5 == 1) x.data[LSE][0] = -INFINITY;
+    size_t pairs = BACKWARD_QUERIES * BACKWARD_KEYS;
+    x.modification = floats(pairs), x.dropout = floats(pairs);
+    for (size_t n = 0; n < pairs; n++) {
+        x.modification[n] = whole(seed, 1000 + n, 0, 3) ? uniform(seed, 9000 + n, -1, 1) : -INFINITY;
+        x.dropout[n] = whole(seed, 20000 + n, 0, 3) ? 1.25f : 0;
+    }
+    t->modification = whole(seed, 5, 0, 1) ? x.modification : NULL;
+    t->dropout = whole(seed, 6, 0, 1) ? x.dropout : NULL;
+    return x;
+}
+
+static void destroy_inputs(inputs *x)
+{
+    for (int n = 0; n < INPUTS; n++) free(x->data[n]);
+    free(x->modification);
+    free(x->dropout);
+}
+
+/* Rows of `columns` starting at 0.5, all between and around them guarded. */
+static float *guarded(int64_t rows, int64_t columns)
+{
+    size_t count = (size_t)(rows * (columns + GAP) + GAP);
+    float *data = floats(count);
+    const uint32_t word = GUARD_WORD;
+    for (size_t n = 0; n < count; n++) memcpy(&data[n], &word, sizeof word);
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++) data[GAP + r * (columns + GAP) + c] = 0.5f;
+    return data;
+}
+
+static results run(const inputs *x, const backward_kernels *kernels)
+{
+    results y = {.tile = x->tile};
+    backward_tile *t = &y.tile;
+    size_t tile = BACKWARD_QUERIES * BACKWARD_KEYS;
+    y.scratch = floats((size_t)(t->D + t->DV) * BACKWARD_QUERIES + 2 * BACKWARD_QUERIES + 2 * tile);
+    t->minus_lse = y.scratch, t->offset = t->minus_lse + BACKWARD_QUERIES;
+    t->p_t = t->offset + BACKWARD_QUERIES, t->ds_t = t->p_t + tile;
+    t->q_t = t->ds_t + tile, t->grad_o_t = t->q_t + t->D * BACKWARD_QUERIES;
+    y.out[GRAD_Q] = guarded(t->queries, t->D);
+    y.out[GRAD_K] = guarded(t->keys, t->D);
+    y.out[GRAD_V] = guarded(t->keys, t->DV);
+    t->grad_q = y.out[GRAD_Q] + GAP, t->grad_k = y.out[GRAD_K] + GAP, t->grad_v = y.out[GRAD_V] + GAP;
+    t->grad_q_row = t->grad_k_row = t->D + GAP, t->grad_v_row = t->DV + GAP;
+    kernels->begin(t);
+    kernels->scores(t);
+    kernels->products(t);
+    return y;
+}
+
+static void destroy_results(results *y)
+{
+    for (int n = 0; n < OUTPUTS; n++) free(y->out[n]);
+    free(y->scratch);
+}
+
+static void check_rows(const inputs *x, const char *name, const float *got, const float *want, int64_t rows,
+                       int64_t columns)
+{
+    for (int64_t n = 0; n < GAP + rows * (columns + GAP); n++) {
+        bool inside = n >= GAP && (n - GAP) % (columns + GAP) < columns;
+        if (!inside && memcmp(&got[n], &want[n], sizeof *got))
+            fail_msg("seed %llu: %s was written outside its rows at %lld", (unsigned long long)x->seed, name,
+                     (long long)n);
+        if (inside && !(fabsf(got[n] - want[n]) <= 1e-4f))
+            fail_msg("seed %llu: %s[%lld] is %.8g, the twin's %.8g", (unsigned long long)x->seed, name, (long long)n,
+                     (double)got[n], (double)want[n]);
+    }
+}
+
+static void every_set_agrees_with_its_twin(void **state)
+{
+    (void)state;
+    kernel_table scalar, wide;
+    kernels_fill(&scalar, CPU_SCALAR);
+    for (int level = CPU_AVX2; level <= (int)cpu_detect()->found; level++) {
+        kernels_fill(&wide, (cpu_level)level);
+        for (uint64_t seed = 0; seed < 150; seed++) {
+            inputs x = make_inputs(seed);
+            results want = run(&x, &scalar.backward), got = run(&x, &wide.backward);
+            check_rows(&x, "grad_q", got.out[GRAD_Q], want.out[GRAD_Q], x.tile.queries, x.tile.D);
+            check_rows(&x, "grad_k", got.out[GRAD_K], want.out[GRAD_K], x.tile.keys, x.tile.D);
+            check_rows(&x, "grad_v", got.out[GRAD_V], want.out[GRAD_V], x.tile.keys, x.tile.DV);
+            destroy_results(&want);
+            destroy_results(&got);
+            destroy_inputs(&x);
+        }
+    }
+}
+
+static void finite_rows_are_told_from_others(void **state)
+{
+    (void)state;
+    const float bad[] = {NAN, INFINITY, -INFINITY};
+    for (int level = CPU_SCALAR; level <= (int)cpu_detect()->found; level++) {
+        kernel_table table;
+        kernels_fill(&table, (cpu_level)level);
+        for (int64_t columns = 1; columns < 40; columns++) {
+            float *rows = random_rows((uint64_t)columns, 3, columns);
+            assert_true(table.backward.rows_finite(rows, columns + GAP, 3, columns));
+            rows[columns] = NAN; /* in the gap */
+            assert_true(table.backward.rows_finite(rows, columns + GAP, 3, columns));
+            rows[2 * (columns + GAP) + columns - 1] = bad[columns % 3];
+            assert_false(table.backward.rows_finite(rows, columns + GAP, 3, columns));
+            free(rows);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_set_agrees_with_its_twin),
+        cmocka_unit_test(finite_rows_are_told_from_others),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
