@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "message.h"
 #include "suggestion.h"
 
 #include <stdio.h>
@@ -29,7 +30,9 @@ int command_unknown(const char *name)
 {
     suggestion nearest = suggestion_for(name, strlen(name));
     for (size_t i = 0; i < command_count; i++) suggestion_offer(&nearest, command_table[i].name);
-    fprintf(stderr, "attn: unknown command \"%s\"", name);
+    fputs("attn: unknown command \"", stderr);
+    message_print_text(stderr, name);
+    fputc('"', stderr);
     if (nearest.word) fprintf(stderr, "; did you mean \"%s\"?", nearest.word);
     fputs("\nTry \"attn --help\".\n", stderr);
     return 2;

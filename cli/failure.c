@@ -1,6 +1,7 @@
 #include "failure.h"
 
 #include "colour.h"
+#include "message.h"
 
 #include "attn/seq.h"
 
@@ -13,7 +14,7 @@ int failure(const char *command, const char *format, ...)
     va_start(args, format);
     fflush(stdout); /* so that on a terminal the answer so far stands before the message */
     fprintf(stderr, "%sattn %s:%s ", colour(stderr, COLOUR_ERROR), command, colour(stderr, COLOUR_PLAIN));
-    vfprintf(stderr, format, args);
+    message_print(stderr, format, args);
     fputc('\n', stderr);
     va_end(args);
     return 1;

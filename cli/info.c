@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "failure.h"
 #include "json.h"
+#include "message.h"
 #include "options.h"
 
 #include "attn/attn.h"
@@ -27,7 +28,8 @@ static void print_model(const char *directory)
     attn_seq_model *model;
     attn_seq_description d = {.struct_size = sizeof d};
     if (attn_seq_model_open(&model, directory) != ATTN_OK) {
-        printf("%s: %s\n", directory, attn_seq_error());
+        message_print_text(stdout, attn_seq_error());
+        putchar('\n');
         return;
     }
     if (attn_seq_model_describe(model, &d) == ATTN_OK)

@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include "message.h"
 #include "suggestion.h"
 
 #include <errno.h>
@@ -60,7 +61,7 @@ int options_refuse(const command_line *line, const char *format, ...)
     va_list args;
     va_start(args, format);
     fprintf(stderr, "attn %s: ", line->command);
-    vfprintf(stderr, format, args);
+    message_print(stderr, format, args);
     va_end(args);
     fprintf(stderr, "\nTry \"attn %s --help\".\n", line->command);
     return 2;

@@ -57,12 +57,23 @@ static void colours_only_where_wanted(void **state)
     assert_null(strchr(shell_output, '\033'));
 }
 
+static void a_terminal_obeys_nothing_in_a_message(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$ATTN run \"$(printf 'a\\033[31mb\\302\\233\\ncc')\" b c -o d"), 1);
+    shell_said("attn run: a?[31mb??cc: cannot read");
+    assert_int_equal(shell("$ATTN \"$(printf 'x\\033c')\""), 2);
+    shell_said("unknown command \"x?c\"");
+    assert_int_equal(shell("$ATTN run --\"$(printf 'x\\033c')\""), 2);
+    shell_said("unknown option \"--x?c\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_what_there_is),       cmocka_unit_test(every_command_has_help),
         cmocka_unit_test(suggests_what_was_meant),   cmocka_unit_test(a_full_disk_is_a_failure),
-        cmocka_unit_test(colours_only_where_wanted),
+        cmocka_unit_test(colours_only_where_wanted), cmocka_unit_test(a_terminal_obeys_nothing_in_a_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,7 @@ static void names_the_models(void **state)
     assert_int_equal(shell("mkdir -p info.tmp/broken && echo '{' >info.tmp/broken/config.json && "
                            "ATTN_MODELS=info.tmp $ATTN info; status=$?; rm -r info.tmp; exit $status"),
                      0);
-    shell_said("info.tmp/broken: ");
+    shell_said("info.tmp/broken/config.json: ");
 }
 
 int main(void)
