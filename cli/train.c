@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const format_names[] = {"fp32", "bf16", NULL};
+static const char *const number_names[] = {"fp32", "bf16", NULL};
 
 static volatile sig_atomic_t stop_signal;
 
@@ -37,7 +37,7 @@ static bool asked_to_stop(void *argument)
 
 typedef struct train_line {
     attn_seq_train_options o;
-    int format;
+    int format, compute;
     bool resume, force, json, quiet;
 } train_line;
 
@@ -59,7 +59,7 @@ static int parse(train_line *l, int argc, char **argv)
 {
     attn_seq_train_options *o = &l->o;
     attn_seq_train_options_init(o);
-    l->format = -1;
+    l->format = l->compute = -1;
     const int64_t many = INT64_C(1000000000000000);
     const option table[] = {
         option_string('m', "model", "DIR", &o->model, "where the model goes (required)"),
@@ -97,7 +97,9 @@ static int parse(train_line *l, int argc, char **argv)
         option_int(0, "seed", "N", &o->seed, 0, INT64_C(1) << 53, "of all random numbers (default 1)"),
         option_int(0, "threads", "N", &o->threads, 0, 1024,
                    "0: as many as there are processors for this process (default 0)"),
-        option_choice(0, "format", &l->format, format_names, "of the saved weights (default fp32)"),
+        option_choice(0, "compute", &l->compute, number_names,
+                      "type of the products; bf16 needs a CPU that has them (default fp32)"),
+        option_choice(0, "format", &l->format, number_names, "of the saved weights (default fp32)"),
         option_flag(0, "json", &l->json, "tell the progress as one JSON object a line, on standard output"),
         option_flag('q', "quiet", &l->quiet, "tell nothing but failures"),
     };
@@ -146,6 +148,7 @@ static int train_translate(int argc, char **argv)
     train_progress shown = {.style = l.quiet ? PROGRESS_NONE : l.json ? PROGRESS_JSON : PROGRESS_PEOPLE};
     l.o.start = l.resume ? ATTN_SEQ_TRAIN_RESUME : l.force ? ATTN_SEQ_TRAIN_REPLACE : ATTN_SEQ_TRAIN_NEW;
     l.o.format = l.format;
+    l.o.compute = l.compute;
     l.o.progress = train_progress_show;
     l.o.stop = asked_to_stop;
     l.o.argument = &shown;

@@ -94,6 +94,10 @@ typedef struct attn_seq_train_progress {
     bool best;                /* with VALIDATED: better than all before, and saved as the model */
 } attn_seq_train_progress;
 
+/* What the factors of the linear layers' products are rounded to; sums, weights, gradients, optimizer and everything
+ * else are fp32 either way. BF16 needs a CPU with AVX512_BF16 or AMX, and is about twice as fast there. Numbers pinned. */
+typedef enum attn_seq_compute { ATTN_SEQ_COMPUTE_FP32 = 0, ATTN_SEQ_COMPUTE_BF16 = 1 } attn_seq_compute;
+
 /* What to train on, what to train, and for how long. A number below zero (NaN for none of them) and a NULL mean "not
  * said": the default that stands here, or, on resuming, what the run was begun with. Those marked * cannot change on
  * resuming: saying another value then is an error. */
@@ -121,6 +125,7 @@ typedef struct attn_seq_train_options {
     int64_t warmup;         /* * steps until the peak, after which it falls as 1 / sqrt(step): 1000 */
     double cooldown;        /* * last fraction of the run, over which the rate falls to zero linearly: 0.3 */
     double clip;            /* * largest norm of the gradient, 0 for any: 1 */
+    int64_t compute;        /* * type of the products, an attn_seq_compute: fp32 */
     double average;         /* * decay of the moving average of the weights, which is what is saved: 0.999; 0: none */
 
     /* The first of these three limits that is reached ends the run; saying one, on resuming too, lifts the others. */
@@ -162,7 +167,8 @@ ATTN_API void attn_seq_train_options_init(attn_seq_train_options *options);
  * Thread safety: one run for each directory at a time.
  * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (a value out of range; a directory that holds a model, on a new start; a setting that
  * differs, or other training pairs, on resuming); ATTN_ERROR_FILE, ATTN_ERROR_FORMAT (the message names file and line, or
- * field); ATTN_ERROR_INTERRUPTED (options->stop asked; the checkpoint is on the disk); ATTN_ERROR_MEMORY. */
+ * field); ATTN_ERROR_UNSUPPORTED (compute that this CPU lacks); ATTN_ERROR_INTERRUPTED (options->stop asked; the checkpoint is
+ * on the disk); ATTN_ERROR_MEMORY. */
 ATTN_API attn_status attn_seq_train_translator(const attn_seq_train_options *options);
 
 /* ---- looking inside ---------------------------------------------------------------------------------------- */

@@ -88,17 +88,17 @@ static void place_first_rows(transformer_cache *c, int64_t rows_per_sequence)
     for (int64_t b = 0; b < c->batch; b++) c->slot_of_sequence[b] = b;
 }
 
-static attn_status project_memory(transformer_cache *c, int threads, const transformer_layer *layers,
-                                  const tensor *memory)
+static attn_status project_memory(transformer_cache *c, tape *t, const transformer_layer *layers, const tensor *memory)
 {
     const int64_t R = memory->shape[0], d = c->d;
     for (int64_t i = 0; i < c->layer_count; i++) {
         const attention_parameters *p = &layers[i].cross;
-        attn_status s = dense_multiply(threads, R, d, d, memory->value, false, p->k_weight->value, true,
-                                       p->k_bias ? p->k_bias->value : NULL, false, c->layers[i].cross_k);
+        attn_status s =
+            dense_multiply(tape_products(t), tape_threads(t), R, d, d, memory->value, false, p->k_weight->value, true,
+                           p->k_bias ? p->k_bias->value : NULL, false, c->layers[i].cross_k);
         if (s == ATTN_OK)
-            s = dense_multiply(threads, R, d, d, memory->value, false, p->v_weight->value, true,
-                               p->v_bias ? p->v_bias->value : NULL, false, c->layers[i].cross_v);
+            s = dense_multiply(tape_products(t), tape_threads(t), R, d, d, memory->value, false, p->v_weight->value,
+                               true, p->v_bias ? p->v_bias->value : NULL, false, c->layers[i].cross_v);
         if (s != ATTN_OK) return s;
     }
     return ATTN_OK;
@@ -153,7 +153,7 @@ attn_status transformer_cache_create(transformer_cache **out, tape *t, const tra
     c->batch = c->slots = batch;
     c->row_limit = row_limit;
     c->max_positions = max_positions;
-    s = allocate(c) ? project_memory(c, tape_threads(t), layers, memory)
+    s = allocate(c) ? project_memory(c, t, layers, memory)
                     : status_fail(ATTN_ERROR_MEMORY, "no memory for the keys of %lld sequences", (long long)batch);
     if (s != ATTN_OK) {
         transformer_cache_destroy(c);

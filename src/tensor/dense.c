@@ -1,6 +1,8 @@
 #include "tensor/dense.h"
 
+#include "base/parallel.h"
 #include "base/status.h"
+#include "tensor/row_kernels.h"
 
 #include <pthread.h>
 #include <stdint.h>
@@ -20,9 +22,9 @@
 typedef dnnl_memory_desc_t layout; /* an owned handle */
 typedef const_dnnl_memory_desc_t layout_view;
 
-static dnnl_status_t layout_create(layout *l, const dnnl_dims_t dims, const dnnl_dims_t strides)
+static dnnl_status_t layout_create(layout *l, dnnl_data_type_t type, const dnnl_dims_t dims, const dnnl_dims_t strides)
 {
-    return dnnl_memory_desc_create_with_strides(l, 2, dims, dnnl_f32, strides);
+    return dnnl_memory_desc_create_with_strides(l, 2, dims, type, strides);
 }
 
 static dnnl_status_t layout_copy(layout *l, layout_view from)
@@ -56,9 +58,9 @@ static dnnl_status_t describe_matmul(dnnl_primitive_desc_t *out, dnnl_engine_t e
 typedef dnnl_memory_desc_t layout; /* a plain struct */
 typedef const dnnl_memory_desc_t *layout_view;
 
-static dnnl_status_t layout_create(layout *l, const dnnl_dims_t dims, const dnnl_dims_t strides)
+static dnnl_status_t layout_create(layout *l, dnnl_data_type_t type, const dnnl_dims_t dims, const dnnl_dims_t strides)
 {
-    return dnnl_memory_desc_init_by_strides(l, 2, dims, dnnl_f32, strides);
+    return dnnl_memory_desc_init_by_strides(l, 2, dims, type, strides);
 }
 
 static dnnl_status_t layout_copy(layout *l, layout_view from)
@@ -97,7 +99,7 @@ static dnnl_status_t describe_matmul(dnnl_primitive_desc_t *out, dnnl_engine_t e
 typedef struct product_key {
     int64_t M, N, K;
     int32_t threads;
-    uint8_t transpose_a, transpose_b, bias, accumulate;
+    uint8_t type, transpose_b, bias, accumulate;
 } product_key;
 
 enum { OPERAND_A, OPERAND_B, OPERAND_BIAS, OPERAND_C, OPERAND_SCRATCH, OPERANDS };
@@ -139,11 +141,11 @@ static void product_release(product *p)
 }
 
 /* A rows x columns operand, row-major, or stored transposed. */
-static dnnl_status_t describe_operand(layout *l, int64_t rows, int64_t columns, bool transposed)
+static dnnl_status_t describe_operand(layout *l, dnnl_data_type_t type, int64_t rows, int64_t columns, bool transposed)
 {
     const dnnl_dims_t dims = {rows, columns};
     const dnnl_dims_t strides = {transposed ? 1 : columns, transposed ? rows : 1};
-    return layout_create(l, dims, strides);
+    return layout_create(l, type, dims, strides);
 }
 
 static dnnl_status_t create_attributes(dnnl_primitive_attr_t *out, bool accumulate)
@@ -164,10 +166,11 @@ static dnnl_status_t create_attributes(dnnl_primitive_attr_t *out, bool accumula
 static dnnl_status_t product_compile(product *p)
 {
     const product_key *k = &p->key;
-    dnnl_status_t s = describe_operand(&p->layouts[OPERAND_A], k->M, k->K, k->transpose_a);
-    if (s == dnnl_success) s = describe_operand(&p->layouts[OPERAND_B], k->K, k->N, k->transpose_b);
-    if (s == dnnl_success) s = describe_operand(&p->layouts[OPERAND_BIAS], 1, k->N, false);
-    if (s == dnnl_success) s = describe_operand(&p->layouts[OPERAND_C], k->M, k->N, false);
+    const dnnl_data_type_t type = k->type == DENSE_BF16 ? dnnl_bf16 : dnnl_f32;
+    dnnl_status_t s = describe_operand(&p->layouts[OPERAND_A], type, k->M, k->K, false);
+    if (s == dnnl_success) s = describe_operand(&p->layouts[OPERAND_B], type, k->K, k->N, k->transpose_b);
+    if (s == dnnl_success) s = describe_operand(&p->layouts[OPERAND_BIAS], dnnl_f32, 1, k->N, false);
+    if (s == dnnl_success) s = describe_operand(&p->layouts[OPERAND_C], dnnl_f32, k->M, k->N, false);
     if (s != dnnl_success) return s;
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t description = NULL;
@@ -188,8 +191,8 @@ static dnnl_status_t product_compile(product *p)
 static uint64_t key_hash(const product_key *k)
 {
     const uint64_t words[4] = {(uint64_t)k->M, (uint64_t)k->N, (uint64_t)k->K,
-                               (uint64_t)k->threads << 4 | (uint64_t)k->transpose_a << 3 |
-                                   (uint64_t)k->transpose_b << 2 | (uint64_t)k->bias << 1 | k->accumulate};
+                               (uint64_t)k->threads << 4 | (uint64_t)k->type << 3 | (uint64_t)k->transpose_b << 2 |
+                                   (uint64_t)k->bias << 1 | k->accumulate};
     uint64_t h = 0xCBF29CE484222325u; /* FNV-1a's offset and prime, over words */
     for (int i = 0; i < 4; i++) h = (h ^ words[i]) * 0x100000001B3u;
     return h ^ h >> 32;
@@ -236,9 +239,12 @@ static dnnl_status_t product_acquire(product **out, const product_key *key)
 
 /* ---- running it ------------------------------------------------------------------------------------------------- */
 
+/* What a thread keeps between products: oneDNN's own scratchpad, and the factors as the product wants them. */
+enum { SCRATCH_PRODUCT, SCRATCH_A, SCRATCH_B, SCRATCHES };
+
 typedef struct scratch {
-    size_t bytes;
-    void *memory;
+    size_t bytes[SCRATCHES];
+    void *memory[SCRATCHES];
 } scratch;
 
 static pthread_key_t scratch_key;
@@ -247,7 +253,7 @@ static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
 static void scratch_destroy(void *argument)
 {
     scratch *s = argument;
-    free(s->memory);
+    for (int i = 0; i < SCRATCHES; i++) free(s->memory[i]);
     free(s);
 }
 
@@ -256,8 +262,8 @@ static void scratch_make_key(void)
     (void)pthread_key_create(&scratch_key, scratch_destroy);
 }
 
-/* This thread's scratch memory, at least `bytes`; NULL when the system gives none. */
-static void *scratch_take(size_t bytes)
+/* One of this thread's scratches, at least `bytes`; NULL when the system gives none. */
+static void *scratch_take(int which, size_t bytes)
 {
     pthread_once(&scratch_once, scratch_make_key);
     scratch *s = pthread_getspecific(scratch_key);
@@ -268,21 +274,75 @@ static void *scratch_take(size_t bytes)
             return NULL;
         }
     }
-    if (s->bytes >= bytes && s->memory) return s->memory;
-    free(s->memory);
-    s->bytes = (bytes + 4095) / 4096 * 4096;
-    s->memory = aligned_alloc(4096, s->bytes ? s->bytes : 4096);
-    if (!s->memory) s->bytes = 0;
-    return s->memory;
+    if (s->bytes[which] >= bytes && s->memory[which]) return s->memory[which];
+    free(s->memory[which]);
+    s->bytes[which] = bytes ? (bytes + 4095) / 4096 * 4096 : 4096;
+    s->memory[which] = aligned_alloc(4096, s->bytes[which]);
+    if (!s->memory[which]) s->bytes[which] = 0;
+    return s->memory[which];
 }
 
-static dnnl_status_t product_run(const product *p, const float *a, const float *b, const float *bias, float *c)
+/* ---- the factors --------------------------------------------------------------------------------------------------
+ */
+
+/* A copy of a factor, (rows, columns) as stored: narrowed, transposed, or both. */
+typedef struct factor_copy {
+    dense_type type;
+    bool transpose;
+    int64_t rows, columns;
+    const float *from;
+    void *to;
+} factor_copy;
+
+#define NARROW_RUN 16384
+
+static void narrow_run(void *argument, int64_t task, int worker)
+{
+    (void)worker;
+    const factor_copy *f = argument;
+    const int64_t at = task * NARROW_RUN, left = f->rows * f->columns - at;
+    row_kernels_get()->narrow(left < NARROW_RUN ? left : NARROW_RUN, f->from + at, (uint16_t *)f->to + at);
+}
+
+/* A band of TRANSPOSE_TILE columns becomes as many rows. */
+static void transpose_band(void *argument, int64_t task, int worker)
+{
+    (void)worker;
+    const factor_copy *f = argument;
+    const int64_t c = task * TRANSPOSE_TILE, width = f->columns - c < TRANSPOSE_TILE ? f->columns - c : TRANSPOSE_TILE;
+    for (int64_t r = 0; r < f->rows; r += TRANSPOSE_TILE) {
+        const int64_t height = f->rows - r < TRANSPOSE_TILE ? f->rows - r : TRANSPOSE_TILE;
+        const float *from = f->from + r * f->columns + c;
+        const int64_t at = c * f->rows + r;
+        if (f->type == DENSE_BF16)
+            row_kernels_get()->narrow_transpose(height, width, from, f->columns, (uint16_t *)f->to + at, f->rows);
+        else
+            row_kernels_get()->transpose(height, width, from, f->columns, (float *)f->to + at, f->rows);
+    }
+}
+
+/* The factor as the product wants it: itself, or a copy in scratch; NULL when the system gives no memory. */
+static const void *factor_prepare(int which, int threads, factor_copy f)
+{
+    if (f.type == DENSE_FP32 && !f.transpose) return f.from;
+    f.to =
+        scratch_take(which, (size_t)(f.rows * f.columns) * (f.type == DENSE_BF16 ? sizeof(uint16_t) : sizeof(float)));
+    if (!f.to) return NULL;
+    if (f.transpose)
+        parallel_for(threads, (f.columns + TRANSPOSE_TILE - 1) / TRANSPOSE_TILE, transpose_band, &f);
+    else
+        parallel_for(threads, (f.rows * f.columns + NARROW_RUN - 1) / NARROW_RUN, narrow_run, &f);
+    return f.to;
+}
+
+static dnnl_status_t product_run(const product *p, const void *a, const void *b, const float *bias, float *c)
 {
     static const int names[OPERANDS] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST,
                                         DNNL_ARG_SCRATCHPAD};
     /* oneDNN reads its inputs through the same untyped handle that it writes its outputs through. */
     void *handles[OPERANDS] = {(void *)(uintptr_t)a, (void *)(uintptr_t)b, (void *)(uintptr_t)bias, c, NULL};
-    if (p->scratch_bytes && !(handles[OPERAND_SCRATCH] = scratch_take(p->scratch_bytes))) return dnnl_out_of_memory;
+    if (p->scratch_bytes && !(handles[OPERAND_SCRATCH] = scratch_take(SCRATCH_PRODUCT, p->scratch_bytes)))
+        return dnnl_out_of_memory;
     dnnl_exec_arg_t arguments[OPERANDS];
     int count = 0;
     dnnl_stream_t stream = NULL;
@@ -300,8 +360,7 @@ static dnnl_status_t product_run(const product *p, const float *a, const float *
     return s;
 }
 
-static dnnl_status_t acquire_and_run(const product_key *key, const float *a, const float *b, const float *bias,
-                                     float *c)
+static dnnl_status_t acquire_and_run(const product_key *key, const void *a, const void *b, const float *bias, float *c)
 {
     product *p = NULL;
     pthread_mutex_lock(&cache.lock);
@@ -320,21 +379,37 @@ static void empty_product(int64_t M, int64_t N, const float *bias, bool accumula
         for (int64_t j = 0; j < N; j++) c[i * N + j] = (accumulate ? c[i * N + j] : 0) + (bias ? bias[j] : 0);
 }
 
-attn_status dense_multiply(int threads, int64_t M, int64_t N, int64_t K, const float *a, bool transpose_a,
-                           const float *b, bool transpose_b, const float *bias, bool accumulate, float *c)
+attn_status dense_supports(dense_type type)
+{
+    if (type == DENSE_FP32) return ATTN_OK;
+    const dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
+    const bool has = isa == dnnl_cpu_isa_avx512_core_bf16 || isa == dnnl_cpu_isa_avx512_core_amx;
+    if (has && strcmp(attn_cpu_used(), "avx512") == 0) return ATTN_OK;
+    return status_fail(ATTN_ERROR_UNSUPPORTED, "no bf16 products on this CPU, expected AVX512_BF16 or AMX");
+}
+
+attn_status dense_multiply(dense_type type, int threads, int64_t M, int64_t N, int64_t K, const float *a,
+                           bool transpose_a, const float *b, bool transpose_b, const float *bias, bool accumulate,
+                           float *c)
 {
     if (M == 0 || N == 0) return ATTN_OK;
     if (K == 0) {
         empty_product(M, N, bias, accumulate, c);
         return ATTN_OK;
     }
+    /* oneDNN is two to four times slower on a transposed first factor than on a copy of it in rows. */
+    const factor_copy copy_a = {type, transpose_a, transpose_a ? K : M, transpose_a ? M : K, a, NULL};
+    const factor_copy copy_b = {type, false, transpose_b ? N : K, transpose_b ? K : N, b, NULL};
+    const void *rows_a = factor_prepare(SCRATCH_A, threads, copy_a);
+    const void *rows_b = factor_prepare(SCRATCH_B, threads, copy_b);
+    if (!rows_a || !rows_b) return status_fail(ATTN_ERROR_MEMORY, "no memory for the factors of a product");
     product_key key;
     memset(&key, 0, sizeof key); /* keys are compared by their bytes */
     key.M = M;
     key.N = N;
     key.K = K;
     key.threads = threads;
-    key.transpose_a = transpose_a;
+    key.type = (uint8_t)type;
     key.transpose_b = transpose_b;
     key.bias = bias != NULL;
     key.accumulate = accumulate;
@@ -343,7 +418,7 @@ attn_status dense_multiply(int threads, int64_t M, int64_t N, int64_t K, const f
     int before = omp_get_max_threads();
     if (before != threads) omp_set_num_threads(threads);
 #endif
-    dnnl_status_t s = acquire_and_run(&key, a, b, bias, c);
+    dnnl_status_t s = acquire_and_run(&key, rows_a, rows_b, bias, c);
 #ifdef _OPENMP
     if (before != threads) omp_set_num_threads(before);
 #endif

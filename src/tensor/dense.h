@@ -5,10 +5,18 @@
 
 #include "attn/attn.h"
 
+/* What the factors of a product are rounded to before they meet; sums and results are fp32 in both. */
+typedef enum dense_type { DENSE_FP32, DENSE_BF16 } dense_type;
+
+/* UNSUPPORTED where the CPU (or ATTN_CPU's cap on it) has no instructions for products of this type: they would be
+ * slower than fp32. */
+attn_status dense_supports(dense_type type);
+
 /* c (M, N) = a (M, K) op b, plus c itself if accumulate:  op b is b (K, N), or b^T with b (N, K) if transpose_b;
  * a is (K, M) if transpose_a. bias (N) is added to every row if not NULL. */
-attn_status dense_multiply(int threads, int64_t M, int64_t N, int64_t K, const float *a, bool transpose_a,
-                           const float *b, bool transpose_b, const float *bias, bool accumulate, float *c);
+attn_status dense_multiply(dense_type type, int threads, int64_t M, int64_t N, int64_t K, const float *a,
+                           bool transpose_a, const float *b, bool transpose_b, const float *bias, bool accumulate,
+                           float *c);
 
 /* "oneDNN 2.6.3": the version that runs, cut to `size` bytes with its NUL. */
 void dense_library(char *text, size_t size);

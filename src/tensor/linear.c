@@ -76,10 +76,12 @@ static void linear_backward(tape *t, void *operation)
     }
     float *grad = tape_gradient(t, l->w, &add);
     if (grad)
-        tape_fail(t, dense_multiply(tape_threads(t), O, I, R, l->y->grad, true, l->x->value, false, NULL, add, grad));
+        tape_fail(t, dense_multiply(tape_products(t), tape_threads(t), O, I, R, l->y->grad, true, l->x->value, false,
+                                    NULL, add, grad));
     grad = tape_gradient(t, l->x, &add);
     if (grad)
-        tape_fail(t, dense_multiply(tape_threads(t), R, I, O, l->y->grad, false, l->w->value, false, NULL, add, grad));
+        tape_fail(t, dense_multiply(tape_products(t), tape_threads(t), R, I, O, l->y->grad, false, l->w->value, false,
+                                    NULL, add, grad));
 }
 
 /* Applies the activation; returns what its slope will need. */
@@ -112,8 +114,8 @@ tensor *tape_linear(tape *t, tensor *x, tensor *w, tensor *b, activation act)
     tensor *y = tape_result(t, x->rank, shape);
     if (!y) return tape_nothing(t);
     const int64_t R = tensor_rows(x), O = w->shape[0], I = w->shape[1];
-    tape_fail(t, dense_multiply(tape_threads(t), R, O, I, x->value, false, w->value, true, b ? b->value : NULL, false,
-                                y->value));
+    tape_fail(t, dense_multiply(tape_products(t), tape_threads(t), R, O, I, x->value, false, w->value, true,
+                                b ? b->value : NULL, false, y->value));
     linear_state l = {x, w, b, y, act, NULL, NULL};
     if (act != ACTIVATION_NONE && tape_status(t) == ATTN_OK) l.z = activate(t, act, y);
     linear_state *kept = tape_record(t, sizeof l, linear_backward);

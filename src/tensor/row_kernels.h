@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define TRANSPOSE_TILE 32 /* both tiles of a transposition stay in the first-level cache */
+
 typedef struct adam_terms {
     float rate, beta1, beta2, epsilon, decay; /* decay: rate * weight decay, taken from the value itself */
     float correction1, correction2;           /* 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
@@ -26,6 +28,13 @@ typedef struct row_kernels {
     void (*add_scaled)(int64_t n, float s, const float *x, float *y);
     /* z = x + y */
     void (*sum)(int64_t n, const float *x, const float *y, float *z);
+    /* y = x in bf16, rounded to nearest, ties to even; NaN stays NaN. */
+    void (*narrow)(int64_t n, const float *x, uint16_t *y);
+    /* y (columns, rows) with rows `stride` apart = the transpose of x (rows, columns), fp32 or narrowed to bf16; rows
+     * and columns at most TRANSPOSE_TILE. */
+    void (*transpose)(int64_t rows, int64_t columns, const float *x, int64_t x_stride, float *y, int64_t y_stride);
+    void (*narrow_transpose)(int64_t rows, int64_t columns, const float *x, int64_t x_stride, uint16_t *y,
+                             int64_t y_stride);
     /* The sum of x^2, in double. */
     double (*square_sum)(int64_t n, const float *x);
     /* sums[j] += the sum over `rows` of x[r * stride + j], j < columns, in the order of the rows */

@@ -1,5 +1,6 @@
 /* The body of the row kernels, included by one file per instruction set, which defines ROW_KERNELS_NAME (a string) and
  * ROW_KERNELS_TABLE (the table's identifier). See row_kernels.h for what each does. */
+#include "base/number_format.h"
 #include "base/random.h"
 #include "tensor/row_kernels.h"
 #include "tensor/vector.h"
@@ -24,6 +25,27 @@ static void add_scaled(int64_t n, float s, const float *x, float *y)
 static void sum(int64_t n, const float *x, const float *y, float *z)
 {
     for (int64_t i = 0; i < n; i++) z[i] = x[i] + y[i];
+}
+
+static void narrow(int64_t n, const float *x, uint16_t *y)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = bf16_of_float(x[i]);
+}
+
+static void transpose(int64_t rows, int64_t columns, const float *x, int64_t x_stride, float *y, int64_t y_stride)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++) y[c * y_stride + r] = x[r * x_stride + c];
+}
+
+static void narrow_transpose(int64_t rows, int64_t columns, const float *x, int64_t x_stride, uint16_t *y,
+                             int64_t y_stride)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        uint16_t row[TRANSPOSE_TILE];
+        narrow(columns, x + r * x_stride, row);
+        for (int64_t c = 0; c < columns; c++) y[c * y_stride + r] = row[c];
+    }
 }
 
 static double square_sum(int64_t n, const float *x)
@@ -333,6 +355,9 @@ const row_kernels ROW_KERNELS_TABLE = {
     .scale = scale,
     .add_scaled = add_scaled,
     .sum = sum,
+    .narrow = narrow,
+    .transpose = transpose,
+    .narrow_transpose = narrow_transpose,
     .square_sum = square_sum,
     .column_sums = column_sums,
     .dropout = dropout,

@@ -19,6 +19,7 @@ typedef struct record {
 struct tape {
     tape_mode mode;
     int threads;
+    dense_type products;
     arena *memory;
     record *last;
     uint64_t key, ordinal;
@@ -48,6 +49,18 @@ void tape_destroy(tape *t)
     if (!t) return;
     arena_destroy(t->memory);
     free(t);
+}
+
+attn_status tape_set_products(tape *t, dense_type type)
+{
+    attn_status s = dense_supports(type);
+    if (s == ATTN_OK) t->products = type;
+    return s;
+}
+
+dense_type tape_products(const tape *t)
+{
+    return t->products;
 }
 
 void tape_begin(tape *t, uint64_t key)

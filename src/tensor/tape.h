@@ -12,6 +12,7 @@
 
 #include "attn/attn.h"
 #include "base/arena.h"
+#include "tensor/dense.h"
 #include "tensor/tensor.h"
 
 typedef enum tape_mode { TAPE_INFER, TAPE_TRAIN } tape_mode;
@@ -21,6 +22,9 @@ typedef struct tape tape;
 /* threads: workers for every operation on this tape, 0 for parallel_default_threads(). */
 attn_status tape_create(tape **out, tape_mode mode, int threads);
 void tape_destroy(tape *t);
+
+/* The type of the products of the linear layers, DENSE_FP32 on a new tape. Everything else stays fp32. */
+attn_status tape_set_products(tape *t, dense_type type);
 
 /* Starts a new step: forgets all operations and gives their memory back. `key` seeds this step's dropout. */
 void tape_begin(tape *t, uint64_t key);
@@ -38,6 +42,7 @@ typedef void (*tape_backward_function)(tape *t, void *operation);
 
 tape_mode tape_get_mode(const tape *t);
 int tape_threads(const tape *t);
+dense_type tape_products(const tape *t);
 arena *tape_arena(tape *t);
 
 /* `count` elements of `size` bytes that live as long as the step, contents undefined. NULL once the tape has failed. */

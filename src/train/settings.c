@@ -28,6 +28,7 @@ const setting setting_table[] = {
     {AT(warmup), SETTING_INTEGER, true, false, 1000, 1, 1000000000},
     {AT(cooldown), SETTING_NUMBER, true, false, 0.3, 0, 1},
     {AT(clip), SETTING_NUMBER, true, false, 1, 0, 1e9},
+    {AT(compute), SETTING_INTEGER, true, false, ATTN_SEQ_COMPUTE_FP32, ATTN_SEQ_COMPUTE_FP32, ATTN_SEQ_COMPUTE_BF16},
     {AT(average), SETTING_NUMBER, true, false, 0.999, 0, 0.9999999},
     {AT(epochs), SETTING_INTEGER, false, true, 10, 0, 1000000},
     {AT(steps), SETTING_INTEGER, false, true, 0, 0, 1e15},

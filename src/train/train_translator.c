@@ -285,6 +285,7 @@ static attn_status prepare(training *r)
     s = train_state_create(&r->state, &config, key, r->o.average > 0);
     if (s == ATTN_OK && resume) s = checkpoint_restore(&r->checkpoint, &r->state, r->data.fingerprint);
     if (s == ATTN_OK) s = tape_create(&r->tape, TAPE_TRAIN, r->threads);
+    if (s == ATTN_OK) s = tape_set_products(r->tape, r->o.compute == ATTN_SEQ_COMPUTE_BF16 ? DENSE_BF16 : DENSE_FP32);
     if (s == ATTN_OK) s = plan_epoch(r, 0);
     r->clock.seconds = r->saved_at = r->state.seconds;
     return s;
