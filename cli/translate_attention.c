@@ -5,6 +5,7 @@
 #include "terminal.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,11 +57,11 @@ static void describe(const attention_picture *p, const attn_seq_attention *a, ch
     if (p->layer)
         snprintf(layer, sizeof layer, "layer %" PRId64, p->layer);
     else
-        snprintf(layer, sizeof layer, "mean of %" PRId64 " layers", a->layers);
+        snprintf(layer, sizeof layer, "mean of %" PRId64 " layer%s", a->layers, a->layers == 1 ? "" : "s");
     if (p->head)
         snprintf(head, sizeof head, "head %" PRId64, p->head);
     else
-        snprintf(head, sizeof head, "mean of %" PRId64 " heads", a->heads);
+        snprintf(head, sizeof head, "mean of %" PRId64 " head%s", a->heads, a->heads == 1 ? "" : "s");
     snprintf(title, size, "%s: %s, %s", kinds[a->kind], layer, head);
 }
 
@@ -80,6 +81,16 @@ static int draw(const attention_picture *p, const attn_seq_heat_map *map, int64_
     attn_status status = attn_seq_heat_map_write_png(map, numbered ? numbered : p->path);
     free(numbered);
     return status ? failure_of_library("translate") : 0;
+}
+
+/* The scale's end: the largest weight, rounded up to tenths, so that a mean of many heads is not all dark. */
+static float scale_end(const float *weights, int64_t count)
+{
+    float most = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (weights[i] > most) most = weights[i];
+    float end = ceilf(most * 10) / 10;
+    return end < 0.1f ? 0.1f : end > 1 ? 1 : end;
 }
 
 int attention_picture_add(attention_picture *p, const char *source, const attn_seq_hypothesis *h, int64_t id)
@@ -106,8 +117,14 @@ int attention_picture_add(attention_picture *p, const char *source, const attn_s
     map.title = title;
     map.row_axis = a->kind == ATTN_SEQ_ATTENTION_ENCODER ? "source" : "translation";
     map.column_axis = a->kind == ATTN_SEQ_ATTENTION_DECODER ? "translation so far" : "source";
-    int status = attn_seq_attention_mean(a, p->layer - 1, p->head - 1, mean) ? failure_of_library("translate")
-                                                                             : draw(p, &map, id);
+    int status = 0;
+    if (attn_seq_attention_mean(a, p->layer - 1, p->head - 1, mean)) {
+        status = failure_of_library("translate");
+    } else {
+        bool percentages = !strcmp(p->path, "-") && terminal_colours(stdout) == ATTN_SEQ_COLOURS_NONE;
+        map.high = percentages ? 1 : scale_end(mean, a->rows * a->columns);
+        status = draw(p, &map, id);
+    }
     free(mean);
     return status;
 }
