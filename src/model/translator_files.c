@@ -126,6 +126,7 @@ static attn_status fill_from(translator *m, weight_source *s, bool trainable)
     if (status == ATTN_OK) status = translator_allocate(m, trainable);
     if (status == ATTN_OK) status = read_weights(m, s);
     if (status == ATTN_OK) status = read_positions(m, s);
+    if (status == ATTN_OK && !trainable) status = translator_pack(m);
     free(s->weights);
     return status;
 }

@@ -13,4 +13,7 @@ attn_status translator_allocate(translator *m, bool trainable);
 /* Computed positions for encoder and decoder. */
 attn_status translator_compute_positions(translator *m);
 
+/* The weights of all products in the form that is fast, for a translator that is not trained. */
+attn_status translator_pack(translator *m);
+
 #endif

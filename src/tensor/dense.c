@@ -1,97 +1,15 @@
 #include "tensor/dense.h"
 
-#include "base/parallel.h"
 #include "base/status.h"
-#include "tensor/row_kernels.h"
+#include "tensor/dense_seam.h"
+#include "tensor/factors.h"
 
 #include <pthread.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <dnnl.h>
 #ifdef _OPENMP
 #include <omp.h>
-#endif
-
-/* ---- the seam: all that differs between oneDNN 2.x and 3.x ------------------------------------------------------ */
-
-#if DNNL_VERSION_MAJOR >= 3
-
-typedef dnnl_memory_desc_t layout; /* an owned handle */
-typedef const_dnnl_memory_desc_t layout_view;
-
-static dnnl_status_t layout_create(layout *l, dnnl_data_type_t type, const dnnl_dims_t dims, const dnnl_dims_t strides)
-{
-    return dnnl_memory_desc_create_with_strides(l, 2, dims, type, strides);
-}
-
-static dnnl_status_t layout_copy(layout *l, layout_view from)
-{
-    return dnnl_memory_desc_clone(l, from);
-}
-
-static void layout_destroy(layout *l)
-{
-    if (*l) dnnl_memory_desc_destroy(*l);
-}
-
-static layout_view view(const layout *l)
-{
-    return *l;
-}
-
-static dnnl_status_t append_sum(dnnl_post_ops_t operations)
-{
-    return dnnl_post_ops_append_sum(operations, 1.0f, 0, dnnl_data_type_undef);
-}
-
-static dnnl_status_t describe_matmul(dnnl_primitive_desc_t *out, dnnl_engine_t engine, layout_view a, layout_view b,
-                                     layout_view bias, layout_view c, const_dnnl_primitive_attr_t attributes)
-{
-    return dnnl_matmul_primitive_desc_create(out, engine, a, b, bias, c, attributes);
-}
-
-#else
-
-typedef dnnl_memory_desc_t layout; /* a plain struct */
-typedef const dnnl_memory_desc_t *layout_view;
-
-static dnnl_status_t layout_create(layout *l, dnnl_data_type_t type, const dnnl_dims_t dims, const dnnl_dims_t strides)
-{
-    return dnnl_memory_desc_init_by_strides(l, 2, dims, type, strides);
-}
-
-static dnnl_status_t layout_copy(layout *l, layout_view from)
-{
-    *l = *from;
-    return dnnl_success;
-}
-
-static void layout_destroy(layout *l)
-{
-    (void)l;
-}
-
-static layout_view view(const layout *l)
-{
-    return l;
-}
-
-static dnnl_status_t append_sum(dnnl_post_ops_t operations)
-{
-    return dnnl_post_ops_append_sum(operations, 1.0f);
-}
-
-static dnnl_status_t describe_matmul(dnnl_primitive_desc_t *out, dnnl_engine_t engine, layout_view a, layout_view b,
-                                     layout_view bias, layout_view c, const_dnnl_primitive_attr_t attributes)
-{
-    dnnl_matmul_desc_t matmul;
-    dnnl_status_t s = dnnl_matmul_desc_init(&matmul, a, b, bias, c);
-    return s == dnnl_success ? dnnl_primitive_desc_create(out, &matmul, attributes, engine, NULL) : s;
-}
-
 #endif
 
 /* ---- one product, compiled for its shape ------------------------------------------------------------------------ */
@@ -99,7 +17,7 @@ static dnnl_status_t describe_matmul(dnnl_primitive_desc_t *out, dnnl_engine_t e
 typedef struct product_key {
     int64_t M, N, K;
     int32_t threads;
-    uint8_t type, transpose_b, bias, accumulate;
+    uint8_t type, transpose_b, packed, bias, accumulate;
 } product_key;
 
 enum { OPERAND_A, OPERAND_B, OPERAND_BIAS, OPERAND_C, OPERAND_SCRATCH, OPERANDS };
@@ -163,22 +81,32 @@ static dnnl_status_t create_attributes(dnnl_primitive_attr_t *out, bool accumula
     return s;
 }
 
-static dnnl_status_t product_compile(product *p)
+/* What oneDNN makes of a product: its layouts are those of p, b's possibly any. */
+static dnnl_status_t describe_product(dnnl_primitive_desc_t *out, const product *p)
+{
+    const layout *l = p->layouts;
+    dnnl_primitive_attr_t attributes = NULL;
+    dnnl_status_t s = create_attributes(&attributes, p->key.accumulate);
+    if (s == dnnl_success)
+        s = describe_matmul(out, cache.engine, view(&l[OPERAND_A]), view(&l[OPERAND_B]),
+                            p->key.bias ? view(&l[OPERAND_BIAS]) : NULL, view(&l[OPERAND_C]), attributes);
+    if (attributes) dnnl_primitive_attr_destroy(attributes);
+    return s;
+}
+
+/* packed: b's layout where it is packed, else NULL. */
+static dnnl_status_t product_compile(product *p, const layout *packed)
 {
     const product_key *k = &p->key;
     const dnnl_data_type_t type = k->type == DENSE_BF16 ? dnnl_bf16 : dnnl_f32;
     dnnl_status_t s = describe_operand(&p->layouts[OPERAND_A], type, k->M, k->K, false);
-    if (s == dnnl_success) s = describe_operand(&p->layouts[OPERAND_B], type, k->K, k->N, k->transpose_b);
+    if (s == dnnl_success)
+        s = packed ? layout_copy(&p->layouts[OPERAND_B], view(packed))
+                   : describe_operand(&p->layouts[OPERAND_B], type, k->K, k->N, k->transpose_b);
     if (s == dnnl_success) s = describe_operand(&p->layouts[OPERAND_BIAS], dnnl_f32, 1, k->N, false);
     if (s == dnnl_success) s = describe_operand(&p->layouts[OPERAND_C], dnnl_f32, k->M, k->N, false);
-    if (s != dnnl_success) return s;
-    dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t description = NULL;
-    s = create_attributes(&attributes, k->accumulate);
-    if (s == dnnl_success)
-        s = describe_matmul(&description, cache.engine, view(&p->layouts[OPERAND_A]), view(&p->layouts[OPERAND_B]),
-                            k->bias ? view(&p->layouts[OPERAND_BIAS]) : NULL, view(&p->layouts[OPERAND_C]), attributes);
-    if (attributes) dnnl_primitive_attr_destroy(attributes);
+    if (s == dnnl_success) s = describe_product(&description, p);
     if (s != dnnl_success) return s;
     layout_view scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
     p->scratch_bytes = dnnl_memory_desc_get_size(scratch);
@@ -191,8 +119,8 @@ static dnnl_status_t product_compile(product *p)
 static uint64_t key_hash(const product_key *k)
 {
     const uint64_t words[4] = {(uint64_t)k->M, (uint64_t)k->N, (uint64_t)k->K,
-                               (uint64_t)k->threads << 4 | (uint64_t)k->type << 3 | (uint64_t)k->transpose_b << 2 |
-                                   (uint64_t)k->bias << 1 | k->accumulate};
+                               (uint64_t)k->threads << 5 | (uint64_t)k->packed << 4 | (uint64_t)k->type << 3 |
+                                   (uint64_t)k->transpose_b << 2 | (uint64_t)k->bias << 1 | k->accumulate};
     uint64_t h = 0xCBF29CE484222325u; /* FNV-1a's offset and prime, over words */
     for (int i = 0; i < 4; i++) h = (h ^ words[i]) * 0x100000001B3u;
     return h ^ h >> 32;
@@ -210,19 +138,23 @@ static product **find_slot(const product_key *key)
     return oldest;
 }
 
-/* The product of this key, compiled if it is new; the caller releases it. Under the lock. */
-static dnnl_status_t product_acquire(product **out, const product_key *key)
+/* Under the lock. */
+static dnnl_status_t engine_create(void)
 {
-    if (!cache.engine) {
-        dnnl_status_t s = dnnl_engine_create(&cache.engine, dnnl_cpu, 0);
-        if (s != dnnl_success) return s;
-    }
+    return cache.engine ? dnnl_success : dnnl_engine_create(&cache.engine, dnnl_cpu, 0);
+}
+
+/* The product of this key, compiled if it is new; the caller releases it. Under the lock. */
+static dnnl_status_t product_acquire(product **out, const product_key *key, const layout *packed)
+{
+    dnnl_status_t engine = engine_create();
+    if (engine != dnnl_success) return engine;
     product **slot = find_slot(key);
     if (!*slot || memcmp(&(*slot)->key, key, sizeof *key) != 0) {
         product *p = calloc(1, sizeof *p);
         if (!p) return dnnl_out_of_memory;
         p->key = *key;
-        dnnl_status_t s = product_compile(p);
+        dnnl_status_t s = product_compile(p, packed);
         if (s != dnnl_success) {
             product_destroy(p);
             return s;
@@ -239,109 +171,13 @@ static dnnl_status_t product_acquire(product **out, const product_key *key)
 
 /* ---- running it ------------------------------------------------------------------------------------------------- */
 
-/* What a thread keeps between products: oneDNN's own scratchpad, and the factors as the product wants them. */
-enum { SCRATCH_PRODUCT, SCRATCH_A, SCRATCH_B, SCRATCHES };
-
-typedef struct scratch {
-    size_t bytes[SCRATCHES];
-    void *memory[SCRATCHES];
-} scratch;
-
-static pthread_key_t scratch_key;
-static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
-
-static void scratch_destroy(void *argument)
-{
-    scratch *s = argument;
-    for (int i = 0; i < SCRATCHES; i++) free(s->memory[i]);
-    free(s);
-}
-
-static void scratch_make_key(void)
-{
-    (void)pthread_key_create(&scratch_key, scratch_destroy);
-}
-
-/* One of this thread's scratches, at least `bytes`; NULL when the system gives none. */
-static void *scratch_take(int which, size_t bytes)
-{
-    pthread_once(&scratch_once, scratch_make_key);
-    scratch *s = pthread_getspecific(scratch_key);
-    if (!s) {
-        s = calloc(1, sizeof *s);
-        if (!s || pthread_setspecific(scratch_key, s) != 0) {
-            free(s);
-            return NULL;
-        }
-    }
-    if (s->bytes[which] >= bytes && s->memory[which]) return s->memory[which];
-    free(s->memory[which]);
-    s->bytes[which] = bytes ? (bytes + 4095) / 4096 * 4096 : 4096;
-    s->memory[which] = aligned_alloc(4096, s->bytes[which]);
-    if (!s->memory[which]) s->bytes[which] = 0;
-    return s->memory[which];
-}
-
-/* ---- the factors --------------------------------------------------------------------------------------------------
- */
-
-/* A copy of a factor, (rows, columns) as stored: narrowed, transposed, or both. */
-typedef struct factor_copy {
-    dense_type type;
-    bool transpose;
-    int64_t rows, columns;
-    const float *from;
-    void *to;
-} factor_copy;
-
-#define NARROW_RUN 16384
-
-static void narrow_run(void *argument, int64_t task, int worker)
-{
-    (void)worker;
-    const factor_copy *f = argument;
-    const int64_t at = task * NARROW_RUN, left = f->rows * f->columns - at;
-    row_kernels_get()->narrow(left < NARROW_RUN ? left : NARROW_RUN, f->from + at, (uint16_t *)f->to + at);
-}
-
-/* A band of TRANSPOSE_TILE columns becomes as many rows. */
-static void transpose_band(void *argument, int64_t task, int worker)
-{
-    (void)worker;
-    const factor_copy *f = argument;
-    const int64_t c = task * TRANSPOSE_TILE, width = f->columns - c < TRANSPOSE_TILE ? f->columns - c : TRANSPOSE_TILE;
-    for (int64_t r = 0; r < f->rows; r += TRANSPOSE_TILE) {
-        const int64_t height = f->rows - r < TRANSPOSE_TILE ? f->rows - r : TRANSPOSE_TILE;
-        const float *from = f->from + r * f->columns + c;
-        const int64_t at = c * f->rows + r;
-        if (f->type == DENSE_BF16)
-            row_kernels_get()->narrow_transpose(height, width, from, f->columns, (uint16_t *)f->to + at, f->rows);
-        else
-            row_kernels_get()->transpose(height, width, from, f->columns, (float *)f->to + at, f->rows);
-    }
-}
-
-/* The factor as the product wants it: itself, or a copy in scratch; NULL when the system gives no memory. */
-static const void *factor_prepare(int which, int threads, factor_copy f)
-{
-    if (f.type == DENSE_FP32 && !f.transpose) return f.from;
-    f.to =
-        scratch_take(which, (size_t)(f.rows * f.columns) * (f.type == DENSE_BF16 ? sizeof(uint16_t) : sizeof(float)));
-    if (!f.to) return NULL;
-    if (f.transpose)
-        parallel_for(threads, (f.columns + TRANSPOSE_TILE - 1) / TRANSPOSE_TILE, transpose_band, &f);
-    else
-        parallel_for(threads, (f.rows * f.columns + NARROW_RUN - 1) / NARROW_RUN, narrow_run, &f);
-    return f.to;
-}
-
 static dnnl_status_t product_run(const product *p, const void *a, const void *b, const float *bias, float *c)
 {
     static const int names[OPERANDS] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST,
                                         DNNL_ARG_SCRATCHPAD};
     /* oneDNN reads its inputs through the same untyped handle that it writes its outputs through. */
     void *handles[OPERANDS] = {(void *)(uintptr_t)a, (void *)(uintptr_t)b, (void *)(uintptr_t)bias, c, NULL};
-    if (p->scratch_bytes && !(handles[OPERAND_SCRATCH] = scratch_take(SCRATCH_PRODUCT, p->scratch_bytes)))
+    if (p->scratch_bytes && !(handles[OPERAND_SCRATCH] = thread_scratch(SCRATCH_PRODUCT, p->scratch_bytes)))
         return dnnl_out_of_memory;
     dnnl_exec_arg_t arguments[OPERANDS];
     int count = 0;
@@ -360,16 +196,35 @@ static dnnl_status_t product_run(const product *p, const void *a, const void *b,
     return s;
 }
 
-static dnnl_status_t acquire_and_run(const product_key *key, const void *a, const void *b, const float *bias, float *c)
+static dnnl_status_t acquire_and_run(const product_key *key, const layout *packed, const void *a, const void *b,
+                                     const float *bias, float *c)
 {
     product *p = NULL;
     pthread_mutex_lock(&cache.lock);
-    dnnl_status_t s = product_acquire(&p, key);
+    dnnl_status_t s = product_acquire(&p, key, packed);
     pthread_mutex_unlock(&cache.lock);
     if (s != dnnl_success) return s;
     s = product_run(p, a, b, bias, c);
     product_release(p);
     return s;
+}
+
+static attn_status multiply(const product_key *key, const layout *packed, const void *a, const void *b,
+                            const float *bias, float *c)
+{
+#ifdef _OPENMP
+    /* oneDNN takes its thread count from the calling thread's setting, at compilation and at each run. */
+    int before = omp_get_max_threads();
+    if (before != key->threads) omp_set_num_threads(key->threads);
+#endif
+    dnnl_status_t s = acquire_and_run(key, packed, a, b, bias, c);
+#ifdef _OPENMP
+    if (before != key->threads) omp_set_num_threads(before);
+#endif
+    if (s == dnnl_success) return ATTN_OK;
+    return status_fail(s == dnnl_out_of_memory ? ATTN_ERROR_MEMORY : ATTN_ERROR_UNSUPPORTED,
+                       "oneDNN's product of (%lld, %lld) and (%lld, %lld) failed with status %d", (long long)key->M,
+                       (long long)key->K, (long long)key->K, (long long)key->N, (int)s);
 }
 
 /* A product over no terms: c is the bias, or zero, or unchanged. */
@@ -413,19 +268,118 @@ attn_status dense_multiply(dense_type type, int threads, int64_t M, int64_t N, i
     key.transpose_b = transpose_b;
     key.bias = bias != NULL;
     key.accumulate = accumulate;
-#ifdef _OPENMP
-    /* oneDNN takes its thread count from the calling thread's setting, at compilation and at each run. */
-    int before = omp_get_max_threads();
-    if (before != threads) omp_set_num_threads(threads);
-#endif
-    dnnl_status_t s = acquire_and_run(&key, rows_a, rows_b, bias, c);
-#ifdef _OPENMP
-    if (before != threads) omp_set_num_threads(before);
-#endif
-    if (s == dnnl_success) return ATTN_OK;
+    return multiply(&key, NULL, rows_a, rows_b, bias, c);
+}
+
+/* ---- packed operands -------------------------------------------------------------------------------------------- */
+
+struct dense_packed {
+    int64_t N, K;
+    layout layout;
+    float *values;
+};
+
+/* The rows of a product whose favourite layout is taken for every other number of rows too. */
+#define PACKED_FOR_ROWS 64
+
+static dnnl_status_t choose_layout(dense_packed *b)
+{
+    product p = {.key = {.M = PACKED_FOR_ROWS, .N = b->N, .K = b->K}};
+    const dnnl_dims_t dims = {b->K, b->N};
+    dnnl_primitive_desc_t description = NULL;
+    dnnl_status_t s = describe_operand(&p.layouts[OPERAND_A], dnnl_f32, PACKED_FOR_ROWS, b->K, false);
+    if (s == dnnl_success) s = describe_operand(&p.layouts[OPERAND_C], dnnl_f32, PACKED_FOR_ROWS, b->N, false);
+    if (s == dnnl_success) s = layout_any(&p.layouts[OPERAND_B], dims);
+    if (s == dnnl_success) s = describe_product(&description, &p);
+    if (s == dnnl_success)
+        s = layout_copy(&b->layout, dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0));
+    if (description) dnnl_primitive_desc_destroy(description);
+    for (int i = 0; i < OPERANDS; i++) layout_destroy(&p.layouts[i]);
+    return s;
+}
+
+static dnnl_status_t run_reorder(const layout *from, const float *values, const dense_packed *b)
+{
+    dnnl_primitive_desc_t description = NULL;
+    dnnl_primitive_t primitive = NULL;
+    dnnl_stream_t stream = NULL;
+    dnnl_exec_arg_t arguments[2] = {{DNNL_ARG_FROM, NULL}, {DNNL_ARG_TO, NULL}};
+    void *source = (void *)(uintptr_t)values; /* read only, see product_run */
+    dnnl_status_t s = dnnl_reorder_primitive_desc_create(&description, view(from), cache.engine, view(&b->layout),
+                                                         cache.engine, NULL);
+    if (s == dnnl_success) s = dnnl_primitive_create(&primitive, description);
+    if (s == dnnl_success) s = dnnl_memory_create(&arguments[0].memory, view(from), cache.engine, source);
+    if (s == dnnl_success) s = dnnl_memory_create(&arguments[1].memory, view(&b->layout), cache.engine, b->values);
+    if (s == dnnl_success) s = dnnl_stream_create(&stream, cache.engine, dnnl_stream_default_flags);
+    if (s == dnnl_success) s = dnnl_primitive_execute(primitive, stream, 2, arguments);
+    if (s == dnnl_success) s = dnnl_stream_wait(stream);
+    if (stream) dnnl_stream_destroy(stream);
+    for (int i = 0; i < 2; i++)
+        if (arguments[i].memory) dnnl_memory_destroy(arguments[i].memory);
+    if (primitive) dnnl_primitive_destroy(primitive);
+    if (description) dnnl_primitive_desc_destroy(description);
+    return s;
+}
+
+static dnnl_status_t pack(dense_packed *b, const float *values)
+{
+    pthread_mutex_lock(&cache.lock);
+    dnnl_status_t s = engine_create();
+    pthread_mutex_unlock(&cache.lock);
+    if (s == dnnl_success) s = choose_layout(b);
+    if (s != dnnl_success) return s;
+    const size_t bytes = dnnl_memory_desc_get_size(view(&b->layout));
+    b->values = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (!b->values) return dnnl_out_of_memory;
+    layout plain;
+    memset(&plain, 0, sizeof plain);
+    s = describe_operand(&plain, dnnl_f32, b->K, b->N, true);
+    if (s == dnnl_success) s = run_reorder(&plain, values, b);
+    layout_destroy(&plain);
+    return s;
+}
+
+attn_status dense_pack(dense_packed **out, int64_t N, int64_t K, const float *values)
+{
+    if (N < 1 || K < 1)
+        return status_fail(ATTN_ERROR_ARGUMENT, "weights (%lld, %lld) to pack", (long long)N, (long long)K);
+    dense_packed *b = calloc(1, sizeof *b);
+    if (!b) return status_fail(ATTN_ERROR_MEMORY, "no memory to pack weights");
+    b->N = N;
+    b->K = K;
+    dnnl_status_t s = pack(b, values);
+    if (s == dnnl_success) {
+        *out = b;
+        return ATTN_OK;
+    }
+    dense_packed_destroy(b);
     return status_fail(s == dnnl_out_of_memory ? ATTN_ERROR_MEMORY : ATTN_ERROR_UNSUPPORTED,
-                       "oneDNN's product of (%lld, %lld) and (%lld, %lld) failed with status %d", (long long)M,
-                       (long long)K, (long long)K, (long long)N, (int)s);
+                       "oneDNN's packing of weights (%lld, %lld) failed with status %d", (long long)N, (long long)K,
+                       (int)s);
+}
+
+void dense_packed_destroy(dense_packed *b)
+{
+    if (!b) return;
+    layout_destroy(&b->layout);
+    free(b->values);
+    free(b);
+}
+
+attn_status dense_multiply_packed(int threads, int64_t M, const float *a, const dense_packed *b, const float *bias,
+                                  float *c)
+{
+    if (M == 0) return ATTN_OK;
+    product_key key;
+    memset(&key, 0, sizeof key);
+    key.M = M;
+    key.N = b->N;
+    key.K = b->K;
+    key.threads = threads;
+    key.type = DENSE_FP32;
+    key.packed = 1;
+    key.bias = bias != NULL;
+    return multiply(&key, &b->layout, a, b->values, bias, c);
 }
 
 void dense_library(char *text, size_t size)

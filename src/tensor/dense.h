@@ -1,4 +1,4 @@
-/* Dense products through oneDNN: the only file that calls it (versions 2.6 and 3.x). Row-major fp32.
+/* Dense products through oneDNN: dense.c is the only file that calls it (versions 2.6 and 3.x). Row-major fp32.
  * Primitives are cached by shape, for the process, under a lock. */
 #ifndef TENSOR_DENSE_H
 #define TENSOR_DENSE_H
@@ -17,6 +17,17 @@ attn_status dense_supports(dense_type type);
 attn_status dense_multiply(dense_type type, int threads, int64_t M, int64_t N, int64_t K, const float *a,
                            bool transpose_a, const float *b, bool transpose_b, const float *bias, bool accumulate,
                            float *c);
+
+/* Weights laid out once as the products like them best, for as long as they do not change. */
+typedef struct dense_packed dense_packed;
+
+/* Packs values (N, K), in fp32; a copy. */
+attn_status dense_pack(dense_packed **out, int64_t N, int64_t K, const float *values);
+void dense_packed_destroy(dense_packed *b); /* NULL is ignored */
+
+/* c (M, N) = a (M, K) b^T with the packed b (N, K), plus bias (N) if not NULL. */
+attn_status dense_multiply_packed(int threads, int64_t M, const float *a, const dense_packed *b, const float *bias,
+                                  float *c);
 
 /* "oneDNN 2.6.3": the version that runs, cut to `size` bytes with its NUL. */
 void dense_library(char *text, size_t size);

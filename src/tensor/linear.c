@@ -99,6 +99,14 @@ static const float *activate(tape *t, activation act, tensor *y)
     return before ? before : y->value;
 }
 
+static attn_status multiply(tape *t, const tensor *x, const tensor *w, const float *bias, float *y)
+{
+    const int64_t R = tensor_rows(x), O = w->shape[0], I = w->shape[1];
+    if (w->packed && tape_products(t) == DENSE_FP32)
+        return dense_multiply_packed(tape_threads(t), R, x->value, w->packed, bias, y);
+    return dense_multiply(tape_products(t), tape_threads(t), R, O, I, x->value, false, w->value, true, bias, false, y);
+}
+
 tensor *tape_linear(tape *t, tensor *x, tensor *w, tensor *b, activation act)
 {
     if (tape_status(t) != ATTN_OK) return tape_nothing(t);
@@ -113,9 +121,7 @@ tensor *tape_linear(tape *t, tensor *x, tensor *w, tensor *b, activation act)
     shape[x->rank - 1] = w->shape[0];
     tensor *y = tape_result(t, x->rank, shape);
     if (!y) return tape_nothing(t);
-    const int64_t R = tensor_rows(x), O = w->shape[0], I = w->shape[1];
-    tape_fail(t, dense_multiply(tape_products(t), tape_threads(t), R, O, I, x->value, false, w->value, true,
-                                b ? b->value : NULL, false, y->value));
+    tape_fail(t, multiply(t, x, w, b ? b->value : NULL, y->value));
     linear_state l = {x, w, b, y, act, NULL, NULL};
     if (act != ACTIVATION_NONE && tape_status(t) == ATTN_OK) l.z = activate(t, act, y);
     linear_state *kept = tape_record(t, sizeof l, linear_backward);

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/checked.h"
 #include "base/status.h"
+#include "tensor/dense.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -107,9 +108,21 @@ void parameters_end_gradients(parameters *p)
     }
 }
 
+attn_status parameters_pack(tensor *weights)
+{
+    if (weights->rank != 2 || weights->grad)
+        return status_fail(ATTN_ERROR_ARGUMENT, "a parameter of rank %d%s to pack, expected constant weights (O, I)",
+                           weights->rank, weights->grad ? " that is trained" : "");
+    if (weights->packed) return ATTN_OK;
+    return dense_pack(&weights->packed, weights->shape[0], weights->shape[1], weights->value);
+}
+
 void parameters_destroy(parameters *p)
 {
-    for (int64_t i = 0; i < p->count; i++) free(p->items[i].name);
+    for (int64_t i = 0; i < p->count; i++) {
+        free(p->items[i].name);
+        dense_packed_destroy(p->items[i].tensor.packed);
+    }
     free(p->items);
     free(p->values);
     free(p->grads);

@@ -38,6 +38,10 @@ tensor *parameters_find(parameters *p, const char *name);
 void parameters_begin_gradients(parameters *p);
 void parameters_end_gradients(parameters *p);
 
+/* Packs weights (O, I), which change no more from now on, for the linear layers that read them. Costs their size again.
+ */
+attn_status parameters_pack(tensor *weights);
+
 /* Frees everything and zeroes *p. */
 void parameters_destroy(parameters *p);
 

@@ -14,6 +14,7 @@ typedef struct tensor {
     float *grad; /* same shape as value; NULL: a constant, or nothing has been added to it yet (traced) */
     bool traced; /* a result on a training tape: its gradient's memory comes with the first contribution to it */
     bool stale;  /* grad is a parameter's, of the step before: the first contribution to it overwrites it */
+    struct dense_packed *packed; /* weights that no longer change, once more in dense.h's form; NULL: not packed */
 } tensor;
 
 /* Whether the backward pass has to bring a gradient here. */
