@@ -1,0 +1,261 @@
+/* What the operator refuses: the status, a message that names the field and its value, and outputs untouched; what its
+ * workspaces need; that it allocates nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "attn/attn.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The linker sends this test's and the library's calls here (--wrap): none may come while the operator runs. */
+static bool watching;
+static int allocations;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    allocations += watching;
+    return __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    allocations += watching;
+    return __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    allocations += watching;
+    return __real_realloc(p, size);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    allocations += watching;
+    return __real_aligned_alloc(alignment, size);
+}
+
+enum { B = 2, H = 4, HK = 2, T = 9, S = 11, D = 5, DV = 6, FLOATS = B * H * S * DV };
+
+typedef struct arrays {
+    float in[4][FLOATS], out[6][FLOATS];
+    int64_t lengths[B], offsets[B];
+    uint64_t keys[B];
+    unsigned char mask[B * T * S];
+    _Alignas(ATTN_ALIGNMENT) unsigned char workspace[1 << 22];
+} arrays;
+
+static arrays a;
+
+static attn_desc sound(void)
+{
+    attn_desc d;
+    attn_desc_init(&d, sizeof d, B, H, HK, T, S, D, DV);
+    for (int n = 0; n < FLOATS; n++)
+        for (int m = 0; m < 4; m++) a.in[m][n] = (float)((n * 7 + m * 3) % 11) / 11;
+    d.q.data = a.in[0];
+    d.k.data = a.in[1];
+    d.v.data = a.in[2];
+    d.grad_o.data = a.in[3];
+    d.o.data = a.out[0];
+    d.lse.data = a.out[1];
+    d.grad_q.data = a.out[2];
+    d.grad_k.data = a.out[3];
+    d.grad_v.data = a.out[4];
+    d.parallel.threads = 2;
+    for (int b = 0; b < B; b++) a.lengths[b] = S, a.offsets[b] = 0, a.keys[b] = 1;
+    return d;
+}
+
+/* Forward and backward refuse d and leave what they would write. */
+static void expect_refused(const attn_desc *d, attn_status status, const char *named)
+{
+    memset(a.out, 0x5a, sizeof a.out);
+    attn_status (*calls[])(const attn_desc *, void *, size_t) = {attn_forward, attn_backward};
+    for (int n = 0; n < 2; n++) {
+        attn_status got = calls[n](d, a.workspace, sizeof a.workspace);
+        if (got != status) fail_msg("%s: status %d, expected %d (%s)", named, (int)got, (int)status, attn_error());
+        if (!strstr(attn_error(), named)) fail_msg("'%s' does not name %s", attn_error(), named);
+    }
+    for (size_t n = 0; n < sizeof a.out; n++) assert_int_equal(((unsigned char *)a.out)[n], 0x5a);
+}
+
+#define REFUSED(change, status, named)                                                                                 \
+    do {                                                                                                               \
+        attn_desc d = sound();                                                                                         \
+        change;                                                                                                        \
+        expect_refused(&d, status, named);                                                                             \
+    } while (0)
+
+static void sizes_are_checked(void **state)
+{
+    (void)state;
+    REFUSED(d.B = -1, ATTN_ERROR_ARGUMENT, "B = -1");
+    REFUSED(d.H = 0, ATTN_ERROR_ARGUMENT, "H = 0");
+    REFUSED(d.HK = 0, ATTN_ERROR_ARGUMENT, "HK = 0");
+    REFUSED(d.HK = 3, ATTN_ERROR_ARGUMENT, "HK = 3");
+    REFUSED(d.T = -5, ATTN_ERROR_ARGUMENT, "T = -5");
+    REFUSED(d.S = INT64_MIN, ATTN_ERROR_ARGUMENT, "S = -9223372036854775808");
+    REFUSED(d.D = -1, ATTN_ERROR_ARGUMENT, "D = -1");
+    REFUSED(d.DV = -1, ATTN_ERROR_ARGUMENT, "DV = -1");
+    REFUSED(d.T = INT64_MAX, ATTN_ERROR_OVERFLOW, "T = 9223372036854775807");
+    REFUSED(d.S = INT64_MAX / 2, ATTN_ERROR_OVERFLOW, "S = 4611686018427387903");
+    REFUSED(d.T = INT64_MAX; d.S = INT64_MAX; d.D = d.DV = 0, ATTN_ERROR_OVERFLOW, "T + S");
+    REFUSED(d.q.row = INT64_MIN, ATTN_ERROR_OVERFLOW, "q with strides");
+    REFUSED(d.k.batch = INT64_MAX / 4, ATTN_ERROR_OVERFLOW, "k with strides");
+    REFUSED(d.struct_size = 8, ATTN_ERROR_ARGUMENT, "struct_size = 8");
+}
+
+static void options_are_checked(void **state)
+{
+    (void)state;
+    REFUSED(d.dtype = (attn_dtype)7, ATTN_ERROR_UNSUPPORTED, "dtype = 7");
+    REFUSED(d.scale = NAN, ATTN_ERROR_ARGUMENT, "scale = nan");
+    REFUSED(d.scale = INFINITY, ATTN_ERROR_ARGUMENT, "scale = inf");
+    REFUSED(d.softcap = -1, ATTN_ERROR_ARGUMENT, "softcap = -1");
+    REFUSED(d.softcap = NAN, ATTN_ERROR_ARGUMENT, "softcap = nan");
+    REFUSED(d.dropout = 1; d.dropout_keys = a.keys, ATTN_ERROR_ARGUMENT, "dropout = 1");
+    REFUSED(d.dropout = -0.5f; d.dropout_keys = a.keys, ATTN_ERROR_ARGUMENT, "dropout = -0.5");
+    REFUSED(d.dropout = 0.5f, ATTN_ERROR_ARGUMENT, "dropout_keys is NULL");
+    REFUSED(d.window_left = -2, ATTN_ERROR_ARGUMENT, "window_left = -2");
+    REFUSED(d.window_right = -9, ATTN_ERROR_ARGUMENT, "window_right = -9");
+    REFUSED(d.parallel.threads = -1, ATTN_ERROR_ARGUMENT, "parallel.threads = -1");
+    REFUSED(d.parallel.threads = 1025, ATTN_ERROR_ARGUMENT, "parallel.threads = 1025");
+    REFUSED(d.key_lengths = a.lengths; a.lengths[1] = S + 1, ATTN_ERROR_ARGUMENT, "key_lengths[1] = 12");
+    REFUSED(d.key_lengths = a.lengths; a.lengths[0] = -1, ATTN_ERROR_ARGUMENT, "key_lengths[0] = -1");
+}
+
+static void arrays_are_checked(void **state)
+{
+    (void)state;
+    REFUSED(d.q.data = NULL, ATTN_ERROR_ARGUMENT, "q.data is NULL");
+    REFUSED(d.k.data = NULL, ATTN_ERROR_ARGUMENT, "k.data is NULL");
+    REFUSED(d.v.data = NULL, ATTN_ERROR_ARGUMENT, "v.data is NULL");
+    REFUSED(d.o.data = NULL, ATTN_ERROR_ARGUMENT, "o.data is NULL");
+    attn_desc d = sound();
+    memset(a.out, 0x5a, sizeof a.out);
+    d.o.row = 0;
+    assert_int_equal(attn_forward(&d, a.workspace, sizeof a.workspace), ATTN_ERROR_ARGUMENT);
+    assert_non_null(strstr(attn_error(), "o.row = 0"));
+    d = sound();
+    d.lse.head = 0;
+    assert_int_equal(attn_forward(&d, a.workspace, sizeof a.workspace), ATTN_ERROR_ARGUMENT);
+    assert_non_null(strstr(attn_error(), "lse.head = 0"));
+    assert_int_equal(attn_forward(NULL, a.workspace, sizeof a.workspace), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(attn_forward_workspace_size(&d, NULL), ATTN_ERROR_ARGUMENT);
+    for (size_t n = 0; n < sizeof a.out; n++) assert_int_equal(((unsigned char *)a.out)[n], 0x5a);
+}
+
+static void a_later_version_s_fields_are_refused_unless_zero(void **state)
+{
+    (void)state;
+    struct {
+        attn_desc desc;
+        int64_t later;
+    } x;
+    attn_desc_init(&x.desc, sizeof x, B, H, HK, T, S, D, DV);
+    assert_int_equal(x.later, 0);
+    size_t size;
+    assert_int_equal(attn_forward_workspace_size(&x.desc, &size), ATTN_OK);
+    x.later = 1;
+    assert_int_equal(attn_forward_workspace_size(&x.desc, &size), ATTN_ERROR_UNSUPPORTED);
+    attn_desc_init(NULL, sizeof x, B, H, HK, T, S, D, DV);
+}
+
+static void the_workspace_is_checked(void **state)
+{
+    (void)state;
+    attn_desc d = sound();
+    size_t size;
+    memset(a.out, 0x5a, sizeof a.out);
+    assert_int_equal(attn_forward_workspace_size(&d, &size), ATTN_OK);
+    assert_int_equal(attn_forward(&d, a.workspace, size - 1), ATTN_ERROR_WORKSPACE);
+    assert_int_equal(attn_forward(&d, a.workspace + 8, size), ATTN_ERROR_WORKSPACE);
+    assert_int_equal(attn_forward(&d, NULL, size), ATTN_ERROR_WORKSPACE);
+    for (size_t n = 0; n < sizeof a.out; n++) assert_int_equal(((unsigned char *)a.out)[n], 0x5a);
+    assert_int_equal(attn_forward(&d, a.workspace, size), ATTN_OK);
+}
+
+static void workspaces_stay_small(void **state)
+{
+    (void)state;
+    for (int64_t n = 1024; n <= 131072; n *= 128) {
+        attn_desc d;
+        attn_desc_init(&d, sizeof d, 4, 32, 8, n, n, 512, 512);
+        d.parallel.threads = 16;
+        d.dropout = 0.1f;
+        size_t size;
+        assert_int_equal(attn_forward_workspace_size(&d, &size), ATTN_OK);
+        assert_true(size <= (size_t)16 * 4000000);
+    }
+}
+
+static void weights_are_checked(void **state)
+{
+    (void)state;
+    attn_desc d = sound();
+    memset(a.out, 0x5a, sizeof a.out);
+    attn_output w = {a.out[5], H * T * S, T * S, S};
+    attn_region region = {0, 1, 0, 1, 0, T + 1};
+    assert_int_equal(attn_weights(&d, &region, &w), ATTN_ERROR_ARGUMENT);
+    assert_non_null(strstr(attn_error(), "row"));
+    region = (attn_region){0, 1, H, 1, 0, 1};
+    assert_int_equal(attn_weights(&d, &region, &w), ATTN_ERROR_ARGUMENT);
+    region = (attn_region){-1, 1, 0, 1, 0, 1};
+    assert_int_equal(attn_weights(&d, &region, &w), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(attn_weights(&d, NULL, NULL), ATTN_ERROR_ARGUMENT);
+    for (size_t n = 0; n < sizeof a.out; n++) assert_int_equal(((unsigned char *)a.out)[n], 0x5a);
+}
+
+static void nothing_is_allocated(void **state)
+{
+    (void)state;
+    for (int threads = 0; threads < 3; threads++) {
+        attn_desc d = sound();
+        d.parallel.threads = threads;
+        d.causal = true;
+        d.dropout = 0.25f;
+        d.dropout_keys = a.keys;
+        d.query_offsets = a.offsets;
+        d.key_lengths = a.lengths;
+        memset(a.mask, 1, sizeof a.mask);
+        d.mask = (attn_mask){a.mask, T * S, 0, S, 1};
+        attn_output w = {a.out[5], 0, 0, S};
+        attn_region region = {0, 1, 0, 1, 0, T};
+        size_t forward, backward;
+        watching = true;
+        attn_status status = attn_forward_workspace_size(&d, &forward);
+        if (!status) status = attn_backward_workspace_size(&d, &backward);
+        if (!status) status = attn_forward(&d, a.workspace, forward);
+        if (!status) status = attn_backward(&d, a.workspace, backward);
+        if (!status) status = attn_weights(&d, &region, &w);
+        watching = false;
+        if (status) fail_msg("%s", attn_error());
+        assert_int_equal(allocations, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sizes_are_checked),        cmocka_unit_test(options_are_checked),
+        cmocka_unit_test(arrays_are_checked),       cmocka_unit_test(a_later_version_s_fields_are_refused_unless_zero),
+        cmocka_unit_test(the_workspace_is_checked), cmocka_unit_test(workspaces_stay_small),
+        cmocka_unit_test(weights_are_checked),      cmocka_unit_test(nothing_is_allocated),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
