@@ -229,6 +229,7 @@ static bool validation_due(const training *r)
 static attn_status run(training *r)
 {
     working_clock_start(&r->clock);
+    update_progress(r);
     if (fraction_done(r) >= 1) tell(r, "the run is at its end already: more epochs, steps or minutes would go on");
     for (;;) {
         attn_status s = validation_due(r) ? validate_and_save(r) : ATTN_OK;
