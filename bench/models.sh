@@ -25,3 +25,32 @@ if [ -n "$peer" ]; then
 else
     echo "PyTorch and transformers are not installed for $python: no ratio"
 fi
+
+# Translating: the model and the sentences may be named, MODEL=DIR SENTENCES=FILE.
+model=${MODEL:-}
+for candidate in "$here"/../models/*/; do
+    [ -n "$model" ] || [ ! -e "$candidate/config.json" ] || model=$candidate
+done
+sentences=${SENTENCES:-$here/shapes/sentences.txt}
+if [ -z "$model" ]; then
+    echo "translation: no model under models/, and none named by MODEL"
+    exit 0
+fi
+peer=yes
+"$python" -c 'import ctranslate2, transformers' 2>/dev/null || peer=
+for beam in 1 5; do
+    echo "translation: $model, $(wc -l < "$sentences") sentences, beam $beam, fp32"
+    : > "$lines/attn"
+    : > "$lines/ctranslate2"
+    for turn in 1 2; do
+        "$bin/bench_translate_speed" "$model" "$sentences" "$beam" | tee -a "$lines/attn"
+        [ -z "$peer" ] || "$python" "$here/peers/translate_ctranslate2.py" "$model" "$sentences" "$beam" 2>/dev/null |
+            tee -a "$lines/ctranslate2"
+    done
+    if [ -n "$peer" ]; then
+        awk -v a="$(mean "$lines/attn")" -v p="$(mean "$lines/ctranslate2")" \
+            'BEGIN { printf "ratio to CTranslate2: %.2f\n", a / p }'
+    else
+        echo "CTranslate2 and transformers are not installed for $python: no ratio"
+    fi
+done
