@@ -182,12 +182,44 @@ static void move_row(void *argument, int64_t r, int worker)
     memcpy(m->new + r *stride, m->old + m->from[r] * stride, (size_t)(m->c->position * m->c->d) * sizeof(float));
 }
 
-/* Each array is written to the spare one, and becomes the spare one. */
+typedef struct shift {
+    transformer_cache *c;
+    const int64_t *from;
+    int64_t rows;
+} shift;
+
+static void shift_array(void *argument, int64_t index, int worker)
+{
+    (void)worker;
+    const shift *s = argument;
+    const transformer_cache *c = s->c;
+    const layer_cache *l = &c->layers[index / 2];
+    float *array = index % 2 ? l->self_v : l->self_k;
+    const int64_t stride = c->capacity * c->d;
+    for (int64_t r = 0; r < s->rows; r++) {
+        if (s->from[r] == r) continue;
+        memcpy(array + r * stride, array + s->from[r] * stride, (size_t)(c->position * c->d) * sizeof(float));
+    }
+}
+
+/* Whether rows may be copied in ascending order within an array: each from a later one, or from one that stays. */
+static bool moves_in_place(const int64_t *from, int64_t rows)
+{
+    for (int64_t r = 0; r < rows; r++)
+        if (from[r] < r && from[from[r]] != from[r]) return false;
+    return true;
+}
+
+/* In place, as a search that keeps its rows in order allows; else each array is written to the spare one, and becomes
+ * the spare one. */
 static void move_rows(transformer_cache *c, int threads, const int64_t *from, int64_t rows)
 {
-    bool moved = false;
-    for (int64_t r = 0; r < rows; r++) moved |= from[r] != r;
-    if (!moved || !c->position) return;
+    if (!c->position) return;
+    if (moves_in_place(from, rows)) {
+        shift s = {c, from, rows};
+        parallel_for(threads, 2 * c->layer_count, shift_array, &s);
+        return;
+    }
     for (int64_t i = 0; i < c->layer_count; i++) {
         float **arrays[2] = {&c->layers[i].self_k, &c->layers[i].self_v}, **spares[2] = {&c->spare_k, &c->spare_v};
         for (int a = 0; a < 2; a++) {

@@ -186,6 +186,35 @@ static void prune(search *s, int64_t sequence, int64_t first)
     next->count = kept;
 }
 
+static void swap_rows(live_rows *r, int64_t a, int64_t b)
+{
+    int32_t id = r->ids[a];
+    int64_t from = r->from[a], at = r->nodes[a];
+    double log_probability = r->log_probabilities[a];
+    r->ids[a] = r->ids[b];
+    r->from[a] = r->from[b];
+    r->nodes[a] = r->nodes[b];
+    r->log_probabilities[a] = r->log_probabilities[b];
+    r->ids[b] = id;
+    r->from[b] = from;
+    r->nodes[b] = at;
+    r->log_probabilities[b] = log_probability;
+}
+
+/* Puts, where it can, the i-th of the rows added since `first` behind the sequence's i-th row: what continues itself
+ * need not be copied in the model's cache. Rows begin at `begin` now. */
+static void settle(search *s, int64_t begin, int64_t first)
+{
+    live_rows *next = &s->next;
+    for (int64_t i = first; i < next->count; i++) {
+        int64_t own = begin + i - first;
+        for (int64_t j = first; j < next->count && next->from[i] != own; j++) {
+            bool settled = next->from[j] == begin + j - first;
+            if (!settled && next->from[j] == own) swap_rows(next, i, j);
+        }
+    }
+}
+
 static attn_status extend_sequence(search *s, int64_t begin, int64_t end)
 {
     int64_t sequence = s->rows.sequence_of[begin], beam = s->options->beam;
@@ -210,6 +239,7 @@ static attn_status extend_sequence(search *s, int64_t begin, int64_t end)
         if (status) return status;
     }
     prune(s, sequence, first);
+    settle(s, begin, first);
     return ATTN_OK;
 }
 
