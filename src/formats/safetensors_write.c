@@ -4,6 +4,7 @@
 #include "base/number_format.h"
 #include "base/replace_file.h"
 #include "base/status.h"
+#include "base/utf8.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -32,7 +33,21 @@ static json_t *describe(const safetensors_entry *e, size_t begin, size_t end)
                      (json_int_t)begin, (json_int_t)end);
 }
 
-/* NULL without memory; *described says whether every size could be counted. */
+/* JSON holds UTF-8 alone: the first name or string that is not, NULL when all are. */
+static const char *find_invalid_text(const safetensors_entry *entries, int64_t count, const char *const (*metadata)[2],
+                                     int64_t metadata_count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        if (!utf8_valid(entries[i].name, strlen(entries[i].name))) return entries[i].name;
+    }
+    for (int64_t i = 0; i < 2 * metadata_count; i++) {
+        const char *string = metadata[i / 2][i % 2];
+        if (!utf8_valid(string, strlen(string))) return string;
+    }
+    return NULL;
+}
+
+/* NULL without memory; *countable says whether every size could be counted. */
 static json_t *build_header(const safetensors_entry *entries, int64_t count, const char *const (*metadata)[2],
                             int64_t metadata_count, bool *countable)
 {
@@ -91,6 +106,8 @@ attn_status safetensors_write(const char *path, const safetensors_entry *entries
             return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: %s: cannot write type %s", path, entries[i].name,
                                safetensors_type_name(entries[i].type));
     }
+    const char *invalid = find_invalid_text(entries, count, metadata, metadata_count);
+    if (invalid) return status_fail(ATTN_ERROR_ARGUMENT, "%s: \"%.100s\" is not valid UTF-8", path, invalid);
     bool countable;
     json_t *header = build_header(entries, count, metadata, metadata_count, &countable);
     char *text = header && countable ? json_dumps(header, JSON_COMPACT) : NULL;

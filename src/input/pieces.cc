@@ -5,6 +5,7 @@
 #include <cstring>
 #include <exception>
 #include <fstream>
+#include <memory>
 #include <new>
 #include <string>
 #include <string_view>
@@ -108,14 +109,12 @@ extern "C" attn_status pieces_parse(pieces **out, const void *model, size_t byte
         *out = nullptr;
         attn_status s = pieces_check_model(model, bytes, name);
         if (s != ATTN_OK) return s;
-        pieces *p = new pieces;
+        auto p = std::make_unique<pieces>();
         sentencepiece::util::Status loaded =
             p->processor.LoadFromSerializedProto(std::string_view(static_cast<const char *>(model), bytes));
-        if (!loaded.ok()) {
-            delete p;
+        if (!loaded.ok())
             return status_fail(ATTN_ERROR_FORMAT, "%s: not a usable SentencePiece model: %s", name, loaded.message());
-        }
-        *out = p;
+        *out = p.release();
         return ATTN_OK;
     });
 }

@@ -155,6 +155,22 @@ static void reads_unaligned_data_and_names_other_types(void **state)
     unlink(PATH);
 }
 
+static void writes_only_text_into_its_header(void **state)
+{
+    (void)state;
+    const int64_t shape[1] = {1};
+    const float value = 1;
+    const safetensors_entry entry = {"a", SAFETENSORS_F32, 1, shape, &value},
+                            bad = {"a\xff", SAFETENSORS_F32, 1, shape, &value};
+    const safetensors_entry wide = {"a", SAFETENSORS_F64, 1, shape, &value};
+    const char *const metadata[][2] = {{"path", "\xe9t\xe9"}};
+    assert_int_equal(safetensors_write(PATH, &entry, 1, metadata, 1), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(safetensors_write(PATH, &bad, 1, NULL, 0), ATTN_ERROR_ARGUMENT);
+    assert_non_null(strstr(status_message(), "is not valid UTF-8"));
+    assert_int_equal(safetensors_write(PATH, &wide, 1, NULL, 0), ATTN_ERROR_UNSUPPORTED);
+    assert_int_not_equal(access(PATH, F_OK), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +178,7 @@ int main(void)
         cmocka_unit_test(refuses_hostile_headers),
         cmocka_unit_test(refuses_lengths_that_lie),
         cmocka_unit_test(reads_unaligned_data_and_names_other_types),
+        cmocka_unit_test(writes_only_text_into_its_header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
