@@ -2,17 +2,25 @@
 
 #include "base/status.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define LONGEST_PATH 4096
 
 /* What makes a directory a model's. The tokenizer's files do not: training makes them before anything is learnt. */
 static const char *const telling_files[] = {"checkpoint.safetensors", "config.json", "model.safetensors"};
 
-static attn_status make(char *path, const char *directory)
+/* The directory and those above it. */
+static attn_status make_all(const char *directory)
 {
+    char path[LONGEST_PATH];
+    snprintf(path, sizeof path, "%s", directory);
     for (char *at = path + 1; *at; at++) {
         if (*at != '/') continue;
         *at = '\0';
@@ -22,26 +30,68 @@ static attn_status make(char *path, const char *directory)
     }
     if (mkdir(path, 0777) != 0 && errno != EEXIST)
         return status_fail(ATTN_ERROR_FILE, "%s: cannot make the directory: %s", directory, strerror(errno));
-    struct stat info;
-    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
-        return status_fail(ATTN_ERROR_FILE, "%s: not a directory", directory);
     return ATTN_OK;
 }
 
-attn_status model_directory_prepare(const char *directory, bool replace)
+/* All that training writes. */
+static const char *const written_files[] = {"checkpoint.safetensors",
+                                            "config.json",
+                                            "generation_config.json",
+                                            "model.safetensors",
+                                            "source.spm",
+                                            "target.spm",
+                                            "vocab.json",
+                                            "tokenizer_config.json"};
+
+/* replace_file.c writes NAME as NAME.PID-COUNT.tmp until it is whole. */
+static bool is_leftover(const char *entry)
 {
-    char path[4096];
-    if (directory[0] == '\0' || strlen(directory) > sizeof path - 64)
+    for (size_t i = 0; i < sizeof written_files / sizeof *written_files; i++) {
+        size_t length = strlen(written_files[i]);
+        if (strncmp(entry, written_files[i], length) != 0 || entry[length] != '.') continue;
+        const char *middle = entry + length + 1;
+        size_t digits = strspn(middle, "0123456789-");
+        if (digits > 0 && strcmp(middle + digits, ".tmp") == 0) return true;
+    }
+    return false;
+}
+
+/* What cannot be removed does no harm. */
+static void sweep(const char *directory)
+{
+    DIR *d = opendir(directory);
+    if (!d) return;
+    for (struct dirent *e; (e = readdir(d));) {
+        if (is_leftover(e->d_name)) unlinkat(dirfd(d), e->d_name, 0);
+    }
+    closedir(d);
+}
+
+attn_status model_directory_take(const char *directory, bool make, int *lock)
+{
+    if (directory[0] == '\0' || strlen(directory) > LONGEST_PATH - 64)
         return status_fail(ATTN_ERROR_ARGUMENT, "model is \"%.60s\", expected a directory's path", directory);
-    snprintf(path, sizeof path, "%s", directory);
-    attn_status s = make(path, directory);
-    for (size_t i = 0; s == ATTN_OK && i < sizeof telling_files / sizeof *telling_files; i++) {
+    attn_status s = make ? make_all(directory) : ATTN_OK;
+    if (s != ATTN_OK) return s;
+    *lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock < 0) return status_fail(ATTN_ERROR_FILE, "%s: cannot open the directory: %s", directory, strerror(errno));
+    /* A file system without locks (some network ones) is trusted to have one run only. */
+    if (flock(*lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return status_fail(ATTN_ERROR_FILE, "%s: another training run is writing to it", directory);
+    sweep(directory);
+    return ATTN_OK;
+}
+
+attn_status model_directory_clear(const char *directory, bool replace)
+{
+    for (size_t i = 0; i < sizeof telling_files / sizeof *telling_files; i++) {
+        char path[LONGEST_PATH];
         snprintf(path, sizeof path, "%s/%s", directory, telling_files[i]);
         if (access(path, F_OK) != 0) continue;
         if (!replace)
             return status_fail(ATTN_ERROR_ARGUMENT,
                                "%s: exists; resume that run, replace it, or choose another directory", path);
-        if (unlink(path) != 0) s = status_fail(ATTN_ERROR_FILE, "%s: cannot remove it: %s", path, strerror(errno));
+        if (unlink(path) != 0) return status_fail(ATTN_ERROR_FILE, "%s: cannot remove it: %s", path, strerror(errno));
     }
-    return s;
+    return ATTN_OK;
 }

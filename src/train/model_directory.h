@@ -1,11 +1,14 @@
-/* The directory that a new run writes to. */
+/* The directory that a run writes to. */
 #ifndef TRAIN_MODEL_DIRECTORY_H
 #define TRAIN_MODEL_DIRECTORY_H
 
 #include "attn/attn.h"
 
-/* Makes the directory, and those above it, if absent. One that holds a model or a checkpoint is refused, or with
- * `replace` loses them. */
-attn_status model_directory_prepare(const char *directory, bool replace);
+/* Takes the directory, made if `make` and it is absent, for this run alone, until *lock is closed or the process ends,
+ * however it ends; refused while another run has it. Then removes what a killed run left half written. */
+attn_status model_directory_take(const char *directory, bool make, int *lock);
+
+/* A directory that holds a model or a checkpoint is refused, or with `replace` loses them. */
+attn_status model_directory_clear(const char *directory, bool replace);
 
 #endif

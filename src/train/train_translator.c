@@ -17,6 +17,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What the random numbers are for: each purpose has a key of its own under the seed. */
 enum { KEY_WEIGHTS = 1, KEY_EPOCH, KEY_DROPOUT };
@@ -27,6 +28,7 @@ enum { KEY_WEIGHTS = 1, KEY_EPOCH, KEY_DROPOUT };
 typedef struct training {
     attn_seq_train_options o; /* complete */
     int threads;
+    int lock; /* on the directory; -1: none */
     checkpoint checkpoint;
     train_data data;
     train_state state;
@@ -270,14 +272,21 @@ static translator_config configure(const training *r)
     };
 }
 
+/* The checkpoint's settings, where none were said. */
+static attn_status take_up(training *r)
+{
+    attn_status s = checkpoint_open(&r->checkpoint, r->o.model);
+    if (s == ATTN_OK) s = checkpoint_adopt(&r->checkpoint, &r->o);
+    return s == ATTN_OK ? settings_complete(&r->o) : s;
+}
+
 static attn_status prepare(training *r)
 {
     bool resume = r->o.start == ATTN_SEQ_TRAIN_RESUME;
-    attn_status s = ATTN_OK;
-    if (resume) s = checkpoint_open(&r->checkpoint, r->o.model);
-    if (s == ATTN_OK && resume) s = checkpoint_adopt(&r->checkpoint, &r->o);
-    if (s == ATTN_OK) s = settings_complete(&r->o);
-    if (s == ATTN_OK && !resume) s = model_directory_prepare(r->o.model, r->o.start == ATTN_SEQ_TRAIN_REPLACE);
+    attn_status s = resume ? ATTN_OK : settings_complete(&r->o);
+    if (s == ATTN_OK) s = model_directory_take(r->o.model, !resume, &r->lock);
+    if (s == ATTN_OK && !resume) s = model_directory_clear(r->o.model, r->o.start == ATTN_SEQ_TRAIN_REPLACE);
+    if (s == ATTN_OK && resume) s = take_up(r);
     if (s == ATTN_OK) s = train_data_load(&r->data, &r->o, !resume, (notice_sink){tell, r});
     if (s != ATTN_OK) return s;
     r->threads = r->o.threads > 0 ? (int)r->o.threads : parallel_default_threads();
@@ -300,6 +309,7 @@ static void clear(training *r)
     train_state_clear(&r->state);
     train_data_clear(&r->data);
     checkpoint_clear(&r->checkpoint);
+    if (r->lock >= 0) close(r->lock);
 }
 
 attn_status attn_seq_train_translator(const attn_seq_train_options *options)
@@ -307,7 +317,7 @@ attn_status attn_seq_train_translator(const attn_seq_train_options *options)
     if (!options || options->struct_size != sizeof *options)
         return status_fail(ATTN_ERROR_ARGUMENT, "options must come from attn_seq_train_options_init of this version");
     if (!options->model) return status_fail(ATTN_ERROR_ARGUMENT, "model is NULL, expected a directory");
-    training r = {.o = *options, .planned_epoch = -1, .progress = {.valid_loss = NAN, .valid_bleu = NAN}};
+    training r = {.o = *options, .lock = -1, .planned_epoch = -1, .progress = {.valid_loss = NAN, .valid_bleu = NAN}};
     attn_status s = prepare(&r);
     if (s == ATTN_OK) s = run(&r);
     clear(&r);

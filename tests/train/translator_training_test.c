@@ -319,11 +319,13 @@ static void says_what_is_wrong_before_the_work(void **state)
     o.valid = in_directory("absent.tsv");
     refused(&o, ATTN_ERROR_FILE, "absent.tsv");
     o = tiny("pairs.tsv", &w);
-    refused(&o, ATTN_ERROR_FILE, "pairs.tsv: not a directory");
+    refused(&o, ATTN_ERROR_FILE, "pairs.tsv: cannot open the directory");
     o = tiny("pairs.tsv/below", &w);
     refused(&o, ATTN_ERROR_FILE, "pairs.tsv/below");
     o = resumed("nothing", &w);
-    refused(&o, ATTN_ERROR_FILE, "nothing/checkpoint.safetensors");
+    refused(&o, ATTN_ERROR_FILE, "nothing: cannot open the directory: No such file");
+    o = resumed("learnt/..", &w);
+    refused(&o, ATTN_ERROR_FILE, "learnt/../checkpoint.safetensors");
     o = tiny("wrong", &w);
     o.rate = 10;
     o.clip = 0;

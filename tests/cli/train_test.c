@@ -1,0 +1,148 @@
+#include "shell.h"
+
+#include <stdlib.h>
+
+/* A tiny model that trains in a moment, on pairs that the group's setup writes. */
+#define TINY                                                                                                           \
+    "--train $D/pairs.tsv --valid $D/pairs.tsv --vocab 40 --dim 16 --heads 2 --layers 1 --ffn 32 --batch-tokens 100 "  \
+    "--warmup 5 --threads 1 "
+
+static int write_pairs(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/attn-train-cli-XXXXXX";
+    if (!mkdtemp(directory) || setenv("D", directory, 1) != 0) return -1;
+    return shell("for a in one two three four five six; do for b in red blue green; do"
+                 " printf '%%s %%s\\t%%s %%s\\n' $a $b $b $a; done; done > $D/pairs.tsv");
+}
+
+static int remove_all(void **state)
+{
+    (void)state;
+    return shell("rm -rf \"$D\"");
+}
+
+static void tells_wrong_usage(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$ATTN train"), 2);
+    shell_said("say what to train");
+    assert_int_equal(shell("$ATTN train --help"), 0);
+    shell_said("attn train translate");
+    assert_int_equal(shell("$ATTN train translat"), 2);
+    shell_said("did you mean \"translate\"?");
+    assert_int_equal(shell("$ATTN help train translate"), 0);
+    shell_said("--batch-tokens");
+    assert_int_equal(shell("$ATTN train translate --train $D/pairs.tsv"), 2);
+    shell_said("--model DIR is missing");
+    assert_int_equal(shell("$ATTN train translate --model $D/m"), 2);
+    shell_said("--train FILE is missing");
+    assert_int_equal(shell("$ATTN train translate --modle $D/m"), 2);
+    shell_said("did you mean \"--model\"?");
+    assert_int_equal(shell("$ATTN train translate --model $D/m --resume --force"), 2);
+    assert_int_equal(shell("$ATTN train translate --model $D/m --train $D/pairs.tsv --dropout 2"), 2);
+    shell_said("dropout");
+}
+
+static void tells_what_it_could_not_do(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$ATTN train translate --model $D/m --train $D/absent.tsv"), 1);
+    shell_said("absent.tsv");
+    assert_int_equal(
+        shell("printf 'a\\tb\\nno tab\\n' > $D/bad.tsv; $ATTN train translate --model $D/m --train $D/bad.tsv"), 1);
+    shell_said("bad.tsv:2: no tab in \"no tab\", expected source TAB target");
+    assert_int_equal(shell("$ATTN train translate --model $D/m --resume"), 1);
+    shell_said("m/checkpoint.safetensors");
+    assert_int_equal(shell("head -c 100 /dev/zero > $D/zero; $ATTN train translate --model $D/m --train $D/zero"), 1);
+}
+
+static void trains_and_translates(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$ATTN train translate --model $D/new/model " TINY "--steps 5 --quiet"), 0);
+    shell_said_only("");
+    assert_int_equal(shell("cd $D/new/model && ls"), 0);
+    shell_said_only("checkpoint.safetensors\nconfig.json\ngeneration_config.json\nmodel.safetensors\nsource.spm\n"
+                    "target.spm\ntokenizer_config.json\nvocab.json\n");
+    assert_int_equal(shell("echo one red | $ATTN translate --model $D/new/model"), 0);
+    assert_int_equal(shell("$ATTN train translate --model $D/new/model " TINY "--steps 5"), 1);
+    shell_said("exists; ");
+    assert_int_equal(shell("$ATTN train translate --model $D/new/model " TINY "--steps 5 --force --quiet"), 0);
+}
+
+static void one_run_has_a_directory(void **state)
+{
+    (void)state;
+    shell("mkfifo $D/told; $ATTN train translate --model $D/taken " TINY
+          "--steps 1000000 --valid-every 1000000 --json > $D/told & P=$!; "
+          "(grep -m1 -q '\"step\"'; $ATTN train translate --model $D/taken " TINY
+          "; kill $P; cat > /dev/null) < $D/told; wait $P; true");
+    shell_said("taken: another training run is writing to it\n");
+}
+
+static void tells_programs_in_json(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$ATTN train translate --model $D/json " TINY "--steps 5 --json > $D/lines"), 0);
+    shell_said_only("");
+    assert_int_equal(shell("grep -vc '^{\"event\": \"[a-z]*\".*}$' $D/lines"), 1);
+    assert_int_equal(shell("grep -q '\"event\": \"step\", \"step\": 1, \"steps\": 5, \"epoch\": ' $D/lines"), 0);
+    assert_int_equal(shell("grep -q '\"event\": \"validated\".*\"best\": true}' $D/lines"), 0);
+    assert_int_equal(shell("! command -v python3 >/dev/null || python3 -c 'import json, sys; [json.loads(l) for l in "
+                           "sys.stdin]' < $D/lines"),
+                     0);
+}
+
+/* The signal comes when training has begun, which its lines tell. */
+static void signals_save_and_say_how_to_go_on(void **state)
+{
+    (void)state;
+    static const char *const signals[][2] = {{"INT", "130"}, {"TERM", "143"}};
+    for (int i = 0; i < 2; i++) {
+        shell("rm -rf $D/s $D/lines; mkfifo $D/lines; "
+              "$ATTN train translate --model $D/s " TINY
+              "--steps 1000000 --valid-every 1000000 --json > $D/lines & P=$!; "
+              "(grep -m1 -q '\"step\"'; kill -%s $P; cat > /dev/null) < $D/lines; wait $P; echo status $?",
+              signals[i][0]);
+        shell_said("stopped after step ");
+        shell_said("Go on with: attn train translate --model ");
+        shell_said("/s --resume\n");
+        shell_said(signals[i][1]);
+        assert_int_equal(shell("$ATTN train translate --model $D/s --resume --steps 1 --quiet"), 0);
+    }
+}
+
+/* Killed again and again while it saves after every step; what it comes to is what an unbroken run comes to. */
+static void a_kill_at_any_instant_loses_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        shell("$ATTN train translate --model $D/whole " TINY "--steps 120 --valid-every 1 --patience 0 --quiet"), 0);
+    shell("for i in 1 2 3 4 5 6 7 8; do "
+          "if test -f $D/killed/checkpoint.safetensors; then O=--resume; else O='" TINY
+          "--steps 120 --valid-every 1 --patience 0'; fi; "
+          "eval \"$ATTN train translate --model $D/killed --quiet $O &\" P=\\$!; sleep 0.$((2 + i %% 4)); kill -9 $P; "
+          "wait $P 2>/dev/null; done; true");
+    assert_int_equal(
+        shell("if test -f $D/killed/checkpoint.safetensors; then O=--resume; else O='" TINY
+              "--steps 120 --valid-every 1 --patience 0'; fi; eval \"$ATTN train translate --model $D/killed "
+              "--quiet $O\""),
+        0);
+    assert_int_equal(shell("ls $D/killed | grep tmp"), 1);
+    assert_int_equal(shell("cmp $D/whole/model.safetensors $D/killed/model.safetensors"), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tells_wrong_usage),
+        cmocka_unit_test(tells_what_it_could_not_do),
+        cmocka_unit_test(trains_and_translates),
+        cmocka_unit_test(one_run_has_a_directory),
+        cmocka_unit_test(tells_programs_in_json),
+        cmocka_unit_test(signals_save_and_say_how_to_go_on),
+        cmocka_unit_test(a_kill_at_any_instant_loses_nothing),
+    };
+    return cmocka_run_group_tests(tests, write_pairs, remove_all);
+}
