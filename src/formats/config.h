@@ -46,6 +46,7 @@ const char *config_string_or(config *c, const char *field, const char *fallback)
 int config_choice_or(config *c, const char *field, const char *const *names, int fallback);
 
 /* An object whose every value is an integer, such as a vocabulary: calls each(argument, name, value) in no given order.
+ * The names live until config_destroy.
  */
 attn_status config_each_integer(config *c, int64_t least, int64_t most,
                                 void (*each)(void *argument, const char *name, int64_t value), void *argument);

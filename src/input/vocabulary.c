@@ -1,8 +1,8 @@
 #include "input/vocabulary.h"
 
 #include "base/status.h"
+#include "formats/config.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@
 
 /* Pieces by id, and an open-addressing table from piece to id, at most half full. The strings are the json's. */
 struct vocabulary {
-    json_t *json;
+    config *json;
     int64_t size;
     const char **piece;
     uint64_t mask;
@@ -26,26 +26,18 @@ static uint64_t hash(const char *piece, size_t bytes)
     return h;
 }
 
-static attn_status read_sizes(vocabulary *v, const char *name)
+static void widen(void *argument, const char *piece, int64_t id)
 {
-    const char *piece;
-    json_t *id;
-    json_object_foreach(v->json, piece, id)
-    {
-        json_int_t value = json_is_integer(id) ? json_integer_value(id) : -1;
-        if (value < 0 || value > LARGEST_ID)
-            return status_fail(ATTN_ERROR_FORMAT, "%s: the id of piece \"%.60s\" is not a whole number from 0 to %d",
-                               name, piece, LARGEST_ID);
-        if (value >= v->size) v->size = value + 1;
-    }
-    if (v->size == 0) return status_fail(ATTN_ERROR_FORMAT, "%s: empty, expected pieces and their ids", name);
-    return ATTN_OK;
+    (void)piece;
+    vocabulary *v = argument;
+    if (id >= v->size) v->size = id + 1;
 }
 
 static attn_status allocate(vocabulary *v, const char *name)
 {
+    if (v->size == 0) return status_fail(ATTN_ERROR_FORMAT, "%s: empty, expected pieces and their ids", name);
     uint64_t slots = 4;
-    while (slots < 2 * (uint64_t)json_object_size(v->json)) slots *= 2;
+    while (slots < 2 * (uint64_t)config_count(v->json)) slots *= 2;
     v->mask = slots - 1;
     v->piece = calloc((size_t)v->size, sizeof *v->piece);
     v->slot = malloc(slots * sizeof *v->slot);
@@ -54,39 +46,42 @@ static attn_status allocate(vocabulary *v, const char *name)
     return ATTN_OK;
 }
 
-static attn_status fill(vocabulary *v, const char *name)
+typedef struct filling {
+    vocabulary *v;
+    const char *name;
+    attn_status status;
+} filling;
+
+static void place(void *argument, const char *piece, int64_t id)
 {
-    const char *piece;
-    json_t *value;
-    json_object_foreach(v->json, piece, value)
-    {
-        int32_t id = (int32_t)json_integer_value(value);
-        if (v->piece[id])
-            return status_fail(ATTN_ERROR_FORMAT, "%s: pieces \"%.60s\" and \"%.60s\" have the same id %d", name,
-                               v->piece[id], piece, (int)id);
-        v->piece[id] = piece;
-        uint64_t at = hash(piece, strlen(piece)) & v->mask;
-        while (v->slot[at] >= 0) at = (at + 1) & v->mask;
-        v->slot[at] = id;
+    filling *f = argument;
+    vocabulary *v = f->v;
+    if (f->status != ATTN_OK) return;
+    if (v->piece[id]) {
+        f->status = status_fail(ATTN_ERROR_FORMAT, "%s: pieces \"%.60s\" and \"%.60s\" have the same id %lld", f->name,
+                                v->piece[id], piece, (long long)id);
+        return;
     }
-    return ATTN_OK;
+    v->piece[id] = piece;
+    uint64_t at = hash(piece, strlen(piece)) & v->mask;
+    while (v->slot[at] >= 0) at = (at + 1) & v->mask;
+    v->slot[at] = (int32_t)id;
 }
 
-static attn_status take(vocabulary **out, json_t *json, const json_error_t *error, const char *name)
+/* Takes the json, also on failure. */
+static attn_status build(vocabulary **out, config *json, const char *name)
 {
-    *out = NULL;
-    if (!json) return status_fail(ATTN_ERROR_FORMAT, "%s:%d: %s", name, error->line, error->text);
     vocabulary *v = calloc(1, sizeof *v);
     if (!v) {
-        json_decref(json);
+        config_destroy(json);
         return status_fail(ATTN_ERROR_MEMORY, "%s: out of memory", name);
     }
     v->json = json;
-    attn_status s = ATTN_OK;
-    if (!json_is_object(json)) s = status_fail(ATTN_ERROR_FORMAT, "%s: expected an object of pieces and ids", name);
-    if (s == ATTN_OK) s = read_sizes(v, name);
+    filling f = {v, name, ATTN_OK};
+    attn_status s = config_each_integer(json, 0, LARGEST_ID, widen, v);
     if (s == ATTN_OK) s = allocate(v, name);
-    if (s == ATTN_OK) s = fill(v, name);
+    if (s == ATTN_OK) s = config_each_integer(json, 0, LARGEST_ID, place, &f);
+    if (s == ATTN_OK) s = f.status;
     if (s != ATTN_OK) {
         vocabulary_destroy(v);
         return s;
@@ -97,26 +92,24 @@ static attn_status take(vocabulary **out, json_t *json, const json_error_t *erro
 
 attn_status vocabulary_parse(vocabulary **out, const char *text, size_t bytes, const char *name)
 {
-    json_error_t error;
-    json_t *json = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
-    return take(out, json, &error, name);
+    *out = NULL;
+    config *json;
+    attn_status s = config_parse(&json, name, text, bytes);
+    return s == ATTN_OK ? build(out, json, name) : s;
 }
 
 attn_status vocabulary_open(vocabulary **out, const char *path)
 {
     *out = NULL;
-    json_error_t error;
-    FILE *f = fopen(path, "rb");
-    if (!f) return status_fail(ATTN_ERROR_FILE, "%s: cannot open it: %m", path);
-    json_t *json = json_loadf(f, JSON_REJECT_DUPLICATES, &error);
-    fclose(f);
-    return take(out, json, &error, path);
+    config *json;
+    attn_status s = config_open(&json, path);
+    return s == ATTN_OK ? build(out, json, path) : s;
 }
 
 void vocabulary_destroy(vocabulary *v)
 {
     if (!v) return;
-    json_decref(v->json);
+    config_destroy(v->json);
     free(v->piece);
     free(v->slot);
     free(v);

@@ -135,9 +135,15 @@ static void vocabularies_are_checked(void **state)
     static const struct {
         const char *json, *message;
     } bad[] = {
-        {"{\"a\": 0, \"b\": 0}", "same id"}, {"{\"a\": -1}", "\"a\""}, {"{\"a\": 1.5}", "\"a\""},
-        {"{\"a\": 99999999999}", "\"a\""},   {"{}", "empty"},          {"[1]", "v.json"},
-        {"{\"a\": 0, \"a\": 1}", "v.json"},  {"{\"a\": 0", "v.json"},  {"{\"a\": \"0\"}", "\"a\""},
+        {"{\"a\": 0, \"b\": 0}", "same id"},
+        {"{\"a\": -1}", "v.json: a is "},
+        {"{\"a\": 1.5}", "v.json: a is "},
+        {"{\"a\": 99999999999}", "v.json: a is "},
+        {"{}", "empty"},
+        {"[1]", "v.json"},
+        {"{\"a\": 0, \"a\": 1}", "v.json"},
+        {"{\"a\": 0", "v.json"},
+        {"{\"a\": \"0\"}", "v.json: a is "},
     };
     vocabulary *v;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
