@@ -10,7 +10,7 @@
  *   vec_fma(a, b, c)                a * b + c, rounded once in vectors, twice in the scalar twin
  *   vec_max, vec_min(a, b)          b when either is NaN
  *   vec_round                       to nearest, ties to even
- *   vec_scale2(x, n)                x * 2^n for an integral n in -126 .. 127
+ *   vec_scale2(x, n)                x * 2^n for an integral n, where x and the result are positive normals
  *   vec_split(x, &e)                m in 1 .. 2 with x = m * 2^e, for a positive normal x
  *   vec_transpose(rows)             SIMD_LANES vectors, in place
  *   vec_less, vec_equal             false on NaN

@@ -1,0 +1,43 @@
+/* How a block with queries in lanes lies in its scratch (forward_lanes.c); built for one instruction set, like simd.h.
+ */
+#ifndef KERNELS_LANE_GROUP_H
+#define KERNELS_LANE_GROUP_H
+
+#include "kernels/kernels.h"
+#include "kernels/simd.h"
+
+/* Vectors of queries that go through the products together. */
+#if SIMD_REGISTERS >= 32
+#define GROUP 4
+#else
+#define GROUP 2
+#endif
+
+typedef struct lane_group {
+    int vectors;   /* of queries */
+    int64_t first; /* query */
+    float *q, *o, *largest, *sum, *scores;
+} lane_group;
+
+static inline int64_t block_vectors(const forward_block *block)
+{
+    return (block->queries + SIMD_LANES - 1) / SIMD_LANES;
+}
+
+/* The group whose first vector is this one. */
+static inline lane_group group_at(const forward_block *block, int64_t vector)
+{
+    int64_t vectors = block_vectors(block), lanes = vectors * SIMD_LANES, first = vector * SIMD_LANES;
+    float *q = block->scratch, *o = q + lanes * block->D, *largest = o + lanes * block->DV, *sum = largest + lanes;
+    return (lane_group){
+        .vectors = (int)(vectors - vector < GROUP ? vectors - vector : GROUP),
+        .first = first,
+        .q = q + first * block->D,
+        .o = o + first * block->DV,
+        .largest = largest + first,
+        .sum = sum + first,
+        .scores = sum + lanes,
+    };
+}
+
+#endif
