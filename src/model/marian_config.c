@@ -121,7 +121,7 @@ attn_status marian_config_read(translator_config *c, const char *path)
 /* Takes `json`; keys keep the order in which they were set. */
 static attn_status write_json(json_t *json, const char *path)
 {
-    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(7)) : NULL;
     json_decref(json);
     if (!text) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to write it", path);
     replace_file *f;

@@ -8,6 +8,7 @@
 #include "input/tokenizer.h"
 
 #include <jansson.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,12 +95,72 @@ static void tokenizes_as_marian_does(void **state)
     }
 }
 
+/* One caller: what it translated and scored, to be compared with what another got. */
+typedef struct caller {
+    const attn_seq_model *model;
+    attn_status status;
+    char text[3][400];
+    double translated[3], scored[3];
+} caller;
+
+static void *call(void *argument)
+{
+    static const attn_seq_pair pairs[3] = {{{"The cat sees the moon.", 22}, {"Le chat voit la lune.", 21}},
+                                           {{"A child", 7}, {"Un enfant", 9}},
+                                           {{"My sister likes an apple!", 25}, {"Ma", 2}}};
+    caller *c = argument;
+    attn_seq_translate_options options;
+    attn_seq_translate_options_init(&options);
+    options.beam = 3;
+    options.threads = 2;
+    attn_seq_text lines[3];
+    attn_seq_pair_score scores[3];
+    attn_seq_translation *translations = NULL;
+    for (int i = 0; i < 3; i++) lines[i] = pairs[i].source;
+    c->status = attn_seq_translate(c->model, &options, lines, 3, &translations);
+    if (c->status == ATTN_OK) c->status = attn_seq_score(c->model, pairs, 3, 2, scores);
+    for (int i = 0; c->status == ATTN_OK && i < 3; i++) {
+        snprintf(c->text[i], sizeof c->text[i], "%s", translations[i].hypotheses[0].text);
+        c->translated[i] = translations[i].hypotheses[0].log_probability;
+        c->scored[i] = scores[i].log_probability;
+    }
+    attn_seq_translations_free(translations, 3);
+    return NULL;
+}
+
+/* The thread sanitizer watches this one. */
+static void serves_several_threads_at_once(void **state)
+{
+    (void)state;
+    attn_seq_model *m;
+    assert_int_equal(attn_seq_model_open(&m, MARIAN_FIXTURES "/shared"), ATTN_OK);
+    caller alone = {.model = m}, together[4];
+    call(&alone);
+    assert_int_equal(alone.status, ATTN_OK);
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) {
+        together[i] = (caller){.model = m};
+        assert_int_equal(pthread_create(&threads[i], NULL, call, &together[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(together[i].status, ATTN_OK);
+        for (int l = 0; l < 3; l++) {
+            assert_string_equal(together[i].text[l], alone.text[l]);
+            assert_true(together[i].translated[l] == alone.translated[l]);
+            assert_true(together[i].scored[l] == alone.scored[l]);
+        }
+    }
+    attn_seq_model_close(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_and_describes),
         cmocka_unit_test(says_what_is_missing),
         cmocka_unit_test(tokenizes_as_marian_does),
+        cmocka_unit_test(serves_several_threads_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
