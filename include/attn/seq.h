@@ -23,30 +23,30 @@ typedef struct attn_seq_model attn_seq_model;
 
 /* What a model is, in numbers; the strings belong to the model. */
 typedef struct attn_seq_description {
-    size_t struct_size;           /* set by the caller to sizeof(attn_seq_description) */
-    const char *directory;        /* as it was given */
-    int64_t parameters;           /* weights that are stored, shared ones once */
-    int64_t source_vocabulary;    /* pieces */
+    size_t struct_size;        /* set by the caller to sizeof(attn_seq_description) */
+    const char *directory;     /* as it was given */
+    int64_t parameters;        /* weights that are stored, shared ones once */
+    int64_t source_vocabulary; /* pieces */
     int64_t target_vocabulary;
-    int64_t width;                /* d_model */
+    int64_t width; /* d_model */
     int64_t encoder_layers, decoder_layers;
     int64_t encoder_heads, decoder_heads;
     int64_t encoder_ffn, decoder_ffn;
-    int64_t max_positions;        /* the longest sequence, in pieces with </s> */
-    const char *activation;       /* "relu", "gelu" or "swish" */
+    int64_t max_positions;  /* the longest sequence, in pieces with </s> */
+    const char *activation; /* "relu", "gelu" or "swish" */
 } attn_seq_description;
 
 /* Opens a Hugging Face Marian directory: config.json, model.safetensors (fp32, bf16 or fp16), source.spm, target.spm,
- * vocab.json (and target_vocab.json where the vocabularies are separate). Every size is checked before it is used; nothing
- * in the directory is executed.
+ * vocab.json (and target_vocab.json where the vocabularies are separate). Every size is checked before it is used;
+ * nothing in the directory is executed.
  *
  *   out        receives the model, NULL on failure; not NULL
  *   directory  path, not NULL; copied
  *
  * Thread safety: may run in several threads at once.
- * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (an argument is NULL); ATTN_ERROR_FILE (a file cannot be read); ATTN_ERROR_FORMAT
- * (a file's contents are not sound: the message names file, field, value and what was expected); ATTN_ERROR_UNSUPPORTED (a
- * sound model of a kind that this version does not run); ATTN_ERROR_MEMORY. */
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (an argument is NULL); ATTN_ERROR_FILE (a file cannot be read);
+ * ATTN_ERROR_FORMAT (a file's contents are not sound: the message names file, field, value and what was expected);
+ * ATTN_ERROR_UNSUPPORTED (a sound model of a kind that this version does not run); ATTN_ERROR_MEMORY. */
 ATTN_API attn_status attn_seq_model_open(attn_seq_model **out, const char *directory);
 
 /* Frees the model; NULL is ignored. No call may still be using it. */
@@ -95,7 +95,8 @@ typedef struct attn_seq_train_progress {
 } attn_seq_train_progress;
 
 /* What the factors of the linear layers' products are rounded to; sums, weights, gradients, optimizer and everything
- * else are fp32 either way. BF16 needs a CPU with AVX512_BF16 or AMX, and is about twice as fast there. Numbers pinned. */
+ * else are fp32 either way. BF16 needs a CPU with AVX512_BF16 or AMX, and is about twice as fast there. Numbers pinned.
+ */
 typedef enum attn_seq_compute { ATTN_SEQ_COMPUTE_FP32 = 0, ATTN_SEQ_COMPUTE_BF16 = 1 } attn_seq_compute;
 
 /* What to train on, what to train, and for how long. A number below zero (NaN for none of them) and a NULL mean "not
@@ -131,7 +132,7 @@ typedef struct attn_seq_train_options {
     /* The first of these three limits that is reached ends the run; saying one, on resuming too, lifts the others. */
     int64_t epochs; /* 10; 0: any */
     int64_t steps;  /* 0: any */
-    double minutes; /* 0: any. Minutes of work; the clock then sets the cooling, so such runs do not repeat to the bit */
+    double minutes; /* of work; 0: any. The clock then sets the cooling: such runs do not repeat to the bit */
 
     int64_t valid_every; /* steps: 1000 */
     int64_t patience;    /* validations without a better one that end the run, 0 for any: 10 */
@@ -150,32 +151,34 @@ typedef struct attn_seq_train_options {
 /* Everything "not said", start new, no functions. options not NULL. */
 ATTN_API void attn_seq_train_options_init(attn_seq_train_options *options);
 
-/* Trains a Transformer encoder-decoder (Vaswani et al. 2017; Marian's variant of it) to turn source lines into target lines and
- * leaves it in options->model as a Hugging Face directory that attn_seq_model_open and transformers.MarianMTModel open.
+/* Trains a Transformer encoder-decoder (Vaswani et al. 2017; Marian's variant of it) to turn source lines into target
+ * lines and leaves it in options->model as a Hugging Face directory that attn_seq_model_open and
+ * transformers.MarianMTModel open.
  *
- * Loss: label-smoothed cross-entropy, mean over a batch's target tokens. Optimizer: Adam, beta 0.9 and 0.98, with the rate of
- * `rate`, `warmup` and `cooldown`. The SentencePiece model is trained first, on both sides together. The weights that are
- * saved are those of the best validation (BLEU of greedy translations, several targets of one source being references of the
- * same segment), or the last ones where there is none.
+ * Loss: label-smoothed cross-entropy, mean over a batch's target tokens. Optimizer: Adam, beta 0.9 and 0.98, with the
+ * rate of `rate`, `warmup` and `cooldown`. The SentencePiece model is trained first, on both sides together. The
+ * weights that are saved are those of the best validation (BLEU of greedy translations, several targets of one source
+ * being references of the same segment), or the last ones where there is none.
  *
  * The directory's files are each replaced in one step: source.spm, target.spm, vocab.json, tokenizer_config.json at the
- * beginning; config.json, generation_config.json, model.safetensors whenever they are better; checkpoint.safetensors after
- * every validation, every five minutes and at the end. A kill at any instant, or a full disk, costs the steps since the last
- * checkpoint and nothing else. A resumed run gives the bits of an unbroken one, on the same CPU and number of threads.
+ * beginning; config.json, generation_config.json, model.safetensors whenever they are better; checkpoint.safetensors
+ * after every validation, every five minutes and at the end. A kill at any instant, or a full disk, costs the steps
+ * since the last checkpoint and nothing else. A resumed run gives the bits of an unbroken one, on the same CPU and
+ * number of threads.
  *
  * Memory: about 24 bytes for each parameter, and the activations of one batch.
  * Thread safety: one run for each directory at a time.
- * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (a value out of range; a directory that holds a model, on a new start; a setting that
- * differs, or other training pairs, on resuming); ATTN_ERROR_FILE, ATTN_ERROR_FORMAT (the message names file and line, or
- * field); ATTN_ERROR_UNSUPPORTED (compute that this CPU lacks); ATTN_ERROR_INTERRUPTED (options->stop asked; the checkpoint is
- * on the disk); ATTN_ERROR_MEMORY. */
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (a value out of range; a directory that holds a model, on a new start; a setting
+ * that differs, or other training pairs, on resuming); ATTN_ERROR_FILE, ATTN_ERROR_FORMAT (the message names file and
+ * line, or field); ATTN_ERROR_UNSUPPORTED (compute that this CPU lacks); ATTN_ERROR_INTERRUPTED (options->stop asked;
+ * the checkpoint is on the disk); ATTN_ERROR_MEMORY. */
 ATTN_API attn_status attn_seq_train_translator(const attn_seq_train_options *options);
 
 /* ---- looking inside ---------------------------------------------------------------------------------------- */
 
-/* One matrix to be drawn: rows top down, columns left to right, each cell coloured by where its value stands between low
- * and high. Values outside are drawn as the nearer end, NaN as grey. Labels are UTF-8; what is no valid UTF-8 is shown as
- * U+FFFD, and control characters as a space. */
+/* One matrix to be drawn: rows top down, columns left to right, each cell coloured by where its value stands between
+ * low and high. Values outside are drawn as the nearer end, NaN as grey. Labels are UTF-8; what is no valid UTF-8 is
+ * shown as U+FFFD, and control characters as a space. */
 typedef struct attn_seq_heat_map {
     size_t struct_size;               /* set by attn_seq_heat_map_init */
     int64_t rows, columns;            /* each 1 to 65536 */
@@ -185,28 +188,30 @@ typedef struct attn_seq_heat_map {
     const char *title;                /* NULL: none */
     const char *row_axis;             /* what the rows are, "translation"; NULL: not said */
     const char *column_axis;
-    float low, high;                  /* finite, low < high; 0 and 1 after init */
+    float low, high; /* finite, low < high; 0 and 1 after init */
 } attn_seq_heat_map;
 
 ATTN_API void attn_seq_heat_map_init(attn_seq_heat_map *map);
 
-/* Draws the map into a PNG file, which replaces `path` only when it is whole. Cells are at most 40 pixels wide; a matrix of
- * more than 2048 rows or columns is averaged down to that, and labels are left out where they could not be read, so that no
- * picture is larger than 2600 x 2600 pixels. Text is set by Pango: any script that an installed font covers.
+/* Draws the map into a PNG file, which replaces `path` only when it is whole. Cells are at most 40 pixels wide; a
+ * matrix of more than 2048 rows or columns is averaged down to that, and labels are left out where they could not be
+ * read, so that no picture is larger than 2600 x 2600 pixels. Text is set by Pango: any script that an installed font
+ * covers.
  *
  * Thread safety: may run in several threads at once.
- * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (NULL, a size or a scale outside the above); ATTN_ERROR_FILE; ATTN_ERROR_MEMORY. */
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (NULL, a size or a scale outside the above); ATTN_ERROR_FILE; ATTN_ERROR_MEMORY.
+ */
 ATTN_API attn_status attn_seq_heat_map_write_png(const attn_seq_heat_map *map, const char *path);
 
 typedef enum attn_seq_colours {
     ATTN_SEQ_COLOURS_NONE = 0, /* no escape sequence at all: percentages of the scale */
     ATTN_SEQ_COLOURS_256 = 1,
-    ATTN_SEQ_COLOURS_TRUE = 2  /* 24 bits */
+    ATTN_SEQ_COLOURS_TRUE = 2 /* 24 bits */
 } attn_seq_colours;
 
-/* Draws the map as lines of UTF-8 text for a terminal that is `width` (20 to 10000) characters wide; columns that do not
- * fit follow below in further bands. *text receives the lines, each ended by a line feed, to be freed by attn_seq_free;
- * NULL on failure.
+/* Draws the map as lines of UTF-8 text for a terminal that is `width` (20 to 10000) characters wide; columns that do
+ * not fit follow below in further bands. *text receives the lines, each ended by a line feed, to be freed by
+ * attn_seq_free; NULL on failure.
  *
  * Thread safety: may run in several threads at once.
  * Returns ATTN_OK; ATTN_ERROR_ARGUMENT; ATTN_ERROR_MEMORY. */
@@ -229,11 +234,12 @@ typedef struct attn_seq_attention {
     const char *const *column_labels; /* pieces, UTF-8, not NULL */
 } attn_seq_attention;
 
-/* mean(rows, columns) = the mean of the weights over the layers and heads that are asked for; layer -1 asks for all layers,
- * head -1 for all heads. mean must not overlap the weights. The sum runs in fp64, layer by layer, head by head.
+/* mean(rows, columns) = the mean of the weights over the layers and heads that are asked for; layer -1 asks for all
+ * layers, head -1 for all heads. mean must not overlap the weights. The sum runs in fp64, layer by layer, head by head.
  *
  * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (no such layer or head). */
-ATTN_API attn_status attn_seq_attention_mean(const attn_seq_attention *attention, int64_t layer, int64_t head, float *mean);
+ATTN_API attn_status attn_seq_attention_mean(const attn_seq_attention *attention, int64_t layer, int64_t head,
+                                             float *mean);
 
 /* What one sentence attended to. */
 typedef struct attn_seq_attention_sentence {
@@ -242,10 +248,10 @@ typedef struct attn_seq_attention_sentence {
     size_t attention_count;              /* at least 1 */
 } attn_seq_attention_sentence;
 
-/* Writes one HTML file that needs nothing else: a chooser of sentence (where there are several), kind, layer and head, each
- * with its mean, the map with both sentences as axes, and the sentences themselves, where pointing at a piece shades what
- * it attends to. Works offline, by keyboard, on light and dark screens. Weights are kept to 4 decimals. The file replaces
- * `path` only when it is whole.
+/* Writes one HTML file that needs nothing else: a chooser of sentence (where there are several), kind, layer and head,
+ * each with its mean, the map with both sentences as axes, and the sentences themselves, where pointing at a piece
+ * shades what it attends to. Works offline, by keyboard, on light and dark screens. Weights are kept to 4 decimals. The
+ * file replaces `path` only when it is whole.
  *
  * Thread safety: may run in several threads at once.
  * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (NULL, a size below 1, or more than 2^25 weights in all, which no browser would
@@ -394,24 +400,24 @@ ATTN_API attn_status attn_seq_corpus_score(const attn_seq_segment *segments, int
 
 /* An array that was read: row-major, all in one piece. Zero all before first use; attn_seq_array_clear frees it. */
 typedef struct attn_seq_array {
-    int rank;         /* dimensions, 0 to 8 */
+    int rank; /* dimensions, 0 to 8 */
     int64_t shape[8];
-    int64_t count;    /* elements */
-    float *values;    /* count of them; NULL when the file's are boolean */
-    uint8_t *flags;   /* count of 0 or 1 when the file's are boolean, else NULL */
+    int64_t count;  /* elements */
+    float *values;  /* count of them; NULL when the file's are boolean */
+    uint8_t *flags; /* count of 0 or 1 when the file's are boolean, else NULL */
 } attn_seq_array;
 
-/* Reads NumPy's npy, versions 1 to 3: floating-point numbers of 2, 4 or 8 bytes and whole numbers become fp32, rounded to
- * nearest where they must be; boolean ones stay so. Either byte order; Fortran order becomes row-major. Every size is checked
- * before it is used. *out is all zero on failure; neither argument is NULL.
+/* Reads NumPy's npy, versions 1 to 3: floating-point numbers of 2, 4 or 8 bytes and whole numbers become fp32, rounded
+ * to nearest where they must be; boolean ones stay so. Either byte order; Fortran order becomes row-major. Every size
+ * is checked before it is used. *out is all zero on failure; neither argument is NULL.
  *
  * Thread safety: may run in several threads at once.
  * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (NULL); ATTN_ERROR_FILE; ATTN_ERROR_FORMAT; ATTN_ERROR_UNSUPPORTED (a type that
  * is none of these); ATTN_ERROR_MEMORY. */
 ATTN_API attn_status attn_seq_array_read_npy(attn_seq_array *out, const char *path);
 
-/* Writes values (shape[0], ..., shape[rank - 1]) as little-endian fp32, row-major. The file replaces `path` only when it is
- * whole. rank is 0 to 8, no dimension is negative; values may be NULL when there is no element.
+/* Writes values (shape[0], ..., shape[rank - 1]) as little-endian fp32, row-major. The file replaces `path` only when
+ * it is whole. rank is 0 to 8, no dimension is negative; values may be NULL when there is no element.
  *
  * Thread safety: may run in several threads at once.
  * Returns ATTN_OK; ATTN_ERROR_ARGUMENT; ATTN_ERROR_OVERFLOW; ATTN_ERROR_FILE; ATTN_ERROR_MEMORY. */

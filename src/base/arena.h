@@ -17,7 +17,8 @@ typedef struct arena arena;
 /* NULL when the system gives no memory. */
 arena *arena_create(void);
 
-/* `bytes` aligned to ARENA_ALIGNMENT, contents undefined; NULL when the system gives no memory. Zero bytes give a valid pointer. */
+/* `bytes` aligned to ARENA_ALIGNMENT, contents undefined; NULL when the system gives no memory. Zero bytes give a valid
+ * pointer. */
 void *arena_take(arena *a, size_t bytes);
 
 /* The same for `count` elements of `size` bytes, zeroed; NULL on overflow too. */

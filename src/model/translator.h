@@ -61,8 +61,9 @@ tensor *translator_decode(tape *t, translator *m, tensor *memory, const int64_t 
 
 /* The same for chosen rows alone, say those that are no padding: rows (count), each in 0 .. B*T - 1 and none twice ->
  * logits (count, decoder vocabulary). */
-tensor *translator_decode_rows(tape *t, translator *m, tensor *memory, const int64_t *memory_lengths, const int32_t *ids,
-                               int64_t batch, int64_t target_length, const int64_t *rows, int64_t count);
+tensor *translator_decode_rows(tape *t, translator *m, tensor *memory, const int64_t *memory_lengths,
+                               const int32_t *ids, int64_t batch, int64_t target_length, const int64_t *rows,
+                               int64_t count);
 
 /* One cached step: the last token of every row, all at position `position` -> logits (rows, decoder vocabulary). */
 tensor *translator_step(tape *t, translator *m, transformer_cache *cache, const int32_t *ids, int64_t rows,

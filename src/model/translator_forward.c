@@ -52,8 +52,9 @@ tensor *translator_decode(tape *t, translator *m, tensor *memory, const int64_t 
     return project(t, m, decode_hidden(t, m, memory, memory_lengths, ids, batch, target_length, sink));
 }
 
-tensor *translator_decode_rows(tape *t, translator *m, tensor *memory, const int64_t *memory_lengths, const int32_t *ids,
-                               int64_t batch, int64_t target_length, const int64_t *rows, int64_t count)
+tensor *translator_decode_rows(tape *t, translator *m, tensor *memory, const int64_t *memory_lengths,
+                               const int32_t *ids, int64_t batch, int64_t target_length, const int64_t *rows,
+                               int64_t count)
 {
     tensor *x = decode_hidden(t, m, memory, memory_lengths, ids, batch, target_length, NULL);
     return project(t, m, tape_take_rows(t, x, rows, count));

@@ -94,7 +94,7 @@ static void scores_as_sacrebleu_does(void **state)
             assert_non_null(texts);
             json_array_foreach(references, r, reference) texts[r] = json_string_value(reference);
             segments[s] = (attn_seq_segment){json_string_value(json_object_get(segment, "hypothesis")), texts,
-                                           (int64_t)json_array_size(references)};
+                                             (int64_t)json_array_size(references)};
         }
         check_corpus(corpus, segments, (int64_t)json_array_size(list));
         for (s = 0; s < json_array_size(list); s++) free((void *)segments[s].references);
