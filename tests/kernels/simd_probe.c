@@ -8,6 +8,24 @@ static void probe_exp(const float *x, float *y, int n)
     for (int i = 0; i < n; i += SIMD_LANES) vec_store_n(y + i, vec_exp(vec_load_n(x + i, n - i)), n - i);
 }
 
+static void probe_exp2(const float *x, float *y, int n)
+{
+    for (int i = 0; i < n; i += SIMD_LANES) vec_store_n(y + i, vec_exp2(vec_load_n(x + i, n - i)), n - i);
+}
+
+static void probe_log(const float *x, float *y, int n)
+{
+    for (int i = 0; i < n; i += SIMD_LANES) vec_store_n(y + i, vec_log(vec_load_n(x + i, n - i)), n - i);
+}
+
+static void probe_transpose(float *square)
+{
+    vec rows[SIMD_LANES];
+    for (int i = 0; i < SIMD_LANES; i++) rows[i] = vec_load(square + i * SIMD_LANES);
+    vec_transpose(rows);
+    for (int i = 0; i < SIMD_LANES; i++) vec_store(square + i * SIMD_LANES, rows[i]);
+}
+
 static void probe_tanh(const float *x, float *y, int n)
 {
     for (int i = 0; i < n; i += SIMD_LANES) vec_store_n(y + i, vec_tanh(vec_load_n(x + i, n - i)), n - i);
@@ -45,5 +63,15 @@ static float probe_largest(const float *x)
     return vec_largest(vec_load(x));
 }
 
-const simd_probe SIMD_NAMED(simd_probe) = {SIMD_LANES,   probe_exp, probe_tanh,   probe_keeps,
-                                           probe_select, probe_sum, probe_largest};
+const simd_probe SIMD_NAMED(simd_probe) = {
+    .lanes = SIMD_LANES,
+    .exp = probe_exp,
+    .exp2 = probe_exp2,
+    .log = probe_log,
+    .tanh = probe_tanh,
+    .transpose = probe_transpose,
+    .keeps = probe_keeps,
+    .select = probe_select,
+    .sum = probe_sum,
+    .largest = probe_largest,
+};

@@ -52,6 +52,59 @@ static void exp_is_near_and_flushes(void **state)
     }
 }
 
+static void exp2_is_near_and_flushes(void **state)
+{
+    (void)state;
+    for (int p = 0; p < usable_probes(); p++) {
+        double worst = 0;
+        for (float x0 = -126; x0 < 127; x0 += 0.01f) {
+            float x[16], y[16];
+            for (int i = 0; i < 16; i++) x[i] = fminf(x0 + 0.0006f * (float)i, 127);
+            probes[p]->exp2(x, y, 16);
+            for (int i = 0; i < 16; i++) worst = fmax(worst, ulps(y[i], exp2((double)x[i])));
+        }
+        assert_true(worst < (probes[p]->lanes == 1 ? 1.25 : 1)); /* the twin rounds twice */
+        float x[] = {0, -0.0f, -INFINITY, -126, -126.00001f, -1e30f, NAN, -1e-30f, -125.5f}, y[9];
+        probes[p]->exp2(x, y, 9);
+        assert_true(y[0] == 1 && y[1] == 1 && y[2] == 0 && y[3] == 0x1p-126f && y[4] == 0 && y[5] == 0);
+        assert_true(isnan(y[6]) && y[7] == 1 && ulps(y[8], exp2(-125.5)) < 1);
+    }
+}
+
+static void log_is_near(void **state)
+{
+    (void)state;
+    for (int p = 0; p < usable_probes(); p++) {
+        double worst = 0;
+        for (float a = 1e-37f; a < 1e37f; a *= 1.0003f) {
+            float y;
+            probes[p]->log(&a, &y, 1);
+            worst = fmax(worst, fabs(y) > 1e-3 ? ulps(y, log((double)a)) : 0);
+        }
+        for (float a = 0.98f; a < 1.02f; a += 0x1p-20f) {
+            float y;
+            probes[p]->log(&a, &y, 1);
+            worst = fmax(worst, a == 1 ? y != 0 : ulps(y, log((double)a)));
+        }
+        assert_true(worst < 1.6);
+        float x[] = {1, 0, NAN}, y[3];
+        probes[p]->log(x, y, 3);
+        assert_true(y[0] == 0 && y[1] == -INFINITY && isnan(y[2]));
+    }
+}
+
+static void squares_are_transposed(void **state)
+{
+    (void)state;
+    for (int p = 0; p < usable_probes(); p++) {
+        int lanes = probes[p]->lanes;
+        float square[256];
+        for (int n = 0; n < lanes * lanes; n++) square[n] = (float)n;
+        probes[p]->transpose(square);
+        for (int n = 0; n < lanes * lanes; n++) assert_true(square[n] == (float)(n % lanes * lanes + n / lanes));
+    }
+}
+
 static void tanh_is_near(void **state)
 {
     (void)state;
@@ -161,6 +214,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exp_is_near_and_flushes),
+        cmocka_unit_test(exp2_is_near_and_flushes),
+        cmocka_unit_test(log_is_near),
+        cmocka_unit_test(squares_are_transposed),
         cmocka_unit_test(tanh_is_near),
         cmocka_unit_test(tails_touch_nothing_beyond),
         cmocka_unit_test(lanes_are_summed_and_compared),

@@ -1,0 +1,188 @@
+/* Each instruction set's forward and modification kernels against the scalar twin: the same random block to both, every
+ * number of queries, guards around the scratch and every row that is written. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GAP 5
+#define GUARD_WORD 0x7fc0deadu
+
+static uint64_t seed_of_test;
+
+static int64_t whole(uint64_t n, int64_t low, int64_t high)
+{
+    return low + random_philox(seed_of_test, n, 1).word[0] % (high - low + 1);
+}
+
+static float uniform(uint64_t stream, uint64_t n)
+{
+    return 2 * random_unit(random_philox(seed_of_test, n, stream).word[0]) - 1;
+}
+
+static float *random_floats(uint64_t stream, int64_t count)
+{
+    float *x = malloc((size_t)count * sizeof *x + 1);
+    for (int64_t n = 0; n < count; n++) x[n] = uniform(stream, (uint64_t)n);
+    return x;
+}
+
+static float *guards(int64_t count)
+{
+    float *x = aligned_alloc(64, ((size_t)count * sizeof *x + 127) / 64 * 64);
+    const uint32_t word = GUARD_WORD;
+    for (int64_t n = 0; n < count; n++) memcpy(&x[n], &word, sizeof word);
+    return x;
+}
+
+static bool is_guard(const float *x)
+{
+    const uint32_t word = GUARD_WORD;
+    return !memcmp(x, &word, sizeof word);
+}
+
+typedef struct problem {
+    int64_t queries, keys, D, DV;
+    float softcap, *q, *k, *v;
+    uint8_t *mask;
+    float *bias, *factors; /* [query][key] */
+    bool modified, dropped;
+} problem;
+
+static problem make_problem(uint64_t seed, int64_t most_queries)
+{
+    seed_of_test = seed;
+    problem p = {.queries = whole(0, 1, most_queries), .keys = whole(1, 1, 2 * FORWARD_CHUNK + 20)};
+    p.D = whole(2, 0, 70), p.DV = whole(3, 0, 70), p.softcap = whole(4, 0, 1) ? 2 : 0;
+    p.q = random_floats(10, p.queries * (p.D + GAP));
+    p.k = random_floats(11, p.keys * (p.D + GAP));
+    p.v = random_floats(12, p.keys * (p.DV + GAP));
+    p.bias = random_floats(13, p.queries * p.keys);
+    p.factors = random_floats(14, p.queries * p.keys);
+    p.mask = malloc((size_t)(p.queries * p.keys));
+    for (int64_t n = 0; n < p.queries * p.keys; n++) {
+        p.mask[n] = whole(100 + (uint64_t)n, 0, 3) != 0;
+        p.factors[n] = p.factors[n] > 0 ? 2 : 0;
+    }
+    p.modified = whole(5, 0, 1), p.dropped = whole(6, 0, 1);
+    return p;
+}
+
+static void destroy_problem(problem *p)
+{
+    void *all[] = {p->q, p->k, p->v, p->bias, p->factors, p->mask};
+    for (size_t n = 0; n < sizeof all / sizeof all[0]; n++) free(all[n]);
+}
+
+/* O's rows and then the log-sum-exps, guarded; the chunk's own arrays in the layout of lanes or rows. */
+static float *run(const problem *p, const kernel_table *table, bool lanes)
+{
+    const forward_kernels *kernels = lanes ? &table->forward_lanes : &table->forward_rows;
+    size_t size = lanes ? forward_lanes_scratch((size_t)p->D, (size_t)p->DV) : forward_rows_scratch((size_t)p->DV);
+    int64_t stride = lanes ? (p->queries + table->lanes - 1) / table->lanes * table->lanes : FORWARD_CHUNK;
+    int64_t query_step = lanes ? 1 : stride, key_step = lanes ? stride : 1, tile = FORWARD_LANE_QUERIES * FORWARD_CHUNK;
+    float *scratch = guards((int64_t)size + GAP), *modification = guards(tile), *factors = guards(tile);
+    int64_t wide = p->DV + GAP;
+    float *out = guards(GAP + p->queries * (wide + 2));
+    const forward_block block = {.queries = p->queries,
+                                 .D = p->D,
+                                 .DV = p->DV,
+                                 .scale = -0.4f,
+                                 .softcap = p->softcap,
+                                 .q = p->q,
+                                 .q_row = p->D + GAP,
+                                 .o = out + GAP,
+                                 .o_row = wide,
+                                 .lse = out + GAP + p->queries * wide,
+                                 .lse_row = 2,
+                                 .scratch = scratch};
+    kernels->begin(&block);
+    for (int64_t j = 0; j < p->keys; j += FORWARD_CHUNK) {
+        int64_t keys = p->keys - j < FORWARD_CHUNK ? p->keys - j : FORWARD_CHUNK;
+        const modification_tile m = {p->queries, keys, p->mask + j,  p->keys,    1,       p->bias + j,
+                                     p->keys,    1,    modification, query_step, key_step};
+        bool any = table->modification(&m);
+        bool want_any = false;
+        for (int64_t i = 0; i < p->queries; i++)
+            for (int64_t n = 0; n < keys; n++) {
+                float want = p->mask[i * p->keys + j + n] ? p->bias[i * p->keys + j + n] : -INFINITY;
+                want_any |= want != -INFINITY;
+                assert_true(modification[i * query_step + n * key_step] == want);
+                factors[i * query_step + n * key_step] = p->factors[i * p->keys + j + n];
+            }
+        assert_int_equal(any, want_any);
+        kernels->step(&block, &(forward_chunk){.k = p->k + j * (p->D + GAP),
+                                               .v = p->v + j * (p->DV + GAP),
+                                               .k_row = p->D + GAP,
+                                               .v_row = p->DV + GAP,
+                                               .keys = keys,
+                                               .modification = p->modified ? modification : NULL,
+                                               .dropout = p->dropped ? factors : NULL});
+    }
+    kernels->finish(&block);
+    for (int n = 0; n < GAP; n++) assert_true(is_guard(&scratch[size + (size_t)n]));
+    free(scratch);
+    free(modification);
+    free(factors);
+    return out;
+}
+
+static void compare(const problem *p, const float *got, const float *want)
+{
+    int64_t wide = p->DV + GAP, rows = p->queries * wide;
+    for (int64_t n = 0; n < GAP + rows + 2 * p->queries; n++) {
+        int64_t at = n - GAP;
+        bool inside = at >= 0 && (at < rows ? at % wide < p->DV : (at - rows) % 2 == 0);
+        if (inside == is_guard(&got[n]))
+            fail_msg("seed %llu: float %lld was %swritten", (unsigned long long)seed_of_test, (long long)n,
+                     inside ? "not " : "");
+        if (inside && got[n] != want[n] && !(fabsf(got[n] - want[n]) <= 2e-6f * (1 + fabsf(want[n]))))
+            fail_msg("seed %llu: float %lld is %.9g, the twin's %.9g", (unsigned long long)seed_of_test, (long long)n,
+                     (double)got[n], (double)want[n]);
+    }
+}
+
+static void compare_levels(uint64_t seed, bool lanes)
+{
+    problem p = make_problem(seed, lanes ? FORWARD_LANE_QUERIES : FORWARD_ROW_QUERIES);
+    kernel_table table;
+    kernels_fill(&table, CPU_SCALAR);
+    float *want = run(&p, &table, lanes);
+    for (int level = CPU_AVX2; level <= (int)cpu_detect()->found; level++) {
+        kernels_fill(&table, (cpu_level)level);
+        float *got = run(&p, &table, lanes);
+        compare(&p, got, want);
+        free(got);
+    }
+    free(want);
+    destroy_problem(&p);
+}
+
+static void lanes_agree_with_their_twin(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 250; seed++) compare_levels(seed, true);
+}
+
+static void rows_agree_with_their_twin(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1000; seed < 1150; seed++) compare_levels(seed, false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lanes_agree_with_their_twin),
+        cmocka_unit_test(rows_agree_with_their_twin),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
