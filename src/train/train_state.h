@@ -13,7 +13,7 @@ typedef struct train_state {
     float *average;    /* NULL when none is kept */
     int64_t step;      /* steps done; epoch and batch follow from it, and so do all random numbers */
     double seconds;    /* of work */
-    double best;       /* validation score, higher is better; -infinity before the first */
+    double best;       /* validation BLEU, or minus the loss while that is 0; -infinity before the first */
     int64_t validated; /* the step that was validated last, 0: none */
     int64_t stale;     /* validations since the best one */
 } train_state;

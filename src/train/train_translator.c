@@ -165,11 +165,12 @@ static attn_status judge(training *r)
     if (s != ATTN_OK) return s;
     p->valid_loss = loss;
     p->valid_bleu = bleu;
-    p->best = !(bleu <= r->state.best); /* NaN, for want of validation pairs: the last is the best */
+    double score = bleu > 0 ? bleu : -loss; /* until the first match of four words the loss tells more */
+    p->best = !(score <= r->state.best);    /* NaN, for want of validation pairs: the last is the best */
     r->state.validated = r->state.step;
     r->state.stale = p->best ? 0 : r->state.stale + 1;
     if (!p->best) return ATTN_OK;
-    if (!isnan(bleu)) r->state.best = bleu;
+    if (!isnan(score)) r->state.best = score;
     return translator_save(r->state.model, r->o.model,
                            r->o.format == ATTN_SEQ_WEIGHTS_BF16 ? WEIGHTS_BF16 : WEIGHTS_FP32);
 }

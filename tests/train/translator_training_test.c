@@ -397,7 +397,7 @@ static void ends_when_validations_get_no_better(void **state)
     (void)state;
     watcher w = {0};
     attn_seq_train_options o = tiny("patient", &w);
-    o.rate = 1e-9; /* nothing changes */
+    o.rate = 0; /* nothing changes */
     o.steps = 1000;
     o.valid_every = 2;
     o.patience = 3;
