@@ -7,6 +7,7 @@
 #include "train/checkpoint.h"
 #include "train/clip.h"
 #include "train/model_directory.h"
+#include "train/recent_figures.h"
 #include "train/schedule.h"
 #include "train/settings.h"
 #include "train/train_data.h"
@@ -23,7 +24,6 @@
 enum { KEY_WEIGHTS = 1, KEY_EPOCH, KEY_DROPOUT };
 
 #define SECONDS_BETWEEN_CHECKPOINTS 300.0
-#define SMOOTHING 0.99 /* of the figures that are shown: about 100 steps */
 
 typedef struct training {
     attn_seq_train_options o; /* complete */
@@ -37,8 +37,8 @@ typedef struct training {
     int64_t planned_epoch; /* -1: none */
     batch batch;
     working_clock clock;
-    double saved_at;                    /* the clock's seconds at the last checkpoint */
-    double weight, loss, tokens, spent; /* sums that fade by SMOOTHING */
+    double saved_at; /* the clock's seconds at the last checkpoint */
+    recent_figures recent;
     attn_seq_train_progress progress;
 } training;
 
@@ -120,16 +120,6 @@ static attn_status learn(training *r, double *nll, int64_t *counted)
     return ATTN_OK;
 }
 
-static void measure(training *r, double nll, int64_t counted)
-{
-    double spent = working_clock_tick(&r->clock);
-    r->state.seconds = r->clock.seconds;
-    r->weight = SMOOTHING * r->weight + 1;
-    r->loss = SMOOTHING * r->loss + nll / (double)(counted > 0 ? counted : 1);
-    r->tokens = SMOOTHING * r->tokens + (double)r->batch.tokens;
-    r->spent = SMOOTHING * r->spent + spent;
-}
-
 static void update_progress(training *r)
 {
     attn_seq_train_progress *p = &r->progress;
@@ -137,9 +127,9 @@ static void update_progress(training *r)
     p->steps = planned_steps(r);
     p->epoch = (double)r->state.step / (double)r->plan.count;
     p->seconds = r->clock.seconds;
-    if (r->weight > 0) p->loss = r->loss / r->weight;
-    if (r->spent > 0) p->tokens_per_second = r->tokens / r->spent;
-    double by_steps = p->steps > 0 ? (double)(p->steps - p->step) * r->spent / fmax(r->weight, 1) : INFINITY;
+    p->loss = recent_loss(&r->recent);
+    p->tokens_per_second = recent_tokens_per_second(&r->recent);
+    double by_steps = p->steps > 0 ? (double)(p->steps - p->step) * recent_seconds_per_step(&r->recent) : INFINITY;
     double by_clock = r->o.minutes > 0 ? 60 * r->o.minutes - p->seconds : INFINITY;
     p->remaining = fmax(0, fmin(by_steps, by_clock));
 }
@@ -210,7 +200,8 @@ static attn_status take_step(training *r)
     attn_status s = next_batch(r);
     if (s == ATTN_OK) s = learn(r, &nll, &counted);
     if (s != ATTN_OK) return s;
-    measure(r, nll, counted);
+    recent_figures_add(&r->recent, nll / (double)counted, (double)r->batch.tokens, working_clock_tick(&r->clock));
+    r->state.seconds = r->clock.seconds;
     update_progress(r);
     report(r, ATTN_SEQ_TRAIN_STEP, NULL);
     return ATTN_OK;

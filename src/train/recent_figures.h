@@ -1,0 +1,17 @@
+/* Loss and speed of the last steps: sums that fade, so that about the last 100 steps count. */
+#ifndef TRAIN_RECENT_FIGURES_H
+#define TRAIN_RECENT_FIGURES_H
+
+typedef struct recent_figures {
+    double weight, loss, tokens, seconds;
+} recent_figures;
+
+/* One step's loss, tokens and seconds. */
+void recent_figures_add(recent_figures *f, double loss, double tokens, double seconds);
+
+/* 0 before the first step. */
+double recent_loss(const recent_figures *f);
+double recent_tokens_per_second(const recent_figures *f);
+double recent_seconds_per_step(const recent_figures *f);
+
+#endif
