@@ -1,5 +1,5 @@
-/* Sentences a second of greedy and beam decoding, pieces to pieces: what bench/peers/translate_ctranslate2.py measures of
- * CTranslate2 on the same sentences.
+/* Sentences a second of greedy and beam decoding, pieces to pieces: what bench/peers/translate_ctranslate2.py measures
+ * of CTranslate2 on the same sentences.
  *
  *     bench_translate_speed MODEL FILE BEAM [THREADS] */
 #include "base/parallel.h"
