@@ -1,7 +1,8 @@
 /* Beam search. Each step takes the 2 * beam best continuations of a sequence's live hypotheses, in order: one that ends
  * is finished if it is among the first `beam`; the first `beam` others live on. A sequence is done when `beam`
- * hypotheses are finished; before that, once n_best are, a live one that is worse than all those is dropped: it would
- * have to gain by growing. Of beam 1 this is greedy decoding: the best continuation, until it ends. */
+ * hypotheses are finished. Before that, a live one is dropped only when it cannot get among the n best finished any
+ * more: on BLEU it pays to wait, for a hypothesis' mean log-probability tends to rise as it grows. Of beam 1 this is
+ * greedy decoding. */
 #include "output/search.h"
 
 #include "base/checked.h"
@@ -165,7 +166,13 @@ static int64_t rank_continuations(search *s, int64_t begin, int64_t end)
     return held;
 }
 
-/* Drops the rows added since `first` that are done, or that are worse than the n best finished. */
+/* The best score that a live hypothesis can still reach: at full length, without losing any more. */
+static double reachable_score(const search *s, double log_probability, int64_t sequence)
+{
+    return normalized(s, log_probability, s->options->normalize > 0 ? s->max_lengths[sequence] : s->position + 2);
+}
+
+/* Drops the rows added since `first` if the sequence is done, else those that cannot be among the n best any more. */
 static void prune(search *s, int64_t sequence, int64_t first)
 {
     int64_t n_best = s->options->n_best, kept = first;
@@ -177,7 +184,7 @@ static void prune(search *s, int64_t sequence, int64_t first)
     if (s->finished[sequence] < n_best) return;
     double worst = (double)s->results[sequence * n_best + n_best - 1].score;
     for (int64_t r = first; r < next->count; r++) {
-        if (normalized(s, next->log_probabilities[r], s->position + 1) <= worst) continue;
+        if (reachable_score(s, next->log_probabilities[r], sequence) <= worst) continue;
         next->ids[kept] = next->ids[r];
         next->from[kept] = next->from[r];
         next->nodes[kept] = next->nodes[r];
