@@ -92,6 +92,16 @@ static size_t middle_cut(const char *text, size_t bytes)
     return clause ? clause : space ? space : character;
 }
 
+static bool is_blank(const char *text, size_t bytes)
+{
+    uint32_t c;
+    for (size_t at = 0; at < bytes;) {
+        at += utf8_next(text + at, bytes - at, &c);
+        if (!utf8_is_space(c)) return false;
+    }
+    return true;
+}
+
 static bool ends_in_space(const char *text, size_t bytes)
 {
     size_t start = bytes;
@@ -118,6 +128,7 @@ static attn_status add(line_parts *p, int32_t *ids, int64_t length, bool space_a
 
 static attn_status cut_sentence(line_parts *p, const tokenizer *k, const char *text, size_t bytes, int64_t longest)
 {
+    if (is_blank(text, bytes)) return ATTN_OK;
     int32_t *ids;
     int64_t length;
     attn_status status = tokenizer_encode(k, TOKENIZER_SOURCE, text, bytes, &ids, &length);
@@ -134,7 +145,7 @@ static attn_status cut_sentence(line_parts *p, const tokenizer *k, const char *t
         length = longest;
     }
     if (length > 1) return add(p, ids, length, ends_in_space(text, bytes));
-    free(ids); /* </s> alone: white space */
+    free(ids); /* </s> alone: characters that the tokenizer drops */
     return ATTN_OK;
 }
 
@@ -145,6 +156,7 @@ attn_status line_parts_cut(line_parts *out, const tokenizer *k, const char *text
     if (valid < bytes)
         return status_fail(ATTN_ERROR_FORMAT, "invalid UTF-8: byte 0x%02x at column %zu", (unsigned char)text[valid],
                            valid + 1);
+    if (is_blank(text, bytes)) return ATTN_OK;
     int32_t *ids;
     int64_t length;
     attn_status status = tokenizer_encode(k, TOKENIZER_SOURCE, text, bytes, &ids, &length);
