@@ -35,9 +35,9 @@
  *   infinity in column c of value j makes element c NaN or infinite in every row that attends to j. What a query does
  *   not attend to never reaches its row: keys and values masked in any way may hold anything, for the rows that they
  *   are masked for. A score of +inf makes its row NaN; a score of -inf weighs 0.
- * - Precision. Products and sums in the data's type (fp32), by fused multiply-adds in a fixed order; exponentials within
- *   2 units in the last place, tanh within 3; a weight below 2^-125 of its row's largest may be flushed to 0, and one
- *   below 2^-126 is. doc/NUMERICS.md says more.
+ * - Precision. Products and sums in the data's type (fp32), by fused multiply-adds in a fixed order; exponentials
+ * within 2 units in the last place, tanh within 3; a weight below 2^-125 of its row's largest may be flushed to 0, and
+ * one below 2^-126 is. doc/NUMERICS.md says more.
  * - Bits. The same whatever the thread count, the batch around a sequence, the strides, and the keys beyond
  *   key_lengths, on the same instruction set and the same T, D, DV and options.
  * - Memory. Nothing is allocated: the caller brings a workspace of exactly the size that the query function tells, and
