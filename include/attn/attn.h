@@ -38,8 +38,9 @@
  * - Precision. Products and sums in the data's type (fp32), by fused multiply-adds in a fixed order; exponentials
  * within 2 units in the last place, tanh within 3; a weight below 2^-125 of its row's largest may be flushed to 0, and
  * one below 2^-126 is. doc/NUMERICS.md says more.
- * - Bits. The same whatever the thread count, the batch around a sequence, the strides, and the keys beyond
- *   key_lengths, on the same instruction set and the same T, D, DV and options.
+ * - Bits. The same whatever the thread count, the batch around a sequence, the strides, the keys beyond key_lengths,
+ *   and whether a pair is masked by causal, a window, a byte or a bias of -inf (beside biases of 0), on the same
+ *   instruction set and the same T, D, DV and options.
  * - Memory. Nothing is allocated: the caller brings a workspace of exactly the size that the query function tells, and
  *   no T x S matrix is ever held. Two calls may run at once unless they share a workspace or an output.
  * - Outputs must not overlap each other, nor any input, nor the workspace. Inputs may overlap. Data is aligned as its
