@@ -274,7 +274,8 @@ typedef struct attn_seq_translate_options {
     size_t struct_size; /* set by attn_seq_translate_options_init */
     int64_t beam;       /* 1 to 256 hypotheses kept at each step; 1 is greedy; 5 after init */
     int64_t n_best;     /* 1 to beam hypotheses given for each line; 1 after init */
-    double normalize;   /* A in score = log_probability / length^A; finite; 1 after init */
+    double normalize;   /* A in score = log_probability / length^A; finite; 1 after init, which of 0, 0.6, 1, 1.5 and 2
+                           gave the best BLEU on Tatoeba's English and French */
     int threads;        /* 0 to 1024; 0 after init: as many as this process may use */
     bool alignment;     /* fill attn_seq_hypothesis.alignment */
     bool attention;     /* fill attn_seq_hypothesis.attention */
