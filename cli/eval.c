@@ -75,6 +75,14 @@ static int open_all(evaluation *e)
     return status ? failure_of_library("eval") : 0;
 }
 
+/* The line on which a source stands first: every line holds a pair. */
+static int64_t line_of(const eval_pairs *p, const eval_source *source)
+{
+    int64_t i = 0;
+    while (p->pairs[i].source.bytes != source->text) i++;
+    return i + 1;
+}
+
 static int translate(evaluation *e)
 {
     int64_t count = e->pairs.source_count;
@@ -89,7 +97,7 @@ static int translate(evaluation *e)
     if (status) return failure_of_library("eval");
     for (int64_t i = 0; i < count; i++) {
         if (e->translations[i].status)
-            return failure("eval", "%s: source \"%.40s\": %s", e->file, e->pairs.sources[i].text,
+            return failure("eval", "%s:%" PRId64 ": source: %s", e->file, line_of(&e->pairs, &e->pairs.sources[i]),
                            e->translations[i].message);
         e->pieces_out += e->translations[i].hypotheses[0].target_length;
     }
@@ -124,7 +132,7 @@ static int score_references(evaluation *e)
             e->too_long++;
             continue;
         }
-        if (scores[i].status) failed = failure("eval", "%s: pair %" PRId64 ": %s", e->file, i + 1, scores[i].message);
+        if (scores[i].status) failed = failure("eval", "%s:%" PRId64 ": %s", e->file, i + 1, scores[i].message);
         sum += scores[i].log_probability;
         e->pieces_scored += scores[i].tokens;
     }

@@ -4,6 +4,7 @@
 #include "attn/attn.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a file over `ulimit -f` is told like a full disk, and leaves no half of it */
     int status = run(argc, argv);
     /* An answer that did not arrive whole (a full disk) is a failure, whatever the command thought. */
     errno = 0;

@@ -115,7 +115,11 @@ static attn_status run_batch(scoring *s, int64_t index, tape *t)
             const float *row = logits->value + (i * r.target_longest + j) * vocabulary;
             sum += (double)row[pair->target[j]] - log_normaliser(row, vocabulary);
         }
-        s->scores[members[i]].log_probability = sum;
+        attn_seq_pair_score *score = &s->scores[members[i]];
+        score->log_probability = isnan(sum) ? (double)NAN : sum; /* one NaN, without a sign */
+        if (!isnan(sum)) continue;
+        score->status = ATTN_ERROR_FORMAT;
+        snprintf(score->message, sizeof score->message, "the model gives logits that are not finite");
     }
     return ATTN_OK;
 }

@@ -45,6 +45,15 @@ static void a_full_disk_is_a_failure(void **state)
     shell_said("standard output: No space left on device");
 }
 
+static void a_file_size_limit_is_a_failure(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("d=$(mktemp -d); (ulimit -f 0; "
+                           "$ATTN help translate > $d/y) 2>&1; s=$?; rm -r $d; exit $s"),
+                     1);
+    shell_said_only("attn help: standard output: File too large\n");
+}
+
 static void colours_only_where_wanted(void **state)
 {
     (void)state;
@@ -71,9 +80,13 @@ static void a_terminal_obeys_nothing_in_a_message(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tells_what_there_is),       cmocka_unit_test(every_command_has_help),
-        cmocka_unit_test(suggests_what_was_meant),   cmocka_unit_test(a_full_disk_is_a_failure),
-        cmocka_unit_test(colours_only_where_wanted), cmocka_unit_test(a_terminal_obeys_nothing_in_a_message),
+        cmocka_unit_test(tells_what_there_is),
+        cmocka_unit_test(every_command_has_help),
+        cmocka_unit_test(suggests_what_was_meant),
+        cmocka_unit_test(a_full_disk_is_a_failure),
+        cmocka_unit_test(a_file_size_limit_is_a_failure),
+        cmocka_unit_test(colours_only_where_wanted),
+        cmocka_unit_test(a_terminal_obeys_nothing_in_a_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

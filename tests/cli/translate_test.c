@@ -148,7 +148,9 @@ static void pictures_are_drawn(void **state)
     assert_int_equal(shell("echo abc | " TRANSLATE "--attention - --layer 1 --head 2"), 0);
     shell_said("layer 1, head 2");
     assert_int_equal(shell("echo abc | " TRANSLATE "--attention - --layer 9 | tail -n 1"), 0);
-    shell_said("there is no layer 9");
+    shell_said("there is no layer 9: the model has ");
+    assert_int_equal(shell("echo abc | " TRANSLATE "--attention - --head 9 | tail -n 1"), 0);
+    shell_said("there is no head 9: the model has ");
     assert_int_equal(shell("echo abc | " TRANSLATE "--attention a.gif"), 2);
 }
 
@@ -176,6 +178,19 @@ static void scoring_names_bad_lines(void **state)
     shell_said_only("attn score: standard input:1: expected SOURCE TAB TARGET, found no tab\n");
 }
 
+/* All weights NaN: the bytes behind the header are ones. */
+static void a_model_that_is_not_finite_scores_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        shell("d=$(mktemp -d); cp " MODELS "/shared/* $d; chmod u+w $d/*; rm $d/model.safetensors;"
+              "m=" MODELS "/shared/model.safetensors; h=$(od -A n -t u8 -N 8 $m | tr -d ' '); head -c $((h + 8)) $m >"
+              "$d/model.safetensors; tail -c +$((h + 9)) $m | tr '\\000-\\377' '[\\377*]' >> $d/model.safetensors;"
+              "printf 'abc\tdef\n' | $ATTN score -m $d; s=$?; rm -r $d; exit $s"),
+        1);
+    shell_said_only("nan\nattn score: standard input:1: the model gives logits that are not finite\n");
+}
+
 static void evaluation_groups_references(void **state)
 {
     (void)state;
@@ -188,6 +203,10 @@ static void evaluation_groups_references(void **state)
     shell_said("\"bleu_signature\": \"nrefs:1|");
     assert_int_equal(shell("printf 'a b\\n' | $ATTN eval -m " MODELS "/shared -"), 1);
     shell_said_only("attn eval: -:1: expected SOURCE TAB TARGET, found no tab\n");
+    assert_int_equal(shell("printf 'z\\tx\\na\\377\\ty\\n' | $ATTN eval -m " MODELS "/shared -"), 1);
+    shell_said_only("attn eval: -:2: source: invalid UTF-8: byte 0xff at column 2\n");
+    assert_int_equal(shell("printf 'z\\tx\\na\\ty\\377\\n' | $ATTN eval -m " MODELS "/shared -"), 1);
+    shell_said_only("attn eval: -:2: target: invalid UTF-8: byte 0xff at column 2\n");
 }
 
 static void models_are_found_by_name(void **state)
@@ -212,6 +231,7 @@ int main(void)
         cmocka_unit_test(pictures_are_drawn),
         cmocka_unit_test(writes_that_fail_are_told),
         cmocka_unit_test(scoring_names_bad_lines),
+        cmocka_unit_test(a_model_that_is_not_finite_scores_nothing),
         cmocka_unit_test(evaluation_groups_references),
         cmocka_unit_test(models_are_found_by_name),
     };
