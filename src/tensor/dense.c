@@ -17,7 +17,7 @@
 typedef struct product_key {
     int64_t M, N, K;
     int32_t threads;
-    uint8_t type, transpose_b, packed, bias, accumulate;
+    uint8_t type, transpose_a, transpose_b, packed, bias, accumulate;
 } product_key;
 
 enum { OPERAND_A, OPERAND_B, OPERAND_BIAS, OPERAND_C, OPERAND_SCRATCH, OPERANDS };
@@ -99,7 +99,7 @@ static dnnl_status_t product_compile(product *p, const layout *packed)
 {
     const product_key *k = &p->key;
     const dnnl_data_type_t type = k->type == DENSE_BF16 ? dnnl_bf16 : dnnl_f32;
-    dnnl_status_t s = describe_operand(&p->layouts[OPERAND_A], type, k->M, k->K, false);
+    dnnl_status_t s = describe_operand(&p->layouts[OPERAND_A], type, k->M, k->K, k->transpose_a);
     if (s == dnnl_success)
         s = packed ? layout_copy(&p->layouts[OPERAND_B], view(packed))
                    : describe_operand(&p->layouts[OPERAND_B], type, k->K, k->N, k->transpose_b);
@@ -118,9 +118,9 @@ static dnnl_status_t product_compile(product *p, const layout *packed)
 
 static uint64_t key_hash(const product_key *k)
 {
-    const uint64_t words[4] = {(uint64_t)k->M, (uint64_t)k->N, (uint64_t)k->K,
-                               (uint64_t)k->threads << 5 | (uint64_t)k->packed << 4 | (uint64_t)k->type << 3 |
-                                   (uint64_t)k->transpose_b << 2 | (uint64_t)k->bias << 1 | k->accumulate};
+    const uint64_t flags = (uint64_t)k->type << 5 | (uint64_t)k->transpose_a << 4 | (uint64_t)k->transpose_b << 3 |
+                           (uint64_t)k->packed << 2 | (uint64_t)k->bias << 1 | k->accumulate;
+    const uint64_t words[4] = {(uint64_t)k->M, (uint64_t)k->N, (uint64_t)k->K, (uint64_t)k->threads << 8 | flags};
     uint64_t h = 0xCBF29CE484222325u; /* FNV-1a's offset and prime, over words */
     for (int i = 0; i < 4; i++) h = (h ^ words[i]) * 0x100000001B3u;
     return h ^ h >> 32;
@@ -252,12 +252,6 @@ attn_status dense_multiply(dense_type type, int threads, int64_t M, int64_t N, i
         empty_product(M, N, bias, accumulate, c);
         return ATTN_OK;
     }
-    /* oneDNN is two to four times slower on a transposed first factor than on a copy of it in rows. */
-    const factor_copy copy_a = {type, transpose_a, transpose_a ? K : M, transpose_a ? M : K, a, NULL};
-    const factor_copy copy_b = {type, false, transpose_b ? N : K, transpose_b ? K : N, b, NULL};
-    const void *rows_a = factor_prepare(SCRATCH_A, threads, copy_a);
-    const void *rows_b = factor_prepare(SCRATCH_B, threads, copy_b);
-    if (!rows_a || !rows_b) return status_fail(ATTN_ERROR_MEMORY, "no memory for the factors of a product");
     product_key key;
     memset(&key, 0, sizeof key); /* keys are compared by their bytes */
     key.M = M;
@@ -265,9 +259,18 @@ attn_status dense_multiply(dense_type type, int threads, int64_t M, int64_t N, i
     key.K = K;
     key.threads = threads;
     key.type = (uint8_t)type;
+    key.transpose_a = transpose_a;
     key.transpose_b = transpose_b;
     key.bias = bias != NULL;
     key.accumulate = accumulate;
+    if (type == DENSE_FP32) return multiply(&key, NULL, a, b, bias, c);
+    /* In bf16 oneDNN is two to four times slower on a transposed first factor than on a copy of it in rows. */
+    key.transpose_a = 0;
+    const factor_copy copy_a = {transpose_a, transpose_a ? K : M, transpose_a ? M : K, a, NULL};
+    const factor_copy copy_b = {false, transpose_b ? N : K, transpose_b ? K : N, b, NULL};
+    const void *rows_a = factor_narrow(SCRATCH_A, threads, copy_a);
+    const void *rows_b = factor_narrow(SCRATCH_B, threads, copy_b);
+    if (!rows_a || !rows_b) return status_fail(ATTN_ERROR_MEMORY, "no memory for the factors of a product");
     return multiply(&key, NULL, rows_a, rows_b, bias, c);
 }
 

@@ -21,20 +21,14 @@ static void transpose_band(void *argument, int64_t task, int worker)
     const int64_t c = task * TRANSPOSE_TILE, width = f->columns - c < TRANSPOSE_TILE ? f->columns - c : TRANSPOSE_TILE;
     for (int64_t r = 0; r < f->rows; r += TRANSPOSE_TILE) {
         const int64_t height = f->rows - r < TRANSPOSE_TILE ? f->rows - r : TRANSPOSE_TILE;
-        const float *from = f->from + r * f->columns + c;
-        const int64_t at = c * f->rows + r;
-        if (f->type == DENSE_BF16)
-            row_kernels_get()->narrow_transpose(height, width, from, f->columns, (uint16_t *)f->to + at, f->rows);
-        else
-            row_kernels_get()->transpose(height, width, from, f->columns, (float *)f->to + at, f->rows);
+        row_kernels_get()->narrow_transpose(height, width, f->from + r * f->columns + c, f->columns,
+                                            (uint16_t *)f->to + c * f->rows + r, f->rows);
     }
 }
 
-const void *factor_prepare(scratch_use which, int threads, factor_copy f)
+const void *factor_narrow(scratch_use which, int threads, factor_copy f)
 {
-    if (f.type == DENSE_FP32 && !f.transpose) return f.from;
-    f.to =
-        thread_scratch(which, (size_t)(f.rows * f.columns) * (f.type == DENSE_BF16 ? sizeof(uint16_t) : sizeof(float)));
+    f.to = thread_scratch(which, (size_t)(f.rows * f.columns) * sizeof(uint16_t));
     if (!f.to) return NULL;
     if (f.transpose)
         parallel_for(threads, (f.columns + TRANSPOSE_TILE - 1) / TRANSPOSE_TILE, transpose_band, &f);

@@ -30,9 +30,8 @@ typedef struct row_kernels {
     void (*sum)(int64_t n, const float *x, const float *y, float *z);
     /* y = x in bf16, rounded to nearest, ties to even; NaN stays NaN. */
     void (*narrow)(int64_t n, const float *x, uint16_t *y);
-    /* y (columns, rows) with rows `stride` apart = the transpose of x (rows, columns), fp32 or narrowed to bf16; rows
-     * and columns at most TRANSPOSE_TILE. */
-    void (*transpose)(int64_t rows, int64_t columns, const float *x, int64_t x_stride, float *y, int64_t y_stride);
+    /* y (columns, rows) with rows y_stride apart = the transpose of x (rows, columns) in bf16; rows and columns at most
+     * TRANSPOSE_TILE. */
     void (*narrow_transpose)(int64_t rows, int64_t columns, const float *x, int64_t x_stride, uint16_t *y,
                              int64_t y_stride);
     /* The sum of x^2, in double. */

@@ -32,20 +32,17 @@ static void narrow(int64_t n, const float *x, uint16_t *y)
     for (int64_t i = 0; i < n; i++) y[i] = bf16_of_float(x[i]);
 }
 
-static void transpose(int64_t rows, int64_t columns, const float *x, int64_t x_stride, float *y, int64_t y_stride)
-{
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < columns; c++) y[c * y_stride + r] = x[r * x_stride + c];
-}
-
+/* By way of a tile that stays in the first cache: the columns of y are far apart, and may share its sets. */
 static void narrow_transpose(int64_t rows, int64_t columns, const float *x, int64_t x_stride, uint16_t *y,
                              int64_t y_stride)
 {
+    uint16_t tile[TRANSPOSE_TILE][TRANSPOSE_TILE];
     for (int64_t r = 0; r < rows; r++) {
         uint16_t row[TRANSPOSE_TILE];
         narrow(columns, x + r * x_stride, row);
-        for (int64_t c = 0; c < columns; c++) y[c * y_stride + r] = row[c];
+        for (int64_t c = 0; c < columns; c++) tile[c][r] = row[c];
     }
+    for (int64_t c = 0; c < columns; c++) memcpy(y + c * y_stride, tile[c], (size_t)rows * sizeof(uint16_t));
 }
 
 static double square_sum(int64_t n, const float *x)
@@ -356,7 +353,6 @@ const row_kernels ROW_KERNELS_TABLE = {
     .add_scaled = add_scaled,
     .sum = sum,
     .narrow = narrow,
-    .transpose = transpose,
     .narrow_transpose = narrow_transpose,
     .square_sum = square_sum,
     .column_sums = column_sums,
