@@ -140,11 +140,11 @@ static void cross_entropy(void **state)
 
 static const int64_t key_lengths[] = {7, 4, 0};
 
-/* Sequences of one tensor to itself, causal, and to another, padded; 3 sequences, 2 heads. */
+/* Sequences of one tensor to itself, causal, with dropout, and to another, padded; 3 sequences, 2 heads. */
 static tensor *attentions(tape *t, gradient_check *c)
 {
     const attention_mask causal = {.causal = true}, padded = {.key_lengths = key_lengths};
-    tensor *y = tape_attention(t, c->leaf[0], c->leaf[0], c->leaf[0], 3, 2, causal, 0, NULL);
+    tensor *y = tape_attention(t, c->leaf[0], c->leaf[0], c->leaf[0], 3, 2, causal, 0.2f, NULL);
     return tape_attention(t, y, c->leaf[1], c->leaf[2], 3, 2, padded, 0, NULL);
 }
 
