@@ -69,7 +69,7 @@ static void add_product(const product_into *p)
     for (; row < p->rows; row++) add_tile_n(1, n, p, row, column);
 }
 
-/* The two shapes of the left factor, each with its constants, so that a tile's rows are reached by fixed offsets. */
+/* The two ways to read a tile as the left factor: along its rows, or down its columns. */
 static product_factors along_queries(const float *tile, const float *right, int64_t right_row, int64_t queries)
 {
     return (product_factors){tile, BACKWARD_QUERIES, 1, right, right_row, queries};
