@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "failure.h"
 #include "options.h"
+#include "writable.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -37,6 +38,22 @@ static int parse_window(const command_line *line, run_options *o)
     }
     if (fine && o->window_left >= -1 && o->window_right >= -1) return -1;
     return options_refuse(line, "--window: \"%s\", expected L,R: two whole numbers from -1 (unbounded) up", o->window);
+}
+
+static bool same(const char *path, const char *other)
+{
+    return path && other && !strcmp(path, other);
+}
+
+/* One file for two results would hold the last one only. */
+static int refuse_shared_outputs(const command_line *line, const run_options *o)
+{
+    const char *path = same(o->output, o->lse) || same(o->output, o->weights) ? o->output
+                       : same(o->lse, o->weights)                             ? o->lse
+                                                                              : NULL;
+    if (!path) return -1;
+    return options_refuse(line, "\"%s\" is given twice: --output, --lse and --weights each need a file of their own",
+                          path);
 }
 
 static int parse(run_options *o, int argc, char **argv, char ***files)
@@ -78,7 +95,8 @@ static int parse(run_options *o, int argc, char **argv, char ***files)
     int stop = options_parse(&line, argc, argv, files, &count);
     if (stop >= 0) return stop;
     if (!o->output) return options_refuse(&line, "--output O.npy is missing: where the result goes");
-    return parse_window(&line, o);
+    stop = refuse_shared_outputs(&line, o);
+    return stop >= 0 ? stop : parse_window(&line, o);
 }
 
 static int read_input(run_input *in, const char *path)
@@ -157,13 +175,21 @@ static int write_outputs(const run_job *job)
 {
     const run_sizes *n = &job->sizes;
     const run_options *o = &job->options;
+    if (write_output(o->output, (int64_t[]){n->B, n->H, n->T, n->DV}, 4, n->rank, job->o)) return 1;
     if (write_output(o->lse, (int64_t[]){n->B, n->H, n->T}, 3, n->rank - 1, job->lse)) return 1;
-    if (write_output(o->weights, (int64_t[]){n->B, n->H, n->T, n->S}, 4, n->rank, job->weights)) return 1;
-    return write_output(o->output, (int64_t[]){n->B, n->H, n->T, n->DV}, 4, n->rank, job->o);
+    return write_output(o->weights, (int64_t[]){n->B, n->H, n->T, n->S}, 4, n->rank, job->weights);
+}
+
+static int check_outputs(const run_options *o)
+{
+    if (writable_check("run", o->output)) return 1;
+    if (o->lse && writable_check("run", o->lse)) return 1;
+    return o->weights ? writable_check("run", o->weights) : 0;
 }
 
 static int perform(run_job *job, char **files)
 {
+    if (check_outputs(&job->options)) return 1;
     if (read_input(&job->q, files[0]) || read_input(&job->k, files[1]) || read_input(&job->v, files[2])) return 1;
     if (run_sizes_of(&job->q, &job->k, &job->v, &job->sizes)) return 1;
     describe(job);

@@ -4,6 +4,7 @@
 #include "options.h"
 #include "translate_attention.h"
 #include "translate_print.h"
+#include "writable.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -99,6 +100,7 @@ static int open_all(translating *t)
 {
     t->reader = line_reader_open(t->file);
     if (!t->reader) return failure("translate", "%s: %s", t->file, strerror(errno));
+    if (t->picture.path && strcmp(t->picture.path, "-") && writable_check("translate", t->picture.path)) return 1;
     char *directory;
     if (attn_seq_model_find(t->model_name, &directory)) return failure_of_library("translate");
     attn_status status = attn_seq_model_open(&t->model, directory);

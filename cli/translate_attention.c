@@ -96,12 +96,12 @@ static float scale_end(const float *weights, int64_t count)
 int attention_picture_add(attention_picture *p, const char *source, const attn_seq_hypothesis *h, int64_t id)
 {
     if (!h->attention) return 0; /* an empty line */
-    if (attention_picture_keeps(p)) return keep(p, source, h);
     const attn_seq_attention *a = &h->attention[p->kind];
     bool layer = p->layer > a->layers;
     if (layer || p->head > a->heads)
         return failure("translate", "there is no %s %" PRId64 ": the model has %" PRId64 " layers of %" PRId64 " heads",
                        layer ? "layer" : "head", layer ? p->layer : p->head, a->layers, a->heads);
+    if (attention_picture_keeps(p)) return keep(p, source, h);
     float *mean = malloc((size_t)(a->rows * a->columns) * sizeof *mean);
     if (!mean) return failure("translate", "no memory for a picture");
     char title[200];

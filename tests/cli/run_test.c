@@ -93,6 +93,13 @@ static void refuses_what_does_not_fit(void **state)
         refused(1, line, cases[i].words);
     }
     refused(1, "run_q.npy run_k.npy run_v.npy -o no/such/place.npy", "no/such/place.npy");
+    const char *files = "run_q.npy run_k.npy run_v.npy --lse /tmp/attn_run_refused.npy";
+    snprintf(line, sizeof line, "%s -o no/such/place.npy", files);
+    refused(1, line, "no/such/place.npy: cannot write: No such file or directory");
+    snprintf(line, sizeof line, "%s -o .", files);
+    refused(1, line, ".: cannot write: Is a directory");
+    snprintf(line, sizeof line, "%s -o run_q.npy/o.npy", files);
+    refused(1, line, "run_q.npy/o.npy: cannot write: Not a directory");
 }
 
 static void refuses_wrong_usage(void **state)
@@ -105,6 +112,9 @@ static void refuses_wrong_usage(void **state)
     refused(2, "a b c -o d --threads x", "--threads: \"x\" is not a whole number, expected 0 to 1024");
     refused(2, "a b c -o d --softcap -1", "--softcap: -1 is out of range");
     refused(2, "a b c -o d --scale 1,5", "--scale: \"1,5\" is not a number");
+    refused(2, "a b c -o d --lse d", "\"d\" is given twice: --output, --lse and --weights each need a file of");
+    refused(2, "a b c -o d --weights d", "\"d\" is given twice");
+    refused(2, "a b c -o d --lse e --weights e", "\"e\" is given twice");
     refused(2, "a b c -o d --caussal", "did you mean \"--causal\"?");
 }
 

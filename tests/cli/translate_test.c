@@ -151,7 +151,13 @@ static void pictures_are_drawn(void **state)
     shell_said("there is no layer 9: the model has ");
     assert_int_equal(shell("echo abc | " TRANSLATE "--attention - --head 9 | tail -n 1"), 0);
     shell_said("there is no head 9: the model has ");
+    assert_int_equal(shell("d=$(mktemp -d); cd $d; echo abc | " TRANSLATE
+                           "--attention a.html --layer 9 > /dev/null; s=$?; ls; rm -r $d; exit $s"),
+                     1);
+    shell_said_only("attn translate: there is no layer 9: the model has 1 layers of 2 heads\n");
     assert_int_equal(shell("echo abc | " TRANSLATE "--attention a.gif"), 2);
+    assert_int_equal(shell("echo abc | " TRANSLATE "--attention no/such/a.html"), 1);
+    shell_said_only("attn translate: no/such/a.html: cannot write: No such file or directory\n");
 }
 
 static void writes_that_fail_are_told(void **state)
