@@ -1,6 +1,7 @@
 #include "eval_pairs.h"
 
 #include "failure.h"
+#include "gzip.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -111,6 +112,7 @@ int eval_pairs_read(eval_pairs *out, const char *path)
     int reason = errno;
     if (!standard) fclose(f);
     if (!out->text) return failure("eval", "%s: %s", path, strerror(reason));
+    if (gzip_begins(out->text, length)) return failure("eval", "%s: " GZIP_ADVICE, path);
     return split(out, length, path) || group(out);
 }
 

@@ -1,5 +1,7 @@
 #include "line_reader.h"
 
+#include "gzip.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,6 +20,7 @@ struct line_reader {
     char *buffer;
     size_t begin, end, capacity;
     bool at_end, skipping; /* skipping: inside a line that is too long */
+    bool begun, gzip;      /* begun: a line was given */
 };
 
 line_reader *line_reader_open(const char *path)
@@ -47,13 +50,18 @@ const char *line_reader_name(const line_reader *r)
     return r->path ? r->path : "standard input";
 }
 
+const char *line_reader_problem(const line_reader *r)
+{
+    return r->gzip ? GZIP_ADVICE : strerror(errno);
+}
+
 static bool would_wait(const line_reader *r)
 {
     struct pollfd p = {.fd = r->file, .events = POLLIN};
     return poll(&p, 1, 0) == 0;
 }
 
-/* Reads once, behind what is there. */
+/* Reads once, behind what is there; false too where that is a gzip file's beginning. */
 static bool read_more(line_reader *r)
 {
     if (r->capacity - r->end < CHUNK) {
@@ -69,7 +77,8 @@ static bool read_more(line_reader *r)
     if (got < 0) return false;
     r->end += (size_t)got;
     r->at_end = got == 0;
-    return true;
+    r->gzip = !r->begun && !r->skipping && gzip_begins(r->buffer, r->end);
+    return !r->gzip;
 }
 
 /* One line from begin on, as an offset for now: the buffer may still move. False: none is complete yet. */
@@ -113,6 +122,7 @@ int64_t line_reader_next(line_reader *r, read_line *lines, int64_t most)
         }
     }
     for (int64_t i = 0; i < count; i++) lines[i].text.bytes = r->buffer + offsets[i];
+    r->begun = r->begun || count > 0;
     free(offsets);
     return count;
 }

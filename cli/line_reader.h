@@ -22,7 +22,10 @@ void line_reader_close(line_reader *r);
 const char *line_reader_name(const line_reader *r);
 
 /* Waits for a line, then gives all that can be had without waiting, at most `most` and about a megabyte. The lines are
- * valid until the next call. Returns how many; 0 at the end; -1 on failure, with errno set. */
+ * valid until the next call. Returns how many; 0 at the end; -1 on failure, which line_reader_problem tells. */
 int64_t line_reader_next(line_reader *r, read_line *lines, int64_t most);
+
+/* For the message after a failure of line_reader_next, before errno changes. */
+const char *line_reader_problem(const line_reader *r);
 
 #endif

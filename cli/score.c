@@ -115,7 +115,7 @@ static int score_all(scoring *s)
     while ((count = line_reader_next(s->reader, s->lines, WINDOW)) > 0) {
         if (score_window(s, count)) return 1;
     }
-    if (count < 0) return failure("score", "%s: %s", line_reader_name(s->reader), strerror(errno));
+    if (count < 0) return failure("score", "%s: %s", line_reader_name(s->reader), line_reader_problem(s->reader));
     return s->failed;
 }
 

@@ -169,7 +169,8 @@ static int translate_all(translating *t)
     int64_t count = 0;
     while (!status && (count = line_reader_next(t->reader, lines, WINDOW)) > 0)
         status = translate_window(t, lines, texts, count);
-    if (!status && count < 0) status = failure("translate", "%s: %s", line_reader_name(t->reader), strerror(errno));
+    if (!status && count < 0)
+        status = failure("translate", "%s: %s", line_reader_name(t->reader), line_reader_problem(t->reader));
     free(lines);
     free(texts);
     return status;
