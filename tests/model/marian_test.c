@@ -42,7 +42,7 @@ static void runs_what_transformers_saved(void **state)
         fixture_path(path, sizeof path, fixtures[i]);
         snprintf(expected, sizeof expected, "%s/expected.safetensors", path);
         expectation e;
-        float whole, steps;
+        float whole = INFINITY, steps = INFINITY;
         translator *m = open_fixture(path);
         attn_status status = expectation_read(&e, expected);
         if (status == ATTN_OK) status = expectation_compare_whole(&e, m, &whole);
