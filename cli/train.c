@@ -6,6 +6,7 @@
 
 #include "attn/seq.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -47,13 +48,23 @@ static const char details[] = "FILE holds a pair on every line, source TAB targe
                               "\n"
                               "DIR becomes a Hugging Face directory (transformers.MarianMTModel opens it) with the\n"
                               "weights of the best validation, judged by BLEU. It also keeps checkpoint.safetensors,\n"
-                              "written every five minutes, after every validation and on Ctrl-C: whatever happens,\n"
-                              "`attn train translate --model DIR --resume` goes on from there, with the options that\n"
-                              "the run was begun with, and gives the bits of an unbroken run (save with --minutes,\n"
-                              "where the clock decides). When you will not go on, delete it.\n"
+                              "written at the beginning, every five minutes, after every validation and on Ctrl-C:\n"
+                              "whatever happens, `attn train translate --model DIR --resume` goes on from there, with\n"
+                              "the options that the run was begun with, and gives the bits of an unbroken run (save\n"
+                              "with --minutes, where the clock decides). When you will not go on, delete it.\n"
                               "\n"
                               "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C and 143 by\n"
                               "SIGTERM, both after saving.";
+
+/* The library says so too, but calls --dim width. On resuming, what is not said comes from the checkpoint. */
+static int refuse_width(const command_line *line, const train_line *l)
+{
+    if (l->resume) return -1;
+    int64_t dim = l->o.width > 0 ? l->o.width : 256, heads = l->o.heads > 0 ? l->o.heads : 8;
+    if (dim % 2) return options_refuse(line, "--dim: %" PRId64 ", expected an even number", dim);
+    if (dim % heads) return options_refuse(line, "--dim: %" PRId64 " is no multiple of --heads, %" PRId64, dim, heads);
+    return -1;
+}
 
 static int parse(train_line *l, int argc, char **argv)
 {
@@ -124,7 +135,7 @@ static int parse(train_line *l, int argc, char **argv)
         return options_refuse(&line, "--resume goes on and --force begins anew: one of them only");
     if (o->train_target && !o->train) return options_refuse(&line, "--train-target goes with --train");
     if (o->valid_target && !o->valid) return options_refuse(&line, "--valid-target goes with --valid");
-    return -1;
+    return refuse_width(&line, l);
 }
 
 static int tell_end(const train_line *l, attn_status status)
@@ -134,7 +145,10 @@ static int tell_end(const train_line *l, attn_status status)
                 attn_seq_error(), l->o.model);
         return 128 + (int)stop_signal;
     }
-    if (status != ATTN_OK) return failure_of_library("train translate");
+    bool exists = status == ATTN_ERROR_ARGUMENT && strstr(attn_seq_error(), ": exists; ");
+    if (status != ATTN_OK) failure_of_library("train translate");
+    if (exists) fputs("--resume goes on with that run, --force begins anew and loses it.\n", stderr);
+    if (status != ATTN_OK) return 1;
     if (!l->quiet && !l->json)
         fprintf(stderr, "The model is in %s. Try it: echo ... | attn translate --model %s\n", l->o.model, l->o.model);
     return 0;

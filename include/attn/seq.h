@@ -162,9 +162,9 @@ ATTN_API void attn_seq_train_options_init(attn_seq_train_options *options);
  *
  * The directory's files are each replaced in one step: source.spm, target.spm, vocab.json, tokenizer_config.json at the
  * beginning; config.json, generation_config.json, model.safetensors whenever they are better; checkpoint.safetensors
- * after every validation, every five minutes and at the end. A kill at any instant, or a full disk, costs the steps
- * since the last checkpoint and nothing else. A resumed run gives the bits of an unbroken one, on the same CPU and
- * number of threads.
+ * before the first step, after every validation, every five minutes and at the end. A kill at any instant, or a full
+ * disk, costs the steps since the last checkpoint and nothing else. A resumed run gives the bits of an unbroken one, on
+ * the same CPU and number of threads.
  *
  * Memory: about 24 bytes for each parameter, and the activations of one batch.
  * Thread safety: one run for each directory at a time.

@@ -17,18 +17,19 @@
 static const char *const telling_files[] = {"checkpoint.safetensors", "config.json", "model.safetensors"};
 
 /* The directory and those above it. */
-static attn_status make_all(const char *directory)
+static attn_status make_all(const char *directory, bool *made)
 {
     char path[LONGEST_PATH];
     snprintf(path, sizeof path, "%s", directory);
     for (char *at = path + 1; *at; at++) {
         if (*at != '/') continue;
         *at = '\0';
-        int made = mkdir(path, 0777);
+        int failed = mkdir(path, 0777);
         *at = '/';
-        if (made != 0 && errno != EEXIST) break;
+        if (failed && errno != EEXIST) break;
     }
-    if (mkdir(path, 0777) != 0 && errno != EEXIST)
+    *made = mkdir(path, 0777) == 0;
+    if (!*made && errno != EEXIST)
         return status_fail(ATTN_ERROR_FILE, "%s: cannot make the directory: %s", directory, strerror(errno));
     return ATTN_OK;
 }
@@ -67,11 +68,11 @@ static void sweep(const char *directory)
     closedir(d);
 }
 
-attn_status model_directory_take(const char *directory, bool make, int *lock)
+attn_status model_directory_take(const char *directory, bool make, bool *made, int *lock)
 {
     if (directory[0] == '\0' || strlen(directory) > LONGEST_PATH - 64)
         return status_fail(ATTN_ERROR_ARGUMENT, "model is \"%.60s\", expected a directory's path", directory);
-    attn_status s = make ? make_all(directory) : ATTN_OK;
+    attn_status s = make ? make_all(directory, made) : ATTN_OK;
     if (s != ATTN_OK) return s;
     *lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (*lock < 0) return status_fail(ATTN_ERROR_FILE, "%s: cannot open the directory: %s", directory, strerror(errno));

@@ -28,6 +28,7 @@ enum { KEY_WEIGHTS = 1, KEY_EPOCH, KEY_DROPOUT };
 typedef struct training {
     attn_seq_train_options o; /* complete */
     int threads;
+    bool made_directory;
     int lock; /* on the directory; -1: none */
     checkpoint checkpoint;
     train_data data;
@@ -222,8 +223,11 @@ static bool validation_due(const training *r)
 
 static attn_status run(training *r)
 {
-    working_clock_start(&r->clock);
     update_progress(r);
+    /* Without one, a kill before the first in its time would leave a model that no run can go on from. */
+    attn_status begun = r->o.start == ATTN_SEQ_TRAIN_RESUME ? ATTN_OK : save_checkpoint(r);
+    if (begun != ATTN_OK) return begun;
+    working_clock_start(&r->clock);
     if (fraction_done(r) >= 1) tell(r, "the run is at its end already: more epochs, steps or minutes would go on");
     for (;;) {
         attn_status s = validation_due(r) ? validate_and_save(r) : ATTN_OK;
@@ -276,7 +280,7 @@ static attn_status prepare(training *r)
 {
     bool resume = r->o.start == ATTN_SEQ_TRAIN_RESUME;
     attn_status s = resume ? ATTN_OK : settings_complete(&r->o);
-    if (s == ATTN_OK) s = model_directory_take(r->o.model, !resume, &r->lock);
+    if (s == ATTN_OK) s = model_directory_take(r->o.model, !resume, &r->made_directory, &r->lock);
     if (s == ATTN_OK && !resume) s = model_directory_clear(r->o.model, r->o.start == ATTN_SEQ_TRAIN_REPLACE);
     if (s == ATTN_OK && resume) s = take_up(r);
     if (s == ATTN_OK) s = train_data_load(&r->data, &r->o, !resume, (notice_sink){tell, r});
@@ -312,6 +316,7 @@ attn_status attn_seq_train_translator(const attn_seq_train_options *options)
     training r = {.o = *options, .lock = -1, .planned_epoch = -1, .progress = {.valid_loss = NAN, .valid_bleu = NAN}};
     attn_status s = prepare(&r);
     if (s == ATTN_OK) s = run(&r);
+    if (s != ATTN_OK && r.made_directory) rmdir(r.o.model); /* which it refuses once something is in it */
     clear(&r);
     return s;
 }

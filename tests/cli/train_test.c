@@ -42,6 +42,12 @@ static void tells_wrong_usage(void **state)
     assert_int_equal(shell("$ATTN train translate --model $D/m --resume --force"), 2);
     assert_int_equal(shell("$ATTN train translate --model $D/m --train $D/pairs.tsv --dropout 2"), 2);
     shell_said("dropout");
+    assert_int_equal(shell("$ATTN train translate --model $D/m --train $D/pairs.tsv --dim 64 --heads 5"), 2);
+    shell_said("--dim: 64 is no multiple of --heads, 5");
+    assert_int_equal(shell("$ATTN train translate --model $D/m --train $D/pairs.tsv --dim 65 --heads 5"), 2);
+    shell_said("--dim: 65, expected an even number");
+    assert_int_equal(shell("$ATTN train translate --model $D/m --train $D/pairs.tsv --dim 100"), 2);
+    shell_said("--dim: 100 is no multiple of --heads, 8");
 }
 
 static void tells_what_it_could_not_do(void **state)
@@ -49,11 +55,16 @@ static void tells_what_it_could_not_do(void **state)
     (void)state;
     assert_int_equal(shell("$ATTN train translate --model $D/m --train $D/absent.tsv"), 1);
     shell_said("absent.tsv");
+    assert_int_equal(shell("test -e $D/m"), 1);
+    assert_int_equal(shell("mkdir $D/mine; $ATTN train translate --model $D/mine --train $D/absent.tsv"), 1);
+    assert_int_equal(shell("test -d $D/mine"), 0);
     assert_int_equal(
         shell("printf 'a\\tb\\nno tab\\n' > $D/bad.tsv; $ATTN train translate --model $D/m --train $D/bad.tsv"), 1);
     shell_said("bad.tsv:2: no tab in \"no tab\", expected source TAB target");
     assert_int_equal(shell("$ATTN train translate --model $D/m --resume"), 1);
-    shell_said("m/checkpoint.safetensors");
+    shell_said("m: cannot open the directory");
+    assert_int_equal(shell("$ATTN train translate --model $D/mine --resume"), 1);
+    shell_said("mine/checkpoint.safetensors");
     assert_int_equal(shell("head -c 100 /dev/zero > $D/zero; $ATTN train translate --model $D/m --train $D/zero"), 1);
 }
 
@@ -68,6 +79,7 @@ static void trains_and_translates(void **state)
     assert_int_equal(shell("echo one red | $ATTN translate --model $D/new/model"), 0);
     assert_int_equal(shell("$ATTN train translate --model $D/new/model " TINY "--steps 5"), 1);
     shell_said("exists; ");
+    shell_said("--resume goes on with that run, --force begins anew and loses it.\n");
     assert_int_equal(shell("$ATTN train translate --model $D/new/model " TINY "--steps 5 --force --quiet"), 0);
 }
 
@@ -113,6 +125,16 @@ static void signals_save_and_say_how_to_go_on(void **state)
     }
 }
 
+/* Before the first step, long before a checkpoint is due. */
+static void an_early_kill_can_be_resumed(void **state)
+{
+    (void)state;
+    shell("mkfifo $D/begun.json; $ATTN train translate --model $D/begun " TINY
+          "--steps 1000000 --valid-every 1000000 --json > $D/begun.json & P=$!; "
+          "(grep -m1 -q '\"saved\".*\"step\": 0'; kill -9 $P; cat > /dev/null) < $D/begun.json; wait $P; true");
+    assert_int_equal(shell("$ATTN train translate --model $D/begun --resume --steps 1 --quiet"), 0);
+}
+
 /* Killed again and again while it saves after every step; what it comes to is what an unbroken run comes to. */
 static void a_kill_at_any_instant_loses_nothing(void **state)
 {
@@ -142,6 +164,7 @@ int main(void)
         cmocka_unit_test(one_run_has_a_directory),
         cmocka_unit_test(tells_programs_in_json),
         cmocka_unit_test(signals_save_and_say_how_to_go_on),
+        cmocka_unit_test(an_early_kill_can_be_resumed),
         cmocka_unit_test(a_kill_at_any_instant_loses_nothing),
     };
     return cmocka_run_group_tests(tests, write_pairs, remove_all);
