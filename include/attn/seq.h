@@ -307,9 +307,9 @@ typedef struct attn_seq_hypothesis {
 
 typedef struct attn_seq_translation {
     attn_status status;  /* of this line: ATTN_OK; ATTN_ERROR_FORMAT (invalid UTF-8); ATTN_ERROR_UNSUPPORTED (more than
-                            2^25 attention  weights were asked for) */
+                            2^25 attention weights were asked for: translated, but `attention` is NULL where so) */
     const char *message; /* "" or what is wrong with the line */
-    int64_t count;       /* hypotheses: 1 to n_best, 0 if status is not ATTN_OK */
+    int64_t count;       /* hypotheses: 1 to n_best, 0 if status is ATTN_ERROR_FORMAT */
     const attn_seq_hypothesis *hypotheses; /* best first */
 } attn_seq_translation;
 

@@ -81,7 +81,8 @@ attn_status attended_kinds(attn_seq_hypothesis *h, const attn_seq_model *model, 
     const translator_config *c = &model->translator->config;
     int64_t counts[KINDS], S = h->source_length, T = h->target_length;
     if (!count_weights(c, S, T, counts))
-        return status_fail(ATTN_ERROR_UNSUPPORTED, "%lld and %lld pieces have more than 2^25 attention weights",
+        return status_fail(ATTN_ERROR_UNSUPPORTED,
+                           "translated without attention weights: %lld and %lld pieces have more than 2^25",
                            (long long)S, (long long)T);
     attended *a = create(S, T, counts);
     if (!a) return status_fail(ATTN_ERROR_MEMORY, "no memory for attention weights");

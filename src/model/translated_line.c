@@ -90,6 +90,17 @@ static attn_status make_hypothesis(attn_seq_hypothesis *h, const attn_seq_model 
     return status;
 }
 
+/* The line keeps its translation: only the weights that were asked for are not there. */
+static attn_status tell_of_missing_weights(attn_seq_translation *out)
+{
+    char *message = strdup(status_message());
+    if (!message) return status_fail(ATTN_ERROR_MEMORY, "no memory for a message");
+    free((void *)out->message);
+    out->message = message;
+    out->status = ATTN_ERROR_UNSUPPORTED;
+    return ATTN_OK;
+}
+
 /* Of several parts, ranks may change places once their lengths are summed. */
 static int better_first(const void *a, const void *b)
 {
@@ -109,12 +120,9 @@ attn_status translated_line_make(attn_seq_translation *out, const attn_seq_model
     out->hypotheses = made;
     out->count = count;
     attn_status status = ATTN_OK;
-    for (int64_t rank = 0; rank < count && !status; rank++)
+    for (int64_t rank = 0; rank < count && !status; rank++) {
         status = make_hypothesis(&made[rank], model, options, line, rank, t);
-    if (status == ATTN_ERROR_UNSUPPORTED) {
-        translated_line_clear(out);
-        *out = (attn_seq_translation){.status = status, .message = strdup(status_message())};
-        return out->message ? ATTN_OK : status_fail(ATTN_ERROR_MEMORY, "no memory for a message");
+        if (status == ATTN_ERROR_UNSUPPORTED) status = tell_of_missing_weights(out);
     }
     if (!status && line->parts.count > 1) qsort(made, (size_t)count, sizeof *made, better_first);
     return status;

@@ -160,6 +160,16 @@ static void pictures_are_drawn(void **state)
     shell_said_only("attn translate: no/such/a.html: cannot write: No such file or directory\n");
 }
 
+static void a_line_too_long_for_a_picture_is_translated(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("d=$(mktemp -d); (head -c 8000 /dev/zero | tr '\\0' a; echo; echo abc) | " TRANSLATE
+                           "-b 1 --attention $d/a.png > $d/out; s=$?; grep -c . $d/out; ls $d; rm -r $d; exit $s"),
+                     1);
+    shell_said("attn translate: standard input:1: translated without attention weights: ");
+    shell_said("\n2\na-2.png\nout\n");
+}
+
 static void writes_that_fail_are_told(void **state)
 {
     (void)state;
@@ -250,6 +260,7 @@ int main(void)
         cmocka_unit_test(a_typed_line_is_answered_at_once),
         cmocka_unit_test(n_best_lists_and_alignments_have_their_form),
         cmocka_unit_test(pictures_are_drawn),
+        cmocka_unit_test(a_line_too_long_for_a_picture_is_translated),
         cmocka_unit_test(writes_that_fail_are_told),
         cmocka_unit_test(scoring_names_bad_lines),
         cmocka_unit_test(a_model_that_is_not_finite_scores_nothing),
