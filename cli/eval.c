@@ -69,7 +69,7 @@ static int open_all(evaluation *e)
 {
     if (eval_pairs_read(&e->pairs, e->file)) return 1;
     char *directory;
-    if (attn_seq_model_find(e->model_name, &directory)) return failure_of_library("eval");
+    if (attn_seq_model_find(e->model_name, ATTN_SEQ_TASK_TRANSLATE, &directory)) return failure_of_library("eval");
     attn_status status = attn_seq_model_open(&e->model, directory);
     attn_seq_free(directory);
     return status ? failure_of_library("eval") : 0;

@@ -17,6 +17,9 @@ typedef struct facts {
     char **models;     /* directories, NULL after the last */
 } facts;
 
+static const char *const task_names[] = {"translate", "summarize", "classify text", "classify images",
+                                         "classify audio"};
+
 static void row(const char *name)
 {
     printf("%s%-14s%s", colour(stdout, COLOUR_STRONG), name, colour(stdout, COLOUR_PLAIN));
@@ -33,9 +36,9 @@ static void print_model(const char *directory)
         return;
     }
     if (attn_seq_model_describe(model, &d) == ATTN_OK)
-        printf("%s: translator, %.1f million weights, width %lld, %lld + %lld layers, %lld pieces\n", directory,
-               (double)d.parameters / 1e6, (long long)d.width, (long long)d.encoder_layers, (long long)d.decoder_layers,
-               (long long)d.target_vocabulary);
+        printf("%s: %s (%s), %.1f million weights, width %lld, %lld + %lld layers\n", directory, task_names[d.task],
+               d.architecture, (double)d.parameters / 1e6, (long long)d.width, (long long)d.encoder_layers,
+               (long long)d.decoder_layers);
     attn_seq_model_close(model);
 }
 
@@ -64,6 +67,18 @@ static void print_words(const facts *f)
     }
 }
 
+/* {"directory": .., "task": ..}, the task null where the directory holds no model that can be run. */
+static void print_model_json(const char *directory)
+{
+    attn_seq_task task;
+    fputs("{\"directory\": ", stdout);
+    json_string(stdout, directory);
+    if (attn_seq_model_task(directory, &task) == ATTN_OK)
+        printf(", \"task\": \"%s\"}", task_names[task]);
+    else
+        fputs(", \"task\": null}", stdout);
+}
+
 static void print_json(const facts *f)
 {
     fputs("{\"version\": ", stdout);
@@ -79,7 +94,7 @@ static void print_json(const facts *f)
     fputs(", \"models\": [", stdout);
     for (char **m = f->models; *m; m++) {
         if (m != f->models) fputs(", ", stdout);
-        json_string(stdout, *m);
+        print_model_json(*m);
     }
     puts("]}");
 }

@@ -102,7 +102,7 @@ static int open_all(translating *t)
     if (!t->reader) return failure("translate", "%s: %s", t->file, strerror(errno));
     if (t->picture.path && strcmp(t->picture.path, "-") && writable_check("translate", t->picture.path)) return 1;
     char *directory;
-    if (attn_seq_model_find(t->model_name, &directory)) return failure_of_library("translate");
+    if (attn_seq_model_find(t->model_name, ATTN_SEQ_TASK_TRANSLATE, &directory)) return failure_of_library("translate");
     attn_status status = attn_seq_model_open(&t->model, directory);
     attn_seq_free(directory);
     return status ? failure_of_library("translate") : 0;

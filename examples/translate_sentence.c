@@ -26,7 +26,7 @@ int main(int argc, char **argv)
 {
     const char *sentence = argc > 1 ? argv[1] : "Where is the station?";
     char *directory;
-    if (attn_seq_model_find(argc > 2 ? argv[2] : NULL, &directory) != ATTN_OK) return fail();
+    if (attn_seq_model_find(argc > 2 ? argv[2] : NULL, ATTN_SEQ_TASK_TRANSLATE, &directory) != ATTN_OK) return fail();
     attn_seq_model *model;
     attn_status status = attn_seq_model_open(&model, directory);
     attn_seq_free(directory);

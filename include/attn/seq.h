@@ -17,28 +17,45 @@ ATTN_API const char *attn_seq_error(void);
 
 /* ---- a model ------------------------------------------------------------------------------------------------ */
 
-/* An open translator: its weights and its tokenizer. Nothing in it changes after opening, so any number of threads may
- * use one model at the same time, each through its own calls. */
+/* An open model: its weights, and what prepares its input. Nothing in it changes after opening, so any number of
+ * threads may use one model at the same time, each through its own calls. */
 typedef struct attn_seq_model attn_seq_model;
+
+/* What a model is for. Numbers pinned. */
+typedef enum attn_seq_task {
+    ATTN_SEQ_TASK_ANY = -1, /* of attn_seq_model_find: whatever it is for */
+    ATTN_SEQ_TASK_TRANSLATE = 0,
+    ATTN_SEQ_TASK_SUMMARIZE = 1,
+    ATTN_SEQ_TASK_CLASSIFY_TEXT = 2,
+    ATTN_SEQ_TASK_CLASSIFY_IMAGE = 3,
+    ATTN_SEQ_TASK_CLASSIFY_AUDIO = 4
+} attn_seq_task;
 
 /* What a model is, in numbers; the strings belong to the model. */
 typedef struct attn_seq_description {
     size_t struct_size;        /* set by the caller to sizeof(attn_seq_description) */
     const char *directory;     /* as it was given */
+    attn_seq_task task;        /* never ATTN_SEQ_TASK_ANY */
+    const char *architecture;  /* as config.json names it: "MarianMTModel" */
     int64_t parameters;        /* weights that are stored, shared ones once */
-    int64_t source_vocabulary; /* pieces */
-    int64_t target_vocabulary;
-    int64_t width; /* d_model */
+    int64_t source_vocabulary; /* pieces; 0 where the input is no text */
+    int64_t target_vocabulary; /* 0 where nothing is written */
+    int64_t width;             /* d_model */
     int64_t encoder_layers, decoder_layers;
     int64_t encoder_heads, decoder_heads;
     int64_t encoder_ffn, decoder_ffn;
-    int64_t max_positions;  /* the longest sequence, in pieces with </s> */
-    const char *activation; /* "relu", "gelu" or "swish" */
+    int64_t max_positions;     /* the longest sequence, in pieces with </s> */
+    const char *activation;    /* "relu", "gelu" or "swish" */
+    int64_t label_count;       /* of a classifier, else 0 */
+    const char *const *labels; /* of label_count */
 } attn_seq_description;
 
-/* Opens a Hugging Face Marian directory: config.json, model.safetensors (fp32, bf16 or fp16), source.spm, target.spm,
- * vocab.json (and target_vocab.json where the vocabularies are separate). Every size is checked before it is used;
- * nothing in the directory is executed.
+/* Opens a Hugging Face directory of one of these kinds, as its config.json says: config.json, model.safetensors (fp32,
+ * bf16 or fp16) and what prepares the input:
+ *
+ *   MarianMTModel    source.spm, target.spm, vocab.json (target_vocab.json too where the vocabularies are separate)
+ *
+ * Every size is checked before it is used; nothing in the directory is executed.
  *
  *   out        receives the model, NULL on failure; not NULL
  *   directory  path, not NULL; copied
@@ -46,7 +63,8 @@ typedef struct attn_seq_description {
  * Thread safety: may run in several threads at once.
  * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (an argument is NULL); ATTN_ERROR_FILE (a file cannot be read);
  * ATTN_ERROR_FORMAT (a file's contents are not sound: the message names file, field, value and what was expected);
- * ATTN_ERROR_UNSUPPORTED (a sound model of a kind that this version does not run); ATTN_ERROR_MEMORY. */
+ * ATTN_ERROR_UNSUPPORTED (a sound model of an architecture that this version does not run: the message names it, and
+ * those that are run); ATTN_ERROR_MEMORY. */
 ATTN_API attn_status attn_seq_model_open(attn_seq_model **out, const char *directory);
 
 /* Frees the model; NULL is ignored. No call may still be using it. */
@@ -324,9 +342,10 @@ typedef struct attn_seq_translation {
  * 0
  *
  * Thread safety: may run in several threads on one model.
- * Returns ATTN_OK, whatever single lines met; ATTN_ERROR_ARGUMENT; ATTN_ERROR_FORMAT (the model's logits are not
- * finite); ATTN_ERROR_MEMORY. Source: beam search with length normalization as in Wu et al., "Google's Neural Machine
- * Translation System" (2016), section 7, with the divisor of Marian's --normalize. */
+ * Returns ATTN_OK, whatever single lines met; ATTN_ERROR_ARGUMENT; ATTN_ERROR_UNSUPPORTED (the model is for another
+ * task); ATTN_ERROR_FORMAT (the model's logits are not finite); ATTN_ERROR_MEMORY. Source: beam search with length
+ * normalization as in Wu et al., "Google's Neural Machine Translation System" (2016), section 7, with the divisor of
+ * Marian's --normalize. */
 ATTN_API attn_status attn_seq_translate(const attn_seq_model *model, const attn_seq_translate_options *options,
                                         const attn_seq_text *lines, int64_t count, attn_seq_translation **translations);
 
@@ -339,10 +358,17 @@ ATTN_API void attn_seq_translations_free(attn_seq_translation *translations, int
  * Returns ATTN_OK (the list may be empty) or ATTN_ERROR_MEMORY. */
 ATTN_API attn_status attn_seq_models_list(char ***directories);
 
+/* What the model in a directory is for, from its config.json alone; no argument is NULL.
+ * Returns as attn_seq_model_open. */
+ATTN_API attn_status attn_seq_model_task(const char *directory, attn_seq_task *task);
+
 /* The directory of the model that `name` means: a path that holds a config.json, else the first model of that name in
- * attn_seq_models_list; of NULL, the first model there. *directory is to be freed by attn_seq_free; NULL on failure.
- * Returns ATTN_OK, ATTN_ERROR_FILE (there is none; the message says where it was looked for) or ATTN_ERROR_MEMORY. */
-ATTN_API attn_status attn_seq_model_find(const char *name, char **directory);
+ * attn_seq_models_list; of NULL, the first model there that is for `task`. *directory is to be freed by attn_seq_free;
+ * NULL on failure.
+ * Returns ATTN_OK, ATTN_ERROR_ARGUMENT (directory is NULL), ATTN_ERROR_FILE (there is none; the message says where it
+ * was looked for), ATTN_ERROR_UNSUPPORTED (a named model is for something else, which the message says, or of an
+ * unknown architecture), another status of attn_seq_model_open, or ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_model_find(const char *name, attn_seq_task task, char **directory);
 
 /* ---- scoring ---------------------------------------------------------------------------------------------- */
 
@@ -367,7 +393,8 @@ typedef struct attn_seq_pair_score {
  *   scores   of count
  *
  * Thread safety: may run in several threads on one model.
- * Returns ATTN_OK, whatever single pairs met; ATTN_ERROR_ARGUMENT; ATTN_ERROR_MEMORY. */
+ * Returns ATTN_OK, whatever single pairs met; ATTN_ERROR_ARGUMENT; ATTN_ERROR_UNSUPPORTED (the model is for another
+ * task); ATTN_ERROR_MEMORY. */
 ATTN_API attn_status attn_seq_score(const attn_seq_model *model, const attn_seq_pair *pairs, int64_t count, int threads,
                                     attn_seq_pair_score *scores);
 

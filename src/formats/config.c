@@ -223,6 +223,17 @@ int config_choice_or(config *c, const char *field, const char *const *names, int
     return fallback;
 }
 
+bool config_lists(const config *c, const char *field, const char *text)
+{
+    size_t i;
+    json_t *value;
+    json_array_foreach(json_object_get(c->root, field), i, value)
+    {
+        if (json_is_string(value) && strcmp(json_string_value(value), text) == 0) return true;
+    }
+    return false;
+}
+
 attn_status config_each_integer(config *c, int64_t least, int64_t most,
                                 void (*each)(void *argument, const char *name, int64_t value), void *argument)
 {

@@ -45,6 +45,9 @@ const char *config_string_or(config *c, const char *field, const char *fallback)
 /* The index of the string among `names` (NULL-terminated): an unknown one is a failure that lists them. */
 int config_choice_or(config *c, const char *field, const char *const *names, int fallback);
 
+/* Whether the field is an array that holds the string. */
+bool config_lists(const config *c, const char *field, const char *text);
+
 /* An object whose every value is an integer, such as a vocabulary: calls each(argument, name, value) in no given order.
  * The names live until config_destroy.
  */

@@ -4,6 +4,7 @@
 #include "attn/seq.h"
 
 #include "base/status.h"
+#include "model/architecture.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -147,7 +148,7 @@ attn_status attn_seq_models_list(char ***directories)
     return status;
 }
 
-static attn_status none_found(const char *name, const path_list *places)
+static attn_status none_found(const char *name, attn_seq_task task, const path_list *places)
 {
     char looked[700] = "";
     size_t used = 0;
@@ -155,24 +156,59 @@ static attn_status none_found(const char *name, const path_list *places)
         int n = snprintf(looked + used, sizeof looked - used, "%s%s", i ? ", " : "", places->items[i]);
         used += (size_t)(n > 0 ? n : 0);
     }
-    if (!name) return status_fail(ATTN_ERROR_FILE, "no model is installed in %s", looked);
+    if (!name && task == ATTN_SEQ_TASK_ANY) return status_fail(ATTN_ERROR_FILE, "no model is installed in %s", looked);
+    if (!name)
+        return status_fail(ATTN_ERROR_FILE, "no model that %s is installed in %s", architecture_task_words(task),
+                           looked);
     return status_fail(ATTN_ERROR_FILE,
                        "%s: no model: expected a directory with a config.json, or the name of a model in %s", name,
                        looked);
 }
 
-attn_status attn_seq_model_find(const char *name, char **directory)
+attn_status attn_seq_model_task(const char *directory, attn_seq_task *task)
+{
+    if (!directory || !task) return status_fail(ATTN_ERROR_ARGUMENT, "directory or task is NULL");
+    const architecture *a;
+    attn_status status = architecture_read(&a, directory);
+    if (status == ATTN_OK) *task = a->task;
+    return status;
+}
+
+/* Nobody asked for this one by name: what cannot be read is passed over. */
+static bool serves(const char *directory, attn_seq_task task)
+{
+    attn_seq_task own;
+    return task == ATTN_SEQ_TASK_ANY || (attn_seq_model_task(directory, &own) == ATTN_OK && own == task);
+}
+
+static attn_status check_task(const char *directory, attn_seq_task task)
+{
+    const architecture *a;
+    attn_status status = task == ATTN_SEQ_TASK_ANY ? ATTN_OK : architecture_read(&a, directory);
+    return status || task == ATTN_SEQ_TASK_ANY ? status : architecture_expect(a, directory, task);
+}
+
+static const char *choose(const char *name, attn_seq_task task, const path_list *models)
+{
+    if (name && is_model(name)) return name;
+    for (size_t i = 0; i < models->count; i++) {
+        const char *own = strrchr(models->items[i], '/') + 1;
+        if (name ? !strcmp(own, name) : serves(models->items[i], task)) return models->items[i];
+    }
+    return NULL;
+}
+
+attn_status attn_seq_model_find(const char *name, attn_seq_task task, char **directory)
 {
     if (!directory) return status_fail(ATTN_ERROR_ARGUMENT, "directory is NULL");
     *directory = NULL;
+    if (task < ATTN_SEQ_TASK_ANY || task > ATTN_SEQ_TASK_CLASSIFY_AUDIO)
+        return status_fail(ATTN_ERROR_ARGUMENT, "task %d, expected -1 to %d", (int)task, ATTN_SEQ_TASK_CLASSIFY_AUDIO);
     path_list models = {0}, places = {0};
     attn_status status = find_all(&models, &places);
-    const char *found = name && is_model(name) ? name : NULL;
-    for (size_t i = 0; i < models.count && !found && !status; i++) {
-        const char *own = strrchr(models.items[i], '/') + 1;
-        if (!name || !strcmp(own, name)) found = models.items[i];
-    }
-    if (!status && !found) status = none_found(name, &places);
+    const char *found = status ? NULL : choose(name, task, &models);
+    if (!status && !found) status = none_found(name, task, &places);
+    if (!status && name) status = check_task(found, task);
     if (!status && !(*directory = strdup(found))) status = status_fail(ATTN_ERROR_MEMORY, "no memory for a path");
     path_list_clear(&models);
     path_list_clear(&places);

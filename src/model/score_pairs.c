@@ -176,13 +176,14 @@ attn_status attn_seq_score(const attn_seq_model *model, const attn_seq_pair *pai
     if (count < 0) return status_fail(ATTN_ERROR_ARGUMENT, "count = %lld, expected at least 0", (long long)count);
     if (threads < 0 || threads > PARALLEL_MAX_THREADS)
         return status_fail(ATTN_ERROR_ARGUMENT, "threads = %d, expected 0 to %d", threads, PARALLEL_MAX_THREADS);
-    if (count == 0) return ATTN_OK;
+    attn_status status = seq_model_expect(model, ATTN_SEQ_TASK_TRANSLATE);
+    if (count == 0 || status) return status;
     if (threads == 0) threads = parallel_default_threads();
     scoring s = {.model = model, .pairs = pairs, .scores = scores};
     s.tokens = calloc((size_t)count, sizeof *s.tokens);
     if (!s.tokens) return status_fail(ATTN_ERROR_MEMORY, "no memory for %lld pairs", (long long)count);
     parallel_for(threads, count, encode_pair, &s);
-    attn_status status = plan(&s, count, threads);
+    status = plan(&s, count, threads);
     if (!status) status = run_batches(&s, threads);
     for (int64_t i = 0; i < count; i++) {
         free(s.tokens[i].source);

@@ -16,17 +16,26 @@ static attn_status check_vocabulary(const attn_seq_model *m, tokenizer_side side
                        m->directory, field, (long long)rows, (long long)pieces);
 }
 
-static attn_status open_parts(attn_seq_model *m, const char *directory)
+static attn_status open_marian(attn_seq_model *m)
 {
-    m->directory = strdup(directory);
-    if (!m->directory) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to open it", directory);
-    attn_status status = translator_open(&m->translator, directory, false);
-    if (status == ATTN_OK) status = tokenizer_open(&m->tokenizer, directory);
+    attn_status status = translator_open(&m->translator, m->directory, false);
+    if (status == ATTN_OK) status = tokenizer_open(&m->tokenizer, m->directory);
     if (status != ATTN_OK) return status;
     const translator_config *c = &m->translator->config;
     status = check_vocabulary(m, TOKENIZER_SOURCE, "vocab_size", c->vocab_size);
     if (status != ATTN_OK) return status;
     return check_vocabulary(m, TOKENIZER_TARGET, "decoder_vocab_size", c->decoder_vocab_size);
+}
+
+typedef attn_status open_function(attn_seq_model *m);
+static open_function *const open_family[] = {[ARCHITECTURE_MARIAN] = open_marian};
+
+static attn_status open_parts(attn_seq_model *m, const char *directory)
+{
+    m->directory = strdup(directory);
+    if (!m->directory) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to open it", directory);
+    attn_status status = architecture_read(&m->architecture, directory);
+    return status == ATTN_OK ? open_family[m->architecture->family](m) : status;
 }
 
 attn_status attn_seq_model_open(attn_seq_model **out, const char *directory)
@@ -54,6 +63,11 @@ void attn_seq_model_close(attn_seq_model *model)
     free(model);
 }
 
+attn_status seq_model_expect(const attn_seq_model *model, attn_seq_task task)
+{
+    return architecture_expect(model->architecture, model->directory, task);
+}
+
 /* The flat array's total counts the padding between parameters too. */
 static int64_t count_weights(const parameters *p)
 {
@@ -72,6 +86,8 @@ attn_status attn_seq_model_describe(const attn_seq_model *model, attn_seq_descri
     *description = (attn_seq_description){
         .struct_size = sizeof *description,
         .directory = model->directory,
+        .task = model->architecture->task,
+        .architecture = model->architecture->name,
         .parameters = count_weights(&model->translator->parameters),
         .source_vocabulary = tokenizer_vocabulary(model->tokenizer, TOKENIZER_SOURCE),
         .target_vocabulary = tokenizer_vocabulary(model->tokenizer, TOKENIZER_TARGET),

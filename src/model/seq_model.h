@@ -4,12 +4,17 @@
 
 #include "attn/seq.h"
 #include "input/tokenizer.h"
+#include "model/architecture.h"
 #include "model/translator.h"
 
 struct attn_seq_model {
     char *directory;
+    const architecture *architecture;
     translator *translator;
     tokenizer *tokenizer;
 };
+
+/* ATTN_ERROR_UNSUPPORTED where the model is for another task, which the message names. */
+attn_status seq_model_expect(const attn_seq_model *model, attn_seq_task task);
 
 #endif

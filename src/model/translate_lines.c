@@ -49,7 +49,7 @@ static attn_status check(const attn_seq_model *model, const attn_seq_translate_o
         return status_fail(ATTN_ERROR_ARGUMENT, "normalize = %g, expected a finite number", o->normalize);
     if (o->threads < 0 || o->threads > PARALLEL_MAX_THREADS)
         return status_fail(ATTN_ERROR_ARGUMENT, "threads = %d, expected 0 to %d", o->threads, PARALLEL_MAX_THREADS);
-    return ATTN_OK;
+    return seq_model_expect(model, ATTN_SEQ_TASK_TRANSLATE);
 }
 
 static void cut_line(void *argument, int64_t i, int worker)

@@ -4,6 +4,8 @@
 
 #include <jansson.h>
 
+#define MODELS "$TESTS/../fixtures/marian"
+
 static void tells_the_same_in_json(void **state)
 {
     (void)state;
@@ -36,6 +38,13 @@ static void names_the_models(void **state)
                            "ATTN_MODELS=info.tmp $ATTN info; status=$?; rm -r info.tmp; exit $status"),
                      0);
     shell_said("info.tmp/broken/config.json: ");
+    assert_int_equal(
+        shell("mkdir -p info.tmp/other && echo '{\"model_type\": \"gpt2\"}' >info.tmp/other/config.json && "
+              "ATTN_MODELS=info.tmp $ATTN info; status=$?; rm -r info.tmp; exit $status"),
+        0);
+    shell_said("other/config.json: model_type is \"gpt2\", expected one of marian");
+    assert_int_equal(shell("ATTN_MODELS=" MODELS " $ATTN info"), 0);
+    shell_said("/shared: translate (MarianMTModel), ");
 }
 
 int main(void)
