@@ -2,6 +2,7 @@
 
 #include "json.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -13,6 +14,35 @@
 
 #define BAR_CELLS 24
 
+/* A name as JSON fields have them: "ROUGE-L" as rouge_l. */
+static void print_name(const char *name)
+{
+    for (; *name; name++) putchar(isalnum((unsigned char)*name) ? tolower((unsigned char)*name) : '_');
+}
+
+static void print_number(const char *before, const char *name, const char *after, double value)
+{
+    printf(", \"%s", before);
+    print_name(name);
+    printf("%s\": ", after);
+    json_number(stdout, value);
+}
+
+static void print_numbers(const attn_seq_train_progress *p)
+{
+    printf(", \"step\": %lld", (long long)p->step);
+    print_number("", "steps", "", p->steps > 0 ? (double)p->steps : NAN);
+    print_number("", "epoch", "", p->epoch);
+    print_number("", "loss", "", p->loss);
+    print_number("", "rate", "", p->rate);
+    print_number("", p->unit, "_per_second", p->units_per_second);
+    print_number("", "seconds", "", p->seconds);
+    print_number("", "remaining", "", p->remaining);
+    print_number("valid_", "loss", "", p->valid_loss);
+    for (int i = 0; i < p->valid_score_count; i++)
+        print_number("valid_", p->valid_scores[i].name, "", p->valid_scores[i].value);
+}
+
 static void print_json(const attn_seq_train_progress *p)
 {
     static const char *const names[] = {"notice", "step", "validated", "saved"};
@@ -21,27 +51,7 @@ static void print_json(const attn_seq_train_progress *p)
         fputs(", \"message\": ", stdout);
         json_string(stdout, p->message);
     }
-    const struct {
-        const char *name;
-        double value;
-    } numbers[] = {
-        {"epoch", p->epoch},
-        {"loss", p->loss},
-        {"rate", p->rate},
-        {"tokens_per_second", p->tokens_per_second},
-        {"seconds", p->seconds},
-        {"remaining", p->remaining},
-        {"valid_loss", p->valid_loss},
-        {"valid_bleu", p->valid_bleu},
-    };
-    if (p->event != ATTN_SEQ_TRAIN_NOTICE) {
-        printf(", \"step\": %lld, \"steps\": ", (long long)p->step);
-        json_number(stdout, p->steps > 0 ? (double)p->steps : NAN);
-        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-            printf(", \"%s\": ", numbers[i].name);
-            json_number(stdout, numbers[i].value);
-        }
-    }
+    if (p->event != ATTN_SEQ_TRAIN_NOTICE) print_numbers(p);
     if (p->event == ATTN_SEQ_TRAIN_VALIDATED) printf(", \"best\": %s", p->best ? "true" : "false");
     puts("}");
     fflush(stdout);
@@ -63,7 +73,7 @@ static void print_figures(const attn_seq_train_progress *p)
 {
     fprintf(stderr, "step %lld", (long long)p->step);
     if (p->steps > 0) fprintf(stderr, "/%lld", (long long)p->steps);
-    fprintf(stderr, "  epoch %.2f  loss %.3f  %.0f tokens/s  ", p->epoch, p->loss, p->tokens_per_second);
+    fprintf(stderr, "  epoch %.2f  loss %.3f  %.0f %s/s  ", p->epoch, p->loss, p->units_per_second, p->unit);
     print_duration(p->remaining);
     fputs(" left", stderr);
 }
@@ -88,7 +98,8 @@ static void print_validated(const attn_seq_train_progress *p)
         return;
     }
     fprintf(stderr, "validation loss %.4f", p->valid_loss);
-    if (!isnan(p->valid_bleu)) fprintf(stderr, "  BLEU %.2f", p->valid_bleu);
+    for (int i = 0; i < p->valid_score_count; i++)
+        fprintf(stderr, "  %s %.2f", p->valid_scores[i].name, p->valid_scores[i].value);
     fputs(p->best ? "  best so far, saved\n" : "\n", stderr);
 }
 

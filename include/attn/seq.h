@@ -75,7 +75,7 @@ ATTN_API void attn_seq_model_close(attn_seq_model *model);
  * Returns ATTN_OK or ATTN_ERROR_ARGUMENT (NULL, or a struct_size of another version). */
 ATTN_API attn_status attn_seq_model_describe(const attn_seq_model *model, attn_seq_description *description);
 
-/* ---- training a translator -------------------------------------------------------------------------------- */
+/* ---- training --------------------------------------------------------------------------------------------- */
 
 /* How to begin in a directory. */
 typedef enum attn_seq_train_start {
@@ -92,30 +92,46 @@ typedef enum attn_seq_weights {
 typedef enum attn_seq_train_event {
     ATTN_SEQ_TRAIN_NOTICE = 0,    /* `message` tells something once: what was read, left out, made */
     ATTN_SEQ_TRAIN_STEP = 1,      /* after every step */
-    ATTN_SEQ_TRAIN_VALIDATED = 2, /* valid_loss, valid_bleu and best are new */
+    ATTN_SEQ_TRAIN_VALIDATED = 2, /* valid_loss, valid_scores and best are new */
     ATTN_SEQ_TRAIN_SAVED = 3      /* a checkpoint is on the disk */
 } attn_seq_train_event;
+
+/* A score of a validation: "BLEU", "accuracy"; 0 to 100, the more the better. */
+typedef struct attn_seq_train_score {
+    const char *name; /* a constant */
+    double value;     /* NaN before the first validation */
+} attn_seq_train_score;
+
+#define ATTN_SEQ_TRAIN_SCORES 4
 
 /* Where a training run stands. */
 typedef struct attn_seq_train_progress {
     attn_seq_train_event event;
-    const char *message;      /* with NOTICE, otherwise NULL */
-    int64_t step, steps;      /* done, and in all; steps 0 where the clock decides */
-    double epoch;             /* passes over the training pairs, with its fraction */
-    double loss;              /* training loss, nats per target token, smoothed over about 100 steps */
-    double rate;              /* of learning, in the last step */
-    double tokens_per_second; /* source and target tokens without padding, over about 100 steps */
-    double seconds;           /* of work, over all runs that were resumed; pauses are not counted */
-    double remaining;         /* seconds, estimated */
-    double valid_loss;        /* nats per target token, without label smoothing; NaN before the first validation */
-    double valid_bleu;        /* greedy, 0 to 100; NaN before the first validation */
-    bool best;                /* with VALIDATED: better than all before, and saved as the model */
+    const char *message;     /* with NOTICE, otherwise NULL */
+    int64_t step, steps;     /* done, and in all; steps 0 where the clock decides */
+    double epoch;            /* passes over the training data, with its fraction */
+    double loss;             /* training loss, nats per target token or example, smoothed over about 100 steps */
+    double rate;             /* of learning, in the last step */
+    const char *unit;        /* what the speed counts: "tokens", of source and target without padding; "images" */
+    double units_per_second; /* over about 100 steps */
+    double seconds;          /* of work, over all runs that were resumed; pauses are not counted */
+    double remaining;        /* seconds, estimated */
+    double valid_loss;       /* as `loss`, without label smoothing; NaN before the first validation */
+    int valid_score_count;
+    attn_seq_train_score valid_scores[ATTN_SEQ_TRAIN_SCORES]; /* the first is the one that matters */
+    bool best; /* with VALIDATED: better than all before, and saved as the model */
 } attn_seq_train_progress;
 
 /* What the factors of the linear layers' products are rounded to; sums, weights, gradients, optimizer and everything
  * else are fp32 either way. BF16 needs a CPU with AVX512_BF16 or AMX, and is about twice as fast there. Numbers pinned.
  */
 typedef enum attn_seq_compute { ATTN_SEQ_COMPUTE_FP32 = 0, ATTN_SEQ_COMPUTE_BF16 = 1 } attn_seq_compute;
+
+/* The learning rate after its warm-up, before the cooling at the end. Numbers pinned. */
+typedef enum attn_seq_schedule {
+    ATTN_SEQ_SCHEDULE_ROOT = 0, /* falls as 1 / sqrt(step) */
+    ATTN_SEQ_SCHEDULE_FLAT = 1  /* stays at its peak */
+} attn_seq_schedule;
 
 /* What to train on, what to train, and for how long. A number below zero (NaN for none of them) and a NULL mean "not
  * said": the default that stands here, or, on resuming, what the run was begun with. Those marked * cannot change on
@@ -141,9 +157,11 @@ typedef struct attn_seq_train_options {
     double dropout;         /* * of layers' outputs: 0.1 */
     double label_smoothing; /* * 0.1 */
     double rate;            /* * peak learning rate: 0.001 */
-    int64_t warmup;         /* * steps until the peak, after which it falls as 1 / sqrt(step): 1000 */
+    int64_t warmup;         /* * steps until the peak: 1000 */
+    int64_t schedule;       /* * an attn_seq_schedule: root */
     double cooldown;        /* * last fraction of the run, over which the rate falls to zero linearly: 0.3 */
     double clip;            /* * largest norm of the gradient, 0 for any: 1 */
+    double weight_decay;    /* * each step takes rate * this of a weight away (AdamW): 0 */
     int64_t compute;        /* * type of the products, an attn_seq_compute: fp32 */
     double average;         /* * decay of the moving average of the weights, which is what is saved: 0.999; 0: none */
 
@@ -152,7 +170,7 @@ typedef struct attn_seq_train_options {
     int64_t steps;  /* 0: any */
     double minutes; /* of work; 0: any. The clock then sets the cooling: such runs do not repeat to the bit */
 
-    int64_t valid_every; /* steps: 1000 */
+    int64_t valid_every; /* steps, 0 for one epoch: 1000 */
     int64_t patience;    /* validations without a better one that end the run, 0 for any: 10 */
     int64_t threads;     /* 0: as many as the CPUs allowed */
     int64_t format;      /* of the saved weights, an attn_seq_weights: fp32 */

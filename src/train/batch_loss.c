@@ -13,10 +13,8 @@ static int64_t find_rows(const batch *b, int64_t *rows, int32_t *expected)
     return count;
 }
 
-tensor *batch_loss(tape *t, translator *m, const batch *b, uint64_t key, float label_smoothing, double *nll,
-                   int64_t *counted)
+tensor *batch_loss(tape *t, translator *m, const batch *b, float label_smoothing, double *nll, int64_t *counted)
 {
-    tape_begin(t, key);
     tensor *memory = translator_encode(t, m, b->source, b->count, b->source_length, b->source_lengths, NULL);
     int64_t *rows = tape_take(t, b->count * b->target_length, sizeof *rows);
     int32_t *expected = tape_take(t, b->count * b->target_length, sizeof *expected);

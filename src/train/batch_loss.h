@@ -5,9 +5,8 @@
 #include "input/batches.h"
 #include "model/translator.h"
 
-/* Begins a step on the tape and runs the model: the loss of tape_cross_entropy, with the sum of -log p to *nll and the
+/* Runs the model on a tape that has begun: the loss of tape_cross_entropy, with the sum of -log p to *nll and the
  * number of target tokens to *counted. The caller asks tape_status. */
-tensor *batch_loss(tape *t, translator *m, const batch *b, uint64_t key, float label_smoothing, double *nll,
-                   int64_t *counted);
+tensor *batch_loss(tape *t, translator *m, const batch *b, float label_smoothing, double *nll, int64_t *counted);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATE_ENTRIES = 6, MOST_SETTINGS = 64, VALUE_BYTES = 4096 };
+enum { STATE_ENTRIES = 7, MOST_SETTINGS = 64, VALUE_BYTES = 4096 };
 
 attn_status checkpoint_path(const char *directory, char *path, size_t size)
 {
@@ -33,9 +33,10 @@ static char *add(written_metadata *m, const char *name)
     return text;
 }
 
-static void write_metadata(written_metadata *m, const train_state *s, const attn_seq_train_options *o,
+static void write_metadata(written_metadata *m, const train_state *s, const attn_seq_train_options *o, const char *kind,
                            uint64_t fingerprint)
 {
+    snprintf(add(m, "state.kind"), VALUE_BYTES, "%s", kind);
     snprintf(add(m, "state.step"), VALUE_BYTES, "%lld", (long long)s->step);
     snprintf(add(m, "state.seconds"), VALUE_BYTES, "%.17g", s->seconds);
     snprintf(add(m, "state.best"), VALUE_BYTES, "%.17g", s->best);
@@ -49,7 +50,7 @@ static void write_metadata(written_metadata *m, const train_state *s, const attn
 static int64_t list_arrays(const train_state *s, safetensors_entry entries[4])
 {
     const safetensors_entry all[4] = {
-        {"weights", SAFETENSORS_F32, 1, &s->total, s->model->parameters.values},
+        {"weights", SAFETENSORS_F32, 1, &s->total, s->parameters->values},
         {"first_moment", SAFETENSORS_F32, 1, &s->total, s->adam.first},
         {"second_moment", SAFETENSORS_F32, 1, &s->total, s->adam.second},
         {"average", SAFETENSORS_F32, 1, &s->total, s->average},
@@ -58,7 +59,8 @@ static int64_t list_arrays(const train_state *s, safetensors_entry entries[4])
     return s->average ? 4 : 3;
 }
 
-attn_status checkpoint_save(const train_state *s, const attn_seq_train_options *o, uint64_t fingerprint)
+attn_status checkpoint_save(const train_state *s, const attn_seq_train_options *o, const char *kind,
+                            uint64_t fingerprint)
 {
     char path[4096];
     attn_status status = checkpoint_path(o->model, path, sizeof path);
@@ -67,17 +69,27 @@ attn_status checkpoint_save(const train_state *s, const attn_seq_train_options *
     if (!m) return status_fail(ATTN_ERROR_MEMORY, "%s: out of memory", path);
     safetensors_entry entries[4];
     int64_t count = list_arrays(s, entries);
-    write_metadata(m, s, o, fingerprint);
+    write_metadata(m, s, o, kind, fingerprint);
     status = safetensors_write(path, entries, count, m->pairs, m->count);
     free(m);
     return status;
 }
 
-attn_status checkpoint_open(checkpoint *out, const char *directory)
+static attn_status check_kind(const checkpoint *c, const char *kind)
+{
+    const char *found = safetensors_metadata(c->file, "state.kind");
+    if (!found) return status_fail(ATTN_ERROR_FORMAT, "%s: state.kind is missing", c->path);
+    if (!strcmp(found, kind)) return ATTN_OK;
+    return status_fail(ATTN_ERROR_ARGUMENT, "%s: its run was begun with attn train %.40s, not %s", c->path, found,
+                       kind);
+}
+
+attn_status checkpoint_open(checkpoint *out, const char *directory, const char *kind)
 {
     memset(out, 0, sizeof *out);
     attn_status s = checkpoint_path(directory, out->path, sizeof out->path);
-    return s == ATTN_OK ? safetensors_open(&out->file, out->path) : s;
+    if (s == ATTN_OK) s = safetensors_open(&out->file, out->path);
+    return s == ATTN_OK ? check_kind(out, kind) : s;
 }
 
 void checkpoint_clear(checkpoint *c)
@@ -135,7 +147,7 @@ static attn_status read_array(const checkpoint *c, const char *name, int64_t tot
     return safetensors_read_floats(c->file, t, values);
 }
 
-static attn_status check_pairs(const checkpoint *c, uint64_t fingerprint)
+static attn_status check_data(const checkpoint *c, uint64_t fingerprint)
 {
     char expected[32];
     snprintf(expected, sizeof expected, "%016llx", (unsigned long long)fingerprint);
@@ -148,13 +160,13 @@ static attn_status check_pairs(const checkpoint *c, uint64_t fingerprint)
 
 attn_status checkpoint_restore(const checkpoint *c, train_state *s, uint64_t fingerprint)
 {
-    attn_status status = check_pairs(c, fingerprint);
+    attn_status status = check_data(c, fingerprint);
     if (status == ATTN_OK) status = read_count(c, "state.step", &s->step);
     if (status == ATTN_OK) status = read_count(c, "state.validated", &s->validated);
     if (status == ATTN_OK) status = read_count(c, "state.stale", &s->stale);
     if (status == ATTN_OK) status = read_number(c, "state.seconds", 0, &s->seconds);
     if (status == ATTN_OK) status = read_number(c, "state.best", -INFINITY, &s->best);
-    if (status == ATTN_OK) status = read_array(c, "weights", s->total, s->model->parameters.values);
+    if (status == ATTN_OK) status = read_array(c, "weights", s->total, s->parameters->values);
     if (status == ATTN_OK) status = read_array(c, "first_moment", s->total, s->adam.first);
     if (status == ATTN_OK) status = read_array(c, "second_moment", s->total, s->adam.second);
     if (status == ATTN_OK && s->average) status = read_array(c, "average", s->total, s->average);

@@ -10,7 +10,8 @@
 /* DIR/checkpoint.safetensors into path. */
 attn_status checkpoint_path(const char *directory, char *path, size_t size);
 
-attn_status checkpoint_save(const train_state *s, const attn_seq_train_options *o, uint64_t fingerprint);
+attn_status checkpoint_save(const train_state *s, const attn_seq_train_options *o, const char *kind,
+                            uint64_t fingerprint);
 
 /* An opened checkpoint. */
 typedef struct checkpoint {
@@ -20,15 +21,16 @@ typedef struct checkpoint {
     int text_count;
 } checkpoint;
 
-/* *out is overwritten, and must be cleared by the caller also after a failure. */
-attn_status checkpoint_open(checkpoint *out, const char *directory);
+/* ARGUMENT when it is of a training of another kind. *out is overwritten, and must be cleared by the caller also after
+ * a failure. */
+attn_status checkpoint_open(checkpoint *out, const char *directory, const char *kind);
 void checkpoint_clear(checkpoint *c);
 
 /* Gives every setting that was not said the checkpoint's value. The texts live as long as the checkpoint. */
 attn_status checkpoint_adopt(checkpoint *c, attn_seq_train_options *o);
 
 /* Fills a state that was created for the same settings. FORMAT names what does not fit, ARGUMENT when the training
- * pairs are others. */
+ * data are others. */
 attn_status checkpoint_restore(const checkpoint *c, train_state *s, uint64_t fingerprint);
 
 #endif

@@ -42,7 +42,10 @@ static const char *const written_files[] = {"checkpoint.safetensors",
                                             "source.spm",
                                             "target.spm",
                                             "vocab.json",
-                                            "tokenizer_config.json"};
+                                            "tokenizer.json",
+                                            "tokenizer_config.json",
+                                            "special_tokens_map.json",
+                                            "preprocessor_config.json"};
 
 /* replace_file.c writes NAME as NAME.PID-COUNT.tmp until it is whole. */
 static bool is_leftover(const char *entry)

@@ -26,14 +26,17 @@ const setting setting_table[] = {
     {AT(label_smoothing), SETTING_NUMBER, true, false, 0.1, 0, 0.99},
     {AT(rate), SETTING_NUMBER, true, false, 0.001, 0, 10},
     {AT(warmup), SETTING_INTEGER, true, false, 1000, 1, 1000000000},
+    {AT(schedule), SETTING_INTEGER, true, false, ATTN_SEQ_SCHEDULE_ROOT, ATTN_SEQ_SCHEDULE_ROOT,
+     ATTN_SEQ_SCHEDULE_FLAT},
     {AT(cooldown), SETTING_NUMBER, true, false, 0.3, 0, 1},
     {AT(clip), SETTING_NUMBER, true, false, 1, 0, 1e9},
+    {AT(weight_decay), SETTING_NUMBER, true, false, 0, 0, 10},
     {AT(compute), SETTING_INTEGER, true, false, ATTN_SEQ_COMPUTE_FP32, ATTN_SEQ_COMPUTE_FP32, ATTN_SEQ_COMPUTE_BF16},
     {AT(average), SETTING_NUMBER, true, false, 0.999, 0, 0.9999999},
     {AT(epochs), SETTING_INTEGER, false, true, 10, 0, 1000000},
     {AT(steps), SETTING_INTEGER, false, true, 0, 0, 1e15},
     {AT(minutes), SETTING_NUMBER, false, true, 0, 0, 1e7},
-    {AT(valid_every), SETTING_INTEGER, false, false, 1000, 1, 1e15},
+    {AT(valid_every), SETTING_INTEGER, false, false, 1000, 0, 1e15},
     {AT(patience), SETTING_INTEGER, false, false, 10, 0, 1e9},
     {AT(threads), SETTING_INTEGER, false, false, 0, 0, 1024},
     {AT(format), SETTING_INTEGER, false, false, ATTN_SEQ_WEIGHTS_FP32, ATTN_SEQ_WEIGHTS_FP32, ATTN_SEQ_WEIGHTS_BF16},
@@ -113,26 +116,34 @@ bool settings_say_limit(const attn_seq_train_options *o)
     return false;
 }
 
-static attn_status complete(const setting *s, attn_seq_train_options *o)
+static double default_of(const setting *s, const setting_default *defaults)
+{
+    for (; defaults && defaults->name; defaults++) {
+        if (!strcmp(defaults->name, s->name)) return defaults->value;
+    }
+    return s->standard;
+}
+
+static attn_status complete(const setting *s, attn_seq_train_options *o, const setting_default *defaults)
 {
     if (s->kind == SETTING_TEXT) return ATTN_OK;
     bool said = was_said(s, o);
-    if (!said && s->kind == SETTING_INTEGER) *integer_of(s, o) = (int64_t)s->standard;
-    if (!said && s->kind == SETTING_NUMBER) *number_of(s, o) = s->standard;
+    if (!said && s->kind == SETTING_INTEGER) *integer_of(s, o) = (int64_t)default_of(s, defaults);
+    if (!said && s->kind == SETTING_NUMBER) *number_of(s, o) = default_of(s, defaults);
     double value = s->kind == SETTING_INTEGER ? (double)*integer_of(s, o) : *number_of(s, o);
     if (value < s->least || value > s->most)
         return status_fail(ATTN_ERROR_ARGUMENT, "%s = %g, expected %g to %g", s->name, value, s->least, s->most);
     return ATTN_OK;
 }
 
-attn_status settings_complete(attn_seq_train_options *o)
+attn_status settings_complete(attn_seq_train_options *o, const setting_default *defaults, const char *learns_from)
 {
     if (o->epochs < 0 && (o->steps > 0 || o->minutes > 0)) o->epochs = 0;
     for (int i = 0; i < setting_count; i++) {
-        attn_status status = complete(&setting_table[i], o);
+        attn_status status = complete(&setting_table[i], o, defaults);
         if (status != ATTN_OK) return status;
     }
-    if (!o->train) return status_fail(ATTN_ERROR_ARGUMENT, "train is NULL, expected a file of sentence pairs");
+    if (!o->train) return status_fail(ATTN_ERROR_ARGUMENT, "train is NULL, expected %s", learns_from);
     if (o->width % o->heads != 0)
         return status_fail(ATTN_ERROR_ARGUMENT, "width = %lld is no multiple of heads = %lld", (long long)o->width,
                            (long long)o->heads);

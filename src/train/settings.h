@@ -16,6 +16,12 @@ typedef struct setting {
     double standard, least, most;
 } setting;
 
+/* A default of one kind of training. */
+typedef struct setting_default {
+    const char *name; /* a setting's; NULL ends a list */
+    double value;
+} setting_default;
+
 extern const setting setting_table[];
 extern const int setting_count;
 
@@ -31,7 +37,8 @@ attn_status setting_adopt(const setting *s, attn_seq_train_options *o, const cha
 /* Whether epochs, steps or minutes were said. */
 bool settings_say_limit(const attn_seq_train_options *o);
 
-/* Gives every setting that is still not said its default, and checks them all. */
-attn_status settings_complete(attn_seq_train_options *o);
+/* Gives every setting that is still not said its default, the list's (which may be NULL) before the table's, and checks
+ * them all. learns_from: what `train` is expected to name. */
+attn_status settings_complete(attn_seq_train_options *o, const setting_default *defaults, const char *learns_from);
 
 #endif

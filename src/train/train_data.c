@@ -3,33 +3,20 @@
 #include "base/parallel.h"
 #include "base/status.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void tell(notice_sink n, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void tell(notice_sink n, const char *format, ...)
-{
-    char message[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
-    va_end(args);
-    n.tell(n.argument, message);
-}
 
 static attn_status read_pairs(pair_texts *p, const char *path, const char *target_path, notice_sink n)
 {
     attn_status s = target_path ? pair_texts_read_aligned(p, path, target_path) : pair_texts_read_tsv(p, path);
     if (s != ATTN_OK) return s;
     if (p->count == 0) return status_fail(ATTN_ERROR_FORMAT, "%s: no sentence pairs in it", path);
-    tell(n, "%s: %lld sentence pairs", path, (long long)p->count);
-    if (p->empty > 0) tell(n, "%s: %lld lines left out, a side is empty", path, (long long)p->empty);
+    notice_tell(n, "%s: %lld sentence pairs", path, (long long)p->count);
+    if (p->empty > 0) notice_tell(n, "%s: %lld lines left out, a side is empty", path, (long long)p->empty);
     if (p->invalid > 0)
-        tell(n, "%s: %lld lines left out, invalid UTF-8 or a NUL byte; the first is %s", path, (long long)p->invalid,
-             p->first_invalid);
+        notice_tell(n, "%s: %lld lines left out, invalid UTF-8 or a NUL byte; the first is %s", path,
+                    (long long)p->invalid, p->first_invalid);
     return ATTN_OK;
 }
 
@@ -41,7 +28,7 @@ static attn_status train_pieces(const pair_texts *p, const attn_seq_train_option
         lines[2 * i] = p->source[i];
         lines[2 * i + 1] = p->target[i];
     }
-    tell(n, "learning %lld pieces from both languages", (long long)o->vocabulary);
+    notice_tell(n, "learning %lld pieces from both languages", (long long)o->vocabulary);
     int threads = o->threads > 0 ? (int)o->threads : parallel_default_threads();
     attn_status s = tokenizer_train(lines, 2 * p->count, o->vocabulary, (uint32_t)o->seed, threads, o->model);
     free(lines);
@@ -54,12 +41,12 @@ static attn_status encode(token_pairs *out, const train_data *d, const pair_text
     attn_status s = token_pairs_encode(out, d->tokenizer, texts, longest);
     if (s != ATTN_OK) return s;
     if (out->too_long > 0)
-        tell(n, "%s: %lld pairs left out, a side has more than %lld pieces", path, (long long)out->too_long,
-             (long long)longest);
+        notice_tell(n, "%s: %lld pairs left out, a side has more than %lld pieces", path, (long long)out->too_long,
+                    (long long)longest);
     if (out->count == 0)
         return status_fail(ATTN_ERROR_FORMAT, "%s: every pair has more than %lld pieces on a side", path,
                            (long long)longest);
-    tell(n, "%s: %lld tokens", path, (long long)(out->source.start[out->count] + out->target.start[out->count]));
+    notice_tell(n, "%s: %lld tokens", path, (long long)(out->source.start[out->count] + out->target.start[out->count]));
     return ATTN_OK;
 }
 

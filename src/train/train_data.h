@@ -5,6 +5,7 @@
 #include "attn/seq.h"
 #include "input/pairs.h"
 #include "input/tokenizer.h"
+#include "train/notices.h"
 
 typedef struct train_data {
     tokenizer *tokenizer;
@@ -13,12 +14,6 @@ typedef struct train_data {
     int64_t positions;        /* that the model needs: the longest training side, rounded up to whole 32s */
     uint64_t fingerprint;     /* of the training ids: resuming on others is refused */
 } train_data;
-
-/* Words about what was read, one sentence each. */
-typedef struct notice_sink {
-    void (*tell)(void *argument, const char *message);
-    void *argument;
-} notice_sink;
 
 /* Reads the pairs and opens the directory's tokenizer, after training it if `train_tokenizer`. *out is overwritten, and
  * must be cleared by the caller also after a failure. */

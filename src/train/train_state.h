@@ -3,24 +3,24 @@
 #ifndef TRAIN_TRAIN_STATE_H
 #define TRAIN_TRAIN_STATE_H
 
-#include "model/translator.h"
+#include "tensor/parameters.h"
 #include "train/adam.h"
 
 typedef struct train_state {
-    translator *model;
-    int64_t total; /* floats in the weights, in each of Adam's moments and in the average */
+    parameters *parameters; /* of the model that is trained, which the caller owns */
+    int64_t total;          /* floats in the weights, in each of Adam's moments and in the average */
     adam adam;
     float *average;    /* NULL when none is kept */
     int64_t step;      /* steps done; epoch and batch follow from it, and so do all random numbers */
     double seconds;    /* of work */
-    double best;       /* validation BLEU, or minus the loss while that is 0; -infinity before the first */
+    double best;       /* a validation's rank; -infinity before the first */
     int64_t validated; /* the step that was validated last, 0: none */
     int64_t stale;     /* validations since the best one */
 } train_state;
 
-/* A new model of this configuration, nothing learnt. *out is overwritten, and must be cleared by the caller also after
- * a failure. */
-attn_status train_state_create(train_state *out, const translator_config *config, uint64_t seed, bool average);
+/* The beginning of a run: a new model's parameters. *out is overwritten, and must be cleared by the caller also after a
+ * failure. */
+attn_status train_state_create(train_state *out, parameters *p, double weight_decay, bool average);
 void train_state_clear(train_state *s);
 
 /* average = decay * average + (1 - decay) * weights, after step number s->step. Early on the decay is less, so that the

@@ -3,18 +3,10 @@
 #define TRAIN_VALIDATION_H
 
 #include "model/translator.h"
+#include "train/stop_question.h"
 #include "train/train_data.h"
 
-/* Asked between batches; ask may be NULL. True ends the validation with ATTN_ERROR_INTERRUPTED. */
-typedef struct stop_question {
-    bool (*ask)(void *argument);
-    void *argument;
-} stop_question;
-
-static inline bool stop_asked(stop_question q)
-{
-    return q.ask && q.ask(q.argument);
-}
+/* Both end with ATTN_ERROR_INTERRUPTED when asked to stop. */
 
 /* Nats per target token, without label smoothing. */
 attn_status validation_loss(double *loss, translator *m, const train_data *data, int threads, stop_question stop);

@@ -17,7 +17,8 @@ static attn_status mean_loss(double *loss, tape *t, translator *m, const train_d
         if (s != ATTN_OK) return s;
         double batch_nll = 0;
         int64_t batch_counted = 0;
-        batch_loss(t, m, b, 0, 0, &batch_nll, &batch_counted);
+        tape_begin(t, 0);
+        batch_loss(t, m, b, 0, &batch_nll, &batch_counted);
         s = tape_status(t);
         if (s != ATTN_OK) return s;
         nll += batch_nll;

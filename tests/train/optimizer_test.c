@@ -70,11 +70,13 @@ static void the_norm_is_the_same_for_any_threads(void **state)
 static void the_rate_warms_up_and_decays(void **state)
 {
     (void)state;
-    assert_float_equal(schedule_rate(1e-3, 400, 1), 1e-3 / 400, 1e-9);
-    assert_float_equal(schedule_rate(1e-3, 400, 200), 5e-4, 1e-9);
-    assert_float_equal(schedule_rate(1e-3, 400, 400), 1e-3, 1e-9);
-    assert_float_equal(schedule_rate(1e-3, 400, 1600), 5e-4, 1e-9);
-    assert_float_equal(schedule_rate(1e-3, 0, 1), 1e-3, 1e-9);
+    assert_float_equal(schedule_rate(1e-3, 400, ATTN_SEQ_SCHEDULE_ROOT, 1), 1e-3 / 400, 1e-9);
+    assert_float_equal(schedule_rate(1e-3, 400, ATTN_SEQ_SCHEDULE_ROOT, 200), 5e-4, 1e-9);
+    assert_float_equal(schedule_rate(1e-3, 400, ATTN_SEQ_SCHEDULE_ROOT, 400), 1e-3, 1e-9);
+    assert_float_equal(schedule_rate(1e-3, 400, ATTN_SEQ_SCHEDULE_ROOT, 1600), 5e-4, 1e-9);
+    assert_float_equal(schedule_rate(1e-3, 0, ATTN_SEQ_SCHEDULE_ROOT, 1), 1e-3, 1e-9);
+    assert_float_equal(schedule_rate(1e-3, 400, ATTN_SEQ_SCHEDULE_FLAT, 200), 5e-4, 1e-9);
+    assert_float_equal(schedule_rate(1e-3, 400, ATTN_SEQ_SCHEDULE_FLAT, 1600), 1e-3, 1e-9);
 }
 
 int main(void)

@@ -438,7 +438,7 @@ static void trains_without_validation_from_aligned_files(void **state)
     o.steps = 3;
     o.format = ATTN_SEQ_WEIGHTS_BF16;
     assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
-    assert_true(isnan(w.last.valid_bleu));
+    assert_true(isnan(w.last.valid_scores[0].value));
     attn_seq_model *model;
     assert_int_equal(attn_seq_model_open(&model, o.model), ATTN_OK);
     attn_seq_model_close(model);
