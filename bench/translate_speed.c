@@ -54,7 +54,7 @@ static attn_status measure(const char *directory, const char *path, search_optio
     for (int run = 0; run < 2 && !status; run++) { /* the first one warms up */
         hypotheses_clear(results, count);
         double begin = now();
-        status = decode_sentences(model->translator, &o, sentences, count, results);
+        status = decode_sentences(&model->seq2seq, &o, sentences, count, results);
         seconds = now() - begin;
     }
     int64_t pieces = 0;

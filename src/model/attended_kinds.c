@@ -16,12 +16,16 @@ typedef struct attended {
     const char **source_labels, **target_labels, **earlier_labels;
 } attended;
 
-static bool count_weights(const translator_config *c, int64_t S, int64_t T, int64_t counts[KINDS])
+static bool count_kind(attended_layers of, int64_t cells, int64_t *count)
 {
-    int64_t decoder = c->decoder_layers * c->decoder_heads, encoder = c->encoder_layers * c->encoder_heads;
+    return checked_mul_i64(of.layers * of.heads, cells, count);
+}
+
+static bool count_weights(const seq2seq_sizes *n, int64_t S, int64_t T, int64_t counts[KINDS])
+{
     if (S > MOST_WEIGHTS || T > MOST_WEIGHTS) return false;
-    bool fits = checked_mul_i64(decoder, T * S, &counts[0]) && checked_mul_i64(encoder, S * S, &counts[1]) &&
-                checked_mul_i64(decoder, T * T, &counts[2]);
+    bool fits = count_kind(n->cross, T * S, &counts[0]) && count_kind(n->encoder, S * S, &counts[1]) &&
+                count_kind(n->decoder, T * T, &counts[2]);
     return fits && counts[0] <= MOST_WEIGHTS && counts[1] <= MOST_WEIGHTS && counts[2] <= MOST_WEIGHTS &&
            counts[0] + counts[1] + counts[2] <= MOST_WEIGHTS;
 }
@@ -41,7 +45,7 @@ static attended *create(int64_t S, int64_t T, const int64_t counts[KINDS])
 {
     attended *a = calloc(1, sizeof *a);
     if (!a) return NULL;
-    for (int i = 0; i < KINDS; i++) a->weights[i] = calloc((size_t)counts[i], sizeof(float));
+    for (int i = 0; i < KINDS; i++) a->weights[i] = calloc((size_t)counts[i] + 1, sizeof(float));
     a->source_labels = calloc((size_t)S, sizeof(char *));
     a->target_labels = calloc((size_t)T, sizeof(char *));
     a->earlier_labels = calloc((size_t)T, sizeof(char *));
@@ -51,16 +55,16 @@ static attended *create(int64_t S, int64_t T, const int64_t counts[KINDS])
     return NULL;
 }
 
-static void describe(attended *a, const translator_config *c, int64_t S, int64_t T)
+static void describe(attended *a, const seq2seq_sizes *n, int64_t S, int64_t T)
 {
-    int64_t layers = c->decoder_layers, heads = c->decoder_heads;
-    a->kinds[0] = (attn_seq_attention){ATTN_SEQ_ATTENTION_CROSS, layers,          heads, T, S, a->weights[0],
+    a->kinds[0] = (attn_seq_attention){ATTN_SEQ_ATTENTION_CROSS, n->cross.layers, n->cross.heads, T, S, a->weights[0],
                                        a->target_labels,         a->source_labels};
     a->kinds[1] =
-        (attn_seq_attention){ATTN_SEQ_ATTENTION_ENCODER, c->encoder_layers, c->encoder_heads, S, S, a->weights[1],
+        (attn_seq_attention){ATTN_SEQ_ATTENTION_ENCODER, n->encoder.layers, n->encoder.heads, S, S, a->weights[1],
                              a->source_labels,           a->source_labels};
-    a->kinds[2] = (attn_seq_attention){ATTN_SEQ_ATTENTION_DECODER, layers,           heads, T, T, a->weights[2],
-                                       a->target_labels,           a->earlier_labels};
+    a->kinds[2] =
+        (attn_seq_attention){ATTN_SEQ_ATTENTION_DECODER, n->decoder.layers, n->decoder.heads, T, T, a->weights[2],
+                             a->target_labels,           a->earlier_labels};
 }
 
 /* The labels belong to the model's tokenizer. A step of the decoder sees the tokens before the one it chooses. */
@@ -78,20 +82,20 @@ static void label(attended *a, const tokenizer *k, const token_list *source, con
 attn_status attended_kinds(attn_seq_hypothesis *h, const attn_seq_model *model, const token_list *sources,
                            const token_list *targets, int64_t parts, tape *t)
 {
-    const translator_config *c = &model->translator->config;
+    const seq2seq_sizes *n = &model->seq2seq.sizes;
     int64_t counts[KINDS], S = h->source_length, T = h->target_length;
-    if (!count_weights(c, S, T, counts))
+    if (!count_weights(n, S, T, counts))
         return status_fail(ATTN_ERROR_UNSUPPORTED,
                            "translated without attention weights: %lld and %lld pieces have more than 2^25",
                            (long long)S, (long long)T);
     attended *a = create(S, T, counts);
     if (!a) return status_fail(ATTN_ERROR_MEMORY, "no memory for attention weights");
     h->attention = a->kinds;
-    describe(a, c, S, T);
+    describe(a, n, S, T);
     attend_block block = {.source_total = S, .target_total = T};
     for (int64_t p = 0; p < parts; p++) {
         label(a, model->tokenizer, &sources[p], &targets[p], block.source_offset, block.target_offset);
-        attn_status status = attend_part(t, model->translator, sources[p], targets[p], &block, a->weights[1],
+        attn_status status = attend_part(t, &model->seq2seq, sources[p], targets[p], &block, a->weights[1],
                                          a->weights[2], a->weights[0]);
         if (status) return status;
         block.source_offset += sources[p].length;

@@ -14,11 +14,11 @@ typedef struct attend_block {
 /* Writes the part's block of the encoder's (source by source), the decoder's (target by target) and the cross (target
  * by source) weights. Row i of the target's is the step that chose target.ids[i]: its column j of the decoder's is the
  * token before target.ids[j], the start token first. */
-attn_status attend_part(tape *t, translator *m, token_list source, token_list target, const attend_block *block,
+attn_status attend_part(tape *t, const seq2seq *m, token_list source, token_list target, const attend_block *block,
                         float *encoder, float *decoder, float *cross);
 
-/* The cross attention of the last decoder layer but one (the only one where there is one), averaged over heads, into
- * mean (target, source). */
-attn_status attend_alignment(tape *t, translator *m, token_list source, token_list target, float *mean);
+/* The cross attention of the last layer but one (the only one where there is one), averaged over heads, into mean
+ * (target, source); zeros where the model has none. */
+attn_status attend_alignment(tape *t, const seq2seq *m, token_list source, token_list target, float *mean);
 
 #endif

@@ -11,9 +11,9 @@ struct decode_workspace {
 };
 
 typedef struct stepper {
-    translator *model;
+    const seq2seq *model;
     tape *tape;
-    transformer_cache *cache;
+    void *decoding;
 } stepper;
 
 attn_status decode_workspace_create(decode_workspace **out, int threads)
@@ -39,9 +39,9 @@ void decode_workspace_destroy(decode_workspace *w)
     free(w);
 }
 
-int64_t decode_longest(const translator *m, int64_t source_length)
+int64_t decode_longest(const seq2seq *m, int64_t source_length)
 {
-    int64_t positions = m->config.max_position_embeddings;
+    int64_t positions = m->sizes.max_positions;
     int64_t generous = source_length > positions ? positions : 3 * source_length + 10;
     return generous < positions ? generous : positions;
 }
@@ -50,32 +50,31 @@ static attn_status take_step(void *model, const int32_t *ids, const int64_t *fro
                              int64_t rows, int64_t position, float **logits)
 {
     stepper *s = model;
-    attn_status status = transformer_cache_reorder(s->cache, tape_threads(s->tape), from, sequence_of, rows);
-    if (status) return status;
+    const seq2seq *m = s->model;
     tape_begin(s->tape, 0);
-    tensor *y = translator_step(s->tape, s->model, s->cache, ids, rows, position, NULL);
-    status = tape_status(s->tape);
+    tensor *y = m->family->step(s->tape, m->network, s->decoding, ids, from, sequence_of, rows, position);
+    attn_status status = tape_status(s->tape);
     if (status) return status;
     *logits = y->value;
     return ATTN_OK;
 }
 
 /* The padded rectangle (batch, longest) on the tape's arena; NULL when memory is short. */
-static int32_t *pad(tape *t, const translator *m, const token_list *sentences, int64_t batch, int64_t longest)
+static int32_t *pad(tape *t, const seq2seq *m, const token_list *sentences, int64_t batch, int64_t longest)
 {
     size_t cells;
     if (!checked_mul((size_t)batch, (size_t)longest, &cells)) return NULL;
     int32_t *ids = arena_take_zeroed(tape_arena(t), cells, sizeof *ids);
     for (int64_t i = 0; ids && i < batch; i++) {
         for (int64_t j = 0; j < longest; j++) {
-            ids[i * longest + j] = j < sentences[i].length ? sentences[i].ids[j] : m->config.pad_id;
+            ids[i * longest + j] = j < sentences[i].length ? sentences[i].ids[j] : m->sizes.pad_id;
         }
     }
     return ids;
 }
 
-attn_status decode_batch(decode_workspace *w, translator *m, const search_options *options, const token_list *sentences,
-                         int64_t batch, hypothesis *results)
+attn_status decode_batch(decode_workspace *w, const seq2seq *m, const search_options *options,
+                         const token_list *sentences, int64_t batch, hypothesis *results)
 {
     tape_begin(w->batch, 0);
     arena *a = tape_arena(w->batch);
@@ -93,16 +92,13 @@ attn_status decode_batch(decode_workspace *w, translator *m, const search_option
     int32_t *ids = pad(w->batch, m, sentences, batch, longest);
     if (!ids) return status_fail(ATTN_ERROR_MEMORY, "no memory for %lld sentences", (long long)batch);
 
-    tensor *memory = translator_encode(w->batch, m, ids, batch, longest, lengths, NULL);
-    attn_status status = tape_status(w->batch);
-    if (status) return status;
+    const source_batch source = {ids, batch, longest, lengths};
+    const seq2seq_sizes *n = &m->sizes;
     stepper s = {m, w->step, NULL};
-    status = transformer_cache_create(&s.cache, w->batch, &m->decoder_options, m->decoder, m->config.decoder_layers,
-                                      memory, batch, lengths, options->beam, longest_target);
+    attn_status status = m->family->begin(&s.decoding, w->batch, m->network, &source, options->beam, longest_target);
     if (status) return status;
-    search_model model = {
-        &s, take_step, m->config.decoder_vocab_size, m->config.decoder_start_id, m->config.eos_id, m->config.pad_id};
+    search_model model = {&s, take_step, n->target_vocabulary, n->start_id, n->eos_id, n->pad_id};
     status = search_decode(&model, options, batch, max_lengths, results);
-    transformer_cache_destroy(s.cache);
+    m->family->end(s.decoding);
     return status;
 }

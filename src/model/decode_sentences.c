@@ -13,7 +13,7 @@
 #define MOST_CELLS 4096
 
 typedef struct decoding {
-    translator *model;
+    const seq2seq *model;
     search_options options; /* of each batch */
     const token_list *sentences;
     hypothesis *results;
@@ -66,8 +66,8 @@ static attn_status run_all(decoding *d, int64_t count, int threads)
     return status;
 }
 
-attn_status decode_sentences(translator *m, const search_options *options, const token_list *sentences, int64_t count,
-                             hypothesis *results)
+attn_status decode_sentences(const seq2seq *m, const search_options *options, const token_list *sentences,
+                             int64_t count, hypothesis *results)
 {
     if (count == 0) return ATTN_OK;
     memset(results, 0, (size_t)(count * options->n_best) * sizeof *results);

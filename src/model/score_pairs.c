@@ -42,7 +42,7 @@ static attn_status encode_side(const scoring *s, attn_seq_text text, tokenizer_s
                            (unsigned char)text.bytes[valid], valid + 1);
     attn_status status = tokenizer_encode(s->model->tokenizer, side, text.bytes, text.length, ids, length);
     if (status) return status;
-    int64_t most = s->model->translator->config.max_position_embeddings;
+    int64_t most = s->model->seq2seq.sizes.max_positions;
     if (*length > most)
         return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: %lld pieces, the model has positions for %lld", name,
                            (long long)*length, (long long)most);
@@ -71,7 +71,7 @@ typedef struct rectangle {
 /* Sources padded, targets shifted right behind the start token and padded. */
 static attn_status fill_rectangle(const scoring *s, const int64_t *members, int64_t batch, arena *a, rectangle *r)
 {
-    const translator_config *c = &s->model->translator->config;
+    const seq2seq_sizes *n = &s->model->seq2seq.sizes;
     *r = (rectangle){.batch = batch};
     for (int64_t i = 0; i < batch; i++) {
         const pair_tokens *t = &s->tokens[members[i]];
@@ -87,9 +87,9 @@ static attn_status fill_rectangle(const scoring *s, const int64_t *members, int6
         const pair_tokens *t = &s->tokens[members[i]];
         int32_t *source = r->source + i * r->source_longest, *target = r->target + i * r->target_longest;
         r->lengths[i] = t->source_length;
-        for (int64_t j = 0; j < r->source_longest; j++) source[j] = j < t->source_length ? t->source[j] : c->pad_id;
-        target[0] = c->decoder_start_id;
-        for (int64_t j = 1; j < r->target_longest; j++) target[j] = j < t->target_length ? t->target[j - 1] : c->pad_id;
+        for (int64_t j = 0; j < r->source_longest; j++) source[j] = j < t->source_length ? t->source[j] : n->pad_id;
+        target[0] = n->start_id;
+        for (int64_t j = 1; j < r->target_longest; j++) target[j] = j < t->target_length ? t->target[j - 1] : n->pad_id;
     }
     return ATTN_OK;
 }
@@ -97,17 +97,18 @@ static attn_status fill_rectangle(const scoring *s, const int64_t *members, int6
 static attn_status run_batch(scoring *s, int64_t index, tape *t)
 {
     const int64_t *members = s->batches.order + s->batches.start[index];
-    translator *m = s->model->translator;
+    const seq2seq *m = &s->model->seq2seq;
     tape_begin(t, 0);
     rectangle r;
     attn_status status =
         fill_rectangle(s, members, s->batches.start[index + 1] - s->batches.start[index], tape_arena(t), &r);
     if (status) return status;
-    tensor *memory = translator_encode(t, m, r.source, r.batch, r.source_longest, r.lengths, NULL);
-    tensor *logits = translator_decode(t, m, memory, r.lengths, r.target, r.batch, r.target_longest, NULL);
+    const source_batch source = {r.source, r.batch, r.source_longest, r.lengths};
+    const target_batch target = {.ids = r.target, .length = r.target_longest};
+    tensor *logits = m->family->logits(t, m->network, &source, &target, NULL);
     status = tape_status(t);
     if (status) return status;
-    int64_t vocabulary = m->config.decoder_vocab_size;
+    int64_t vocabulary = m->sizes.target_vocabulary;
     for (int64_t i = 0; i < r.batch; i++) {
         const pair_tokens *pair = &s->tokens[members[i]];
         double sum = 0;

@@ -1,7 +1,6 @@
 #include "model/seq_model.h"
 
 #include "base/status.h"
-#include "model/marian_config.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +15,23 @@ static attn_status check_vocabulary(const attn_seq_model *m, tokenizer_side side
                        m->directory, field, (long long)rows, (long long)pieces);
 }
 
+/* What every sequence-to-sequence model needs besides its network. */
+static attn_status open_pieces(attn_seq_model *m)
+{
+    attn_status status = tokenizer_open(&m->tokenizer, m->directory);
+    if (status != ATTN_OK) return status;
+    status = check_vocabulary(m, TOKENIZER_SOURCE, "vocab_size", m->seq2seq.sizes.source_vocabulary);
+    if (status != ATTN_OK) return status;
+    return check_vocabulary(m, TOKENIZER_TARGET, "decoder_vocab_size", m->seq2seq.sizes.target_vocabulary);
+}
+
 static attn_status open_marian(attn_seq_model *m)
 {
-    attn_status status = translator_open(&m->translator, m->directory, false);
-    if (status == ATTN_OK) status = tokenizer_open(&m->tokenizer, m->directory);
+    translator *network;
+    attn_status status = translator_open(&network, m->directory, false);
     if (status != ATTN_OK) return status;
-    const translator_config *c = &m->translator->config;
-    status = check_vocabulary(m, TOKENIZER_SOURCE, "vocab_size", c->vocab_size);
-    if (status != ATTN_OK) return status;
-    return check_vocabulary(m, TOKENIZER_TARGET, "decoder_vocab_size", c->decoder_vocab_size);
+    m->seq2seq = seq2seq_of_translator(network);
+    return open_pieces(m);
 }
 
 typedef attn_status open_function(attn_seq_model *m);
@@ -58,7 +65,7 @@ void attn_seq_model_close(attn_seq_model *model)
 {
     if (!model) return;
     tokenizer_destroy(model->tokenizer);
-    translator_destroy(model->translator);
+    seq2seq_destroy(&model->seq2seq);
     free(model->directory);
     free(model);
 }
@@ -82,24 +89,16 @@ attn_status attn_seq_model_describe(const attn_seq_model *model, attn_seq_descri
     if (description->struct_size != sizeof *description)
         return status_fail(ATTN_ERROR_ARGUMENT, "description->struct_size is %zu, expected %zu",
                            description->struct_size, sizeof *description);
-    const translator_config *c = &model->translator->config;
     *description = (attn_seq_description){
         .struct_size = sizeof *description,
         .directory = model->directory,
         .task = model->architecture->task,
         .architecture = model->architecture->name,
-        .parameters = count_weights(&model->translator->parameters),
+        .parameters = count_weights(model->seq2seq.parameters),
         .source_vocabulary = tokenizer_vocabulary(model->tokenizer, TOKENIZER_SOURCE),
         .target_vocabulary = tokenizer_vocabulary(model->tokenizer, TOKENIZER_TARGET),
-        .width = c->d_model,
-        .encoder_layers = c->encoder_layers,
-        .decoder_layers = c->decoder_layers,
-        .encoder_heads = c->encoder_heads,
-        .decoder_heads = c->decoder_heads,
-        .encoder_ffn = c->encoder_ffn_dim,
-        .decoder_ffn = c->decoder_ffn_dim,
-        .max_positions = c->max_position_embeddings,
-        .activation = marian_activation_name(c->activation),
+        .max_positions = model->seq2seq.sizes.max_positions,
     };
+    model->seq2seq.family->describe(model->seq2seq.network, description);
     return ATTN_OK;
 }

@@ -5,12 +5,12 @@
 #include "attn/seq.h"
 #include "input/tokenizer.h"
 #include "model/architecture.h"
-#include "model/translator.h"
+#include "model/seq2seq.h"
 
 struct attn_seq_model {
     char *directory;
     const architecture *architecture;
-    translator *translator;
+    seq2seq seq2seq;
     tokenizer *tokenizer;
 };
 

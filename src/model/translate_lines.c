@@ -58,7 +58,7 @@ static void cut_line(void *argument, int64_t i, int worker)
     translating *w = argument;
     line_work *line = &w->work[i];
     attn_status status = line_parts_cut(&line->parts, w->model->tokenizer, w->lines[i].bytes, w->lines[i].length,
-                                        w->model->translator->config.max_position_embeddings);
+                                        w->model->seq2seq.sizes.max_positions);
     if (status == ATTN_ERROR_FORMAT) {
         line->status = status;
         snprintf(line->message, sizeof line->message, "%s", status_message());
@@ -121,7 +121,7 @@ static attn_status translate(translating *w)
     attn_status status = cut_lines(w);
     if (status) return status;
     search_options search = {w->options->beam, w->options->n_best, (float)w->options->normalize, w->threads};
-    status = decode_sentences(w->model->translator, &search, w->sentences, w->sentence_count, w->hypotheses);
+    status = decode_sentences(&w->model->seq2seq, &search, w->sentences, w->sentence_count, w->hypotheses);
     return status ? status : make_lines(w);
 }
 

@@ -4,6 +4,7 @@
 #define MODEL_TRANSLATOR_H
 
 #include "hidden/transformer.h"
+#include "model/weight_format.h"
 #include "tensor/parameters.h"
 
 typedef struct translator_config {
@@ -42,8 +43,6 @@ void translator_destroy(translator *m);
 /* Reads DIR/config.json and DIR/model.safetensors (fp32, bf16 or fp16). Every weight's name and shape is checked
  * against the configuration before memory is taken. */
 attn_status translator_open(translator **out, const char *directory, bool trainable);
-
-typedef enum weight_format { WEIGHTS_FP32, WEIGHTS_BF16 } weight_format;
 
 /* Writes DIR/config.json, generation_config.json and model.safetensors, each beside and renamed. */
 attn_status translator_save(const translator *m, const char *directory, weight_format format);

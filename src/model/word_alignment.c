@@ -12,7 +12,7 @@ static int64_t number_words(const attn_seq_model *model, const line_work *line, 
                             const token_list *parts, int64_t *words)
 {
     int64_t count = 0;
-    int32_t eos = model->translator->config.eos_id;
+    int32_t eos = model->seq2seq.sizes.eos_id;
     for (int64_t p = 0, at = 0; p < line->parts.count; at += parts[p++].length) {
         bool fresh = p == 0 || line->parts.items[p - 1].space_after;
         piece_words(model->tokenizer, side, parts[p], eos, fresh, words + at, &count);
@@ -59,7 +59,7 @@ static attn_status align(attn_seq_hypothesis *h, const attn_seq_model *model, co
     for (int64_t p = 0, s = 0, d = 0; p < line->parts.count; p++) {
         float *mean = malloc((size_t)(sources[p].length * targets[p].length) * sizeof *mean);
         if (!mean) return status_fail(ATTN_ERROR_MEMORY, "no memory for an alignment");
-        attn_status status = attend_alignment(t, model->translator, sources[p], targets[p], mean);
+        attn_status status = attend_alignment(t, &model->seq2seq, sources[p], targets[p], mean);
         if (!status)
             gather(mean, sources[p], targets[p], source_words + s, target_words + d, h->source_words, alignment);
         free(mean);

@@ -11,7 +11,7 @@ typedef struct translator_task {
     const attn_seq_train_options *options;
     int threads;
     train_data data;
-    translator *model;
+    seq2seq model;
     batch_plan plan;
     batch batch;
 } translator_task;
@@ -56,9 +56,12 @@ static attn_status create(void *task, uint64_t key, parameters **p)
 {
     translator_task *k = task;
     translator_config config = configure(k);
-    attn_status s = translator_create(&k->model, &config, true, key);
-    if (s == ATTN_OK) *p = &k->model->parameters;
-    return s;
+    translator *network;
+    attn_status s = translator_create(&network, &config, true, key);
+    if (s != ATTN_OK) return s;
+    k->model = seq2seq_of_translator(network);
+    *p = k->model.parameters;
+    return ATTN_OK;
 }
 
 /* The batch count is the same in every epoch: the lengths, sorted, are. */
@@ -75,23 +78,23 @@ static attn_status fetch(void *task, int64_t index, uint64_t key)
 {
     (void)key; /* pairs are learnt as they are */
     translator_task *k = task;
-    const translator_config *c = &k->model->config;
-    return batch_fill(&k->batch, &k->plan, index, &k->data.train, c->pad_id, c->decoder_start_id);
+    const seq2seq_sizes *n = &k->model.sizes;
+    return batch_fill(&k->batch, &k->plan, index, &k->data.train, n->pad_id, n->start_id);
 }
 
 static tensor *loss(void *task, tape *t, step_figures *f)
 {
     translator_task *k = task;
     f->units = k->batch.tokens;
-    return batch_loss(t, k->model, &k->batch, (float)k->options->label_smoothing, &f->nll, &f->counted);
+    return batch_loss(t, &k->model, &k->batch, (float)k->options->label_smoothing, &f->nll, &f->counted);
 }
 
 static attn_status validate(void *task, stop_question stop, validation_result *v)
 {
     translator_task *k = task;
     double bleu = NAN;
-    attn_status s = validation_loss(&v->loss, k->model, &k->data, k->threads, stop);
-    if (s == ATTN_OK) s = validation_bleu(&bleu, k->model, &k->data, k->threads, stop);
+    attn_status s = validation_loss(&v->loss, &k->model, &k->data, k->threads, stop);
+    if (s == ATTN_OK) s = validation_bleu(&bleu, &k->model, &k->data, k->threads, stop);
     if (s != ATTN_OK) return s;
     v->scores[0] = bleu;
     v->rank = bleu > 0 ? bleu : -v->loss; /* until the first match of four words the loss tells more */
@@ -101,8 +104,8 @@ static attn_status validate(void *task, stop_question stop, validation_result *v
 static attn_status save(void *task)
 {
     const translator_task *k = task;
-    return translator_save(k->model, k->options->model,
-                           k->options->format == ATTN_SEQ_WEIGHTS_BF16 ? WEIGHTS_BF16 : WEIGHTS_FP32);
+    const weight_format format = k->options->format == ATTN_SEQ_WEIGHTS_BF16 ? WEIGHTS_BF16 : WEIGHTS_FP32;
+    return k->model.family->save(k->model.network, k->options->model, format);
 }
 
 static void clear(void *task)
@@ -110,7 +113,7 @@ static void clear(void *task)
     translator_task *k = task;
     batch_clear(&k->batch);
     batch_plan_clear(&k->plan);
-    translator_destroy(k->model);
+    seq2seq_destroy(&k->model);
     train_data_clear(&k->data);
 }
 

@@ -2,16 +2,16 @@
 #ifndef TRAIN_VALIDATION_H
 #define TRAIN_VALIDATION_H
 
-#include "model/translator.h"
+#include "model/seq2seq.h"
 #include "train/stop_question.h"
 #include "train/train_data.h"
 
 /* Both end with ATTN_ERROR_INTERRUPTED when asked to stop. */
 
 /* Nats per target token, without label smoothing. */
-attn_status validation_loss(double *loss, translator *m, const train_data *data, int threads, stop_question stop);
+attn_status validation_loss(double *loss, const seq2seq *m, const train_data *data, int threads, stop_question stop);
 
 /* BLEU of greedy translations, 0 to 100; several targets of one source are references of the same segment. */
-attn_status validation_bleu(double *bleu, translator *m, const train_data *data, int threads, stop_question stop);
+attn_status validation_bleu(double *bleu, const seq2seq *m, const train_data *data, int threads, stop_question stop);
 
 #endif

@@ -94,7 +94,7 @@ static attn_status group(grouped_pairs *g, const train_data *data)
     return s;
 }
 
-static attn_status translate(grouped_pairs *g, translator *m, int threads, stop_question stop)
+static attn_status translate(grouped_pairs *g, const seq2seq *m, int threads, stop_question stop)
 {
     const search_options greedy = {.beam = 1, .n_best = 1, .normalize = 1, .threads = threads};
     for (int64_t at = 0; at < g->count; at += SENTENCES_AT_ONCE) {
@@ -121,7 +121,7 @@ static attn_status score(grouped_pairs *g, const tokenizer *k, double *bleu)
     return s;
 }
 
-attn_status validation_bleu(double *bleu, translator *m, const train_data *data, int threads, stop_question stop)
+attn_status validation_bleu(double *bleu, const seq2seq *m, const train_data *data, int threads, stop_question stop)
 {
     grouped_pairs g = {0};
     attn_status s = group(&g, data);

@@ -6,14 +6,14 @@
 
 #define VALIDATION_TOKENS 4000
 
-static attn_status mean_loss(double *loss, tape *t, translator *m, const train_data *data, const batch_plan *plan,
+static attn_status mean_loss(double *loss, tape *t, const seq2seq *m, const train_data *data, const batch_plan *plan,
                              batch *b, stop_question stop)
 {
     double nll = 0;
     int64_t counted = 0;
     for (int64_t i = 0; i < plan->count; i++) {
         if (stop_asked(stop)) return status_fail(ATTN_ERROR_INTERRUPTED, "stopped during validation");
-        attn_status s = batch_fill(b, plan, i, &data->valid, m->config.pad_id, m->config.decoder_start_id);
+        attn_status s = batch_fill(b, plan, i, &data->valid, m->sizes.pad_id, m->sizes.start_id);
         if (s != ATTN_OK) return s;
         double batch_nll = 0;
         int64_t batch_counted = 0;
@@ -28,7 +28,7 @@ static attn_status mean_loss(double *loss, tape *t, translator *m, const train_d
     return ATTN_OK;
 }
 
-attn_status validation_loss(double *loss, translator *m, const train_data *data, int threads, stop_question stop)
+attn_status validation_loss(double *loss, const seq2seq *m, const train_data *data, int threads, stop_question stop)
 {
     tape *t = NULL;
     batch_plan plan = {0};
