@@ -11,6 +11,7 @@
 /* By model_type; the first row of one is what is meant where nothing else is said. */
 static const architecture table[] = {
     {"marian", "MarianMTModel", ARCHITECTURE_MARIAN, ATTN_SEQ_TASK_TRANSLATE},
+    {"bart", "BartForConditionalGeneration", ARCHITECTURE_BART, ATTN_SEQ_TASK_SUMMARIZE},
 };
 static const size_t table_length = sizeof table / sizeof *table;
 

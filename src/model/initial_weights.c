@@ -33,7 +33,8 @@ static void fill_normal(tensor *w, double deviation, uint64_t key)
 
 static bool is_embedding(const translator *m, const tensor *w)
 {
-    return w == m->encoder_embedding || w == m->decoder_embedding || w == m->output_weight;
+    return w == m->source.table || w == m->target.table || w == m->output_weight || w == m->source.learned_positions ||
+           w == m->target.learned_positions;
 }
 
 void initial_weights_fill(translator *m, uint64_t seed)
@@ -45,7 +46,8 @@ void initial_weights_fill(translator *m, uint64_t seed)
             fill_normal(w, 1 / sqrt((double)m->config.d_model), key);
         else if (w->rank == 2 && w != m->output_bias)
             fill_uniform(w, sqrtf(6.0f / (float)(w->shape[0] + w->shape[1])), key);
-        else if (ends_with(m->parameters.items[i].name, "norm.weight"))
+        else if (ends_with(m->parameters.items[i].name, "norm.weight") || w == m->source.norm_gamma ||
+                 w == m->target.norm_gamma)
             for (int64_t j = 0; j < w->shape[0]; j++) w->value[j] = 1;
     }
 }

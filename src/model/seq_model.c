@@ -25,7 +25,7 @@ static attn_status open_pieces(attn_seq_model *m)
     return check_vocabulary(m, TOKENIZER_TARGET, "decoder_vocab_size", m->seq2seq.sizes.target_vocabulary);
 }
 
-static attn_status open_marian(attn_seq_model *m)
+static attn_status open_translator(attn_seq_model *m)
 {
     translator *network;
     attn_status status = translator_open(&network, m->directory, false);
@@ -35,7 +35,8 @@ static attn_status open_marian(attn_seq_model *m)
 }
 
 typedef attn_status open_function(attn_seq_model *m);
-static open_function *const open_family[] = {[ARCHITECTURE_MARIAN] = open_marian};
+static open_function *const open_family[] = {
+    [ARCHITECTURE_MARIAN] = open_translator, [ARCHITECTURE_BART] = open_translator};
 
 static attn_status open_parts(attn_seq_model *m, const char *directory)
 {

@@ -2,8 +2,8 @@
 
 #include "base/status.h"
 #include "model/initial_weights.h"
-#include "model/marian_config.h"
-#include "model/marian_names.h"
+#include "model/translator_config.h"
+#include "model/translator_names.h"
 #include "model/positions.h"
 #include "model/translator_parts.h"
 
@@ -57,7 +57,7 @@ attn_status translator_declare(translator **out, const translator_config *config
     m->decoder = calloc((size_t)config->decoder_layers + 1, sizeof *m->decoder);
     m->encoder_options = options_of(config, config->encoder_heads);
     m->decoder_options = options_of(config, config->decoder_heads);
-    attn_status status = m->encoder && m->decoder ? marian_visit(m, declare, &m->parameters) : no_memory();
+    attn_status status = m->encoder && m->decoder ? translator_visit(m, declare, &m->parameters) : no_memory();
     if (status != ATTN_OK) {
         translator_destroy(m);
         return status;
@@ -71,30 +71,35 @@ attn_status translator_allocate(translator *m, bool trainable)
     attn_status status = parameters_allocate(&m->parameters, trainable);
     if (status != ATTN_OK) return status;
     binding b = {&m->parameters, 0};
-    marian_visit(m, bind, &b);
-    marian_tie(m);
+    translator_visit(m, bind, &b);
+    translator_tie(m);
     return ATTN_OK;
 }
 
 attn_status translator_compute_positions(translator *m)
 {
+    if (translator_family_of(m->config.kind)->learned_positions) return ATTN_OK;
     size_t size = (size_t)m->config.max_position_embeddings * (size_t)m->config.d_model * sizeof(float);
-    m->encoder_positions = malloc(size);
-    if (!m->encoder_positions) return no_memory();
-    positions_fill(m->encoder_positions, m->config.max_position_embeddings, m->config.d_model);
-    m->decoder_positions = m->encoder_positions;
+    m->source.positions = malloc(size);
+    if (!m->source.positions) return no_memory();
+    positions_fill(m->source.positions, m->config.max_position_embeddings, m->config.d_model);
+    m->target.positions = m->source.positions;
     return ATTN_OK;
 }
 
 attn_status translator_create(translator **out, const translator_config *config, bool trainable, uint64_t seed)
 {
     *out = NULL;
-    attn_status status = marian_config_check(config, "model");
+    attn_status status = translator_config_check(config, "model");
     if (status != ATTN_OK) return status_fail(ATTN_ERROR_ARGUMENT, "%s", status_message());
     if (config->share_encoder_decoder_embeddings && !config->tie_word_embeddings)
         return status_fail(
             ATTN_ERROR_UNSUPPORTED,
             "model: share_encoder_decoder_embeddings without tie_word_embeddings, expected both or neither");
+    const translator_family *family = translator_family_of(config->kind);
+    if (!family->separate_vocabularies && !config->share_encoder_decoder_embeddings)
+        return status_fail(ATTN_ERROR_UNSUPPORTED, "model: %s without share_encoder_decoder_embeddings",
+                           family->architecture);
     translator *m;
     status = translator_declare(&m, config);
     if (status != ATTN_OK) return status;
@@ -113,8 +118,8 @@ void translator_destroy(translator *m)
 {
     if (!m) return;
     parameters_destroy(&m->parameters);
-    if (m->decoder_positions != m->encoder_positions) free(m->decoder_positions);
-    free(m->encoder_positions);
+    if (m->target.positions != m->source.positions) free(m->target.positions);
+    free(m->source.positions);
     free(m->encoder);
     free(m->decoder);
     free(m);

@@ -4,10 +4,12 @@
 #define MODEL_TRANSLATOR_H
 
 #include "hidden/transformer.h"
+#include "model/translator_family.h"
 #include "model/weight_format.h"
 #include "tensor/parameters.h"
 
 typedef struct translator_config {
+    translator_kind kind;
     int64_t vocab_size;         /* source pieces (config.json: vocab_size) */
     int64_t decoder_vocab_size; /* target pieces; equal to vocab_size when embeddings are shared */
     int64_t d_model;
@@ -23,13 +25,21 @@ typedef struct translator_config {
     int32_t pad_id, eos_id, decoder_start_id;
 } translator_config;
 
+/* What makes x of ids before the first layer. */
+typedef struct translator_embedding {
+    tensor *table;                  /* (vocabulary, d_model) */
+    tensor *learned_positions;      /* (max_position_embeddings + offset, d_model); NULL: computed ones */
+    tensor *norm_gamma, *norm_beta; /* NULL: no norm */
+    float *positions;               /* (max_position_embeddings, d_model), computed or stored; NULL: learned ones */
+} translator_embedding;
+
 typedef struct translator {
     translator_config config;
     parameters parameters;
-    tensor *encoder_embedding, *decoder_embedding, *output_weight; /* the same tensor where shared or tied */
-    tensor *output_bias;                                           /* final_logits_bias (1, decoder vocabulary) */
-    float *encoder_positions, *decoder_positions;                  /* (max_position_embeddings, d_model) */
-    bool positions_stored;                                         /* came from the file, and go back into it */
+    translator_embedding source, target; /* their tables and output_weight: the same tensor where shared or tied */
+    tensor *output_weight;
+    tensor *output_bias;   /* final_logits_bias (1, decoder vocabulary) */
+    bool positions_stored; /* came from the file, and go back into it */
     transformer_layer *encoder, *decoder;
     transformer_options encoder_options, decoder_options;
 } translator;

@@ -3,8 +3,8 @@
 
 #include "base/status.h"
 #include "formats/safetensors.h"
-#include "model/marian_config.h"
-#include "model/marian_names.h"
+#include "model/translator_config.h"
+#include "model/translator_names.h"
 #include "model/translator_parts.h"
 
 #include <stdio.h>
@@ -39,7 +39,7 @@ static attn_status check_equal(const weight_source *s, const safetensors_tensor 
 /* The weight under any of its names. Only a tied weight is under several; names of an untied one are fallbacks. */
 static attn_status find_weight(const weight_source *s, const char *name, const safetensors_tensor **found)
 {
-    const char *const *other = marian_other_names(s->config, name);
+    const char *const *other = translator_other_names(s->config, name);
     *found = safetensors_find(s->file, name);
     for (; other && *other; other++) {
         const safetensors_tensor *t = safetensors_find(s->file, *other);
@@ -79,7 +79,7 @@ static attn_status locate(void *argument, tensor **slot, const char *name, int r
     const safetensors_tensor *found;
     attn_status status = find_weight(s, name, &found);
     if (status != ATTN_OK) return status;
-    if (!found && strcmp(name, MARIAN_OUTPUT_BIAS) != 0)
+    if (!found && strcmp(name, TRANSLATOR_OUTPUT_BIAS) != 0)
         return status_fail(ATTN_ERROR_FORMAT, "%s: %s is missing", s->path, name);
     if (found && (status = check_shape(s, found, rank, shape)) != ATTN_OK) return status;
     s->weights[s->next++] = found;
@@ -110,19 +110,20 @@ static attn_status read_position_table(translator *m, const weight_source *s, co
 
 static attn_status read_positions(translator *m, const weight_source *s)
 {
-    m->positions_stored = safetensors_find(s->file, MARIAN_ENCODER_POSITIONS) != NULL ||
-                          safetensors_find(s->file, MARIAN_DECODER_POSITIONS) != NULL;
+    if (translator_family_of(m->config.kind)->learned_positions) return ATTN_OK; /* weights like any others */
+    m->positions_stored = safetensors_find(s->file, TRANSLATOR_ENCODER_POSITIONS) != NULL ||
+                          safetensors_find(s->file, TRANSLATOR_DECODER_POSITIONS) != NULL;
     if (!m->positions_stored) return translator_compute_positions(m);
-    attn_status status = read_position_table(m, s, MARIAN_ENCODER_POSITIONS, &m->encoder_positions);
+    attn_status status = read_position_table(m, s, TRANSLATOR_ENCODER_POSITIONS, &m->source.positions);
     if (status != ATTN_OK) return status;
-    return read_position_table(m, s, MARIAN_DECODER_POSITIONS, &m->decoder_positions);
+    return read_position_table(m, s, TRANSLATOR_DECODER_POSITIONS, &m->target.positions);
 }
 
 static attn_status fill_from(translator *m, weight_source *s, bool trainable)
 {
     s->weights = calloc((size_t)m->parameters.count, sizeof *s->weights);
     if (!s->weights) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to read it", s->path);
-    attn_status status = marian_visit(m, locate, s);
+    attn_status status = translator_visit(m, locate, s);
     if (status == ATTN_OK) status = translator_allocate(m, trainable);
     if (status == ATTN_OK) status = read_weights(m, s);
     if (status == ATTN_OK) status = read_positions(m, s);
@@ -135,7 +136,7 @@ static attn_status open_files(translator **m, const char *config_path, const cha
 {
     translator_config config;
     safetensors *file = NULL;
-    attn_status status = marian_config_read(&config, config_path);
+    attn_status status = translator_config_read(&config, config_path);
     if (status == ATTN_OK) status = safetensors_open(&file, weights_path);
     if (status == ATTN_OK) status = translator_declare(m, &config);
     if (status == ATTN_OK) {
@@ -182,9 +183,9 @@ static attn_status write_weights(const translator *m, const char *path, weight_f
     }
     if (m->positions_stored) {
         entries[count++] =
-            (safetensors_entry){MARIAN_ENCODER_POSITIONS, type, 2, positions_shape, m->encoder_positions};
+            (safetensors_entry){TRANSLATOR_ENCODER_POSITIONS, type, 2, positions_shape, m->source.positions};
         entries[count++] =
-            (safetensors_entry){MARIAN_DECODER_POSITIONS, type, 2, positions_shape, m->decoder_positions};
+            (safetensors_entry){TRANSLATOR_DECODER_POSITIONS, type, 2, positions_shape, m->target.positions};
     }
     attn_status status = safetensors_write(path, entries, count, metadata, 1);
     free(entries);
@@ -199,8 +200,8 @@ attn_status translator_save(const translator *m, const char *directory, weight_f
     attn_status status = ATTN_OK;
     if (!config_path || !generation_path || !weights_path)
         status = status_fail(ATTN_ERROR_MEMORY, "%s: no memory to save it", directory);
-    if (status == ATTN_OK) status = marian_config_write(&m->config, format, config_path);
-    if (status == ATTN_OK) status = marian_generation_write(&m->config, generation_path);
+    if (status == ATTN_OK) status = translator_config_write(&m->config, format, config_path);
+    if (status == ATTN_OK) status = translator_generation_write(&m->config, generation_path);
     if (status == ATTN_OK) status = write_weights(m, weights_path, format);
     free(config_path);
     free(generation_path);

@@ -10,7 +10,7 @@ attn_status translator_declare(translator **out, const translator_config *config
 /* The parameters' memory, and every pointer to it. */
 attn_status translator_allocate(translator *m, bool trainable);
 
-/* Computed positions for encoder and decoder. */
+/* Computed positions for encoder and decoder, where they are not learned. */
 attn_status translator_compute_positions(translator *m);
 
 /* The weights of all products in the form that is fast, for a translator that is not trained. */

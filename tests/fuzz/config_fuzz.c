@@ -1,7 +1,7 @@
 #define _GNU_SOURCE /* memfd_create */
 #include "memory_file.h"
 
-#include "model/marian_config.h"
+#include "model/translator_config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     translator_config c;
-    if (marian_config_read(&c, memory_file(data, size)) != ATTN_OK) return 0;
-    if (marian_config_check(&c, "config") != ATTN_OK) abort();
+    if (translator_config_read(&c, memory_file(data, size)) != ATTN_OK) return 0;
+    if (translator_config_check(&c, "config") != ATTN_OK) abort();
     return 0;
 }

@@ -1,4 +1,4 @@
-#include "model/marian_names.h"
+#include "model/translator_names.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -47,14 +47,14 @@ static const struct layer_weight {
 #undef MEMBER
 };
 
-static attn_status visit_matrix(marian_visitor visit, void *argument, tensor **slot, const char *name, int64_t rows,
+static attn_status visit_matrix(translator_visitor visit, void *argument, tensor **slot, const char *name, int64_t rows,
                                 int64_t columns)
 {
     const int64_t shape[2] = {rows, columns};
     return visit(argument, slot, name, 2, shape);
 }
 
-static attn_status visit_layer_weight(marian_visitor visit, void *argument, tensor **slot, const char *name,
+static attn_status visit_layer_weight(translator_visitor visit, void *argument, tensor **slot, const char *name,
                                       shape_kind kind, int64_t d, int64_t f)
 {
     const bool f_rows = kind == SHAPE_F || kind == SHAPE_FD;
@@ -63,7 +63,7 @@ static attn_status visit_layer_weight(marian_visitor visit, void *argument, tens
 }
 
 static attn_status visit_layers(const translator_config *c, transformer_layer *layers, bool decoder,
-                                marian_visitor visit, void *argument)
+                                translator_visitor visit, void *argument)
 {
     int64_t count = decoder ? c->decoder_layers : c->encoder_layers;
     int64_t f = decoder ? c->decoder_ffn_dim : c->encoder_ffn_dim;
@@ -82,43 +82,67 @@ static attn_status visit_layers(const translator_config *c, transformer_layer *l
     return ATTN_OK;
 }
 
-static attn_status visit_embeddings(translator *m, marian_visitor visit, void *argument)
+static attn_status visit_embeddings(translator *m, translator_visitor visit, void *argument)
 {
     const translator_config *c = &m->config;
     int64_t source = c->vocab_size, target = c->decoder_vocab_size, d = c->d_model;
     if (c->share_encoder_decoder_embeddings)
-        return visit_matrix(visit, argument, &m->encoder_embedding, SHARED_EMBEDDING, source, d);
-    attn_status status = visit_matrix(visit, argument, &m->encoder_embedding, MARIAN_ENCODER_EMBEDDING, source, d);
+        return visit_matrix(visit, argument, &m->source.table, SHARED_EMBEDDING, source, d);
+    attn_status status = visit_matrix(visit, argument, &m->source.table, TRANSLATOR_ENCODER_EMBEDDING, source, d);
     if (status == ATTN_OK)
-        status = visit_matrix(visit, argument, &m->decoder_embedding, MARIAN_DECODER_EMBEDDING, target, d);
+        status = visit_matrix(visit, argument, &m->target.table, TRANSLATOR_DECODER_EMBEDDING, target, d);
     if (status == ATTN_OK && !c->tie_word_embeddings)
         status = visit_matrix(visit, argument, &m->output_weight, OUTPUT_WEIGHT, target, d);
     return status;
 }
 
-attn_status marian_visit(translator *m, marian_visitor visit, void *argument)
+/* What one side's embedding has beside its table. */
+static attn_status visit_side(translator *m, translator_embedding *e, const char *side, translator_visitor visit,
+                              void *argument)
+{
+    const translator_family *family = translator_family_of(m->config.kind);
+    const int64_t rows = m->config.max_position_embeddings + family->position_offset, d = m->config.d_model;
+    char name[128];
+    attn_status status = ATTN_OK;
+    if (family->learned_positions) {
+        snprintf(name, sizeof name, "model.%s.embed_positions.weight", side);
+        status = visit_matrix(visit, argument, &e->learned_positions, name, rows, d);
+    }
+    if (status != ATTN_OK || !family->embedding_norm) return status;
+    snprintf(name, sizeof name, "model.%s.layernorm_embedding.weight", side);
+    status = visit(argument, &e->norm_gamma, name, 1, &d);
+    if (status != ATTN_OK) return status;
+    snprintf(name, sizeof name, "model.%s.layernorm_embedding.bias", side);
+    return visit(argument, &e->norm_beta, name, 1, &d);
+}
+
+attn_status translator_visit(translator *m, translator_visitor visit, void *argument)
 {
     attn_status status = visit_embeddings(m, visit, argument);
+    if (status == ATTN_OK) status = visit_side(m, &m->source, "encoder", visit, argument);
+    if (status == ATTN_OK) status = visit_side(m, &m->target, "decoder", visit, argument);
     if (status == ATTN_OK) status = visit_layers(&m->config, m->encoder, false, visit, argument);
     if (status == ATTN_OK) status = visit_layers(&m->config, m->decoder, true, visit, argument);
     if (status == ATTN_OK)
-        status = visit_matrix(visit, argument, &m->output_bias, MARIAN_OUTPUT_BIAS, 1, m->config.decoder_vocab_size);
+        status =
+            visit_matrix(visit, argument, &m->output_bias, TRANSLATOR_OUTPUT_BIAS, 1, m->config.decoder_vocab_size);
     return status;
 }
 
-void marian_tie(translator *m)
+void translator_tie(translator *m)
 {
-    if (m->config.share_encoder_decoder_embeddings) m->decoder_embedding = m->encoder_embedding;
-    if (m->config.tie_word_embeddings) m->output_weight = m->decoder_embedding;
+    if (m->config.share_encoder_decoder_embeddings) m->target.table = m->source.table;
+    if (m->config.tie_word_embeddings) m->output_weight = m->target.table;
 }
 
-const char *const *marian_other_names(const translator_config *c, const char *name)
+const char *const *translator_other_names(const translator_config *c, const char *name)
 {
-    static const char *const of_shared[] = {MARIAN_ENCODER_EMBEDDING, MARIAN_DECODER_EMBEDDING, OUTPUT_WEIGHT, NULL};
+    static const char *const of_shared[] = {TRANSLATOR_ENCODER_EMBEDDING, TRANSLATOR_DECODER_EMBEDDING, OUTPUT_WEIGHT,
+                                            NULL};
     static const char *const of_encoder[] = {SHARED_EMBEDDING, NULL};
     static const char *const of_tied_decoder[] = {OUTPUT_WEIGHT, NULL};
     if (strcmp(name, SHARED_EMBEDDING) == 0) return of_shared;
-    if (strcmp(name, MARIAN_ENCODER_EMBEDDING) == 0) return of_encoder;
-    if (strcmp(name, MARIAN_DECODER_EMBEDDING) == 0) return c->tie_word_embeddings ? of_tied_decoder : of_encoder;
+    if (strcmp(name, TRANSLATOR_ENCODER_EMBEDDING) == 0) return of_encoder;
+    if (strcmp(name, TRANSLATOR_DECODER_EMBEDDING) == 0) return c->tie_word_embeddings ? of_tied_decoder : of_encoder;
     return NULL;
 }

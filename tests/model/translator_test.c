@@ -1,4 +1,5 @@
-/* The fixtures' directories, run here, against what transformers computed (tests/fixtures/make_marian.py). */
+/* The fixtures' directories, run here, against what transformers computed (tests/fixtures/make_marian.py,
+ * make_bart.py). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,8 +19,20 @@
 
 #define TOLERANCE 1e-4f
 
-static const char *const fixtures[] = {"shared",     "separate",  "untied", "shared_untied", "stored_positions",
-                                       "every_name", "odd_width", "bf16",   "fp16"};
+static const char *const fixtures[] = {"marian/shared",
+                                       "marian/separate",
+                                       "marian/untied",
+                                       "marian/shared_untied",
+                                       "marian/stored_positions",
+                                       "marian/every_name",
+                                       "marian/odd_width",
+                                       "marian/bf16",
+                                       "marian/fp16",
+                                       "bart/plain",
+                                       "bart/scaled",
+                                       "bart/settings",
+                                       "bart/every_name",
+                                       "bart/bf16"};
 #define FIXTURES (sizeof fixtures / sizeof *fixtures)
 
 static translator *open_fixture(const char *directory)
@@ -31,7 +44,7 @@ static translator *open_fixture(const char *directory)
 
 static void fixture_path(char *path, size_t size, const char *fixture)
 {
-    snprintf(path, size, "%s/%s", MARIAN_FIXTURES, fixture);
+    snprintf(path, size, "%s/%s", MODEL_FIXTURES, fixture);
 }
 
 static void runs_what_transformers_saved(void **state)
@@ -60,7 +73,7 @@ static char scratch[64];
 static int make_scratch(void **state)
 {
     (void)state;
-    strcpy(scratch, "marian_test_XXXXXX");
+    strcpy(scratch, "translator_test_XXXXXX");
     return mkdtemp(scratch) ? 0 : -1;
 }
 
@@ -93,7 +106,7 @@ static void returns_what_it_saved(void **state)
         char path[512];
         fixture_path(path, sizeof path, fixtures[i]);
         translator *m = open_fixture(path);
-        weight_format format = strcmp(fixtures[i], "bf16") == 0 ? WEIGHTS_BF16 : WEIGHTS_FP32;
+        weight_format format = strstr(fixtures[i], "bf16") ? WEIGHTS_BF16 : WEIGHTS_FP32;
         if (translator_save(m, scratch, format) != ATTN_OK) fail_msg("%s", status_message());
         translator *again = open_fixture(scratch);
         assert_int_equal(again->config.decoder_vocab_size, m->config.decoder_vocab_size);
@@ -103,8 +116,10 @@ static void returns_what_it_saved(void **state)
         assert_true(again->config.dropout == m->config.dropout);
         same_parameters(m, again);
         size_t positions = (size_t)(m->config.max_position_embeddings * m->config.d_model) * sizeof(float);
-        assert_memory_equal(m->encoder_positions, again->encoder_positions, positions);
-        assert_memory_equal(m->decoder_positions, again->decoder_positions, positions);
+        assert_int_equal(m->source.positions != NULL, m->config.kind == TRANSLATOR_MARIAN);
+        assert_int_equal(again->config.kind, m->config.kind);
+        if (m->source.positions) assert_memory_equal(m->source.positions, again->source.positions, positions);
+        if (m->target.positions) assert_memory_equal(m->target.positions, again->target.positions, positions);
         translator_destroy(again);
         translator_destroy(m);
     }
@@ -114,7 +129,7 @@ static void returns_what_it_saved(void **state)
 static void edit_config(const char *old, const char *new)
 {
     char path[600], text[4096];
-    snprintf(path, sizeof path, "%s/shared/config.json", MARIAN_FIXTURES);
+    snprintf(path, sizeof path, "%s/marian/shared/config.json", MODEL_FIXTURES);
     FILE *f = fopen(path, "rb");
     size_t size = fread(text, 1, sizeof text - 1, f);
     fclose(f);
@@ -126,7 +141,7 @@ static void edit_config(const char *old, const char *new)
     fprintf(f, "%.*s%s%s", (int)(at - text), text, new, at + strlen(old));
     fclose(f);
     char weights[600];
-    snprintf(weights, sizeof weights, "%s/shared/model.safetensors", MARIAN_FIXTURES);
+    snprintf(weights, sizeof weights, "%s/marian/shared/model.safetensors", MODEL_FIXTURES);
     snprintf(path, sizeof path, "%s/model.safetensors", scratch);
     unlink(path);
     assert_int_equal(symlink(weights, path), 0);
@@ -154,8 +169,8 @@ static void names_what_does_not_fit(void **state)
          "model.encoder.layers.0.fc1.weight has shape (24, 16), expected (65536, 16)"},
         {"\"swish\"", "\"gelu_new\"", ATTN_ERROR_UNSUPPORTED,
          "config.json: activation_function is \"gelu_new\", expected one of relu, gelu, swish, silu"},
-        {"\"marian\"", "\"bart\"", ATTN_ERROR_UNSUPPORTED,
-         "config.json: model_type is \"bart\", expected one of marian"},
+        {"\"marian\"", "\"t5\"", ATTN_ERROR_UNSUPPORTED,
+         "config.json: model_type is \"t5\", expected one of marian, bart"},
         {"\"pad_token_id\": 68", "\"pad_token_id\": 69", ATTN_ERROR_FORMAT, "pad_token_id is 69, expected 0 to 68"},
         {"\"max_position_embeddings\": 32", "\"max_position_embeddings\": 1e99", ATTN_ERROR_FORMAT,
          "max_position_embeddings is 1e99"},
@@ -179,7 +194,7 @@ static void refuses_what_is_longer_than_its_positions(void **state)
 {
     (void)state;
     char path[512];
-    fixture_path(path, sizeof path, "shared");
+    fixture_path(path, sizeof path, "marian/shared");
     translator *m = open_fixture(path);
     const int32_t ids[33] = {0};
     const int64_t length = 33;
@@ -219,11 +234,10 @@ static void starts_from_its_seed(void **state)
     same_parameters(a, b);
     assert_true(a->encoder[0].fc1_weight->value[3] != other->encoder[0].fc1_weight->value[3]);
     assert_true(a->encoder[0].self.q_weight->value[3] != a->encoder[0].self.k_weight->value[3]);
-    assert_true(a->decoder_embedding == a->encoder_embedding && a->output_weight == a->encoder_embedding);
+    assert_true(a->target.table == a->source.table && a->output_weight == a->source.table);
 
     double squares = 0;
-    for (int64_t i = 0; i < 500 * 64; i++)
-        squares += (double)a->encoder_embedding->value[i] * a->encoder_embedding->value[i];
+    for (int64_t i = 0; i < 500 * 64; i++) squares += (double)a->source.table->value[i] * a->source.table->value[i];
     assert_true(fabs(squares / 500 - 1) < 0.03);
     float bound = sqrtf(6.0f / (64 + 128)), largest = 0;
     for (int64_t i = 0; i < 64 * 128; i++) largest = fmaxf(largest, fabsf(a->decoder[0].fc2_weight->value[i]));

@@ -1,4 +1,4 @@
-#include "model/marian_config.h"
+#include "model/translator_config.h"
 
 #include "base/replace_file.h"
 #include "base/status.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What no Marian exceeds by far, so that sizes multiplied with each other stay countable. */
+/* What no model exceeds by far, so that sizes multiplied with each other stay countable. */
 #define MOST_VOCABULARY (1 << 22)
 #define MOST_WIDTH (1 << 16)
 #define MOST_LAYERS (1 << 10)
@@ -18,7 +18,7 @@
 static const char *const activation_names[] = {"relu", "gelu", "swish", "silu", NULL};
 static const activation activations[] = {ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_SWISH, ACTIVATION_SWISH};
 
-const char *marian_activation_name(activation a)
+const char *translator_activation_name(activation a)
 {
     for (int i = 0; activation_names[i]; i++) {
         if (activations[i] == a) return activation_names[i];
@@ -41,7 +41,7 @@ static attn_status check_heads(const char *name, const char *field, int64_t head
                        (long long)heads, (long long)width);
 }
 
-attn_status marian_config_check(const translator_config *c, const char *name)
+attn_status translator_config_check(const translator_config *c, const char *name)
 {
     const struct {
         const char *field;
@@ -76,7 +76,9 @@ attn_status marian_config_check(const translator_config *c, const char *name)
 static void read_sizes(config *f, translator_config *c)
 {
     c->vocab_size = config_integer(f, "vocab_size", 1, MOST_VOCABULARY);
-    c->decoder_vocab_size = config_integer_or(f, "decoder_vocab_size", 1, MOST_VOCABULARY, c->vocab_size);
+    c->decoder_vocab_size = c->vocab_size;
+    if (translator_family_of(c->kind)->separate_vocabularies)
+        c->decoder_vocab_size = config_integer_or(f, "decoder_vocab_size", 1, MOST_VOCABULARY, c->vocab_size);
     c->d_model = config_integer(f, "d_model", 1, MOST_WIDTH);
     c->encoder_layers = config_integer(f, "encoder_layers", 0, MOST_LAYERS);
     c->decoder_layers = config_integer(f, "decoder_layers", 0, MOST_LAYERS);
@@ -87,35 +89,52 @@ static void read_sizes(config *f, translator_config *c)
     c->max_position_embeddings = config_integer_or(f, "max_position_embeddings", 1, MOST_POSITIONS, 1024);
 }
 
+/* BART's encoder and decoder always share their embedding; an output projection of its own is not run. */
+static void read_sharing(config *f, translator_config *c)
+{
+    const bool separate = translator_family_of(c->kind)->separate_vocabularies;
+    c->tie_word_embeddings = config_bool_or(f, "tie_word_embeddings", true);
+    c->share_encoder_decoder_embeddings =
+        !separate || (config_bool_or(f, "share_encoder_decoder_embeddings", true) && c->tie_word_embeddings);
+    if (!separate && !c->tie_word_embeddings) config_refuse(f, ATTN_ERROR_UNSUPPORTED, "tie_word_embeddings", "true");
+}
+
+static int32_t read_id(config *f, const char *field, const translator_config *c, int32_t standard)
+{
+    if (standard == TRANSLATOR_ID_REQUIRED) return (int32_t)config_integer(f, field, 0, MOST_VOCABULARY);
+    if (standard == TRANSLATOR_ID_PAD) standard = c->pad_id;
+    return (int32_t)config_integer_or(f, field, 0, MOST_VOCABULARY, standard);
+}
+
 static void read_rest(config *f, translator_config *c)
 {
+    const translator_family *family = translator_family_of(c->kind);
+    read_sharing(f, c);
     c->activation = activations[config_choice_or(f, "activation_function", activation_names, 1)];
     c->scale_embedding = config_bool_or(f, "scale_embedding", false);
-    c->share_encoder_decoder_embeddings = config_bool_or(f, "share_encoder_decoder_embeddings", true);
-    c->tie_word_embeddings = config_bool_or(f, "tie_word_embeddings", true);
-    if (!c->tie_word_embeddings) c->share_encoder_decoder_embeddings = false;
     c->dropout = (float)config_number_or(f, "dropout", 0, 1, 0.1);
     c->attention_dropout = (float)config_number_or(f, "attention_dropout", 0, 1, 0);
     c->activation_dropout = (float)config_number_or(f, "activation_dropout", 0, 1, 0);
-    c->pad_id = (int32_t)config_integer(f, "pad_token_id", 0, MOST_VOCABULARY);
-    c->eos_id = (int32_t)config_integer_or(f, "eos_token_id", 0, MOST_VOCABULARY, 0);
-    c->decoder_start_id = (int32_t)config_integer_or(f, "decoder_start_token_id", 0, MOST_VOCABULARY, c->pad_id);
+    c->pad_id = read_id(f, "pad_token_id", c, family->pad_id);
+    c->eos_id = read_id(f, "eos_token_id", c, family->eos_id);
+    c->decoder_start_id = read_id(f, "decoder_start_token_id", c, family->decoder_start_id);
 }
 
-attn_status marian_config_read(translator_config *c, const char *path)
+attn_status translator_config_read(translator_config *c, const char *path)
 {
-    static const char *const families[] = {"marian", NULL};
+    const char *types[TRANSLATOR_KINDS + 1] = {NULL};
+    for (int kind = 0; kind < TRANSLATOR_KINDS; kind++) types[kind] = translator_family_of(kind)->model_type;
     memset(c, 0, sizeof *c);
     config *f;
     attn_status status = config_open(&f, path);
     if (status != ATTN_OK) return status;
-    if (!config_has(f, "model_type")) config_refuse(f, ATTN_ERROR_FORMAT, "model_type", "\"marian\"");
-    config_choice_or(f, "model_type", families, 0);
+    if (!config_has(f, "model_type")) config_refuse(f, ATTN_ERROR_FORMAT, "model_type", "one of marian, bart");
+    c->kind = (translator_kind)config_choice_or(f, "model_type", types, 0);
     read_sizes(f, c);
     read_rest(f, c);
     status = config_status(f);
     config_destroy(f);
-    return status == ATTN_OK ? marian_config_check(c, path) : status;
+    return status == ATTN_OK ? translator_config_check(c, path) : status;
 }
 
 /* Takes `json`; keys keep the order in which they were set. */
@@ -136,25 +155,29 @@ static attn_status write_json(json_t *json, const char *path)
 }
 
 /* torch_dtype is the name that transformers knew before version 5. */
-attn_status marian_config_write(const translator_config *c, weight_format format, const char *path)
+attn_status translator_config_write(const translator_config *c, weight_format format, const char *path)
 {
     const char *type = format == WEIGHTS_BF16 ? "bfloat16" : "float32";
+    const translator_family *family = translator_family_of(c->kind);
+    const bool separate = family->separate_vocabularies; /* the other families' configurations lack those fields */
     json_t *json = json_pack(
-        "{s:[s], s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "architectures", "MarianMTModel",
-        "model_type", "marian", "is_encoder_decoder", 1, "vocab_size", (json_int_t)c->vocab_size, "decoder_vocab_size",
-        (json_int_t)c->decoder_vocab_size, "d_model", (json_int_t)c->d_model, "encoder_layers",
-        (json_int_t)c->encoder_layers, "decoder_layers", (json_int_t)c->decoder_layers, "encoder_attention_heads",
-        (json_int_t)c->encoder_heads, "decoder_attention_heads", (json_int_t)c->decoder_heads, "encoder_ffn_dim",
-        (json_int_t)c->encoder_ffn_dim, "decoder_ffn_dim", (json_int_t)c->decoder_ffn_dim, "max_position_embeddings",
-        (json_int_t)c->max_position_embeddings, "activation_function", marian_activation_name(c->activation));
-    json_t *rest = json_pack(
-        "{s:b, s:b, s:b, s:b, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:n, s:i, s:i, s:b, s:s, s:s}", "scale_embedding",
-        c->scale_embedding, "share_encoder_decoder_embeddings", c->share_encoder_decoder_embeddings,
-        "tie_word_embeddings", c->tie_word_embeddings, "static_position_embeddings", 1, "dropout", (double)c->dropout,
-        "attention_dropout", (double)c->attention_dropout, "activation_dropout", (double)c->activation_dropout,
-        "encoder_layerdrop", 0.0, "decoder_layerdrop", 0.0, "pad_token_id", c->pad_id, "eos_token_id", c->eos_id,
-        "bos_token_id", "forced_eos_token_id", c->eos_id, "decoder_start_token_id", c->decoder_start_id, "use_cache", 1,
-        "dtype", type, "torch_dtype", type);
+        "{s:[s], s:s, s:b, s:I, s:o*, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "architectures",
+        family->architecture, "model_type", family->model_type, "is_encoder_decoder", 1, "vocab_size",
+        (json_int_t)c->vocab_size, "decoder_vocab_size", separate ? json_integer(c->decoder_vocab_size) : NULL,
+        "d_model", (json_int_t)c->d_model, "encoder_layers", (json_int_t)c->encoder_layers, "decoder_layers",
+        (json_int_t)c->decoder_layers, "encoder_attention_heads", (json_int_t)c->encoder_heads,
+        "decoder_attention_heads", (json_int_t)c->decoder_heads, "encoder_ffn_dim", (json_int_t)c->encoder_ffn_dim,
+        "decoder_ffn_dim", (json_int_t)c->decoder_ffn_dim, "max_position_embeddings",
+        (json_int_t)c->max_position_embeddings, "activation_function", translator_activation_name(c->activation));
+    json_t *rest =
+        json_pack("{s:b, s:o*, s:b, s:o*, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:n, s:i, s:i, s:b, s:s, s:s}",
+                  "scale_embedding", c->scale_embedding, "share_encoder_decoder_embeddings",
+                  separate ? json_boolean(c->share_encoder_decoder_embeddings) : NULL, "tie_word_embeddings",
+                  c->tie_word_embeddings, "static_position_embeddings", separate ? json_true() : NULL, "dropout",
+                  (double)c->dropout, "attention_dropout", (double)c->attention_dropout, "activation_dropout",
+                  (double)c->activation_dropout, "encoder_layerdrop", 0.0, "decoder_layerdrop", 0.0, "pad_token_id",
+                  c->pad_id, "eos_token_id", c->eos_id, "bos_token_id", "forced_eos_token_id", c->eos_id,
+                  "decoder_start_token_id", c->decoder_start_id, "use_cache", 1, "dtype", type, "torch_dtype", type);
     if (!json || !rest || json_object_update(json, rest) != 0) {
         json_decref(json);
         json = NULL;
@@ -164,7 +187,7 @@ attn_status marian_config_write(const translator_config *c, weight_format format
 }
 
 /* What generate() does unless told: never <pad>, end at </s>, at most as many pieces as there are positions. */
-attn_status marian_generation_write(const translator_config *c, const char *path)
+attn_status translator_generation_write(const translator_config *c, const char *path)
 {
     return write_json(json_pack("{s:[[i]], s:i, s:i, s:i, s:i, s:I, s:i}", "bad_words_ids", c->pad_id,
                                 "decoder_start_token_id", c->decoder_start_id, "eos_token_id", c->eos_id,

@@ -1,0 +1,28 @@
+/* Hugging Face's names for the weights of a Marian or BART model, and where each lives in a translator: the one place
+ * that knows them. A parameter here has the name of its weight in model.safetensors. */
+#ifndef MODEL_TRANSLATOR_NAMES_H
+#define MODEL_TRANSLATOR_NAMES_H
+
+#include "model/translator.h"
+
+typedef attn_status (*translator_visitor)(void *argument, tensor **slot, const char *name, int rank,
+                                          const int64_t *shape);
+
+/* Calls visit for every weight that m->config asks for, always in the same order, until one fails. `slot` is the member
+ * of *m that points to it; the layers' arrays exist already. */
+attn_status translator_visit(translator *m, translator_visitor visit, void *argument);
+
+/* Points the embeddings that share their weight with another to it, after the slots are set. */
+void translator_tie(translator *m);
+
+/* Other names under which files hold the same weight, NULL-terminated; NULL when there are none. Which of the names
+ * of one tied weight a file uses has changed between versions of transformers. */
+const char *const *translator_other_names(const translator_config *c, const char *name);
+
+#define TRANSLATOR_OUTPUT_BIAS "final_logits_bias"
+#define TRANSLATOR_ENCODER_EMBEDDING "model.encoder.embed_tokens.weight"
+#define TRANSLATOR_DECODER_EMBEDDING "model.decoder.embed_tokens.weight"
+#define TRANSLATOR_ENCODER_POSITIONS "model.encoder.embed_positions.weight"
+#define TRANSLATOR_DECODER_POSITIONS "model.decoder.embed_positions.weight"
+
+#endif
