@@ -3,6 +3,8 @@
  *
  *     O = softmax(mask(softcap(scale * Q K^T) + bias)) V,      softcap(x) = c * tanh(x / c)
  *
+ * or, with ATTN_SCORE_ADDITIVE, the same with w^T tanh(q_i + k_j) where scale * Q K^T stands.
+ *
  * One letter per dimension, here and everywhere in this project:
  *
  *     B   sequences in the batch            T   queries of a sequence
@@ -30,11 +32,11 @@
  *
  * - Zero sizes. B, T, S, D and DV may be 0. A query without any key left (S = 0, or all of its keys masked) gives a row
  *   of zeros, log-sum-exp -inf, and zero gradients. An array without elements may have NULL data.
- * - Not-a-number. What a query attends to reaches its row: a NaN in row i of Q makes row i of O and its log-sum-exp NaN
- *   if that query has a key left; a NaN in key j, or in its bias, does so to every row that attends to j; a NaN or
- *   infinity in column c of value j makes element c NaN or infinite in every row that attends to j. What a query does
- *   not attend to never reaches its row: keys and values masked in any way may hold anything, for the rows that they
- *   are masked for. A score of +inf makes its row NaN; a score of -inf weighs 0.
+ * - Not-a-number. What a query attends to reaches its row: a NaN in row i of Q, or in its head's score vector, makes
+ * row i of O and its log-sum-exp NaN if that query has a key left; a NaN in key j, or in its bias, does so to every row
+ * that attends to j; a NaN or infinity in column c of value j makes element c NaN or infinite in every row that attends
+ * to j. What a query does not attend to never reaches its row: keys and values masked in any way may hold anything, for
+ * the rows that they are masked for. A score of +inf makes its row NaN; a score of -inf weighs 0.
  * - Precision. Products and sums in the data's type (fp32), by fused multiply-adds in a fixed order; exponentials
  * within 2 units in the last place, tanh within 3; a weight below 2^-125 of its row's largest may be flushed to 0, and
  * one below 2^-126 is. doc/NUMERICS.md says more.
@@ -47,7 +49,8 @@
  *   type asks (4 bytes for fp32); more is not needed.
  * - On any status but ATTN_OK nothing was written, and attn_error() names the field, its value and what was expected.
  *
- * Vaswani et al., "Attention Is All You Need" (2017), equation 1; computed block by block as in Dao et al.,
+ * Vaswani et al., "Attention Is All You Need" (2017), equation 1; Bahdanau et al., "Neural Machine Translation by
+ * Jointly Learning to Align and Translate" (2015), appendix A.1.2; computed block by block as in Dao et al.,
  * "FlashAttention" (2022), algorithm 1.
  */
 #ifndef ATTN_ATTN_H
@@ -88,6 +91,15 @@ ATTN_API const char *attn_error(void);
 
 /* The type of Q, K, V, O, the log-sum-exp, the bias and all gradients. Numbers pinned. */
 typedef enum attn_dtype { ATTN_DTYPE_F32 = 0 } attn_dtype;
+
+/* How a query's score of a key comes about. Numbers pinned. Luong's scores ("Effective Approaches to Attention-based
+ * Neural Machine Translation", 2015, section 3.1) are these two: "dot" is ATTN_SCORE_DOT with scale 1; "general" the
+ * same on keys W k; "concat", v^T tanh(W [q; k]), is ATTN_SCORE_ADDITIVE on W's left half times q and its right half
+ * times k. */
+typedef enum attn_score {
+    ATTN_SCORE_DOT = 0,     /* scale * sum over d of q_id k_jd */
+    ATTN_SCORE_ADDITIVE = 1 /* sum over d of w_d tanh(q_id + k_jd), on queries and keys that were projected already */
+} attn_score;
 
 /* An array that is read: element (b, h, i, c) stands at data[b * batch + h * head + i * row + c]. Strides
  * are in elements and may be 0 or negative; the last dimension is contiguous. So (B, H, T, D) has strides
@@ -136,7 +148,7 @@ typedef struct attn_desc {
     size_t struct_size; /* sizeof(attn_desc) where the caller was compiled; fields beyond it count as zero */
     attn_dtype dtype;
     int64_t B, H, HK, T, S, D, DV;
-    float scale; /* multiplies Q K^T; finite. 1 / sqrt(D) after attn_desc_init */
+    float scale; /* multiplies Q K^T; finite. 1 / sqrt(D) after attn_desc_init. With ATTN_SCORE_ADDITIVE it must be 1 */
 
     attn_view q;     /* (B, H, T, D) */
     attn_view k;     /* (B, HK, S, D) */
@@ -171,12 +183,19 @@ typedef struct attn_desc {
     attn_mask_output grad_bias; /* bias's gradient, summed over the dimensions whose stride is 0 */
 
     attn_parallel parallel;
+
+    /* From here on a caller compiled against an older header has no fields: they count as zero. */
+    attn_score score;              /* ATTN_SCORE_DOT after attn_desc_init */
+    attn_view score_vector;        /* w, (H, D): element d of head h at data[h * head + d]; batch and row are not looked
+                                      at. For ATTN_SCORE_ADDITIVE alone; data NULL otherwise */
+    attn_output grad_score_vector; /* (H, D) likewise, what backward sums over the batch, queries and keys; not
+                                      computed when data is NULL */
 } attn_desc;
 
 /* Fills *desc for these sizes: fp32; contiguous (B, H, T, D), (B, HK, S, D), (B, HK, S, DV), (B, H, T, DV) and
- * (B, H, T) views and gradients, their data NULL; scale 1 / sqrt(D) (1 when D is 0); no mask, window, bias, cap or
- * dropout; default threads. struct_size is sizeof(attn_desc); nothing beyond it is written. Sizes are checked when the
- * descriptor is used. desc NULL is ignored. */
+ * (B, H, T) views and gradients, and (H, D) score vectors, their data NULL; dot-product scores, scale 1 / sqrt(D) (1
+ * when D is 0); no mask, window, bias, cap or dropout; default threads. struct_size is sizeof(attn_desc); nothing
+ * beyond it is written. Sizes are checked when the descriptor is used. desc NULL is ignored. */
 ATTN_API void attn_desc_init(attn_desc *desc, size_t struct_size, int64_t B, int64_t H, int64_t HK, int64_t T,
                              int64_t S, int64_t D, int64_t DV);
 
@@ -184,8 +203,9 @@ ATTN_API void attn_desc_init(attn_desc *desc, size_t struct_size, int64_t B, int
  * D and DV are 512 or less. Data pointers and strides are not looked at; they may be NULL.
  *
  * ATTN_ERROR_ARGUMENT: desc or size NULL; a size negative, H or HK 0, HK not dividing H; a scale, softcap or dropout
- * outside its range; a window below -1; threads outside 0 .. 1024; ATTN_CPU in the environment naming no instruction
- * set. ATTN_ERROR_UNSUPPORTED: a dtype, or a field of a later version, that this version does not know.
+ * outside its range; a scale other than 1 with ATTN_SCORE_ADDITIVE; a score vector or its gradient without; a window
+ * below -1; threads outside 0 .. 1024; ATTN_CPU in the environment naming no instruction
+ * set. ATTN_ERROR_UNSUPPORTED: a dtype, a score, or a field of a later version, that this version does not know.
  * ATTN_ERROR_OVERFLOW: B * H * T * D or the like does not fit an int64_t. */
 ATTN_API attn_status attn_forward_workspace_size(const attn_desc *desc, size_t *size);
 
@@ -202,7 +222,7 @@ ATTN_API attn_status attn_forward_workspace_size(const attn_desc *desc, size_t *
 ATTN_API attn_status attn_forward(const attn_desc *desc, void *workspace, size_t workspace_size);
 
 /* Bytes of workspace that attn_backward needs for desc, into *size: linear in T + S. Data is not read, but which of
- * grad_q, grad_k, grad_v and grad_bias have data, and grad_bias's strides, count. Statuses as
+ * grad_q, grad_k, grad_v, grad_bias and grad_score_vector have data, and grad_bias's strides, count. Statuses as
  * attn_forward_workspace_size. */
 ATTN_API attn_status attn_backward_workspace_size(const attn_desc *desc, size_t *size);
 
@@ -214,9 +234,15 @@ ATTN_API attn_status attn_backward_workspace_size(const attn_desc *desc, size_t 
  *     dS = dX .* (1 - tanh(s / softcap)^2)   (dX itself without a cap)
  *     dQ = scale * dS K                   dK = scale * dS^T Q
  *
- * Reads q, k, v, o, lse, grad_o and the masks; writes, not adds to, each of grad_q, grad_k, grad_v and grad_bias that
- * has data. The descriptor is forward's, with the same masks, cap, dropout and keys. Rows without any key left get and
- * give zero gradients. Workspace and thread safety as attn_forward; bits do not depend on the thread count.
+ * and with ATTN_SCORE_ADDITIVE, t_ijd = tanh(q_id + k_jd) computed again,
+ *
+ *     dQ_id = w_d * sum over j of dS_ij (1 - t_ijd^2)      dK_jd = w_d * sum over i of dS_ij (1 - t_ijd^2)
+ *     dw_d = sum over b, i, j of dS_ij t_ijd
+ *
+ * Reads q, k, v, o, lse, grad_o and the masks; writes, not adds to, each of grad_q, grad_k, grad_v, grad_bias and
+ * grad_score_vector that has data. The descriptor is forward's, with the same masks, cap, dropout and keys. Rows
+ * without any key left get and give zero gradients. Workspace and thread safety as attn_forward; bits do not depend on
+ * the thread count.
  *
  * Statuses as attn_forward, and ATTN_ERROR_ARGUMENT: o, lse or grad_o NULL where they have elements; grad_bias without
  * bias, or with a dimension not broadcast that bias broadcasts.
@@ -230,12 +256,14 @@ typedef struct attn_region {
     int64_t row, rows;
 } attn_region;
 
-/* W = softmax(mask(softcap(scale * Q K^T) + bias)), for the chosen sequences, heads and queries only, so that the
- * whole B x H x T x S array need not exist: w(b, h, i, j) is the weight of key j for query region->row + i of head
- * region->head + h of sequence region->batch + b, for j in 0 .. S - 1. Without dropout, which is training's noise.
+/* W = softmax(mask(softcap(scale * Q K^T) + bias)), or of the additive scores, for the chosen sequences, heads and
+ * queries only, so that the whole B x H x T x S array need not exist: w(b, h, i, j) is the weight of key j for query
+ * region->row + i of head region->head + h of sequence region->batch + b, for j in 0 .. S - 1. Without dropout, which
+ * is training's noise.
  *
- * Reads desc's q, k and masks; w is (batches, heads, rows, S), its last dimension contiguous. region NULL: all.
- * A fully masked row is zeros. Needs no workspace: each row of w is its own. Thread-safe as long as w is its own.
+ * Reads desc's q, k, masks and score vector; w is (batches, heads, rows, S), its last dimension contiguous. region
+ * NULL: all. A fully masked row is zeros. Needs no workspace: each row of w is its own. Thread-safe as long as w is its
+ * own.
  *
  * Statuses as attn_forward, and ATTN_ERROR_ARGUMENT: a region outside desc's sizes; w NULL. */
 ATTN_API attn_status attn_weights(const attn_desc *desc, const attn_region *region, const attn_output *w);

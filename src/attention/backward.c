@@ -10,7 +10,10 @@
  *                 2            2 1 0 3
  *                 3            3 2 1 0
  *
- * Query heads that share a key head follow each other in the same way, all rounds of one before the next. */
+ * Query heads that share a key head follow each other in the same way, all rounds of one before the next.
+ *
+ * The gradient of additive scores' vector is summed over everything: each head of a sequence and chunk of keys adds to
+ * a part of its own, round by round, and a last loop over the heads sums the parts in order. */
 #include "attention/backward_worker.h"
 #include "attention/descriptor.h"
 #include "attention/visible.h"
@@ -42,6 +45,13 @@ static void zero_rows(const attn_output *out, int64_t b, int64_t h, int64_t firs
     for (int64_t row = first; row < last; row++) memset(output_at(out, b, h, row), 0, (size_t)columns * sizeof(float));
 }
 
+/* The part of grad_score_vector that a head of a sequence and a chunk of keys add to. */
+static float *score_vector_part(const backward_plan *plan, int64_t b, int64_t h, int64_t key_chunk)
+{
+    if (!plan->score_vectors) return NULL;
+    return plan->score_vectors + ((b * plan->d->H + h) * pairs_of(plan) + key_chunk) * plan->d->D;
+}
+
 static void add_products(backward_worker *w, int64_t key_head)
 {
     const attn_desc *d = w->plan->d;
@@ -61,14 +71,15 @@ static void add_pair(backward_worker *w, int64_t b, int64_t h, int64_t first_que
                      int64_t first_key, int64_t last_key)
 {
     const attn_desc *d = w->plan->d;
-    for (int64_t i = first_query; i < last_query; i += BACKWARD_QUERIES) {
-        int64_t queries = least(BACKWARD_QUERIES, last_query - i);
+    const int64_t most_queries = w->plan->tile_queries, most_keys = w->plan->tile_keys;
+    for (int64_t i = first_query; i < last_query; i += most_queries) {
+        int64_t queries = least(most_queries, last_query - i);
         key_range keys = visible_keys_of(d, b, i, queries);
         if (keys.first >= last_key || keys.last <= first_key || keys.first >= keys.last) continue;
         backward_worker_queries(w, b, h, i, queries);
-        for (int64_t j = first_key; j < last_key; j += BACKWARD_KEYS) {
+        for (int64_t j = first_key; j < last_key; j += most_keys) {
             /* Tiles keep their places, so that a range that cuts one changes no other's bits. */
-            int64_t from = j > keys.first ? j : keys.first, to = least(least(j + BACKWARD_KEYS, last_key), keys.last);
+            int64_t from = j > keys.first ? j : keys.first, to = least(least(j + most_keys, last_key), keys.last);
             if (from < to && backward_worker_scores(w, from, to - from)) add_products(w, h / (d->H / d->HK));
         }
     }
@@ -87,27 +98,63 @@ static void backward_task(void *argument, int64_t task, int worker)
         zero_rows(&d->grad_k, b, key_head, first_key, last_key, d->D);
         zero_rows(&d->grad_v, b, key_head, first_key, last_key, d->DV);
     }
-    if (plan->round % pairs == 0) zero_rows(&d->grad_q, b, h, first_query, last_query, d->D);
+    float *score_vector = score_vector_part(plan, b, h, key_chunk);
+    if (plan->round % pairs == 0) {
+        zero_rows(&d->grad_q, b, h, first_query, last_query, d->D);
+        if (score_vector) memset(score_vector, 0, (size_t)d->D * sizeof(float));
+    }
     if (first_key >= last_key || first_query >= last_query) return;
     backward_worker w;
     backward_worker_open(&w, plan, worker, d->scale, true);
+    w.tile.grad_score_vector = score_vector;
     add_pair(&w, b, h, first_query, last_query, first_key, last_key);
+}
+
+/* One head's parts, in order. */
+static void sum_score_vector(void *argument, int64_t h, int worker)
+{
+    (void)worker;
+    const backward_plan *plan = argument;
+    const attn_desc *d = plan->d;
+    int64_t pairs = d->B ? pairs_of(plan) : 0;
+    float *out = output_at(&d->grad_score_vector, 0, h, 0);
+    for (int64_t n = 0; n < d->D; n++) {
+        double sum = 0;
+        for (int64_t part = 0; part < d->B * pairs; part++)
+            sum += score_vector_part(plan, part / pairs, h, part % pairs)[n];
+        out[n] = (float)sum;
+    }
+}
+
+/* Bytes of the parts of grad_score_vector, each begun on no particular boundary. */
+static bool score_vectors_bytes(const backward_plan *plan, size_t *bytes)
+{
+    const attn_desc *d = plan->d;
+    int64_t floats;
+    *bytes = 0;
+    if (!d->grad_score_vector.data) return true;
+    return checked_mul_i64(d->B * d->H, pairs_of(plan), &floats) && checked_mul_i64(floats, d->D, &floats) &&
+           checked_mul((size_t)floats, sizeof(float), bytes);
 }
 
 static attn_status plan_backward(const attn_desc *d, backward_plan *plan, size_t *bytes)
 {
     const kernel_table *table = kernels_table();
+    const bool additive = d->score == ATTN_SCORE_ADDITIVE;
     *plan = (backward_plan){.d = d,
                             .kernels = &table->backward,
                             .dropout_factors = table->dropout_factors,
                             .dropout_threshold = dropout_threshold(d->dropout),
                             .kept_factor = 1 / (1 - d->dropout),
-                            .chunk = 4 * BACKWARD_QUERIES};
-    size_t workers = (size_t)parallel_workers(&d->parallel);
+                            .chunk = 4 * BACKWARD_QUERIES,
+                            .tile_queries = additive ? ADDITIVE_QUERIES : BACKWARD_QUERIES,
+                            .tile_keys = additive ? ADDITIVE_KEYS : BACKWARD_KEYS};
+    size_t workers = (size_t)parallel_workers(&d->parallel), parts;
     *bytes = 0;
     if (!d->B || (!d->T && !d->S)) return ATTN_OK;
-    if (!backward_worker_floats(d, &plan->worker_floats) || !checked_mul(plan->worker_floats, sizeof(float), bytes) ||
-        !checked_mul(*bytes, workers, bytes))
+    if (!backward_worker_floats(plan, &plan->worker_floats) ||
+        !checked_mul(plan->worker_floats, sizeof(float), bytes) || !checked_mul(*bytes, workers, bytes) ||
+        !score_vectors_bytes(plan, &parts) || !checked_add(*bytes, parts, bytes))
         return status_fail(ATTN_ERROR_OVERFLOW, "the workspace for D = %lld, DV = %lld does not fit, expected less",
                            (long long)d->D, (long long)d->DV);
     return ATTN_OK;
@@ -151,6 +198,8 @@ static attn_status check_backward(const attn_desc *d)
     if (!status) status = check_gradient("grad_q", &d->grad_q, d, d->H, d->T, d->D);
     if (!status) status = check_gradient("grad_k", &d->grad_k, d, d->HK, d->S, d->D);
     if (!status) status = check_gradient("grad_v", &d->grad_v, d, d->HK, d->S, d->DV);
+    if (!status && d->grad_score_vector.data)
+        status = descriptor_check_output("grad_score_vector", &d->grad_score_vector, 1, d->H, 1, d->D);
     return status ? status : check_bias_gradient(d);
 }
 
@@ -175,12 +224,16 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
     if (!status) status = plan_backward(&d, &plan, &bytes);
     if (!status) status = check_backward(&d);
     if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
-    if (status || !bytes) return status;
+    if (status) return status;
     plan.workspace = workspace;
-    int64_t pairs = pairs_of(&plan);
-    if (d.grad_q.data || d.grad_k.data || d.grad_v.data)
+    bool vector = d.grad_score_vector.data != NULL;
+    if (vector && bytes)
+        plan.score_vectors = plan.workspace + (size_t)parallel_workers(&d.parallel) * plan.worker_floats;
+    int64_t pairs = bytes ? pairs_of(&plan) : 0;
+    if (d.grad_q.data || d.grad_k.data || d.grad_v.data || vector)
         for (plan.round = 0; plan.round < pairs * (d.H / d.HK); plan.round++)
             parallel_run(&d.parallel, d.B * d.HK * pairs, backward_task, &plan);
-    if (d.grad_bias.data) backward_bias(&plan);
+    if (vector) parallel_run(&d.parallel, d.H, sum_score_vector, &plan);
+    if (d.grad_bias.data && bytes) backward_bias(&plan);
     return ATTN_OK;
 }

@@ -56,15 +56,16 @@ static void add_tile(const backward_worker *w)
 
 static void add_head(const bias_task *task, backward_worker *w, int64_t b, int64_t h)
 {
-    for (int64_t i = task->queries.first; i < task->queries.last; i += BACKWARD_QUERIES) {
-        int64_t queries = task->queries.last - i < BACKWARD_QUERIES ? task->queries.last - i : BACKWARD_QUERIES;
+    const int64_t most_queries = task->plan->tile_queries, most_keys = task->plan->tile_keys;
+    for (int64_t i = task->queries.first; i < task->queries.last; i += most_queries) {
+        int64_t queries = task->queries.last - i < most_queries ? task->queries.last - i : most_queries;
         key_range keys = visible_keys_of(task->plan->d, b, i, queries);
         if (keys.first < task->keys.first) keys.first = task->keys.first;
         if (keys.last > task->keys.last) keys.last = task->keys.last;
         if (keys.first >= keys.last) continue;
         backward_worker_queries(w, b, h, i, queries);
-        for (int64_t j = keys.first - keys.first % BACKWARD_KEYS; j < keys.last; j += BACKWARD_KEYS) {
-            int64_t from = j > keys.first ? j : keys.first, end = j + BACKWARD_KEYS;
+        for (int64_t j = keys.first - keys.first % most_keys; j < keys.last; j += most_keys) {
+            int64_t from = j > keys.first ? j : keys.first, end = j + most_keys;
             int64_t to = end < keys.last ? end : keys.last;
             if (backward_worker_scores(w, from, to - from)) add_tile(w);
         }

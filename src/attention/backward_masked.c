@@ -5,6 +5,18 @@ static void add_row(float *out, float factor, const float *row, int64_t columns)
     for (int64_t c = 0; c < columns; c++) out[c] += factor * row[c];
 }
 
+/* What one pair of additive scores adds. */
+static void add_bent(const backward_tile *t, int64_t m, int64_t n, float ds)
+{
+    const float *bent = t->bent + (n * t->queries + m) * t->bent_row;
+    for (int64_t d = 0; d < t->D; d++) {
+        float slope = t->score_vector[d] * (ds * (1 - bent[d] * bent[d]));
+        if (t->grad_k) t->grad_k[n * t->grad_k_row + d] += slope;
+        if (t->grad_q) t->grad_q[m * t->grad_q_row + d] += slope;
+        if (t->grad_score_vector) t->grad_score_vector[d] += ds * bent[d];
+    }
+}
+
 void backward_masked_products(const backward_tile *t)
 {
     for (int64_t n = 0; n < t->keys; n++)
@@ -12,6 +24,10 @@ void backward_masked_products(const backward_tile *t)
             float p = t->p_t[n * BACKWARD_QUERIES + m], ds = t->ds_t[n * BACKWARD_QUERIES + m];
             if (t->grad_v && p != 0) add_row(t->grad_v + n * t->grad_v_row, p, t->grad_o + m * t->grad_o_row, t->DV);
             if (ds == 0) continue;
+            if (t->score_vector) {
+                add_bent(t, m, n, ds);
+                continue;
+            }
             if (t->grad_k) add_row(t->grad_k + n * t->grad_k_row, ds, t->q + m * t->q_row, t->D);
             if (t->grad_q) add_row(t->grad_q + m * t->grad_q_row, ds, t->k + n * t->k_row, t->D);
         }

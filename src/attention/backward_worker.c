@@ -4,22 +4,42 @@
 #include "attention/visible.h"
 #include "base/checked.h"
 
-#define TILE ((size_t)BACKWARD_QUERIES * BACKWARD_KEYS)
+#define FLOATS_IN_LINE ((int64_t)(ATTN_ALIGNMENT / sizeof(float)))
 
-bool backward_worker_floats(const attn_desc *d, size_t *floats)
+/* Floats of a tile of weights, and of the array that only one kind of score needs: Q^T, or hyperbolic tangents. */
+static size_t tile_floats(const backward_plan *plan)
 {
-    size_t columns, transposed;
-    if (!checked_add((size_t)d->D, (size_t)d->DV, &columns) || !checked_mul(columns, BACKWARD_QUERIES, &transposed))
-        return false;
-    return checked_add(transposed, 2 * BACKWARD_QUERIES + 4 * TILE, floats);
+    return (size_t)(BACKWARD_QUERIES * plan->tile_keys);
+}
+
+static int64_t bent_row(const attn_desc *d)
+{
+    return (d->D + FLOATS_IN_LINE - 1) / FLOATS_IN_LINE * FLOATS_IN_LINE;
+}
+
+static bool score_floats(const backward_plan *plan, size_t *floats)
+{
+    const attn_desc *d = plan->d;
+    if (d->score == ATTN_SCORE_DOT) return checked_mul((size_t)d->D, BACKWARD_QUERIES, floats);
+    return checked_mul((size_t)bent_row(d), (size_t)(plan->tile_queries * plan->tile_keys), floats);
+}
+
+bool backward_worker_floats(const backward_plan *plan, size_t *floats)
+{
+    size_t values;
+    if (!score_floats(plan, floats) || !checked_mul((size_t)plan->d->DV, BACKWARD_QUERIES, &values)) return false;
+    return checked_add(*floats, values, floats) &&
+           checked_add(*floats, 2 * BACKWARD_QUERIES + 4 * tile_floats(plan), floats);
 }
 
 void backward_worker_open(backward_worker *w, const backward_plan *plan, int worker, float grad_scale, bool cap_slope)
 {
     const attn_desc *d = plan->d;
     float *minus_lse = plan->workspace + (size_t)worker * plan->worker_floats;
-    float *p_t = minus_lse + 2 * BACKWARD_QUERIES, *q_t = p_t + 4 * TILE;
-    *w = (backward_worker){.plan = plan, .modification = p_t + 2 * TILE, .dropout = p_t + 3 * TILE};
+    size_t tile = tile_floats(plan), scores = 0;
+    score_floats(plan, &scores);
+    float *p_t = minus_lse + 2 * BACKWARD_QUERIES, *q_t = p_t + 4 * tile;
+    *w = (backward_worker){.plan = plan, .modification = p_t + 2 * tile, .dropout = p_t + 3 * tile};
     w->tile = (backward_tile){.D = d->D,
                               .DV = d->DV,
                               .scale = d->scale,
@@ -35,9 +55,11 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, int wor
                               .minus_lse = minus_lse,
                               .offset = minus_lse + BACKWARD_QUERIES,
                               .p_t = p_t,
-                              .ds_t = p_t + TILE,
+                              .ds_t = p_t + tile,
                               .q_t = q_t,
-                              .grad_o_t = q_t + d->D * BACKWARD_QUERIES,
+                              .bent = q_t,
+                              .bent_row = bent_row(d),
+                              .grad_o_t = q_t + scores,
                               .grad_q_row = d->grad_q.row,
                               .grad_k_row = d->grad_k.row,
                               .grad_v_row = d->grad_v.row};
@@ -55,9 +77,11 @@ void backward_worker_queries(backward_worker *w, int64_t b, int64_t h, int64_t f
     t->grad_o = view_at(&d->grad_o, b, h, first);
     t->o = output_at(&d->o, b, h, first);
     t->lse = output_at(&d->lse, b, h, first);
+    t->score_vector = view_at(&d->score_vector, 0, h, 0);
     w->plan->kernels->begin(t);
     w->queries_finite = w->plan->kernels->rows_finite(t->q, t->q_row, count, t->D) &&
-                        w->plan->kernels->rows_finite(t->grad_o, t->grad_o_row, count, t->DV);
+                        w->plan->kernels->rows_finite(t->grad_o, t->grad_o_row, count, t->DV) &&
+                        (!t->score_vector || w->plan->kernels->rows_finite(t->score_vector, 0, 1, t->D));
 }
 
 static void draw_dropout(backward_worker *w)

@@ -1,8 +1,9 @@
 /* One worker's way through backward's tiles, and its piece of the workspace:
  *
- *     [minus_lse | offset | p_t | ds_t | modification | dropout | q_t | grad_o_t]
+ *     [minus_lse | offset | p_t | ds_t | modification | dropout | q_t or bent | grad_o_t]
  *
- * whose size is a constant and D + DV rows of BACKWARD_QUERIES: nothing grows with T or S. */
+ * whose size is a constant and D + DV rows of BACKWARD_QUERIES (D's are twice as many for additive scores): nothing
+ * grows with T or S. */
 #ifndef ATTENTION_BACKWARD_WORKER_H
 #define ATTENTION_BACKWARD_WORKER_H
 
@@ -17,20 +18,23 @@ typedef struct backward_plan {
     uint32_t dropout_threshold;
     float kept_factor;
     int64_t chunk; /* queries, and keys, in a chunk */
+    int64_t tile_queries, tile_keys;
     float *workspace;
     size_t worker_floats;
-    int64_t round; /* of the loop that runs now; backward.c and backward_bias.c each say what it means */
+    float
+        *score_vectors; /* parts of grad_score_vector, one for each head of a sequence and chunk of keys: backward.c */
+    int64_t round;      /* of the loop that runs now; backward.c and backward_bias.c each say what it means */
 } backward_plan;
 
-/* The floats of one worker's piece; false when they do not fit. */
-bool backward_worker_floats(const attn_desc *d, size_t *floats);
+/* The floats of one worker's piece, a whole number of cache lines; false when they do not fit. */
+bool backward_worker_floats(const backward_plan *plan, size_t *floats);
 
 /* A worker at a block of queries of one head. */
 typedef struct backward_worker {
     const backward_plan *plan;
     int64_t b, h, first_query, first_key;
     float *modification, *dropout;
-    bool queries_finite; /* the block's rows of Q and dO */
+    bool queries_finite; /* the block's rows of Q and dO, and the head's score vector */
     bool masked;         /* the tile that backward_worker_scores filled has masked pairs, or may have */
     backward_tile tile;
 } backward_worker;

@@ -53,6 +53,8 @@ void attn_desc_init(attn_desc *desc, size_t struct_size, int64_t B, int64_t H, i
         .grad_q = contiguous_output(H, T, D),
         .grad_k = contiguous_output(HK, S, D),
         .grad_v = contiguous_output(HK, S, DV),
+        .score_vector = {.head = D},
+        .grad_score_vector = {.head = D},
     };
     size_t known = struct_size < sizeof d ? struct_size : sizeof d;
     memcpy(desc, &d, known);
@@ -106,6 +108,23 @@ static attn_status check_window(const char *name, int64_t value)
     return ATTN_OK;
 }
 
+static attn_status check_score(const attn_desc *d)
+{
+    if (d->score == ATTN_SCORE_ADDITIVE) {
+        if (d->scale == 1) return ATTN_OK;
+        return status_fail(ATTN_ERROR_ARGUMENT,
+                           "scale = %g, expected 1 with ATTN_SCORE_ADDITIVE: score_vector holds any scale", d->scale);
+    }
+    if (d->score != ATTN_SCORE_DOT)
+        return status_fail(ATTN_ERROR_UNSUPPORTED,
+                           "score = %d, expected ATTN_SCORE_DOT (%d) or ATTN_SCORE_ADDITIVE (%d)", (int)d->score,
+                           (int)ATTN_SCORE_DOT, (int)ATTN_SCORE_ADDITIVE);
+    if (d->score_vector.data || d->grad_score_vector.data)
+        return status_fail(ATTN_ERROR_ARGUMENT, "%s.data is set, expected NULL without ATTN_SCORE_ADDITIVE",
+                           d->score_vector.data ? "score_vector" : "grad_score_vector");
+    return ATTN_OK;
+}
+
 static attn_status check_options(const attn_desc *d)
 {
     if (d->dtype != ATTN_DTYPE_F32)
@@ -116,7 +135,8 @@ static attn_status check_options(const attn_desc *d)
         return status_fail(ATTN_ERROR_ARGUMENT, "softcap = %g, expected a finite number, at least 0", d->softcap);
     if (!(d->dropout >= 0 && d->dropout < 1))
         return status_fail(ATTN_ERROR_ARGUMENT, "dropout = %g, expected at least 0 and below 1", d->dropout);
-    attn_status status = check_window("window_left", d->window_left);
+    attn_status status = check_score(d);
+    if (!status) status = check_window("window_left", d->window_left);
     if (!status) status = check_window("window_right", d->window_right);
     if (status) return status;
     if (d->parallel.threads < 0 || d->parallel.threads > PARALLEL_MAX_THREADS)
@@ -132,7 +152,8 @@ attn_status descriptor_read(const attn_desc *desc, attn_desc *d)
     if (given < offsetof(attn_desc, parallel) + sizeof d->parallel)
         return status_fail(ATTN_ERROR_ARGUMENT, "struct_size = %zu, expected %zu: was attn_desc_init called?", given,
                            sizeof *d);
-    memcpy(d, desc, sizeof *d);
+    memset(d, 0, sizeof *d);
+    memcpy(d, desc, given < sizeof *d ? given : sizeof *d);
     d->struct_size = sizeof *d;
     for (size_t n = sizeof *d; n < given; n++) {
         if (((const unsigned char *)desc)[n])
@@ -211,6 +232,8 @@ attn_status descriptor_check_inputs(const attn_desc *d, bool values)
     attn_status status = descriptor_check_view("q", &d->q, d->B, d->H, d->T, d->D);
     if (!status) status = descriptor_check_view("k", &d->k, d->B, d->HK, d->S, d->D);
     if (!status && values) status = descriptor_check_view("v", &d->v, d->B, d->HK, d->S, d->DV);
+    if (!status && d->score == ATTN_SCORE_ADDITIVE)
+        status = descriptor_check_view("score_vector", &d->score_vector, d->B && d->T && d->S, d->H, 1, d->D);
     if (!status) status = descriptor_check_mask("mask", &d->mask, d, 1);
     if (!status) status = descriptor_check_mask("bias", &d->bias, d, sizeof(float));
     if (status) return status;

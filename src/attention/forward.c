@@ -25,6 +25,9 @@ typedef struct forward_plan {
 /* Multiply-adds that make a task worth handing out: some microseconds. */
 #define TASK_WORK (1 << 18)
 
+/* A hyperbolic tangent in multiply-adds. */
+#define TANH_WORK 24.0
+
 static size_t whole_lines(size_t bytes)
 {
     return (bytes + ATTN_ALIGNMENT - 1) & ~(size_t)(ATTN_ALIGNMENT - 1);
@@ -53,7 +56,7 @@ static attn_status plan_workspace(forward_plan *plan, size_t *bytes)
 static attn_status plan_forward(const attn_desc *d, forward_plan *plan, size_t *bytes)
 {
     const kernel_table *table = kernels_table();
-    bool lanes = d->T > FORWARD_ROW_QUERIES;
+    bool additive = d->score == ATTN_SCORE_ADDITIVE, lanes = d->T > FORWARD_ROW_QUERIES && !additive;
     *plan = (forward_plan){.d = d,
                            .table = table,
                            .kernels = lanes ? table->forward_lanes : table->forward_rows,
@@ -62,7 +65,7 @@ static attn_status plan_forward(const attn_desc *d, forward_plan *plan, size_t *
     plan->head_blocks = d->T / plan->block_queries + (d->T % plan->block_queries != 0);
     plan->blocks = d->B * d->H * plan->head_blocks;
     int64_t queries = d->T < plan->block_queries ? d->T : plan->block_queries;
-    double work = (double)queries * (double)d->S * (double)(d->D + d->DV);
+    double work = (double)queries * (double)d->S * ((additive ? TANH_WORK : 1) * (double)d->D + (double)d->DV);
     plan->task_blocks = work >= TASK_WORK ? 1 : (int64_t)(TASK_WORK / (work + TASK_WORK / 1024)) + 1;
     plan->tasks = plan->blocks / plan->task_blocks + (plan->blocks % plan->task_blocks != 0);
     return plan_workspace(plan, bytes);
@@ -79,6 +82,7 @@ static forward_block block_at(const forward_plan *plan, int64_t b, int64_t h, in
                            .softcap = d->softcap,
                            .q = view_at(&d->q, b, h, first),
                            .q_row = d->q.row,
+                           .score_vector = view_at(&d->score_vector, 0, h, 0),
                            .o = output_at(&d->o, b, h, first),
                            .o_row = d->o.row,
                            .lse = output_at(&d->lse, b, h, first),

@@ -20,18 +20,26 @@ static float dot(const float *a, const float *b, int64_t n)
     return (float)sum;
 }
 
+static float additive(const float *w, const float *a, const float *b, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += w[i] * tanh((double)a[i] + b[i]);
+    return (float)sum;
+}
+
 /* One row: modifications first, where w stands, then scores over them, then weights over those. */
 static void weigh_row(const attn_desc *d, int64_t b, int64_t h, int64_t i, float *w)
 {
     const float *q = view_at(&d->q, b, h, i);
-    const float *k = view_at(&d->k, b, h / (d->H / d->HK), 0);
+    const float *k = view_at(&d->k, b, h / (d->H / d->HK), 0), *vector = view_at(&d->score_vector, 0, h, 0);
     visible_kind kind = visible_tile(d, b, h, i, 1, 0, d->S, w, d->S, 1);
     float largest = -INFINITY;
     for (int64_t j = 0; j < d->S; j++) {
         float change = kind == VISIBLE_SOME ? w[j] : kind == VISIBLE_ALL ? 0 : -INFINITY;
         w[j] = -INFINITY;
         if (change == -INFINITY) continue;
-        float s = d->scale * dot(q, k + j * d->k.row, d->D);
+        const float *key = k + j * d->k.row;
+        float s = vector ? additive(vector, q, key, d->D) : d->scale * dot(q, key, d->D);
         if (d->softcap > 0) s = d->softcap * tanhf(s / d->softcap);
         w[j] = s + change;
         if (!(w[j] <= largest)) largest = w[j];

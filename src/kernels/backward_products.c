@@ -2,7 +2,7 @@
 #include "kernels/backward_tile.h"
 #include "kernels/simd_product.h"
 
-extern backward_products_kernel SIMD_NAMED(backward_products);
+extern backward_products_kernel SIMD_NAMED(backward_products), SIMD_NAMED(backward_additive);
 
 /* out (rows, columns) += left right, of `factors` at column and row 0. */
 typedef struct product_into {
@@ -85,6 +85,10 @@ void SIMD_NAMED(backward_products)(const backward_tile *t)
     if (t->grad_v)
         add_product(&(product_into){along_queries(t->p_t, t->grad_o, t->grad_o_row, t->queries), t->grad_v,
                                     t->grad_v_row, t->keys, t->DV});
+    if (t->score_vector) {
+        SIMD_NAMED(backward_additive)(t);
+        return;
+    }
     if (t->grad_k)
         add_product(&(product_into){along_queries(t->ds_t, t->q, t->q_row, t->queries), t->grad_k, t->grad_k_row,
                                     t->keys, t->D});

@@ -13,7 +13,14 @@
  *              +------------------+                    +--------------+                +--------------+
  *
  * so that all five products read the caller's rows as they stand, except the two that begin transposes. A tile of
- * weights is [key * BACKWARD_QUERIES + query]. M is dropout's factors. Dao et al., "FlashAttention" (2022),
+ * weights is [key * BACKWARD_QUERIES + query]. M is dropout's factors.
+ *
+ * With additive scores, S_ij = sum over d of w_d t_ijd with t_ijd = tanh(q_id + k_jd), the tile is ADDITIVE_QUERIES by
+ * ADDITIVE_KEYS at most, so that scores can keep its t near the core for products,
+ *
+ *     products  dQ_id += w_d (sum over j of dS_ij (1 - t_ijd^2)),  dK_jd likewise over i,  dw_d += dS_ij t_ijd
+ *
+ * with d in lanes throughout. Dao et al., "FlashAttention" (2022),
  * algorithm 4. */
 #ifndef KERNELS_BACKWARD_TILE_H
 #define KERNELS_BACKWARD_TILE_H
@@ -23,6 +30,8 @@
 
 #define BACKWARD_QUERIES 64 /* a multiple of every instruction set's lanes */
 #define BACKWARD_KEYS 64
+#define ADDITIVE_QUERIES 16 /* likewise; both divide those above */
+#define ADDITIVE_KEYS 8
 
 /* Rows beyond `queries` and `keys` are never read or written, in the caller's arrays; in q_t, do_t, p_t, ds_t and the
  * like, whole vectors are. */
@@ -39,16 +48,22 @@ typedef struct backward_tile {
     const float *modification; /* added to the capped scores, -inf masks; NULL: none; laid out as p_t */
     const float *dropout;      /* M, laid out as p_t; NULL: none */
 
+    const float *score_vector; /* w; NULL: scaled products */
+    float *bent; /* t, for the same: [(key * queries + query) * bent_row + d]; bent_row is a multiple of the lanes */
+    int64_t bent_row;
+
     float *q_t, *grad_o_t;     /* [c * BACKWARD_QUERIES + query]: D and DV rows */
     float *minus_lse, *offset; /* BACKWARD_QUERIES each: -lse; -grad_scale * delta */
     float *p_t, *ds_t;         /* BACKWARD_KEYS rows; all these are 64-byte aligned */
 
     float *grad_q, *grad_k, *grad_v; /* added to; NULL: not computed */
     int64_t grad_q_row, grad_k_row, grad_v_row;
+    float *grad_score_vector; /* likewise */
 } backward_tile;
 
-/* begin reads the block of queries and writes q_t, grad_o_t, minus_lse and offset; scores reads those, k, v,
- * modification and dropout and writes p_t and ds_t; products reads these two and adds to the gradients. A pair whose
+/* begin reads the block of queries and writes q_t (but with additive scores), grad_o_t, minus_lse and offset; scores
+ * reads those, k, v, modification and dropout and writes p_t and ds_t (and bent); products reads these and adds to the
+ * gradients. A pair whose
  * modification is -inf gets exactly 0 in p_t and ds_t whatever its keys and values hold; so does a query whose lse is
  * -inf and whose scores are not NaN. */
 typedef void backward_begin_kernel(const backward_tile *tile);

@@ -1,6 +1,7 @@
-/* Forward attention in rows: for fewer queries than lanes would pay for, as in decoding. Dimensions lie in lanes, so
- * each row of K and V is read as it stands. scratch: scores [query][FORWARD_CHUNK], largest, sum [query], O
- * [query][DV]. */
+/* Forward attention in rows: for fewer queries than lanes would pay for, as in decoding, and for additive scores, whose
+ * hyperbolic tangents cost so much more than the rest that any layout will do. Dimensions lie in lanes, so each row of
+ * K and V is read as it stands. scratch: scores [query][FORWARD_CHUNK], largest, sum [query], O [query][DV]. */
+#include "kernels/additive_score.h"
 #include "kernels/kernels.h"
 #include "kernels/simd.h"
 #include "kernels/simd_math.h"
@@ -72,17 +73,31 @@ static vec modified(const forward_block *block, vec score, const float *modifica
     return vec_select(vec_equal(change, masked), masked, vec_add(score, change));
 }
 
+static void multiply_chunk(const forward_block *block, const forward_chunk *chunk, const float *q, float *scores)
+{
+    const float *k = chunk->k;
+    int64_t n = 0, row = chunk->k_row;
+    for (; n + KEYS_AT_ONCE <= chunk->keys; n += KEYS_AT_ONCE)
+        multiply_keys(KEYS_AT_ONCE, block, q, k + n * row, row, scores + n);
+    for (; n < chunk->keys; n++) multiply_keys(1, block, q, k + n * row, row, scores + n);
+}
+
+static void bend_chunk(const forward_block *block, const forward_chunk *chunk, const float *q, float *scores)
+{
+    const float *w = block->score_vector, *k = chunk->k;
+    int64_t n = 0, row = chunk->k_row;
+    for (; n + ADDITIVE_ROWS <= chunk->keys; n += ADDITIVE_ROWS)
+        additive_score(ADDITIVE_ROWS, w, q, k + n * row, row, block->D, scores + n, NULL, 0);
+    for (; n < chunk->keys; n++) additive_score(1, w, q, k + n * row, row, block->D, scores + n, NULL, 0);
+}
+
 /* The scores of one query; returns the largest of them and `largest`. */
 static float score(const forward_block *block, const forward_chunk *chunk, int64_t m, const float *modification,
                    float *scores, float largest)
 {
-    const float *q = block->q + m * block->q_row, *k = chunk->k;
-    int64_t n = 0, whole = chunk->keys - chunk->keys % KEYS_AT_ONCE;
-    for (; n < whole; n += KEYS_AT_ONCE, k += KEYS_AT_ONCE * chunk->k_row)
-        multiply_keys(KEYS_AT_ONCE, block, q, k, chunk->k_row, scores + n);
-    for (; n < chunk->keys; n++, k += chunk->k_row) multiply_keys(1, block, q, k, chunk->k_row, scores + n);
+    (block->score_vector ? bend_chunk : multiply_chunk)(block, chunk, block->q + m * block->q_row, scores);
     vec most = vec_set1(largest);
-    for (n = 0; n < chunk->keys; n += SIMD_LANES) {
+    for (int64_t n = 0; n < chunk->keys; n += SIMD_LANES) {
         int part = part_at(chunk->keys, n);
         vec s = modified(block, load_part(scores + n, part), modification ? modification + n : NULL, part);
         vec_store_n(scores + n, s, part);

@@ -24,7 +24,8 @@ typedef double peak_kernel(int64_t rounds, float *sink);
  *
  * keeps for each query the largest score m so far, the sum l of exp(score - m), and the row O of exp(score - m) V, not
  * yet divided by l (Dao et al., "FlashAttention", 2022, algorithm 1). Two layouts compute it: queries in lanes, for a
- * block of up to FORWARD_LANE_QUERIES, and in rows, for up to FORWARD_ROW_QUERIES. They differ in the layout of
+ * block of up to FORWARD_LANE_QUERIES, and in rows, for up to FORWARD_ROW_QUERIES, which also gives additive scores
+ * (additive_score.h). They differ in the layout of
  * scores, modification and dropout: element (query m, key n) stands at [n * query_stride + m] in lanes, where
  * query_stride is queries rounded up to whole vectors, and at [m * FORWARD_CHUNK + n] in rows. */
 #define FORWARD_CHUNK 128       /* keys in a chunk, at most */
@@ -36,7 +37,8 @@ typedef struct forward_block {
     float scale, softcap; /* softcap 0: none */
     const float *q;       /* [query * q_row + d] */
     int64_t q_row;
-    float *o; /* [query * o_row + c], written by finish */
+    const float *score_vector; /* additive scores by this vector of D, in rows alone; NULL: scaled products */
+    float *o;                  /* [query * o_row + c], written by finish */
     int64_t o_row;
     float *lse; /* [query * lse_row], written by finish unless NULL */
     int64_t lse_row;

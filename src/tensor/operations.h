@@ -48,6 +48,17 @@ typedef struct attention_mask {
 tensor *tape_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads, attention_mask mask,
                        float dropout, float *weights);
 
+/* O = softmax(Q K^T) V, the same otherwise: the scores "dot" and, on keys W k, "general" of Luong et al. (2015). */
+tensor *tape_unscaled_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads,
+                                attention_mask mask, float dropout, float *weights);
+
+/* O = softmax(S) V with S_ij = sum over d of w_d tanh(q_id + k_jd), likewise; w (H*D), or of rank 2 (H, D). The queries
+ * and keys are projected already, so that the keys' projection is done once for all queries (Bahdanau et al. 2015,
+ * appendix A.1.2). On a query times the left half of W and keys times its right half it is "concat",
+ * w^T tanh(W [q; k]). */
+tensor *tape_additive_attention(tape *t, tensor *q, tensor *k, tensor *v, tensor *w, int64_t batch, int64_t heads,
+                                attention_mask mask, float dropout, float *weights);
+
 /* Mean over the rows with targets[r] >= 0 of the label-smoothed cross-entropy, in nats (Szegedy et al. 2016, section
  * 7): (1 - e) * -log p[target] + e * mean_v(-log p[v]) logits (R, V), targets of R (negative: row ignored) -> scalar
  * (rank 0). The plain sum of -log p[target] over those rows goes to *nll if not NULL, as does their count to *counted.

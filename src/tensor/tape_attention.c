@@ -31,6 +31,7 @@ void attend(tape *t, const attn_desc *desc, const attn_output *weights)
 
 typedef struct attention_state {
     tensor *q, *k, *v, *o; /* (B*T, H*D), (B*S, H*D), (B*S, H*DV), (B*T, H*DV) */
+    tensor *w;             /* (H*D), of additive scores; NULL: dot products */
     attn_desc desc;
 } attention_state;
 
@@ -47,13 +48,14 @@ static void attention_backward(tape *t, void *operation)
     attention_state *a = operation;
     attn_desc *d = &a->desc;
     if (!a->o->grad) return;
-    bool add_q, add_k, add_v;
+    bool add_q, add_k, add_v, add_w;
     float *dq = gradient_memory(t, a->q, &add_q), *dk = gradient_memory(t, a->k, &add_k),
-          *dv = gradient_memory(t, a->v, &add_v);
+          *dv = gradient_memory(t, a->v, &add_v), *dw = a->w ? gradient_memory(t, a->w, &add_w) : NULL;
     d->grad_o = attend_view(a->o->grad, d->T, d->H, d->DV);
     d->grad_q = attend_output(dq, d->T, d->H, d->D);
     d->grad_k = attend_output(dk, d->S, d->H, d->D);
     d->grad_v = attend_output(dv, d->S, d->H, d->DV);
+    d->grad_score_vector.data = dw;
     size_t size = 0;
     keep_failure(t, attn_backward_workspace_size(d, &size));
     void *workspace = tape_take(t, (int64_t)size, 1);
@@ -63,10 +65,13 @@ static void attention_backward(tape *t, void *operation)
     if (dq && add_q) tape_add_gradient(t, dq, a->q);
     if (dk && add_k) tape_add_gradient(t, dk, a->k);
     if (dv && add_v) tape_add_gradient(t, dv, a->v);
+    if (dw && add_w) tape_add_gradient(t, dw, a->w);
 }
 
-static bool shapes_agree(const tensor *q, const tensor *k, const tensor *v, int64_t batch, int64_t heads)
+static bool shapes_agree(const tensor *q, const tensor *k, const tensor *v, const tensor *w, int64_t batch,
+                         int64_t heads)
 {
+    if (w && tensor_count(w) != q->shape[q->rank - 1]) return false;
     if (batch < 1 || heads < 1 || q->rank != 2 || k->rank != 2 || v->rank != 2) return false;
     if (q->shape[0] % batch || k->shape[0] % batch || k->shape[0] != v->shape[0]) return false;
     return q->shape[1] == k->shape[1] && q->shape[1] % heads == 0 && v->shape[1] % heads == 0;
@@ -80,11 +85,13 @@ static const uint64_t *dropout_keys(tape *t, int64_t batch)
     return keys;
 }
 
-tensor *tape_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads, attention_mask mask,
-                       float dropout, float *weights)
+/* All three operations: additive scores by a score vector w, else dot products; scale 0 is 1 / sqrt(D). */
+static tensor *attend_on_tape(tape *t, const attention_state *inputs, float scale, int64_t batch, int64_t heads,
+                              attention_mask mask, float dropout, float *weights)
 {
+    tensor *q = inputs->q, *k = inputs->k, *v = inputs->v, *w = inputs->w;
     if (tape_status(t) != ATTN_OK) return tape_nothing(t);
-    if (!shapes_agree(q, k, v, batch, heads)) {
+    if (!shapes_agree(q, k, v, w, batch, heads)) {
         tape_fail(t, status_fail(ATTN_ERROR_ARGUMENT,
                                  "attention of (%lld, %lld) to (%lld, %lld), %lld sequences, %lld heads",
                                  (long long)q->shape[0], (long long)q->shape[1], (long long)k->shape[0],
@@ -101,6 +108,8 @@ tensor *tape_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, 
     d.k = attend_view(k->value, S, heads, D);
     d.v = attend_view(v->value, S, heads, DV);
     d.o = attend_output(o->value, T, heads, DV);
+    if (scale > 0) d.scale = scale;
+    if (w) d.score = ATTN_SCORE_ADDITIVE, d.score_vector.data = w->value;
     if (training) d.lse = (attn_output){tape_take(t, batch * heads * T, sizeof(float)), heads * T, T, 1};
     d.key_lengths = mask.key_lengths;
     d.causal = mask.causal;
@@ -113,6 +122,27 @@ tensor *tape_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, 
     const attn_output shown = {weights, heads * T * S, T * S, S};
     attend(t, &d, weights ? &shown : NULL);
     attention_state *kept = tape_record(t, sizeof *kept, attention_backward);
-    if (kept) *kept = (attention_state){q, k, v, o, d};
+    if (kept) *kept = (attention_state){q, k, v, o, w, d};
     return tape_status(t) == ATTN_OK ? o : tape_nothing(t);
+}
+
+tensor *tape_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads, attention_mask mask,
+                       float dropout, float *weights)
+{
+    const attention_state inputs = {.q = q, .k = k, .v = v};
+    return attend_on_tape(t, &inputs, 0, batch, heads, mask, dropout, weights);
+}
+
+tensor *tape_unscaled_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads,
+                                attention_mask mask, float dropout, float *weights)
+{
+    const attention_state inputs = {.q = q, .k = k, .v = v};
+    return attend_on_tape(t, &inputs, 1, batch, heads, mask, dropout, weights);
+}
+
+tensor *tape_additive_attention(tape *t, tensor *q, tensor *k, tensor *v, tensor *w, int64_t batch, int64_t heads,
+                                attention_mask mask, float dropout, float *weights)
+{
+    const attention_state inputs = {.q = q, .k = k, .v = v, .w = w};
+    return attend_on_tape(t, &inputs, 1, batch, heads, mask, dropout, weights);
 }

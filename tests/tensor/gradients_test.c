@@ -156,12 +156,32 @@ static void attention(void **state)
     check_gradients(&c);
 }
 
+/* One sequence's queries to its keys, then a single query each to as many heads, as in a recurrent decoder. */
+static tensor *additive_attentions(tape *t, gradient_check *c)
+{
+    const attention_mask causal = {.causal = true}, padded = {.key_lengths = key_lengths};
+    tensor *y = tape_additive_attention(t, c->leaf[0], c->leaf[0], c->leaf[0], c->leaf[3], 3, 2, causal, 0.2f, NULL);
+    y = tape_additive_attention(t, y, c->leaf[1], c->leaf[1], c->leaf[3], 3, 2, padded, 0, NULL);
+    y = tape_unscaled_attention(t, y, c->leaf[1], c->leaf[1], 3, 1, padded, 0, NULL);
+    return tape_additive_attention(t, y, c->leaf[1], c->leaf[2], c->leaf[4], 3, 1, padded, 0, NULL);
+}
+
+static void additive_attention(void **state)
+{
+    (void)state;
+    gradient_check c = {.function = additive_attentions, .seed = 10};
+    check_leaves(&c, 5, (int[]){2, 2, 2, 2, 1}, (const int64_t[][2]){{3, 10}, {21, 10}, {21, 6}, {2, 5}, {10}});
+    check_gradients(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(embed),     cmocka_unit_test(add_rows),      cmocka_unit_test(add),
-        cmocka_unit_test(linear),    cmocka_unit_test(layer_norm),    cmocka_unit_test(dropout),
-        cmocka_unit_test(take_rows), cmocka_unit_test(cross_entropy), cmocka_unit_test(attention),
+        cmocka_unit_test(embed),      cmocka_unit_test(add_rows),
+        cmocka_unit_test(add),        cmocka_unit_test(linear),
+        cmocka_unit_test(layer_norm), cmocka_unit_test(dropout),
+        cmocka_unit_test(take_rows),  cmocka_unit_test(cross_entropy),
+        cmocka_unit_test(attention),  cmocka_unit_test(additive_attention),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
