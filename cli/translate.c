@@ -1,8 +1,8 @@
+#include "attention_output.h"
 #include "commands.h"
 #include "failure.h"
 #include "line_reader.h"
 #include "options.h"
-#include "translate_attention.h"
 #include "translate_print.h"
 #include "writable.h"
 
@@ -26,7 +26,7 @@ typedef struct translating {
     attn_seq_model *model;
     attn_seq_translate_options options;
     translate_form form;
-    attention_picture picture;
+    attention_output picture;
     line_reader *reader;
     int64_t lines; /* read so far */
     bool failed;   /* some line was */
@@ -52,11 +52,11 @@ static int parse(translating *t, int argc, char **argv)
             0, "alignment", &t->form.alignment, forms,
             "print ||| and which source word each translated word comes from (hard: s-t pairs counted from 0), or "
             "its weight on each (soft)"),
-        option_string(0, "attention", "FILE", &t->picture.path,
-                      "draw what was attended to: FILE ends in .png or .html, - is the terminal"),
-        option_choice(0, "attention-of", &t->picture.kind, kinds, "what the .png or the terminal shows"),
-        option_int(0, "layer", "N", &t->picture.layer, 1, 1000, "this layer alone, from 1 (default: the mean of all)"),
-        option_int(0, "head", "N", &t->picture.head, 1, 1000, "this head alone, from 1 (default: the mean of all)"),
+        option_string(0, "attention", "FILE", &t->picture.path, ATTENTION_OUTPUT_HELP),
+        option_choice(0, "attention-of", &t->picture.kind, kinds, "what the .png, .npy or the terminal shows"),
+        option_int(0, "layer", "N", &t->picture.layer, 1, 1000, ATTENTION_LAYER_HELP),
+        option_int(0, "head", "N", &t->picture.head, 1, 1000, ATTENTION_HEAD_HELP),
+        option_flag(0, "rollout", &t->picture.rollout, ATTENTION_ROLLOUT_HELP),
         option_int(0, "threads", "N", &threads, 0, 1024, "0: as many as there are processors for this process"),
     };
     const command_line line = {
@@ -70,7 +70,9 @@ static int parse(translating *t, int argc, char **argv)
                    "\n"
                    "Alignments are between words as white space separates them, from the cross\n"
                    "attention of the last decoder layer but one, averaged over its heads.\n"
-                   "With several lines, FILE.png is the first one's picture, FILE-2.png the next's.",
+                   "With several lines, FILE.png is the first one's picture, FILE-2.png the next's; .npy is\n"
+                   "likewise, and holds (layers, heads, rows, columns), or the one matrix that --layer,\n"
+                   "--head or --rollout asks for.",
         .examples = "echo 'Where is the station?' | attn translate\n"
                     "attn translate -b 1 --scores book.txt\n"
                     "echo 'I love you.' | attn translate --attention love.png\n"
@@ -85,9 +87,12 @@ static int parse(translating *t, int argc, char **argv)
     if (t->form.n_best > t->options.beam)
         return options_refuse(&line, "--n-best: %" PRId64 " is more than --beam-size, %" PRId64, t->form.n_best,
                               t->options.beam);
-    if (t->picture.path && !attention_picture_known(t->picture.path))
-        return options_refuse(&line, "--attention: \"%s\", expected a name that ends in .png or .html, or -",
+    if (t->picture.path && !attention_output_known(t->picture.path))
+        return options_refuse(&line,
+                              "--attention: \"%s\", expected a name that ends in .png, .html, .json or .npy, or -",
                               t->picture.path);
+    if (t->picture.rollout && t->picture.head)
+        return options_refuse(&line, "--head and --rollout: a roll-out takes the mean of the heads");
     t->file = count ? files[0] : NULL;
     t->options.n_best = t->form.n_best ? t->form.n_best : 1;
     t->options.alignment = t->form.alignment != ALIGNMENT_NONE;
@@ -121,8 +126,10 @@ static int show(translating *t, const read_line *line, const attn_seq_translatio
     if (translation->status) report(t, id + 1, translation->message);
     if (!t->picture.path || translation->count == 0) return 0;
     char *source = strndup(line->text.bytes, line->text.length);
-    int status = source ? attention_picture_add(&t->picture, source, &translation->hypotheses[0], id)
-                        : failure("translate", "no memory for a line");
+    const attn_seq_hypothesis *best = &translation->hypotheses[0];
+    const attn_seq_attended input = {ATTN_SEQ_TASK_TRANSLATE, source, best->text, best->attention,
+                                     best->attention_count};
+    int status = source ? attention_output_add(&t->picture, &input, id) : failure("translate", "no memory for a line");
     free(source);
     return status;
 }
@@ -131,7 +138,7 @@ static int show(translating *t, const read_line *line, const attn_seq_translatio
 static int keep_or_free(translating *t, attn_seq_translation *translations, int64_t count)
 {
     kept_window *grown = NULL;
-    if (attention_picture_keeps(&t->picture)) {
+    if (attention_output_keeps(&t->picture)) {
         grown = realloc(t->kept, (t->kept_count + 1) * sizeof *grown);
         if (!grown) {
             attn_seq_translations_free(translations, count);
@@ -179,13 +186,14 @@ static int translate_all(translating *t)
 int command_translate(int argc, char **argv)
 {
     translating t = {0};
+    t.picture.command = "translate";
     attn_seq_translate_options_init(&t.options);
     int stop = parse(&t, argc, argv);
     if (stop >= 0) return stop;
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is told like any other failed write */
     int status = open_all(&t);
     if (!status) status = translate_all(&t);
-    if (attention_picture_end(&t.picture)) status = 1;
+    if (attention_output_end(&t.picture)) status = 1;
     for (size_t i = 0; i < t.kept_count; i++) attn_seq_translations_free(t.kept[i].translations, t.kept[i].count);
     free(t.kept);
     attn_seq_model_close(t.model);

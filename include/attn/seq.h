@@ -75,6 +75,28 @@ ATTN_API void attn_seq_model_close(attn_seq_model *model);
  * Returns ATTN_OK or ATTN_ERROR_ARGUMENT (NULL, or a struct_size of another version). */
 ATTN_API attn_status attn_seq_model_describe(const attn_seq_model *model, attn_seq_description *description);
 
+/* ---- what a model reads --------------------------------------------------------------------------------------- */
+
+/* A line of text, UTF-8, not necessarily ended by NUL. */
+typedef struct attn_seq_text {
+    const char *bytes; /* not NULL unless length is 0 */
+    size_t length;
+} attn_seq_text;
+
+/* A picture: a byte for each channel of each pixel, 0 dark. */
+typedef struct attn_seq_image {
+    int64_t width, height;
+    int64_t channels;      /* 1: grey; 3: red, green, blue */
+    const uint8_t *pixels; /* (height, width, channels), the top row first */
+} attn_seq_image;
+
+/* A recording, mono. */
+typedef struct attn_seq_audio {
+    int64_t rate;         /* samples a second */
+    int64_t count;        /* samples */
+    const float *samples; /* -1 to 1 */
+} attn_seq_audio;
+
 /* ---- training --------------------------------------------------------------------------------------------- */
 
 /* How to begin in a directory. */
@@ -255,10 +277,22 @@ ATTN_API attn_status attn_seq_heat_map_draw(const attn_seq_heat_map *map, attn_s
                                             char **text);
 
 typedef enum attn_seq_attention_kind {
-    ATTN_SEQ_ATTENTION_CROSS = 0,   /* the translation attends to the source: rows target, columns source */
+    ATTN_SEQ_ATTENTION_CROSS = 0,   /* what is written attends to the source: rows target, columns source */
     ATTN_SEQ_ATTENTION_ENCODER = 1, /* the source attends to itself */
-    ATTN_SEQ_ATTENTION_DECODER = 2  /* the translation attends to what was written of it so far */
+    ATTN_SEQ_ATTENTION_DECODER = 2, /* what is written attends to what was written of it so far */
+    ATTN_SEQ_ATTENTION_POOLING = 3  /* the label attends to the source: one row */
 } attn_seq_attention_kind;
+
+/* Where the positions of a sequence lie in a picture. The first `leading` positions lie nowhere ([CLS]); the others are
+ * patches, row by row: patch (r, c) covers `width` x `height` pixels from x = c * step_x, y = r * step_y on. */
+typedef struct attn_seq_patches {
+    attn_seq_image picture; /* as the model saw it; of audio its spectrogram: time runs right, frequency down */
+    int64_t leading;
+    int64_t rows, columns;
+    int64_t width, height; /* of a patch, in pixels of the picture */
+    int64_t step_x, step_y;
+    bool upward; /* to be shown upside down, as spectrograms are: low frequencies below */
+} attn_seq_patches;
 
 /* One kind's weights in every layer and head. */
 typedef struct attn_seq_attention {
@@ -268,6 +302,7 @@ typedef struct attn_seq_attention {
     const float *weights;             /* (layers, heads, rows, columns), each 0 to 1 */
     const char *const *row_labels;    /* pieces, UTF-8, not NULL */
     const char *const *column_labels; /* pieces, UTF-8, not NULL */
+    const attn_seq_patches *patches;  /* where the columns, and the rows where there are as many, lie; NULL: text */
 } attn_seq_attention;
 
 /* mean(rows, columns) = the mean of the weights over the layers and heads that are asked for; layer -1 asks for all
@@ -277,12 +312,22 @@ typedef struct attn_seq_attention {
 ATTN_API attn_status attn_seq_attention_mean(const attn_seq_attention *attention, int64_t layer, int64_t head,
                                              float *mean);
 
-/* What one sentence attended to. */
-typedef struct attn_seq_attention_sentence {
-    const char *source, *target;         /* whole, as text, UTF-8 */
+/* roll(rows, columns) = A_l ... A_2 A_1, with A_i = (mean of layer i's heads + I) / 2, its rows made to sum to 1: how
+ * much of each input position reaches each position after layer l, through all layers and the connections around them.
+ * The attention is one that attends to itself (rows = columns). layer: the last one that counts, -1 for the model's
+ * last. The sums run in fp32.
+ *
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (no such layer, rows other than columns); ATTN_ERROR_MEMORY. Source: Abnar and
+ * Zuidema, "Quantifying Attention Flow in Transformers" (2020), equation 1. */
+ATTN_API attn_status attn_seq_attention_rollout(const attn_seq_attention *attention, int64_t layer, float *roll);
+
+/* What one input attended to. */
+typedef struct attn_seq_attended {
+    attn_seq_task task;                  /* what was done, never ATTN_SEQ_TASK_ANY */
+    const char *source, *target;         /* whole, as text, UTF-8: the input (or its path), and what came out */
     const attn_seq_attention *attention; /* kinds that are there, in the order in which the page offers them */
     size_t attention_count;              /* at least 1 */
-} attn_seq_attention_sentence;
+} attn_seq_attended;
 
 /* Writes one HTML file that needs nothing else: a chooser of sentence (where there are several), kind, layer and head,
  * each with its mean, the map with both sentences as axes, and the sentences themselves, where pointing at a piece
@@ -292,19 +337,30 @@ typedef struct attn_seq_attention_sentence {
  * Thread safety: may run in several threads at once.
  * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (NULL, a size below 1, or more than 2^25 weights in all, which no browser would
  * show: draw the one map that matters as PNG then); ATTN_ERROR_FILE; ATTN_ERROR_MEMORY. */
-ATTN_API attn_status attn_seq_attention_write_html(const attn_seq_attention_sentence *sentences, size_t count,
-                                                   const char *path);
+ATTN_API attn_status attn_seq_attention_write_html(const attn_seq_attended *inputs, size_t count, const char *path);
+
+/* Writes one JSON array, an object for each input: {"task", "source", "target", "attention": [{"kind": "cross",
+ * "encoder", "decoder" or "pooling", "rows": labels, "columns": labels, "weights": [layer][head][row][column],
+ * "patches": null or {"leading", "rows", "columns", "width", "height", "step_x", "step_y"}}]}. Numbers keep all digits
+ * of fp32; one that is not finite becomes null. The file replaces `path` only when it is whole.
+ *
+ * Thread safety: may run in several threads at once.
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT; ATTN_ERROR_FILE; ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_attention_write_json(const attn_seq_attended *inputs, size_t count, const char *path);
+
+/* Draws a picture, and beside it the same under values (patches->rows, patches->columns), the largest in full colour,
+ * into a PNG file, which replaces `path` only when it is whole. title may be NULL.
+ *
+ * Thread safety: may run in several threads at once.
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (NULL; a size below 1, or patches outside the picture); ATTN_ERROR_FILE;
+ * ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_patches_write_png(const attn_seq_patches *patches, const float *values, const char *title,
+                                                const char *path);
 
 /* Frees what a function of this library gave to its caller; NULL is ignored. */
 ATTN_API void attn_seq_free(void *memory);
 
 /* ---- translating ------------------------------------------------------------------------------------------ */
-
-/* A line of text, UTF-8, not necessarily ended by NUL. */
-typedef struct attn_seq_text {
-    const char *bytes; /* not NULL unless length is 0 */
-    size_t length;
-} attn_seq_text;
 
 typedef struct attn_seq_translate_options {
     size_t struct_size; /* set by attn_seq_translate_options_init */
@@ -336,9 +392,11 @@ typedef struct attn_seq_hypothesis {
      * went to </s>. (The last layer but one aligns best: Garg et al., "Jointly Learning to Align and Translate", 2019,
      * section 4.1.) */
     const float *alignment;
-    /* Three kinds if asked for, else NULL: cross, encoder, decoder, each in every layer and head, from an uncached pass
-     * over the source and this hypothesis. Row i of the target's is what was seen when piece i was chosen. */
+    /* The kinds that the model has, of cross, encoder, decoder, if asked for, else NULL: each in every layer and head,
+     * from an uncached pass over the source and this hypothesis. Row i of the target's is what was seen when piece i
+     * was chosen. */
     const attn_seq_attention *attention;
+    size_t attention_count; /* 0 where attention is NULL */
 } attn_seq_hypothesis;
 
 typedef struct attn_seq_translation {

@@ -55,16 +55,26 @@ static attended *create(int64_t S, int64_t T, const int64_t counts[KINDS])
     return NULL;
 }
 
-static void describe(attended *a, const seq2seq_sizes *n, int64_t S, int64_t T)
+/* Kinds that the network has no layer of are left out: cross, encoder, decoder, as far as they are there. */
+static size_t describe(attended *a, const seq2seq_sizes *n, int64_t S, int64_t T)
 {
-    a->kinds[0] = (attn_seq_attention){ATTN_SEQ_ATTENTION_CROSS, n->cross.layers, n->cross.heads, T, S, a->weights[0],
-                                       a->target_labels,         a->source_labels};
-    a->kinds[1] =
-        (attn_seq_attention){ATTN_SEQ_ATTENTION_ENCODER, n->encoder.layers, n->encoder.heads, S, S, a->weights[1],
-                             a->source_labels,           a->source_labels};
-    a->kinds[2] =
-        (attn_seq_attention){ATTN_SEQ_ATTENTION_DECODER, n->decoder.layers, n->decoder.heads, T, T, a->weights[2],
-                             a->target_labels,           a->earlier_labels};
+    const attended_layers of[KINDS] = {n->cross, n->encoder, n->decoder};
+    const int64_t rows[KINDS] = {T, S, T}, columns[KINDS] = {S, S, T};
+    const char **const row_labels[KINDS] = {a->target_labels, a->source_labels, a->target_labels};
+    const char **const column_labels[KINDS] = {a->source_labels, a->source_labels, a->earlier_labels};
+    size_t count = 0;
+    for (int k = 0; k < KINDS; k++) {
+        if (of[k].layers == 0) continue;
+        a->kinds[count++] = (attn_seq_attention){.kind = (attn_seq_attention_kind)k,
+                                                 .layers = of[k].layers,
+                                                 .heads = of[k].heads,
+                                                 .rows = rows[k],
+                                                 .columns = columns[k],
+                                                 .weights = a->weights[k],
+                                                 .row_labels = row_labels[k],
+                                                 .column_labels = column_labels[k]};
+    }
+    return count;
 }
 
 /* The labels belong to the model's tokenizer. A step of the decoder sees the tokens before the one it chooses. */
@@ -91,7 +101,7 @@ attn_status attended_kinds(attn_seq_hypothesis *h, const attn_seq_model *model, 
     attended *a = create(S, T, counts);
     if (!a) return status_fail(ATTN_ERROR_MEMORY, "no memory for attention weights");
     h->attention = a->kinds;
-    describe(a, n, S, T);
+    h->attention_count = describe(a, n, S, T);
     attend_block block = {.source_total = S, .target_total = T};
     for (int64_t p = 0; p < parts; p++) {
         label(a, model->tokenizer, &sources[p], &targets[p], block.source_offset, block.target_offset);

@@ -4,11 +4,11 @@
  *                  column labels, rising to the right
  *     row labels   cells                              scale bar
  *     column axis's name below, row axis's name at the far left, reading upwards */
-#include "base/replace_file.h"
 #include "base/status.h"
 #include "view/colour_scale.h"
 #include "view/heat_map.h"
 #include "view/label.h"
+#include "view/surface_file.h"
 
 #include <math.h>
 #include <pango/pangocairo.h>
@@ -206,22 +206,6 @@ static void draw_page(const picture *p)
     draw_axes(p);
 }
 
-static cairo_status_t to_file(void *file, const unsigned char *bytes, unsigned int size)
-{
-    return replace_file_write(file, bytes, size) == ATTN_OK ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
-}
-
-static attn_status save(cairo_surface_t *surface, const char *path)
-{
-    replace_file *file;
-    attn_status status = replace_file_open(&file, path);
-    if (status != ATTN_OK) return status;
-    cairo_status_t drawn = cairo_surface_write_to_png_stream(surface, to_file, file);
-    if (drawn == CAIRO_STATUS_SUCCESS || drawn == CAIRO_STATUS_WRITE_ERROR) return replace_file_commit(file);
-    replace_file_discard(file);
-    return status_fail(ATTN_ERROR_MEMORY, "%s: %s", path, cairo_status_to_string(drawn));
-}
-
 /* Measures on a surface of one pixel, then draws on one of the right size. */
 static attn_status draw(picture *p, const char *path)
 {
@@ -235,7 +219,7 @@ static attn_status draw(picture *p, const char *path)
     draw_page(p);
     attn_status status;
     if (cairo_status(p->cairo) == CAIRO_STATUS_SUCCESS)
-        status = save(surface, path);
+        status = surface_file_save(surface, path);
     else
         status = status_fail(ATTN_ERROR_MEMORY, "%s: %s", path, cairo_status_to_string(cairo_status(p->cairo)));
     cairo_destroy(p->cairo);

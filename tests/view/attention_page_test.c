@@ -22,11 +22,11 @@ static const char hostile[] = "</script><script>alert(1)</script><!-- & \" \\ ' 
 static const char *const rows[] = {hostile, "b"}, *const columns[] = {"\xC3\xA9", "</title>", "]]>"};
 static const float weights[24] = {0.25f, 0.5f, 0.25f, 1, 0, 0, 0.12345f, NAN, 2, -1, 0, 0};
 
-static const attn_seq_attention attention = {ATTN_SEQ_ATTENTION_CROSS, 2, 2, 2, 3, weights, rows, columns};
+static const attn_seq_attention attention = {ATTN_SEQ_ATTENTION_CROSS, 2, 2, 2, 3, weights, rows, columns, NULL};
 
 static char *page(void)
 {
-    const attn_seq_attention_sentence sentence = {hostile, hostile, &attention, 1};
+    const attn_seq_attended sentence = {ATTN_SEQ_TASK_TRANSLATE, hostile, hostile, &attention, 1};
     if (attn_seq_attention_write_html(&sentence, 1, PATH) != ATTN_OK) fail_msg("%s", status_message());
     FILE *f = fopen(PATH, "rb");
     assert_non_null(f);
@@ -103,7 +103,7 @@ static void averages_layers_and_heads(void **state)
 
 static void refused(const attn_seq_attention *a)
 {
-    const attn_seq_attention_sentence sentence = {"a", "b", a, 1};
+    const attn_seq_attended sentence = {ATTN_SEQ_TASK_TRANSLATE, "a", "b", a, 1};
     assert_int_equal(attn_seq_attention_write_html(&sentence, 1, PATH), ATTN_ERROR_ARGUMENT);
     assert_int_not_equal(access(PATH, F_OK), 0);
 }
@@ -128,9 +128,10 @@ static void refuses_nonsense(void **state)
     a.row_labels = NULL;
     refused(&a);
     a = attention;
-    a.kind = 3;
+    a.kind = 4;
     refused(&a);
-    const attn_seq_attention_sentence none = {"a", "b", &attention, 0}, untold = {NULL, "b", &attention, 1};
+    const attn_seq_attended none = {ATTN_SEQ_TASK_TRANSLATE, "a", "b", &attention, 0},
+                            untold = {ATTN_SEQ_TASK_TRANSLATE, NULL, "b", &attention, 1};
     assert_int_equal(attn_seq_attention_write_html(&none, 1, PATH), ATTN_ERROR_ARGUMENT);
     assert_int_equal(attn_seq_attention_write_html(&untold, 1, PATH), ATTN_ERROR_ARGUMENT);
     assert_int_equal(attn_seq_attention_write_html(NULL, 1, PATH), ATTN_ERROR_ARGUMENT);
