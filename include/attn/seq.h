@@ -482,21 +482,26 @@ typedef struct attn_seq_segment {
 } attn_seq_segment;
 
 typedef struct attn_seq_corpus_scores {
-    size_t struct_size;       /* set by the caller to sizeof(attn_seq_corpus_scores) */
-    double bleu, chrf;        /* 0 to 100 */
+    size_t struct_size; /* set by the caller to sizeof(attn_seq_corpus_scores) */
+    double bleu, chrf;  /* 0 to 100 */
+    double rouge_1, rouge_2, rouge_l;
     char bleu_signature[160]; /* "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:attn-..." */
     char chrf_signature[160];
-    char bleu_line[400]; /* as sacreBLEU prints it: name, signature, score, precisions, brevity, lengths */
+    char rouge_signature[160]; /* "nrefs:1|case:lower|tok:[a-z0-9]+|stem:no|avg:mean|version:attn-..." */
+    char bleu_line[400];       /* as sacreBLEU prints it: name, signature, score, precisions, brevity, lengths */
     char chrf_line[400];
+    char rouge_line[400];
 } attn_seq_corpus_scores;
 
 /* BLEU and chrF2 of a corpus, equal to sacreBLEU 2.x's with its default settings (13a tokens, exponential smoothing;
- * characters 1 to 6), the number of references of a segment free.
+ * characters 1 to 6), and ROUGE-1, ROUGE-2 and ROUGE-L, equal to those of Google's rouge_score without its stemmer
+ * (words of a to z and 0 to 9 in lower case; the mean of the segments' F1). The number of references of a segment is
+ * free: ROUGE takes the best one.
  *
  * Thread safety: may run in several threads at once.
  * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (NULL, a segment without reference, a struct_size of another version);
  * ATTN_ERROR_MEMORY. Source: Papineni et al. (2002); Popovic (2015); Post, "A Call for Clarity in Reporting BLEU
- * Scores" (2018). */
+ * Scores" (2018); Lin, "ROUGE" (2004). */
 ATTN_API attn_status attn_seq_corpus_score(const attn_seq_segment *segments, int64_t count,
                                            attn_seq_corpus_scores *scores);
 

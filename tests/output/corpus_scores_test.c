@@ -6,6 +6,7 @@
 
 #include "output/bleu.h"
 #include "output/chrf.h"
+#include "output/rouge.h"
 #include "output/tokenize_13a.h"
 
 #include <jansson.h>
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* data/scores.json comes from sacreBLEU itself (make_score_fixtures.py). */
+/* data/scores.json comes from sacreBLEU and rouge_score themselves (make_score_fixtures.py). */
 static int load(void **state)
 {
     json_error_t error;
@@ -42,6 +43,20 @@ static void splits_as_13a_does(void **state)
     }
 }
 
+static void splits_as_rouge_score_does(void **state)
+{
+    size_t i;
+    json_t *pair;
+    assert_true(json_array_size(json_object_get(*state, "rouge_words")) > 50);
+    json_array_foreach(json_object_get(*state, "rouge_words"), i, pair)
+    {
+        char *tokens;
+        assert_int_equal(rouge_tokenize(json_string_value(json_array_get(pair, 0)), &tokens), ATTN_OK);
+        assert_string_equal(tokens, json_string_value(json_array_get(pair, 1)));
+        free(tokens);
+    }
+}
+
 /* The two lines are equal but for the version at the signature's end. */
 static void assert_line(const char *got, const char *want)
 {
@@ -57,8 +72,18 @@ static double number(const json_t *object, const char *key)
     return json_number_value(json_object_get(object, key));
 }
 
+static void check_rouge(const json_t *corpus, const attn_seq_segment *segments, int64_t count)
+{
+    rouge_score rouge;
+    assert_int_equal(rouge_corpus(segments, count, &rouge), ATTN_OK);
+    double off = fmax(fabs(rouge.rouge_1 - number(corpus, "rouge1")), fabs(rouge.rouge_2 - number(corpus, "rouge2")));
+    off = fmax(off, fabs(rouge.rouge_l - number(corpus, "rougeL")));
+    if (!(off < 1e-9)) fail_msg("%s: ROUGE off by %g", json_string_value(json_object_get(corpus, "name")), off);
+}
+
 static void check_corpus(const json_t *corpus, const attn_seq_segment *segments, int64_t count)
 {
+    check_rouge(corpus, segments, count);
     char line[400];
     bleu_score bleu;
     chrf_score chrf;
@@ -110,7 +135,9 @@ static void refuses_a_segment_without_reference(void **state)
     chrf_score chrf = {.score = -1};
     assert_int_equal(bleu_corpus(&segment, 1, &bleu), ATTN_ERROR_ARGUMENT);
     assert_int_equal(chrf_corpus(&segment, 1, &chrf), ATTN_ERROR_ARGUMENT);
-    assert_true(bleu.score == -1 && chrf.score == -1);
+    rouge_score rouge = {.rouge_1 = -1};
+    assert_int_equal(rouge_corpus(&segment, 1, &rouge), ATTN_ERROR_ARGUMENT);
+    assert_true(bleu.score == -1 && chrf.score == -1 && rouge.rouge_1 == -1);
 }
 
 static void bytes_that_are_not_utf8_do_no_harm(void **state)
@@ -131,6 +158,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(splits_as_13a_does),
+        cmocka_unit_test(splits_as_rouge_score_does),
         cmocka_unit_test(scores_as_sacrebleu_does),
         cmocka_unit_test(refuses_a_segment_without_reference),
         cmocka_unit_test(bytes_that_are_not_utf8_do_no_harm),

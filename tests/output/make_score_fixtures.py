@@ -1,4 +1,5 @@
-"""Writes data/scores.json: 13a tokens, BLEU and chrF of odd and ordinary corpora, as sacreBLEU 2.x gives them.
+"""Writes data/scores.json: 13a tokens, BLEU and chrF of odd and ordinary corpora, as sacreBLEU 2.x gives them, and words and
+ROUGE as rouge_score 0.1.2 does without its stemmer.
 
     python3 tests/output/make_score_fixtures.py
 """
@@ -7,6 +8,7 @@ import pathlib
 import random
 
 import sacrebleu
+from rouge_score import rouge_scorer, tokenizers
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
@@ -42,6 +44,19 @@ def corpus(seed, size, references, vary=False, noise=0.3, longest=20):
     return segments
 
 
+ROUGE = rouge_scorer.RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=False)
+ROUGE_WORDS = tokenizers.DefaultTokenizer(use_stemmer=False)
+
+
+def rouge(segments):
+    """The mean F1 over the segments, of several references the best, as percentages."""
+    means = {}
+    for key in ROUGE.rouge_types:
+        best = [max(ROUGE.score(r, h)[key].fmeasure for r in references) for h, references in segments]
+        means[key] = 100 * sum(best) / len(best)
+    return means
+
+
 def score(name, segments):
     most = max(len(r) for _, r in segments)
     hypotheses = [h for h, _ in segments]
@@ -55,6 +70,7 @@ def score(name, segments):
         "bleu": b.score, "precisions": b.precisions, "bp": b.bp, "hyp_len": b.sys_len, "ref_len": b.ref_len,
         "bleu_line": b.format(signature=str(bleu.get_signature())),
         "chrf": c.score, "chrf_line": c.format(signature=str(chrf.get_signature())),
+        **rouge(segments),
     }
 
 
@@ -81,6 +97,7 @@ CORPORA = [
 tokenizer = Tokenizer13a()
 fixtures = {
     "sacrebleu": sacrebleu.__version__,
+    "rouge_words": [[line, " ".join(ROUGE_WORDS.tokenize(line))] for line in [*LINES, "\u212aelvin X\u0130Y\u0130", "\u0130", "a1B2-c3"]],
     "tokens": [[line, tokenizer(line.rstrip())] for line in LINES],
     "corpora": [score(name, segments) for name, segments in CORPORA],
 }
