@@ -48,6 +48,9 @@ typedef struct safetensors safetensors;
 attn_status safetensors_open(safetensors **out, const char *path);
 void safetensors_close(safetensors *s);
 
+/* As it was opened. */
+const char *safetensors_path(const safetensors *s);
+
 int64_t safetensors_count(const safetensors *s);
 
 /* In the order of their bytes in the file. */
@@ -61,6 +64,10 @@ const char *safetensors_metadata(const safetensors *s, const char *name);
 
 /* All elements as fp32, exact: types F32, BF16 and F16; any other is ATTN_ERROR_UNSUPPORTED. */
 attn_status safetensors_read_floats(const safetensors *s, const safetensors_tensor *t, float *values);
+
+/* The elements where they lie in the mapping, valid until safetensors_close; NULL unless they are F32 and aligned for
+ * this machine to read. */
+const float *safetensors_floats(const safetensors_tensor *t);
 
 typedef struct safetensors_entry {
     const char *name;

@@ -238,6 +238,11 @@ void safetensors_close(safetensors *s)
     free(s);
 }
 
+const char *safetensors_path(const safetensors *s)
+{
+    return s->path;
+}
+
 int64_t safetensors_count(const safetensors *s)
 {
     return s->count;
@@ -259,6 +264,13 @@ const safetensors_tensor *safetensors_find(const safetensors *s, const char *nam
 const char *safetensors_metadata(const safetensors *s, const char *name)
 {
     return json_string_value(json_object_get(json_object_get(s->header, "__metadata__"), name));
+}
+
+const float *safetensors_floats(const safetensors_tensor *t)
+{
+    const bool little_endian = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    if (!little_endian || t->type != SAFETENSORS_F32 || (uintptr_t)t->bytes % _Alignof(float) != 0) return NULL;
+    return (const float *)t->bytes;
 }
 
 static uint16_t load_u16(const unsigned char *bytes)

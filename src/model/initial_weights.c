@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-static bool ends_with(const char *name, const char *end)
+bool initial_ends_with(const char *name, const char *end)
 {
     size_t length = strlen(name), ending = strlen(end);
     return length >= ending && strcmp(name + length - ending, end) == 0;
@@ -31,23 +31,27 @@ static void fill_normal(tensor *w, double deviation, uint64_t key)
     }
 }
 
-static bool is_embedding(const translator *m, const tensor *w)
+static void fill(tensor *w, initial_weight how, uint64_t key)
 {
-    return w == m->source.table || w == m->target.table || w == m->output_weight || w == m->source.learned_positions ||
-           w == m->target.learned_positions;
+    int64_t count = tensor_count(w);
+    switch (how.kind) {
+    case INITIAL_ZERO:
+        return;
+    case INITIAL_ONE:
+        for (int64_t i = 0; i < count; i++) w->value[i] = 1;
+        return;
+    case INITIAL_NORMAL:
+        fill_normal(w, how.deviation, key);
+        return;
+    case INITIAL_GLOROT:
+        fill_uniform(w, sqrtf(6.0f / (float)(w->shape[0] + count / w->shape[0])), key);
+        return;
+    }
 }
 
-void initial_weights_fill(translator *m, uint64_t seed)
+void initial_weights_fill(parameters *p, uint64_t seed, initial_weight (*of)(const void *model, const parameter *p),
+                          const void *model)
 {
-    for (int64_t i = 0; i < m->parameters.count; i++) {
-        tensor *w = &m->parameters.items[i].tensor;
-        uint64_t key = random_derive(seed, (uint64_t)i);
-        if (is_embedding(m, w))
-            fill_normal(w, 1 / sqrt((double)m->config.d_model), key);
-        else if (w->rank == 2 && w != m->output_bias)
-            fill_uniform(w, sqrtf(6.0f / (float)(w->shape[0] + w->shape[1])), key);
-        else if (ends_with(m->parameters.items[i].name, "norm.weight") || w == m->source.norm_gamma ||
-                 w == m->target.norm_gamma)
-            for (int64_t j = 0; j < w->shape[0]; j++) w->value[j] = 1;
-    }
+    for (int64_t i = 0; i < p->count; i++)
+        fill(&p->items[i].tensor, of(model, &p->items[i]), random_derive(seed, (uint64_t)i));
 }

@@ -7,33 +7,12 @@
 #include "model/positions.h"
 #include "model/translator_parts.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static attn_status no_memory(void)
 {
     return status_fail(ATTN_ERROR_MEMORY, "no memory for the model");
-}
-
-static attn_status declare(void *argument, tensor **slot, const char *name, int rank, const int64_t *shape)
-{
-    (void)slot;
-    return parameters_declare(argument, name, rank, shape) < 0 ? no_memory() : ATTN_OK;
-}
-
-/* Finds the slots' parameters by counting: the visit's order is the declarations'. */
-typedef struct binding {
-    parameters *parameters;
-    int64_t next;
-} binding;
-
-static attn_status bind(void *argument, tensor **slot, const char *name, int rank, const int64_t *shape)
-{
-    (void)name;
-    (void)rank;
-    (void)shape;
-    binding *b = argument;
-    *slot = &b->parameters->items[b->next++].tensor;
-    return ATTN_OK;
 }
 
 static transformer_options options_of(const translator_config *c, int64_t heads)
@@ -57,7 +36,7 @@ attn_status translator_declare(translator **out, const translator_config *config
     m->decoder = calloc((size_t)config->decoder_layers + 1, sizeof *m->decoder);
     m->encoder_options = options_of(config, config->encoder_heads);
     m->decoder_options = options_of(config, config->decoder_heads);
-    attn_status status = m->encoder && m->decoder ? translator_visit(m, declare, &m->parameters) : no_memory();
+    attn_status status = m->encoder && m->decoder ? weights_declare(&m->parameters, translator_visit, m) : no_memory();
     if (status != ATTN_OK) {
         translator_destroy(m);
         return status;
@@ -66,14 +45,10 @@ attn_status translator_declare(translator **out, const translator_config *config
     return ATTN_OK;
 }
 
-attn_status translator_allocate(translator *m, bool trainable)
+void translator_bind(translator *m)
 {
-    attn_status status = parameters_allocate(&m->parameters, trainable);
-    if (status != ATTN_OK) return status;
-    binding b = {&m->parameters, 0};
-    translator_visit(m, bind, &b);
+    weights_bind(&m->parameters, translator_visit, m);
     translator_tie(m);
-    return ATTN_OK;
 }
 
 attn_status translator_compute_positions(translator *m)
@@ -85,6 +60,23 @@ attn_status translator_compute_positions(translator *m)
     positions_fill(m->source.positions, m->config.max_position_embeddings, m->config.d_model);
     m->target.positions = m->source.positions;
     return ATTN_OK;
+}
+
+static bool is_embedding(const translator *m, const tensor *w)
+{
+    return w == m->source.table || w == m->target.table || w == m->output_weight || w == m->source.learned_positions ||
+           w == m->target.learned_positions;
+}
+
+static initial_weight initial_weight_of(const void *model, const parameter *p)
+{
+    const translator *m = model;
+    const tensor *w = &p->tensor;
+    if (is_embedding(m, w)) return (initial_weight){INITIAL_NORMAL, 1 / sqrt((double)m->config.d_model)};
+    if (w->rank == 2 && w != m->output_bias) return (initial_weight){INITIAL_GLOROT, 0};
+    const bool gain =
+        initial_ends_with(p->name, "norm.weight") || w == m->source.norm_gamma || w == m->target.norm_gamma;
+    return (initial_weight){gain ? INITIAL_ONE : INITIAL_ZERO, 0};
 }
 
 attn_status translator_create(translator **out, const translator_config *config, bool trainable, uint64_t seed)
@@ -103,13 +95,14 @@ attn_status translator_create(translator **out, const translator_config *config,
     translator *m;
     status = translator_declare(&m, config);
     if (status != ATTN_OK) return status;
-    status = translator_allocate(m, trainable);
+    status = parameters_allocate(&m->parameters, trainable);
     if (status == ATTN_OK) status = translator_compute_positions(m);
     if (status != ATTN_OK) {
         translator_destroy(m);
         return status;
     }
-    if (trainable) initial_weights_fill(m, seed);
+    translator_bind(m);
+    if (trainable) initial_weights_fill(&m->parameters, seed, initial_weight_of, m);
     *out = m;
     return ATTN_OK;
 }
@@ -118,6 +111,7 @@ void translator_destroy(translator *m)
 {
     if (!m) return;
     parameters_destroy(&m->parameters);
+    safetensors_close(m->file);
     if (m->target.positions != m->source.positions) free(m->target.positions);
     free(m->source.positions);
     free(m->encoder);

@@ -3,6 +3,7 @@
 #ifndef MODEL_TRANSLATOR_H
 #define MODEL_TRANSLATOR_H
 
+#include "formats/safetensors.h"
 #include "hidden/transformer.h"
 #include "model/translator_family.h"
 #include "model/weight_format.h"
@@ -36,6 +37,7 @@ typedef struct translator_embedding {
 typedef struct translator {
     translator_config config;
     parameters parameters;
+    safetensors *file;                   /* where the weights lie that are not copied; NULL: they all are */
     translator_embedding source, target; /* their tables and output_weight: the same tensor where shared or tied */
     tensor *output_weight;
     tensor *output_bias;   /* final_logits_bias (1, decoder vocabulary) */

@@ -1,11 +1,9 @@
 #include "model/translator_config.h"
 
-#include "base/replace_file.h"
 #include "base/status.h"
 #include "formats/config.h"
+#include "formats/json_file.h"
 
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What no model exceeds by far, so that sizes multiplied with each other stay countable. */
@@ -137,23 +135,6 @@ attn_status translator_config_read(translator_config *c, const char *path)
     return status == ATTN_OK ? translator_config_check(c, path) : status;
 }
 
-/* Takes `json`; keys keep the order in which they were set. */
-static attn_status write_json(json_t *json, const char *path)
-{
-    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(7)) : NULL;
-    json_decref(json);
-    if (!text) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to write it", path);
-    replace_file *f;
-    attn_status status = replace_file_open(&f, path);
-    if (status == ATTN_OK) {
-        replace_file_write(f, text, strlen(text));
-        replace_file_write(f, "\n", 1);
-        status = replace_file_commit(f);
-    }
-    free(text);
-    return status;
-}
-
 /* torch_dtype is the name that transformers knew before version 5. */
 attn_status translator_config_write(const translator_config *c, weight_format format, const char *path)
 {
@@ -178,20 +159,15 @@ attn_status translator_config_write(const translator_config *c, weight_format fo
                   (double)c->activation_dropout, "encoder_layerdrop", 0.0, "decoder_layerdrop", 0.0, "pad_token_id",
                   c->pad_id, "eos_token_id", c->eos_id, "bos_token_id", "forced_eos_token_id", c->eos_id,
                   "decoder_start_token_id", c->decoder_start_id, "use_cache", 1, "dtype", type, "torch_dtype", type);
-    if (!json || !rest || json_object_update(json, rest) != 0) {
-        json_decref(json);
-        json = NULL;
-    }
-    json_decref(rest);
-    return write_json(json, path);
+    return json_file_save(json_joined(json, rest), path);
 }
 
 /* What generate() does unless told: never <pad>, end at </s>, at most as many pieces as there are positions. */
 attn_status translator_generation_write(const translator_config *c, const char *path)
 {
-    return write_json(json_pack("{s:[[i]], s:i, s:i, s:i, s:i, s:I, s:i}", "bad_words_ids", c->pad_id,
-                                "decoder_start_token_id", c->decoder_start_id, "eos_token_id", c->eos_id,
-                                "forced_eos_token_id", c->eos_id, "pad_token_id", c->pad_id, "max_length",
-                                (json_int_t)c->max_position_embeddings, "num_beams", 5),
-                      path);
+    return json_file_save(json_pack("{s:[[i]], s:i, s:i, s:i, s:i, s:I, s:i}", "bad_words_ids", c->pad_id,
+                                    "decoder_start_token_id", c->decoder_start_id, "eos_token_id", c->eos_id,
+                                    "forced_eos_token_id", c->eos_id, "pad_token_id", c->pad_id, "max_length",
+                                    (json_int_t)c->max_position_embeddings, "num_beams", 5),
+                          path);
 }

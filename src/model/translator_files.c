@@ -1,135 +1,56 @@
-#define _GNU_SOURCE /* asprintf */
 #include "model/translator.h"
 
 #include "base/status.h"
-#include "formats/safetensors.h"
+#include "model/layers_pack.h"
 #include "model/translator_config.h"
 #include "model/translator_names.h"
 #include "model/translator_parts.h"
+#include "model/weights_file.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-/* A file's place in a directory, in a buffer that frees itself with the others at the end. */
-static char *in_directory(const char *directory, const char *name)
-{
-    char *path;
-    return asprintf(&path, "%s/%s", directory, name) < 0 ? NULL : path;
-}
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
 
-typedef struct weight_source {
-    const char *path;
-    const safetensors *file;
-    const translator_config *config;
-    const safetensors_tensor **weights; /* by parameter, NULL: absent and allowed to be */
-    int64_t next;
-} weight_source;
-
-/* Two weights that the model ties are one only if the file agrees. */
-static attn_status check_equal(const weight_source *s, const safetensors_tensor *a, const safetensors_tensor *b)
-{
-    if (a->type == b->type && a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0) return ATTN_OK;
-    return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: %s and %s differ, expected the same values in tied weights",
-                       s->path, a->name, b->name);
-}
-
-/* The weight under any of its names. Only a tied weight is under several; names of an untied one are fallbacks. */
-static attn_status find_weight(const weight_source *s, const char *name, const safetensors_tensor **found)
-{
-    const char *const *other = translator_other_names(s->config, name);
-    *found = safetensors_find(s->file, name);
-    for (; other && *other; other++) {
-        const safetensors_tensor *t = safetensors_find(s->file, *other);
-        if (!t) continue;
-        if (!*found)
-            *found = t;
-        else if (s->config->tie_word_embeddings) {
-            attn_status status = check_equal(s, *found, t);
-            if (status != ATTN_OK) return status;
-        }
-    }
-    return ATTN_OK;
-}
-
-static void show_shape(char *text, size_t size, int rank, const int64_t *shape)
-{
-    size_t used = (size_t)snprintf(text, size, "(");
-    for (int i = 0; i < rank && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "", (long long)shape[i]);
-    if (used < size) snprintf(text + used, size - used, ")");
-}
-
-static attn_status check_shape(const weight_source *s, const safetensors_tensor *t, int rank, const int64_t *shape)
-{
-    if (t->rank == rank && memcmp(t->shape, shape, (size_t)rank * sizeof *shape) == 0) return ATTN_OK;
-    char found[200], expected[200];
-    show_shape(found, sizeof found, t->rank, t->shape);
-    show_shape(expected, sizeof expected, rank, shape);
-    return status_fail(ATTN_ERROR_FORMAT, "%s: %s has shape %s, expected %s from config.json", s->path, t->name, found,
-                       expected);
-}
-
-static attn_status locate(void *argument, tensor **slot, const char *name, int rank, const int64_t *shape)
-{
-    (void)slot;
-    weight_source *s = argument;
-    const safetensors_tensor *found;
-    attn_status status = find_weight(s, name, &found);
-    if (status != ATTN_OK) return status;
-    if (!found && strcmp(name, TRANSLATOR_OUTPUT_BIAS) != 0)
-        return status_fail(ATTN_ERROR_FORMAT, "%s: %s is missing", s->path, name);
-    if (found && (status = check_shape(s, found, rank, shape)) != ATTN_OK) return status;
-    s->weights[s->next++] = found;
-    return ATTN_OK;
-}
-
-static attn_status read_weights(translator *m, const weight_source *s)
-{
-    for (int64_t i = 0; i < m->parameters.count; i++) {
-        if (!s->weights[i]) continue; /* a bias that is absent is zero, as it was allocated */
-        attn_status status = safetensors_read_floats(s->file, s->weights[i], m->parameters.items[i].tensor.value);
-        if (status != ATTN_OK) return status;
-    }
-    return ATTN_OK;
-}
-
-static attn_status read_position_table(translator *m, const weight_source *s, const char *name, float **positions)
+static attn_status read_position_table(translator *m, const safetensors *file, const char *name, float **positions)
 {
     const int64_t shape[2] = {m->config.max_position_embeddings, m->config.d_model};
-    const safetensors_tensor *t = safetensors_find(s->file, name);
-    if (!t) return status_fail(ATTN_ERROR_FORMAT, "%s: %s is missing beside its twin", s->path, name);
-    attn_status status = check_shape(s, t, 2, shape);
+    const safetensors_tensor *t = safetensors_find(file, name);
+    if (!t) return status_fail(ATTN_ERROR_FORMAT, "%s: %s is missing beside its twin", safetensors_path(file), name);
+    attn_status status = weights_check_shape(file, t, 2, shape);
     if (status != ATTN_OK) return status;
     *positions = malloc((size_t)t->count * sizeof **positions);
-    if (!*positions) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory for %s", s->path, name);
-    return safetensors_read_floats(s->file, t, *positions);
+    if (!*positions) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory for %s", safetensors_path(file), name);
+    return safetensors_read_floats(file, t, *positions);
 }
 
-static attn_status read_positions(translator *m, const weight_source *s)
+static attn_status read_positions(translator *m, const safetensors *file)
 {
     if (translator_family_of(m->config.kind)->learned_positions) return ATTN_OK; /* weights like any others */
-    m->positions_stored = safetensors_find(s->file, TRANSLATOR_ENCODER_POSITIONS) != NULL ||
-                          safetensors_find(s->file, TRANSLATOR_DECODER_POSITIONS) != NULL;
+    m->positions_stored = safetensors_find(file, TRANSLATOR_ENCODER_POSITIONS) != NULL ||
+                          safetensors_find(file, TRANSLATOR_DECODER_POSITIONS) != NULL;
     if (!m->positions_stored) return translator_compute_positions(m);
-    attn_status status = read_position_table(m, s, TRANSLATOR_ENCODER_POSITIONS, &m->source.positions);
+    attn_status status = read_position_table(m, file, TRANSLATOR_ENCODER_POSITIONS, &m->source.positions);
     if (status != ATTN_OK) return status;
-    return read_position_table(m, s, TRANSLATOR_DECODER_POSITIONS, &m->target.positions);
+    return read_position_table(m, file, TRANSLATOR_DECODER_POSITIONS, &m->target.positions);
 }
 
-static attn_status fill_from(translator *m, weight_source *s, bool trainable)
+static attn_status pack(translator *m)
 {
-    s->weights = calloc((size_t)m->parameters.count, sizeof *s->weights);
-    if (!s->weights) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to read it", s->path);
-    attn_status status = translator_visit(m, locate, s);
-    if (status == ATTN_OK) status = translator_allocate(m, trainable);
-    if (status == ATTN_OK) status = read_weights(m, s);
-    if (status == ATTN_OK) status = read_positions(m, s);
-    if (status == ATTN_OK && !trainable) status = translator_pack(m);
-    free(s->weights);
-    return status;
+    attn_status status = layers_pack(m->encoder, m->config.encoder_layers);
+    if (status == ATTN_OK) status = layers_pack(m->decoder, m->config.decoder_layers);
+    return status == ATTN_OK ? parameters_pack(m->output_weight) : status;
+}
+
+static attn_status fill_from(translator *m, const safetensors *file, bool trainable)
+{
+    const weight_rules rules = {.other_names = translator_other_names,
+                                .names_agree = m->config.tie_word_embeddings,
+                                .optional = TRANSLATOR_OUTPUT_BIAS};
+    attn_status status = weights_read(&m->parameters, &rules, m, file, trainable);
+    if (status != ATTN_OK) return status;
+    translator_bind(m);
+    status = read_positions(m, file);
+    return status == ATTN_OK && !trainable ? pack(m) : status;
 }
 
 static attn_status open_files(translator **m, const char *config_path, const char *weights_path, bool trainable)
@@ -139,11 +60,11 @@ static attn_status open_files(translator **m, const char *config_path, const cha
     attn_status status = translator_config_read(&config, config_path);
     if (status == ATTN_OK) status = safetensors_open(&file, weights_path);
     if (status == ATTN_OK) status = translator_declare(m, &config);
-    if (status == ATTN_OK) {
-        weight_source s = {.path = weights_path, .file = file, .config = &config};
-        status = fill_from(*m, &s, trainable);
-    }
-    safetensors_close(file);
+    if (status == ATTN_OK) status = fill_from(*m, file, trainable);
+    if (status == ATTN_OK && !trainable)
+        (*m)->file = file;
+    else
+        safetensors_close(file);
     return status;
 }
 
@@ -151,8 +72,8 @@ attn_status translator_open(translator **out, const char *directory, bool traina
 {
     *out = NULL;
     translator *m = NULL;
-    char *config_path = in_directory(directory, "config.json");
-    char *weights_path = in_directory(directory, "model.safetensors");
+    char *config_path = model_file_path(directory, "config.json");
+    char *weights_path = model_file_path(directory, "model.safetensors");
     attn_status status = config_path && weights_path
                              ? open_files(&m, config_path, weights_path, trainable)
                              : status_fail(ATTN_ERROR_MEMORY, "%s: no memory to open it", directory);
@@ -170,33 +91,19 @@ attn_status translator_open(translator **out, const char *directory, bool traina
 
 static attn_status write_weights(const translator *m, const char *path, weight_format format)
 {
-    const parameters *p = &m->parameters;
-    safetensors_type type = format == WEIGHTS_BF16 ? SAFETENSORS_BF16 : SAFETENSORS_F32;
-    const int64_t positions_shape[2] = {m->config.max_position_embeddings, m->config.d_model};
-    const char *const metadata[][2] = {{"format", "pt"}};
-    safetensors_entry *entries = calloc((size_t)p->count + 2, sizeof *entries);
-    if (!entries) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to write it", path);
-    int64_t count = 0;
-    for (; count < p->count; count++) {
-        const tensor *w = &p->items[count].tensor;
-        entries[count] = (safetensors_entry){p->items[count].name, type, w->rank, w->shape, w->value};
-    }
-    if (m->positions_stored) {
-        entries[count++] =
-            (safetensors_entry){TRANSLATOR_ENCODER_POSITIONS, type, 2, positions_shape, m->source.positions};
-        entries[count++] =
-            (safetensors_entry){TRANSLATOR_DECODER_POSITIONS, type, 2, positions_shape, m->target.positions};
-    }
-    attn_status status = safetensors_write(path, entries, count, metadata, 1);
-    free(entries);
-    return status;
+    const int64_t shape[2] = {m->config.max_position_embeddings, m->config.d_model};
+    const safetensors_entry positions[2] = {
+        {.name = TRANSLATOR_ENCODER_POSITIONS, .rank = 2, .shape = shape, .values = m->source.positions},
+        {.name = TRANSLATOR_DECODER_POSITIONS, .rank = 2, .shape = shape, .values = m->target.positions},
+    };
+    return weights_write(&m->parameters, positions, m->positions_stored ? 2 : 0, format, path);
 }
 
 attn_status translator_save(const translator *m, const char *directory, weight_format format)
 {
-    char *config_path = in_directory(directory, "config.json");
-    char *generation_path = in_directory(directory, "generation_config.json");
-    char *weights_path = in_directory(directory, "model.safetensors");
+    char *config_path = model_file_path(directory, "config.json");
+    char *generation_path = model_file_path(directory, "generation_config.json");
+    char *weights_path = model_file_path(directory, "model.safetensors");
     attn_status status = ATTN_OK;
     if (!config_path || !generation_path || !weights_path)
         status = status_fail(ATTN_ERROR_MEMORY, "%s: no memory to save it", directory);

@@ -7,82 +7,39 @@
 #define SHARED_EMBEDDING "model.shared.weight"
 #define OUTPUT_WEIGHT "lm_head.weight"
 
-/* d: d_model, f: the feed-forward size. */
-typedef enum shape_kind { SHAPE_D, SHAPE_F, SHAPE_DD, SHAPE_FD, SHAPE_DF } shape_kind;
-
-/* A layer's weights: the member of transformer_layer, the name after "model.encoder.layers.N." and the shape. */
-static const struct layer_weight {
-    size_t member;
-    const char *name;
-    shape_kind shape;
-    bool decoder_only;
-} layer_weights[] = {
+static const layer_weight layer_weights[] = {
 #define MEMBER(m) offsetof(transformer_layer, m)
-    {MEMBER(self.q_weight), "self_attn.q_proj.weight", SHAPE_DD, false},
-    {MEMBER(self.q_bias), "self_attn.q_proj.bias", SHAPE_D, false},
-    {MEMBER(self.k_weight), "self_attn.k_proj.weight", SHAPE_DD, false},
-    {MEMBER(self.k_bias), "self_attn.k_proj.bias", SHAPE_D, false},
-    {MEMBER(self.v_weight), "self_attn.v_proj.weight", SHAPE_DD, false},
-    {MEMBER(self.v_bias), "self_attn.v_proj.bias", SHAPE_D, false},
-    {MEMBER(self.o_weight), "self_attn.out_proj.weight", SHAPE_DD, false},
-    {MEMBER(self.o_bias), "self_attn.out_proj.bias", SHAPE_D, false},
-    {MEMBER(self_norm_gamma), "self_attn_layer_norm.weight", SHAPE_D, false},
-    {MEMBER(self_norm_beta), "self_attn_layer_norm.bias", SHAPE_D, false},
-    {MEMBER(cross.q_weight), "encoder_attn.q_proj.weight", SHAPE_DD, true},
-    {MEMBER(cross.q_bias), "encoder_attn.q_proj.bias", SHAPE_D, true},
-    {MEMBER(cross.k_weight), "encoder_attn.k_proj.weight", SHAPE_DD, true},
-    {MEMBER(cross.k_bias), "encoder_attn.k_proj.bias", SHAPE_D, true},
-    {MEMBER(cross.v_weight), "encoder_attn.v_proj.weight", SHAPE_DD, true},
-    {MEMBER(cross.v_bias), "encoder_attn.v_proj.bias", SHAPE_D, true},
-    {MEMBER(cross.o_weight), "encoder_attn.out_proj.weight", SHAPE_DD, true},
-    {MEMBER(cross.o_bias), "encoder_attn.out_proj.bias", SHAPE_D, true},
-    {MEMBER(cross_norm_gamma), "encoder_attn_layer_norm.weight", SHAPE_D, true},
-    {MEMBER(cross_norm_beta), "encoder_attn_layer_norm.bias", SHAPE_D, true},
-    {MEMBER(fc1_weight), "fc1.weight", SHAPE_FD, false},
-    {MEMBER(fc1_bias), "fc1.bias", SHAPE_F, false},
-    {MEMBER(fc2_weight), "fc2.weight", SHAPE_DF, false},
-    {MEMBER(fc2_bias), "fc2.bias", SHAPE_D, false},
-    {MEMBER(final_norm_gamma), "final_layer_norm.weight", SHAPE_D, false},
-    {MEMBER(final_norm_beta), "final_layer_norm.bias", SHAPE_D, false},
+    {MEMBER(self.q_weight), "self_attn.q_proj.weight", LAYER_WEIGHT_DD, false},
+    {MEMBER(self.q_bias), "self_attn.q_proj.bias", LAYER_WEIGHT_D, false},
+    {MEMBER(self.k_weight), "self_attn.k_proj.weight", LAYER_WEIGHT_DD, false},
+    {MEMBER(self.k_bias), "self_attn.k_proj.bias", LAYER_WEIGHT_D, false},
+    {MEMBER(self.v_weight), "self_attn.v_proj.weight", LAYER_WEIGHT_DD, false},
+    {MEMBER(self.v_bias), "self_attn.v_proj.bias", LAYER_WEIGHT_D, false},
+    {MEMBER(self.o_weight), "self_attn.out_proj.weight", LAYER_WEIGHT_DD, false},
+    {MEMBER(self.o_bias), "self_attn.out_proj.bias", LAYER_WEIGHT_D, false},
+    {MEMBER(self_norm_gamma), "self_attn_layer_norm.weight", LAYER_WEIGHT_D, false},
+    {MEMBER(self_norm_beta), "self_attn_layer_norm.bias", LAYER_WEIGHT_D, false},
+    {MEMBER(cross.q_weight), "encoder_attn.q_proj.weight", LAYER_WEIGHT_DD, true},
+    {MEMBER(cross.q_bias), "encoder_attn.q_proj.bias", LAYER_WEIGHT_D, true},
+    {MEMBER(cross.k_weight), "encoder_attn.k_proj.weight", LAYER_WEIGHT_DD, true},
+    {MEMBER(cross.k_bias), "encoder_attn.k_proj.bias", LAYER_WEIGHT_D, true},
+    {MEMBER(cross.v_weight), "encoder_attn.v_proj.weight", LAYER_WEIGHT_DD, true},
+    {MEMBER(cross.v_bias), "encoder_attn.v_proj.bias", LAYER_WEIGHT_D, true},
+    {MEMBER(cross.o_weight), "encoder_attn.out_proj.weight", LAYER_WEIGHT_DD, true},
+    {MEMBER(cross.o_bias), "encoder_attn.out_proj.bias", LAYER_WEIGHT_D, true},
+    {MEMBER(cross_norm_gamma), "encoder_attn_layer_norm.weight", LAYER_WEIGHT_D, true},
+    {MEMBER(cross_norm_beta), "encoder_attn_layer_norm.bias", LAYER_WEIGHT_D, true},
+    {MEMBER(fc1_weight), "fc1.weight", LAYER_WEIGHT_FD, false},
+    {MEMBER(fc1_bias), "fc1.bias", LAYER_WEIGHT_F, false},
+    {MEMBER(fc2_weight), "fc2.weight", LAYER_WEIGHT_DF, false},
+    {MEMBER(fc2_bias), "fc2.bias", LAYER_WEIGHT_D, false},
+    {MEMBER(final_norm_gamma), "final_layer_norm.weight", LAYER_WEIGHT_D, false},
+    {MEMBER(final_norm_beta), "final_layer_norm.bias", LAYER_WEIGHT_D, false},
 #undef MEMBER
 };
+#define LAYER_WEIGHTS (sizeof layer_weights / sizeof *layer_weights)
 
-static attn_status visit_matrix(translator_visitor visit, void *argument, tensor **slot, const char *name, int64_t rows,
-                                int64_t columns)
-{
-    const int64_t shape[2] = {rows, columns};
-    return visit(argument, slot, name, 2, shape);
-}
-
-static attn_status visit_layer_weight(translator_visitor visit, void *argument, tensor **slot, const char *name,
-                                      shape_kind kind, int64_t d, int64_t f)
-{
-    const bool f_rows = kind == SHAPE_F || kind == SHAPE_FD;
-    const int64_t shape[2] = {f_rows ? f : d, kind == SHAPE_DF ? f : d};
-    return visit(argument, slot, name, kind == SHAPE_D || kind == SHAPE_F ? 1 : 2, shape);
-}
-
-static attn_status visit_layers(const translator_config *c, transformer_layer *layers, bool decoder,
-                                translator_visitor visit, void *argument)
-{
-    int64_t count = decoder ? c->decoder_layers : c->encoder_layers;
-    int64_t f = decoder ? c->decoder_ffn_dim : c->encoder_ffn_dim;
-    for (int64_t i = 0; i < count; i++) {
-        for (size_t w = 0; w < sizeof layer_weights / sizeof *layer_weights; w++) {
-            const struct layer_weight *weight = &layer_weights[w];
-            if (weight->decoder_only && !decoder) continue;
-            char name[128];
-            snprintf(name, sizeof name, "model.%s.layers.%lld.%s", decoder ? "decoder" : "encoder", (long long)i,
-                     weight->name);
-            tensor **slot = (tensor **)((char *)&layers[i] + weight->member);
-            attn_status status = visit_layer_weight(visit, argument, slot, name, weight->shape, c->d_model, f);
-            if (status != ATTN_OK) return status;
-        }
-    }
-    return ATTN_OK;
-}
-
-static attn_status visit_embeddings(translator *m, translator_visitor visit, void *argument)
+static attn_status visit_embeddings(translator *m, weight_visitor visit, void *argument)
 {
     const translator_config *c = &m->config;
     int64_t source = c->vocab_size, target = c->decoder_vocab_size, d = c->d_model;
@@ -97,7 +54,7 @@ static attn_status visit_embeddings(translator *m, translator_visitor visit, voi
 }
 
 /* What one side's embedding has beside its table. */
-static attn_status visit_side(translator *m, translator_embedding *e, const char *side, translator_visitor visit,
+static attn_status visit_side(translator *m, translator_embedding *e, const char *side, weight_visitor visit,
                               void *argument)
 {
     const translator_family *family = translator_family_of(m->config.kind);
@@ -110,22 +67,27 @@ static attn_status visit_side(translator *m, translator_embedding *e, const char
     }
     if (status != ATTN_OK || !family->embedding_norm) return status;
     snprintf(name, sizeof name, "model.%s.layernorm_embedding.weight", side);
-    status = visit(argument, &e->norm_gamma, name, 1, &d);
+    status = visit_vector(visit, argument, &e->norm_gamma, name, d);
     if (status != ATTN_OK) return status;
     snprintf(name, sizeof name, "model.%s.layernorm_embedding.bias", side);
-    return visit(argument, &e->norm_beta, name, 1, &d);
+    return visit_vector(visit, argument, &e->norm_beta, name, d);
 }
 
-attn_status translator_visit(translator *m, translator_visitor visit, void *argument)
+attn_status translator_visit(void *translator, weight_visitor visit, void *argument)
 {
+    struct translator *m = translator;
+    const translator_config *c = &m->config;
+    const layer_stack encoder = {m->encoder, c->encoder_layers, false, "model.encoder.layers.",
+                                 c->d_model, c->encoder_ffn_dim};
+    const layer_stack decoder = {m->decoder, c->decoder_layers, true, "model.decoder.layers.",
+                                 c->d_model, c->decoder_ffn_dim};
     attn_status status = visit_embeddings(m, visit, argument);
     if (status == ATTN_OK) status = visit_side(m, &m->source, "encoder", visit, argument);
     if (status == ATTN_OK) status = visit_side(m, &m->target, "decoder", visit, argument);
-    if (status == ATTN_OK) status = visit_layers(&m->config, m->encoder, false, visit, argument);
-    if (status == ATTN_OK) status = visit_layers(&m->config, m->decoder, true, visit, argument);
+    if (status == ATTN_OK) status = visit_layers(visit, argument, &encoder, layer_weights, LAYER_WEIGHTS);
+    if (status == ATTN_OK) status = visit_layers(visit, argument, &decoder, layer_weights, LAYER_WEIGHTS);
     if (status == ATTN_OK)
-        status =
-            visit_matrix(visit, argument, &m->output_bias, TRANSLATOR_OUTPUT_BIAS, 1, m->config.decoder_vocab_size);
+        status = visit_matrix(visit, argument, &m->output_bias, TRANSLATOR_OUTPUT_BIAS, 1, c->decoder_vocab_size);
     return status;
 }
 
@@ -135,14 +97,16 @@ void translator_tie(translator *m)
     if (m->config.tie_word_embeddings) m->output_weight = m->target.table;
 }
 
-const char *const *translator_other_names(const translator_config *c, const char *name)
+const char *const *translator_other_names(const void *translator, const char *name)
 {
+    const struct translator *m = translator;
     static const char *const of_shared[] = {TRANSLATOR_ENCODER_EMBEDDING, TRANSLATOR_DECODER_EMBEDDING, OUTPUT_WEIGHT,
                                             NULL};
     static const char *const of_encoder[] = {SHARED_EMBEDDING, NULL};
     static const char *const of_tied_decoder[] = {OUTPUT_WEIGHT, NULL};
     if (strcmp(name, SHARED_EMBEDDING) == 0) return of_shared;
     if (strcmp(name, TRANSLATOR_ENCODER_EMBEDDING) == 0) return of_encoder;
-    if (strcmp(name, TRANSLATOR_DECODER_EMBEDDING) == 0) return c->tie_word_embeddings ? of_tied_decoder : of_encoder;
+    if (strcmp(name, TRANSLATOR_DECODER_EMBEDDING) == 0)
+        return m->config.tie_word_embeddings ? of_tied_decoder : of_encoder;
     return NULL;
 }

@@ -4,20 +4,17 @@
 #define MODEL_TRANSLATOR_NAMES_H
 
 #include "model/translator.h"
+#include "model/weight_visitor.h"
 
-typedef attn_status (*translator_visitor)(void *argument, tensor **slot, const char *name, int rank,
-                                          const int64_t *shape);
-
-/* Calls visit for every weight that m->config asks for, always in the same order, until one fails. `slot` is the member
- * of *m that points to it; the layers' arrays exist already. */
-attn_status translator_visit(translator *m, translator_visitor visit, void *argument);
+/* The walk over a translator's weights; the layers' arrays exist already. */
+attn_status translator_visit(void *translator, weight_visitor visit, void *argument);
 
 /* Points the embeddings that share their weight with another to it, after the slots are set. */
 void translator_tie(translator *m);
 
 /* Other names under which files hold the same weight, NULL-terminated; NULL when there are none. Which of the names
  * of one tied weight a file uses has changed between versions of transformers. */
-const char *const *translator_other_names(const translator_config *c, const char *name);
+const char *const *translator_other_names(const void *translator, const char *name);
 
 #define TRANSLATOR_OUTPUT_BIAS "final_logits_bias"
 #define TRANSLATOR_ENCODER_EMBEDDING "model.encoder.embed_tokens.weight"

@@ -7,13 +7,10 @@
 /* Everything that takes no memory for weights: layers, options, and every parameter declared. */
 attn_status translator_declare(translator **out, const translator_config *config);
 
-/* The parameters' memory, and every pointer to it. */
-attn_status translator_allocate(translator *m, bool trainable);
+/* Every pointer to the parameters, which have their memory. */
+void translator_bind(translator *m);
 
 /* Computed positions for encoder and decoder, where they are not learned. */
 attn_status translator_compute_positions(translator *m);
-
-/* The weights of all products in the form that is fast, for a translator that is not trained. */
-attn_status translator_pack(translator *m);
 
 #endif

@@ -43,16 +43,23 @@ int64_t parameters_declare(parameters *p, const char *name, int rank, const int6
         status_fail(ATTN_ERROR_MEMORY, "parameter %s: no memory to declare it", name);
         return -1;
     }
-    p->items[p->count] = (parameter){copy, t};
+    p->items[p->count] = (parameter){copy, t, false};
     return p->count++;
 }
 
-/* Sets p->total: every parameter's count, rounded up to a whole line. */
+void parameters_place(parameters *p, int64_t index, const float *values)
+{
+    p->items[index].tensor.value = (float *)values;
+    p->items[index].placed = true;
+}
+
+/* Sets p->total: every parameter's count, rounded up to a whole line, but of those placed elsewhere. */
 static bool count_total(parameters *p)
 {
     int64_t total = 0;
     for (int64_t i = 0; i < p->count; i++) {
         int64_t padded;
+        if (p->items[i].placed) continue;
         if (!checked_add_i64(tensor_count(&p->items[i].tensor), LINE_FLOATS - 1, &padded)) return false;
         if (!checked_add_i64(total, padded / LINE_FLOATS * LINE_FLOATS, &total)) return false;
     }
@@ -80,6 +87,7 @@ attn_status parameters_allocate(parameters *p, bool trainable)
     int64_t at = 0;
     for (int64_t i = 0; i < p->count; i++) {
         tensor *t = &p->items[i].tensor;
+        if (p->items[i].placed) continue;
         t->value = p->values + at;
         t->grad = trainable ? p->grads + at : NULL;
         at += (tensor_count(t) + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;

@@ -13,6 +13,7 @@
 typedef struct parameter {
     char *name;
     tensor tensor;
+    bool placed; /* its values lie elsewhere: see parameters_place */
 } parameter;
 
 typedef struct parameters {
@@ -25,6 +26,10 @@ typedef struct parameters {
 
 /* Declares a parameter; its memory comes with parameters_allocate. Returns its index, -1 when memory is short. */
 int64_t parameters_declare(parameters *p, const char *name, int rank, const int64_t *shape);
+
+/* Before parameters_allocate, of a model that is not trained: the values lie elsewhere already, and stay there
+ * unchanged as long as the parameters live. They take no part in p->values. */
+void parameters_place(parameters *p, int64_t index, const float *values);
 
 /* One zeroed allocation for all values, another for all gradients if `trainable`; afterwards every item's tensor points
  * into them. Call once, after the last declaration. */

@@ -1,4 +1,4 @@
-#include "model/translator_parts.h"
+#include "model/layers_pack.h"
 
 static attn_status pack_attention(const attention_parameters *p)
 {
@@ -10,7 +10,7 @@ static attn_status pack_attention(const attention_parameters *p)
     return ATTN_OK;
 }
 
-static attn_status pack_layers(const transformer_layer *layers, int64_t count)
+attn_status layers_pack(const transformer_layer *layers, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
         attn_status status = pack_attention(&layers[i].self);
@@ -20,11 +20,4 @@ static attn_status pack_layers(const transformer_layer *layers, int64_t count)
         if (status != ATTN_OK) return status;
     }
     return ATTN_OK;
-}
-
-attn_status translator_pack(translator *m)
-{
-    attn_status status = pack_layers(m->encoder, m->config.encoder_layers);
-    if (status == ATTN_OK) status = pack_layers(m->decoder, m->config.decoder_layers);
-    return status == ATTN_OK ? parameters_pack(m->output_weight) : status;
 }

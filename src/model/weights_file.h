@@ -1,0 +1,34 @@
+/* A model's parameters from and to model.safetensors: what every family has in common. */
+#ifndef MODEL_WEIGHTS_FILE_H
+#define MODEL_WEIGHTS_FILE_H
+
+#include "formats/safetensors.h"
+#include "model/weight_format.h"
+#include "tensor/parameters.h"
+
+/* What a family allows its files to differ in. All zero: every weight is there under its one name. */
+typedef struct weight_rules {
+    /* Other names under which files hold the same weight, NULL-terminated, or NULL: which of them a file uses has
+     * changed between versions of transformers. */
+    const char *const *(*other_names)(const void *model, const char *name);
+    bool names_agree;     /* a weight present under several names must be equal under all; false: the first counts */
+    const char *optional; /* a weight that is zero where it is absent, or NULL */
+} weight_rules;
+
+/* Allocates the declared parameters and fills them from the file (fp32, bf16 or fp16), after every weight's name and
+ * shape have been checked. Unless `trainable`, fp32 weights are used where they lie in the mapped file, which then must
+ * stay open as long as the parameters: nothing is copied, and only what is used is ever read from the disk. */
+attn_status weights_read(parameters *p, const weight_rules *rules, const void *model, const safetensors *file,
+                         bool trainable);
+
+/* ATTN_ERROR_FORMAT, naming both shapes, where the file's tensor has another one. */
+attn_status weights_check_shape(const safetensors *file, const safetensors_tensor *t, int rank, const int64_t *shape);
+
+/* Writes all parameters, and `more_count` further entries whose type is set here, beside and renamed. */
+attn_status weights_write(const parameters *p, const safetensors_entry *more, int64_t more_count, weight_format format,
+                          const char *path);
+
+/* DIRECTORY/NAME, malloc'ed; NULL when memory is short. */
+char *model_file_path(const char *directory, const char *name);
+
+#endif
