@@ -34,17 +34,17 @@ static void threads_and_order_change_no_bit(void **state)
         if (seed < 303) o.B = o.H = o.HK = 1, o.T = 300 + (int64_t)seed, o.S = 1390 - (int64_t)seed, o.D = 9, o.DV = 5;
         call *c = call_create(&o, seed);
         call_backward(c);
-        float *once[4] = {NULL};
-        for (int n = 0; n < 3; n++) once[n] = copy_of(c->outputs[n].buffer, c->outputs[n].size);
-        once[3] = copy_of(c->grad_bias, c->grad_bias_size);
+        float *once[CALL_OUTPUTS + 1] = {NULL};
+        for (int n = 0; n < CALL_OUTPUTS; n++) once[n] = copy_of(c->outputs[n].buffer, c->outputs[n].size);
+        once[CALL_OUTPUTS] = copy_of(c->grad_bias, c->grad_bias_size);
         for (size_t way = 0; way < sizeof ways / sizeof ways[0]; way++) {
             c->desc.parallel = ways[way];
             call_backward(c);
-            for (int n = 0; n < 3; n++)
+            for (int n = 0; n < CALL_OUTPUTS; n++)
                 assert_memory_equal(once[n], c->outputs[n].buffer, c->outputs[n].size * sizeof(float));
-            if (c->grad_bias) assert_memory_equal(once[3], c->grad_bias, c->grad_bias_size * sizeof(float));
+            if (c->grad_bias) assert_memory_equal(once[CALL_OUTPUTS], c->grad_bias, c->grad_bias_size * sizeof(float));
         }
-        for (int n = 0; n < 4; n++) free(once[n]);
+        for (int n = 0; n <= CALL_OUTPUTS; n++) free(once[n]);
         call_destroy(c);
     }
 }
@@ -74,7 +74,7 @@ static attn_desc alone(const call *c, int64_t b)
     d.dropout_keys += b;
     if (d.mask.data) d.mask.data = (const char *)d.mask.data + b * d.mask.batch;
     if (d.bias.data) d.bias.data = (const float *)d.bias.data + b * d.bias.batch;
-    d.grad_bias.data = NULL;
+    d.grad_bias.data = d.grad_score_vector.data = NULL;
     return d;
 }
 

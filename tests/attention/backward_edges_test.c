@@ -11,9 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool additive; /* the tests run once for each kind of score */
+
 static call_options plain(int64_t B, int64_t H, int64_t T, int64_t S, int64_t D, int64_t DV)
 {
-    return (call_options){.B = B, .H = H, .HK = H, .T = T, .S = S, .D = D, .DV = DV, .sigma = 1, .threads = 1};
+    call_options o = {.B = B, .H = H, .HK = H, .T = T, .S = S, .D = D, .DV = DV, .sigma = 1, .threads = 1};
+    o.additive = additive;
+    return o;
 }
 
 static void empty_sizes_give_zeros(void **state)
@@ -112,6 +116,7 @@ static void what_is_attended_to_spreads_its_nan(void **state)
     c->desc.query_offset = 0;
     spoil(&c->desc.grad_o, 6, 6, NAN); /* query 6 attends to keys 0 .. 6 */
     call_backward(c);
+    if (additive) assert_true(row_has_nan(&c->desc.grad_score_vector, 0, 5));
     for (int i = 0; i < 10; i++) assert_int_equal(row_has_nan(&c->desc.grad_q, i, 5), i == 6);
     for (int j = 0; j < 10; j++) {
         assert_int_equal(row_has_nan(&c->desc.grad_k, j, 5), j <= 6);
@@ -144,18 +149,18 @@ static void a_gradient_not_asked_for_is_not_computed(void **state)
     size_t bytes;
     assert_int_equal(attn_backward_workspace_size(&c->desc, &bytes), ATTN_OK);
     void *workspace = aligned_alloc(ATTN_ALIGNMENT, (bytes + 63) / 64 * 64);
-    attn_output *grads[] = {&c->desc.grad_q, &c->desc.grad_k, &c->desc.grad_v};
-    for (int n = 0; n < 3; n++) {
+    attn_output *grads[CALL_OUTPUTS] = {&c->desc.grad_q, &c->desc.grad_k, &c->desc.grad_v, &c->desc.grad_score_vector};
+    for (int n = 0; n < 3 + additive; n++) {
         float *whole = malloc(c->outputs[n].size * sizeof(float));
         memcpy(whole, c->outputs[n].buffer, c->outputs[n].size * sizeof(float));
-        void *data[3];
-        for (int k = 0; k < 3; k++) {
+        void *data[CALL_OUTPUTS];
+        for (int k = 0; k < CALL_OUTPUTS; k++) {
             data[k] = grads[k]->data;
             if (k != n) grads[k]->data = NULL;
         }
         assert_int_equal(attn_backward(&c->desc, workspace, bytes), ATTN_OK);
         assert_memory_equal(whole, c->outputs[n].buffer, c->outputs[n].size * sizeof(float));
-        for (int k = 0; k < 3; k++) grads[k]->data = data[k];
+        for (int k = 0; k < CALL_OUTPUTS; k++) grads[k]->data = data[k];
         free(whole);
     }
     free(workspace);
@@ -194,6 +199,10 @@ static void bad_arguments_are_refused(void **state)
     d->o.data = NULL, refuses(c, ATTN_ERROR_ARGUMENT, "o.data"), *d = good;
     d->lse.data = NULL, refuses(c, ATTN_ERROR_ARGUMENT, "lse.data"), *d = good;
     d->grad_o.data = NULL, refuses(c, ATTN_ERROR_ARGUMENT, "grad_o.data"), *d = good;
+    if (additive) {
+        d->score_vector.data = NULL, refuses(c, ATTN_ERROR_ARGUMENT, "score_vector.data"), *d = good;
+        d->grad_score_vector.head = 0, refuses(c, ATTN_ERROR_ARGUMENT, "grad_score_vector.head"), *d = good;
+    }
     d->grad_k.row = 0, refuses(c, ATTN_ERROR_ARGUMENT, "grad_k.row"), *d = good;
     d->grad_v.head = INT64_MAX, refuses(c, ATTN_ERROR_OVERFLOW, "grad_v"), *d = good;
     d->bias.data = NULL, refuses(c, ATTN_ERROR_ARGUMENT, "grad_bias"), *d = good;
@@ -211,18 +220,27 @@ static void bad_arguments_are_refused(void **state)
     call_destroy(c);
 }
 
+static size_t workspace_for(int64_t length, bool vector)
+{
+    attn_desc d;
+    size_t bytes;
+    float nothing;
+    attn_desc_init(&d, sizeof d, 1, 1, 1, length, length, 128, 128);
+    d.parallel.threads = 1;
+    if (additive) d.score = ATTN_SCORE_ADDITIVE, d.scale = 1;
+    if (vector) d.grad_score_vector.data = &nothing;
+    assert_int_equal(attn_backward_workspace_size(&d, &bytes), ATTN_OK);
+    return bytes;
+}
+
+/* But for one vector of D for each 256 keys, where the score vector's gradient is wanted. */
 static void the_workspace_does_not_grow_with_the_length(void **state)
 {
     (void)state;
-    attn_desc d;
-    size_t bytes[2];
-    for (int n = 0; n < 2; n++) {
-        attn_desc_init(&d, sizeof d, 1, 1, 1, n ? 131072 : 64, n ? 131072 : 64, 128, 128);
-        d.parallel.threads = 1;
-        assert_int_equal(attn_backward_workspace_size(&d, &bytes[n]), ATTN_OK);
-    }
-    assert_int_equal(bytes[0], bytes[1]);
-    assert_true(bytes[1] < 1 << 20);
+    assert_int_equal(workspace_for(64, false), workspace_for(131072, false));
+    assert_true(workspace_for(131072, false) < 1 << 20);
+    if (!additive) return;
+    assert_int_equal(workspace_for(131072, true) - workspace_for(131072, false), 131072 / 256 * 128 * sizeof(float));
 }
 
 int main(void)
@@ -238,5 +256,7 @@ int main(void)
         cmocka_unit_test(bad_arguments_are_refused),
         cmocka_unit_test(the_workspace_does_not_grow_with_the_length),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("dot products", tests, NULL, NULL);
+    additive = true;
+    return failed + cmocka_run_group_tests_name("additive", tests, NULL, NULL);
 }

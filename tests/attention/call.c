@@ -61,6 +61,8 @@ call_options call_random_options(uint64_t seed)
     o.softcap = one_in(seed, 16, 3) ? 3 : 0;
     o.dropout = one_in(seed, 17, 3) ? 0.25f : 0;
     o.threads = (int)draw_range(seed, 18, 1, 4);
+    o.additive = one_in(seed, 19, 3);
+    if (o.additive && most > 70) o.B = 1, o.H = o.HK, o.D = 1 + o.D % 20; /* fp64 takes seconds of tanh otherwise */
     return o;
 }
 
@@ -91,7 +93,7 @@ static attn_view make_input(call *c, uint64_t stream, int64_t heads, int64_t row
 static attn_output make_output(call *c, int n, const char *name, int64_t heads, int64_t rows, int64_t columns)
 {
     call_output *o = &c->outputs[n];
-    *o = (call_output){.name = name, .heads = heads, .rows = rows, .columns = columns};
+    *o = (call_output){.name = name, .batches = c->options.B, .heads = heads, .rows = rows, .columns = columns};
     o->view = layout(c, 50 + (uint64_t)n, heads, rows, columns, &o->size);
     o->size += 2 * GUARD;
     o->buffer = own(c, o->size * sizeof(float));
@@ -155,6 +157,21 @@ static void make_options(call *c)
     if (o->offsets) d->query_offsets = c->offsets;
 }
 
+static void make_score_vector(call *c)
+{
+    const call_options *o = &c->options;
+    if (!o->additive) return;
+    size_t size;
+    attn_output layed = layout(c, 6, o->H, 1, o->D, &size);
+    float *data = own(c, (size_t)(o->H * layed.head) * sizeof(float) + sizeof(float));
+    for (int64_t n = 0; n < o->H * layed.head; n++) data[n] = o->sigma * draw_normal(c->seed, 6, (uint64_t)n);
+    c->desc.score = ATTN_SCORE_ADDITIVE;
+    c->desc.scale = 1;
+    c->desc.score_vector = (attn_view){.data = data, .head = layed.head};
+    c->desc.grad_score_vector = make_output(c, 3, "grad_score_vector", o->H, 1, o->D);
+    c->outputs[3].batches = 1;
+}
+
 static void round_results(call *c)
 {
     attn_desc *d = &c->desc;
@@ -181,6 +198,7 @@ call *call_create(const call_options *options, uint64_t seed)
     d->grad_q = make_output(c, 0, "grad_q", o->H, o->T, o->D);
     d->grad_k = make_output(c, 1, "grad_k", o->HK, o->S, o->D);
     d->grad_v = make_output(c, 2, "grad_v", o->HK, o->S, o->DV);
+    make_score_vector(c);
     make_options(c);
     make_masks(c);
     c->reference = dense_create(d);
@@ -222,7 +240,7 @@ static bool poisoned(const float *data)
 static void check_guards(const call *c, const call_output *o)
 {
     unsigned char *inside = calloc(o->size, 1);
-    for (int64_t b = 0; b < c->desc.B; b++)
+    for (int64_t b = 0; b < o->batches; b++)
         for (int64_t h = 0; h < o->heads; h++)
             for (int64_t i = 0; i < o->rows; i++)
                 memset(inside + GUARD + b * o->view.batch + h * o->view.head + i * o->view.row, 1, (size_t)o->columns);
@@ -243,7 +261,7 @@ static void check_bias_guards(const call *c)
 
 void call_backward(call *c)
 {
-    for (int n = 0; n < 3; n++) poison(c->outputs[n].buffer, c->outputs[n].size);
+    for (int n = 0; n < CALL_OUTPUTS; n++) poison(c->outputs[n].buffer, c->outputs[n].size);
     if (c->grad_bias) poison(c->grad_bias, c->grad_bias_size + 2 * GUARD);
     size_t bytes = 0;
     if (attn_backward_workspace_size(&c->desc, &bytes) != ATTN_OK) fail_call(c, attn_error(), "workspace_size");
@@ -254,7 +272,7 @@ void call_backward(call *c)
     for (size_t n = bytes; n < whole + ATTN_ALIGNMENT; n++)
         if (workspace[n] != 0xfe) fail_call(c, "was written beyond its end", "workspace");
     free(workspace);
-    for (int n = 0; n < 3; n++) check_guards(c, &c->outputs[n]);
+    for (int n = 0; n < CALL_OUTPUTS; n++) check_guards(c, &c->outputs[n]);
     if (c->grad_bias) check_bias_guards(c);
 }
 
@@ -274,7 +292,7 @@ static double largest_of(const double *data, int64_t count, double least)
 
 static void check_output(const call *c, const call_output *o, const double *want, double tolerance, double least)
 {
-    int64_t B = c->desc.B, n = 0;
+    int64_t B = o->batches, n = 0;
     double bound = tolerance * largest_of(want, B * o->heads * o->rows * o->columns, least);
     const float *data = o->view.data;
     for (int64_t b = 0; b < B; b++)
@@ -310,7 +328,8 @@ static void check_bias(const call *c, double tolerance, double least)
 
 void call_check(call *c, double tolerance, double least)
 {
-    const double *want[] = {c->reference.grad_q, c->reference.grad_k, c->reference.grad_v};
-    for (int n = 0; n < 3; n++) check_output(c, &c->outputs[n], want[n], tolerance, least);
+    const double *want[] = {c->reference.grad_q, c->reference.grad_k, c->reference.grad_v,
+                            c->reference.grad_score_vector};
+    for (int n = 0; n < CALL_OUTPUTS; n++) check_output(c, &c->outputs[n], want[n], tolerance, least);
     if (c->grad_bias) check_bias(c, tolerance, least);
 }

@@ -11,16 +11,20 @@
 typedef struct call_options {
     int64_t B, H, HK, T, S, D, DV;
     float sigma; /* of Q, K, V, dO and the bias */
-    bool causal, windowed, lengths, offsets, mask, bias, broadcast;
+    bool causal, windowed, lengths, offsets, mask, bias, broadcast, additive;
     float softcap, dropout;
     int threads;
 } call_options;
+
+#define CALL_OUTPUTS                                                                                                   \
+    4 /* grad_q, grad_k, grad_v and grad_score_vector, whose buffer is NULL without additive scores                    \
+       */
 
 typedef struct call_output {
     const char *name;
     float *buffer; /* of `size` floats; the view's element 0 is GUARD floats in */
     size_t size;
-    int64_t heads, rows, columns;
+    int64_t batches, heads, rows, columns;
     attn_output view;
 } call_output;
 
@@ -29,7 +33,7 @@ typedef struct call {
     uint64_t seed;
     attn_desc desc;
     dense reference;
-    call_output outputs[3];
+    call_output outputs[CALL_OUTPUTS];
     float *grad_bias; /* of grad_bias_size floats with GUARD around them */
     size_t grad_bias_size;
     int64_t lengths[CALL_SEQUENCES], offsets[CALL_SEQUENCES];

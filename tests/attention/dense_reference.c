@@ -51,6 +51,8 @@ dense dense_create(const attn_desc *d)
                .k = read_rows(&d->k, d->B, d->HK, d->S, d->D),
                .v = read_rows(&d->v, d->B, d->HK, d->S, d->DV),
                .grad_o = read_rows(&d->grad_o, d->B, d->H, d->T, d->DV),
+               .score_vector = read_rows(&d->score_vector, 1, d->H, 1, d->D),
+               .grad_score_vector = array(d->H * d->D),
                .bias = array(queries * d->S),
                .keep = array(queries * d->S),
                .dropout = array(queries * d->S),
@@ -76,15 +78,16 @@ dense dense_create(const attn_desc *d)
 
 void dense_destroy(dense *x)
 {
-    double *arrays[] = {x->q, x->k,   x->v,      x->bias,   x->keep,   x->dropout, x->weights,
-                        x->o, x->lse, x->grad_o, x->grad_q, x->grad_k, x->grad_v,  x->grad_bias};
+    double *arrays[] = {x->score_vector, x->grad_score_vector, x->q, x->k,   x->v,      x->bias,   x->keep,
+                        x->dropout,      x->weights,           x->o, x->lse, x->grad_o, x->grad_q, x->grad_k,
+                        x->grad_v,       x->grad_bias};
     for (size_t n = 0; n < sizeof arrays / sizeof arrays[0]; n++) free(arrays[n]);
 }
 
 /* What belongs to query i of head h of sequence b. */
 typedef struct row {
-    const double *q, *k, *v, *bias, *keep, *dropout;
-    double *weights, *o, *lse, *grad_o, *grad_q, *grad_k, *grad_v, *grad_bias;
+    const double *q, *k, *v, *score_vector, *bias, *keep, *dropout;
+    double *grad_score_vector, *weights, *o, *lse, *grad_o, *grad_q, *grad_k, *grad_v, *grad_bias;
 } row;
 
 static row row_of(const dense *x, int64_t index)
@@ -92,16 +95,37 @@ static row row_of(const dense *x, int64_t index)
     const attn_desc *d = x->d;
     int64_t b = index / d->T / d->H, h = index / d->T % d->H, key_head = b * d->HK + h / (d->H / d->HK);
     int64_t pairs = index * d->S, keys = key_head * d->S;
-    return (row){x->q + index * d->D,      x->k + keys * d->D,        x->v + keys * d->DV,      x->bias + pairs,
-                 x->keep + pairs,          x->dropout + pairs,        x->weights + pairs,       x->o + index * d->DV,
-                 x->lse + index,           x->grad_o + index * d->DV, x->grad_q + index * d->D, x->grad_k + keys * d->D,
-                 x->grad_v + keys * d->DV, x->grad_bias + pairs};
+    return (row){.q = x->q + index * d->D,
+                 .k = x->k + keys * d->D,
+                 .v = x->v + keys * d->DV,
+                 .score_vector = x->score_vector + h * d->D,
+                 .bias = x->bias + pairs,
+                 .keep = x->keep + pairs,
+                 .dropout = x->dropout + pairs,
+                 .grad_score_vector = x->grad_score_vector + h * d->D,
+                 .weights = x->weights + pairs,
+                 .o = x->o + index * d->DV,
+                 .lse = x->lse + index,
+                 .grad_o = x->grad_o + index * d->DV,
+                 .grad_q = x->grad_q + index * d->D,
+                 .grad_k = x->grad_k + keys * d->D,
+                 .grad_v = x->grad_v + keys * d->DV,
+                 .grad_bias = x->grad_bias + pairs};
 }
 
 static double dot(const double *a, const double *b, int64_t n)
 {
     double sum = 0;
     for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+/* Before the cap: w^T tanh(q + k), or scale * q^T k. */
+static double score(const attn_desc *d, const row *r, int64_t j)
+{
+    if (d->score == ATTN_SCORE_DOT) return d->scale * dot(r->q, r->k + j * d->D, d->D);
+    double sum = 0;
+    for (int64_t c = 0; c < d->D; c++) sum += r->score_vector[c] * tanh(r->q[c] + r->k[j * d->D + c]);
     return sum;
 }
 
@@ -118,7 +142,7 @@ void dense_forward(dense *x)
         double largest = -INFINITY, sum = 0;
         for (int64_t j = 0; j < d->S; j++) {
             if (!r.keep[j]) continue;
-            r.weights[j] = capped(d, d->scale * dot(r.q, r.k + j * d->D, d->D)) + r.bias[j];
+            r.weights[j] = capped(d, score(d, &r, j)) + r.bias[j];
             largest = fmax(largest, r.weights[j]);
         }
         for (int64_t j = 0; j < d->S; j++) {
@@ -135,6 +159,19 @@ void dense_forward(dense *x)
     }
 }
 
+/* What the gradient of one score adds to those of its inputs. */
+static void backward_score(const attn_desc *d, const row *r, int64_t j, double ds)
+{
+    for (int64_t c = 0; c < d->D; c++) {
+        double q = r->q[c], k = r->k[j * d->D + c], bent = tanh(q + k);
+        bool dot = d->score == ATTN_SCORE_DOT;
+        double slope = dot ? 0 : r->score_vector[c] * (1 - bent * bent);
+        r->grad_q[c] += ds * (dot ? d->scale * k : slope);
+        r->grad_k[j * d->D + c] += ds * (dot ? d->scale * q : slope);
+        r->grad_score_vector[c] += ds * bent;
+    }
+}
+
 static void backward_row(const attn_desc *d, row r)
 {
     double delta = 0;
@@ -145,12 +182,8 @@ static void backward_row(const attn_desc *d, row r)
         double dx = r.weights[j] * (r.dropout[j] * dot(r.grad_o, r.v + j * d->DV, d->DV) - delta);
         r.grad_bias[j] = dx;
         for (int64_t c = 0; c < d->DV; c++) r.grad_v[j * d->DV + c] += r.weights[j] * r.dropout[j] * r.grad_o[c];
-        double bent = d->softcap > 0 ? tanh(d->scale * dot(r.q, r.k + j * d->D, d->D) / d->softcap) : 0;
-        double ds = d->scale * dx * (1 - bent * bent);
-        for (int64_t c = 0; c < d->D; c++) {
-            r.grad_q[c] += ds * r.k[j * d->D + c];
-            r.grad_k[j * d->D + c] += ds * r.q[c];
-        }
+        double bent = d->softcap > 0 ? tanh(score(d, &r, j) / d->softcap) : 0;
+        backward_score(d, &r, j, dx * (1 - bent * bent));
     }
 }
 

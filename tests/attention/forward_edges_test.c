@@ -15,9 +15,13 @@
 static const int64_t query_counts[] = {1, 3, 20, 70};
 #define QUERY_COUNTS (sizeof query_counts / sizeof query_counts[0])
 
+static bool additive; /* the tests run once for each kind of score */
+
 static call_options plain(int64_t B, int64_t H, int64_t T, int64_t S, int64_t D, int64_t DV)
 {
-    return (call_options){.B = B, .H = H, .HK = H, .T = T, .S = S, .D = D, .DV = DV, .sigma = 1, .threads = 1};
+    call_options o = {.B = B, .H = H, .HK = H, .T = T, .S = S, .D = D, .DV = DV, .sigma = 1, .threads = 1};
+    o.additive = additive;
+    return o;
 }
 
 static void empty_sizes_give_zeros(void **state)
@@ -157,6 +161,7 @@ static void a_spoilt_query_spoils_its_row_alone(void **state)
 static void an_infinite_score_spoils_its_row(void **state)
 {
     (void)state;
+    if (additive) return; /* such a score is at most the sum of the vector's sizes */
     for (size_t n = 0; n < QUERY_COUNTS; n++) {
         call_options o = plain(1, 1, query_counts[n], 150, 5, 6);
         call *c = call_create(&o, 80 + n);
@@ -209,5 +214,7 @@ int main(void)
         cmocka_unit_test(an_infinite_score_spoils_its_row),
         cmocka_unit_test(extreme_positions_are_sound),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("dot products", tests, NULL, NULL);
+    additive = true;
+    return failed + cmocka_run_group_tests_name("additive", tests, NULL, NULL);
 }

@@ -17,8 +17,8 @@
 #define GAP 7 /* floats between rows, guarded */
 #define GUARD_WORD 0x7fc0deadu
 
-enum { Q, GRAD_O, O, LSE, K, V, INPUTS };
-enum { GRAD_Q, GRAD_K, GRAD_V, OUTPUTS };
+enum { Q, GRAD_O, O, LSE, K, V, SCORE_VECTOR, INPUTS };
+enum { GRAD_Q, GRAD_K, GRAD_V, GRAD_SCORE_VECTOR, OUTPUTS };
 
 typedef struct inputs {
     uint64_t seed;
@@ -28,7 +28,7 @@ typedef struct inputs {
 } inputs;
 
 typedef struct results {
-    float *scratch, *out[OUTPUTS];
+    float *scratch, *bent, *out[OUTPUTS];
     backward_tile tile;
 } results;
 
@@ -60,11 +60,14 @@ static inputs make_inputs(uint64_t seed)
     inputs x = {.seed = seed};
     backward_tile *t = &x.tile;
     t->queries = whole(seed, 0, 1, BACKWARD_QUERIES), t->keys = whole(seed, 1, 1, BACKWARD_KEYS);
+    bool additive = seed % 3 == 0;
+    if (additive) t->queries = 1 + t->queries % ADDITIVE_QUERIES, t->keys = 1 + t->keys % ADDITIVE_KEYS;
     t->D = whole(seed, 2, 0, MOST_COLUMNS), t->DV = whole(seed, 3, 0, MOST_COLUMNS);
     t->scale = 0.3f, t->grad_scale = 0.3f, t->cap_slope = seed % 2;
     t->softcap = whole(seed, 4, 0, 2) ? 0 : 2;
     const int64_t sizes[INPUTS][2] = {{t->queries, t->D}, {t->queries, t->DV}, {t->queries, t->DV},
-                                      {t->queries, 1},    {t->keys, t->D},     {t->keys, t->DV}};
+                                      {t->queries, 1},    {t->keys, t->D},     {t->keys, t->DV},
+                                      {1, t->D}};
     for (int n = 0; n < INPUTS; n++)
         x.data[n] = random_rows(random_derive(seed, (uint64_t)n), sizes[n][0], sizes[n][1]);
     t->q = x.data[Q], t->q_row = t->D + GAP;
@@ -73,6 +76,7 @@ static inputs make_inputs(uint64_t seed)
     t->lse = x.data[LSE], t->lse_row = 1 + GAP;
     t->k = x.data[K], t->k_row = t->D + GAP;
     t->v = x.data[V], t->v_row = t->DV + GAP;
+    t->score_vector = additive ? x.data[SCORE_VECTOR] : NULL;
     for (int64_t m = 0; m < t->queries; m++) x.data[LSE][m * (1 + GAP)] += 4; /* weights of some hundredths */
     if (seed % 5 == 1) x.data[LSE][0] = -INFINITY;
     size_t pairs = BACKWARD_QUERIES * BACKWARD_KEYS;
@@ -114,10 +118,14 @@ static results run(const inputs *x, const backward_kernels *kernels)
     t->minus_lse = y.scratch, t->offset = t->minus_lse + BACKWARD_QUERIES;
     t->p_t = t->offset + BACKWARD_QUERIES, t->ds_t = t->p_t + tile;
     t->q_t = t->ds_t + tile, t->grad_o_t = t->q_t + t->D * BACKWARD_QUERIES;
+    t->bent_row = (t->D + 15) / 16 * 16; /* a multiple of every set's lanes */
+    t->bent = y.bent = floats((size_t)(t->bent_row * t->queries * t->keys));
     y.out[GRAD_Q] = guarded(t->queries, t->D);
     y.out[GRAD_K] = guarded(t->keys, t->D);
     y.out[GRAD_V] = guarded(t->keys, t->DV);
     t->grad_q = y.out[GRAD_Q] + GAP, t->grad_k = y.out[GRAD_K] + GAP, t->grad_v = y.out[GRAD_V] + GAP;
+    y.out[GRAD_SCORE_VECTOR] = guarded(1, t->D);
+    t->grad_score_vector = y.out[GRAD_SCORE_VECTOR] + GAP;
     t->grad_q_row = t->grad_k_row = t->D + GAP, t->grad_v_row = t->DV + GAP;
     kernels->begin(t);
     kernels->scores(t);
@@ -129,6 +137,7 @@ static void destroy_results(results *y)
 {
     for (int n = 0; n < OUTPUTS; n++) free(y->out[n]);
     free(y->scratch);
+    free(y->bent);
 }
 
 static void check_rows(const inputs *x, const char *name, const float *got, const float *want, int64_t rows,
@@ -157,6 +166,7 @@ static void every_set_agrees_with_its_twin(void **state)
             results want = run(&x, &scalar.backward), got = run(&x, &wide.backward);
             check_rows(&x, "grad_q", got.out[GRAD_Q], want.out[GRAD_Q], x.tile.queries, x.tile.D);
             check_rows(&x, "grad_k", got.out[GRAD_K], want.out[GRAD_K], x.tile.keys, x.tile.D);
+            check_rows(&x, "grad_score_vector", got.out[GRAD_SCORE_VECTOR], want.out[GRAD_SCORE_VECTOR], 1, x.tile.D);
             check_rows(&x, "grad_v", got.out[GRAD_V], want.out[GRAD_V], x.tile.keys, x.tile.DV);
             destroy_results(&want);
             destroy_results(&got);

@@ -52,6 +52,7 @@ static bool is_guard(const float *x)
 typedef struct problem {
     int64_t queries, keys, D, DV;
     float softcap, *q, *k, *v;
+    float *score_vector; /* NULL: scaled products */
     uint8_t *mask;
     float *bias, *factors; /* [query][key] */
     bool modified, dropped;
@@ -78,7 +79,7 @@ static problem make_problem(uint64_t seed, int64_t most_queries)
 
 static void destroy_problem(problem *p)
 {
-    void *all[] = {p->q, p->k, p->v, p->bias, p->factors, p->mask};
+    void *all[] = {p->score_vector, p->q, p->k, p->v, p->bias, p->factors, p->mask};
     for (size_t n = 0; n < sizeof all / sizeof all[0]; n++) free(all[n]);
 }
 
@@ -99,6 +100,7 @@ static float *run(const problem *p, const kernel_table *table, bool lanes)
                                  .softcap = p->softcap,
                                  .q = p->q,
                                  .q_row = p->D + GAP,
+                                 .score_vector = p->score_vector,
                                  .o = out + GAP,
                                  .o_row = wide,
                                  .lse = out + GAP + p->queries * wide,
@@ -153,6 +155,7 @@ static void compare(const problem *p, const float *got, const float *want)
 static void compare_levels(uint64_t seed, bool lanes)
 {
     problem p = make_problem(seed, lanes ? FORWARD_LANE_QUERIES : FORWARD_ROW_QUERIES);
+    if (!lanes && seed % 2) p.score_vector = random_floats(15, p.D);
     kernel_table table;
     kernels_fill(&table, CPU_SCALAR);
     float *want = run(&p, &table, lanes);
