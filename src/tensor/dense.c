@@ -94,11 +94,16 @@ static dnnl_status_t describe_product(dnnl_primitive_desc_t *out, const product 
     return s;
 }
 
+static dnnl_data_type_t onednn_type(dense_type type)
+{
+    return type == DENSE_BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
 /* packed: b's layout where it is packed, else NULL. */
 static dnnl_status_t product_compile(product *p, const layout *packed)
 {
     const product_key *k = &p->key;
-    const dnnl_data_type_t type = k->type == DENSE_BF16 ? dnnl_bf16 : dnnl_f32;
+    const dnnl_data_type_t type = onednn_type(k->type);
     dnnl_status_t s = describe_operand(&p->layouts[OPERAND_A], type, k->M, k->K, k->transpose_a);
     if (s == dnnl_success)
         s = packed ? layout_copy(&p->layouts[OPERAND_B], view(packed))
@@ -278,8 +283,9 @@ attn_status dense_multiply(dense_type type, int threads, int64_t M, int64_t N, i
 
 struct dense_packed {
     int64_t N, K;
+    dense_type type;
     layout layout;
-    float *values;
+    void *values;
 };
 
 /* The rows of a product whose favourite layout is taken for every other number of rows too. */
@@ -288,11 +294,12 @@ struct dense_packed {
 static dnnl_status_t choose_layout(dense_packed *b)
 {
     product p = {.key = {.M = PACKED_FOR_ROWS, .N = b->N, .K = b->K}};
+    const dnnl_data_type_t type = onednn_type(b->type);
     const dnnl_dims_t dims = {b->K, b->N};
     dnnl_primitive_desc_t description = NULL;
-    dnnl_status_t s = describe_operand(&p.layouts[OPERAND_A], dnnl_f32, PACKED_FOR_ROWS, b->K, false);
+    dnnl_status_t s = describe_operand(&p.layouts[OPERAND_A], type, PACKED_FOR_ROWS, b->K, false);
     if (s == dnnl_success) s = describe_operand(&p.layouts[OPERAND_C], dnnl_f32, PACKED_FOR_ROWS, b->N, false);
-    if (s == dnnl_success) s = layout_any(&p.layouts[OPERAND_B], dims);
+    if (s == dnnl_success) s = layout_any(&p.layouts[OPERAND_B], type, dims);
     if (s == dnnl_success) s = describe_product(&description, &p);
     if (s == dnnl_success)
         s = layout_copy(&b->layout, dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0));
@@ -324,7 +331,7 @@ static dnnl_status_t run_reorder(const layout *from, const float *values, const 
     return s;
 }
 
-static dnnl_status_t pack(dense_packed *b, const float *values)
+static dnnl_status_t pack(dense_packed *b, const float *values, bool transposed)
 {
     pthread_mutex_lock(&cache.lock);
     dnnl_status_t s = engine_create();
@@ -336,13 +343,13 @@ static dnnl_status_t pack(dense_packed *b, const float *values)
     if (!b->values) return dnnl_out_of_memory;
     layout plain;
     memset(&plain, 0, sizeof plain);
-    s = describe_operand(&plain, dnnl_f32, b->K, b->N, true);
+    s = describe_operand(&plain, dnnl_f32, b->K, b->N, transposed);
     if (s == dnnl_success) s = run_reorder(&plain, values, b);
     layout_destroy(&plain);
     return s;
 }
 
-attn_status dense_pack(dense_packed **out, int64_t N, int64_t K, const float *values)
+attn_status dense_pack(dense_packed **out, dense_type type, int64_t N, int64_t K, const float *values, bool transposed)
 {
     if (N < 1 || K < 1)
         return status_fail(ATTN_ERROR_ARGUMENT, "weights (%lld, %lld) to pack", (long long)N, (long long)K);
@@ -350,7 +357,8 @@ attn_status dense_pack(dense_packed **out, int64_t N, int64_t K, const float *va
     if (!b) return status_fail(ATTN_ERROR_MEMORY, "no memory to pack weights");
     b->N = N;
     b->K = K;
-    dnnl_status_t s = pack(b, values);
+    b->type = type;
+    dnnl_status_t s = pack(b, values, transposed);
     if (s == dnnl_success) {
         *out = b;
         return ATTN_OK;
@@ -370,7 +378,7 @@ void dense_packed_destroy(dense_packed *b)
 }
 
 attn_status dense_multiply_packed(int threads, int64_t M, const float *a, const dense_packed *b, const float *bias,
-                                  float *c)
+                                  bool accumulate, float *c)
 {
     if (M == 0) return ATTN_OK;
     product_key key;
@@ -379,10 +387,14 @@ attn_status dense_multiply_packed(int threads, int64_t M, const float *a, const 
     key.N = b->N;
     key.K = b->K;
     key.threads = threads;
-    key.type = DENSE_FP32;
+    key.type = (uint8_t)b->type;
     key.packed = 1;
     key.bias = bias != NULL;
-    return multiply(&key, &b->layout, a, b->values, bias, c);
+    key.accumulate = accumulate;
+    if (b->type == DENSE_FP32) return multiply(&key, &b->layout, a, b->values, bias, c);
+    const void *rows = factor_narrow(SCRATCH_A, threads, (factor_copy){false, M, b->K, a, NULL});
+    if (!rows) return status_fail(ATTN_ERROR_MEMORY, "no memory for the factors of a product");
+    return multiply(&key, &b->layout, rows, b->values, bias, c);
 }
 
 void dense_library(char *text, size_t size)

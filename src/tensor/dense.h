@@ -21,13 +21,13 @@ attn_status dense_multiply(dense_type type, int threads, int64_t M, int64_t N, i
 /* Weights laid out once as the products like them best, for as long as they do not change. */
 typedef struct dense_packed dense_packed;
 
-/* Packs values (N, K), in fp32; a copy. */
-attn_status dense_pack(dense_packed **out, int64_t N, int64_t K, const float *values);
+/* Packs the second factor of products of this type, (N, K) or, if not transposed, (K, N); a copy. */
+attn_status dense_pack(dense_packed **out, dense_type type, int64_t N, int64_t K, const float *values, bool transposed);
 void dense_packed_destroy(dense_packed *b); /* NULL is ignored */
 
-/* c (M, N) = a (M, K) b^T with the packed b (N, K), plus bias (N) if not NULL. */
+/* c (M, N) = a (M, K) op b, plus c itself if accumulate, plus bias (N) if not NULL, in the type of the packing. */
 attn_status dense_multiply_packed(int threads, int64_t M, const float *a, const dense_packed *b, const float *bias,
-                                  float *c);
+                                  bool accumulate, float *c);
 
 /* "oneDNN 2.6.3": the version that runs, cut to `size` bytes with its NUL. */
 void dense_library(char *text, size_t size);

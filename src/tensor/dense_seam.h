@@ -15,9 +15,9 @@ static inline dnnl_status_t layout_create(layout *l, dnnl_data_type_t type, cons
     return dnnl_memory_desc_create_with_strides(l, 2, dims, type, strides);
 }
 
-static inline dnnl_status_t layout_any(layout *l, const dnnl_dims_t dims)
+static inline dnnl_status_t layout_any(layout *l, dnnl_data_type_t type, const dnnl_dims_t dims)
 {
-    return dnnl_memory_desc_create_with_tag(l, 2, dims, dnnl_f32, dnnl_format_tag_any);
+    return dnnl_memory_desc_create_with_tag(l, 2, dims, type, dnnl_format_tag_any);
 }
 
 static inline dnnl_status_t layout_copy(layout *l, layout_view from)
@@ -58,9 +58,9 @@ static inline dnnl_status_t layout_create(layout *l, dnnl_data_type_t type, cons
     return dnnl_memory_desc_init_by_strides(l, 2, dims, type, strides);
 }
 
-static inline dnnl_status_t layout_any(layout *l, const dnnl_dims_t dims)
+static inline dnnl_status_t layout_any(layout *l, dnnl_data_type_t type, const dnnl_dims_t dims)
 {
-    return dnnl_memory_desc_init_by_tag(l, 2, dims, dnnl_f32, dnnl_format_tag_any);
+    return dnnl_memory_desc_init_by_tag(l, 2, dims, type, dnnl_format_tag_any);
 }
 
 static inline dnnl_status_t layout_copy(layout *l, layout_view from)

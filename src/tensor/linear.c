@@ -10,7 +10,7 @@ typedef struct linear_state {
     tensor *x, *w, *b; /* (R, I), (O, I), (O) or NULL */
     tensor *y;         /* (R, O) */
     activation act;
-    const float *z; /* what the activation's slope is computed from: the values before it, or ReLU's own results */
+    const float *z; /* what the activation's slope is computed from: the values before it, or its results */
     float *b_grad;
 } linear_state;
 
@@ -22,13 +22,21 @@ typedef void (*activation_kernel)(int64_t n, const float *x, float *y);
 static activation_kernel forward_kernel(activation act)
 {
     const row_kernels *k = row_kernels_get();
-    return act == ACTIVATION_RELU ? k->relu : act == ACTIVATION_GELU ? k->gelu : k->swish;
+    const activation_kernel kernels[] = {NULL, k->relu, k->gelu, k->swish, k->tanh};
+    return kernels[act];
 }
 
 static activation_kernel backward_kernel(activation act)
 {
     const row_kernels *k = row_kernels_get();
-    return act == ACTIVATION_RELU ? k->relu_back : act == ACTIVATION_GELU ? k->gelu_back : k->swish_back;
+    const activation_kernel kernels[] = {NULL, k->relu_back, k->gelu_back, k->swish_back, k->tanh_back};
+    return kernels[act];
+}
+
+/* Whether the slope follows from the result, so that what it was computed from need not be kept. */
+static bool slope_of_result(activation act)
+{
+    return act == ACTIVATION_RELU || act == ACTIVATION_TANH;
 }
 
 /* One kernel over a whole array. */
@@ -90,7 +98,7 @@ static const float *activate(tape *t, activation act, tensor *y)
     const int64_t n = tensor_count(y);
     const float *before = NULL;
     float *values = y->value;
-    if (act != ACTIVATION_RELU && tape_get_mode(t) == TAPE_TRAIN) {
+    if (!slope_of_result(act) && tape_get_mode(t) == TAPE_TRAIN) {
         before = values;
         y->value = tape_take(t, n, sizeof(float));
         if (!y->value) return NULL;
@@ -103,7 +111,7 @@ static attn_status multiply(tape *t, const tensor *x, const tensor *w, const flo
 {
     const int64_t R = tensor_rows(x), O = w->shape[0], I = w->shape[1];
     if (w->packed && tape_products(t) == DENSE_FP32)
-        return dense_multiply_packed(tape_threads(t), R, x->value, w->packed, bias, y);
+        return dense_multiply_packed(tape_threads(t), R, x->value, w->packed, bias, false, y);
     return dense_multiply(tape_products(t), tape_threads(t), R, O, I, x->value, false, w->value, true, bias, false, y);
 }
 

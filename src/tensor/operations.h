@@ -9,8 +9,9 @@
 typedef enum activation {
     ACTIVATION_NONE,
     ACTIVATION_RELU,
-    ACTIVATION_GELU, /* x * Phi(x) by erf (Hendrycks and Gimpel 2016) */
-    ACTIVATION_SWISH /* x * sigmoid(x) (Ramachandran et al. 2017) */
+    ACTIVATION_GELU,  /* x * Phi(x) by erf (Hendrycks and Gimpel 2016) */
+    ACTIVATION_SWISH, /* x * sigmoid(x) (Ramachandran et al. 2017) */
+    ACTIVATION_TANH
 } activation;
 
 /* y[r] = scale * table[ids[r]]: table (V, D), ids of `rows` -> (rows, D). */
@@ -26,6 +27,9 @@ tensor *tape_linear(tape *t, tensor *x, tensor *w, tensor *b, activation act);
 /* y = LayerNorm(x + residual): over the last dimension; residual may be NULL.
  * Ba et al., "Layer Normalization" (2016), equation 4. */
 tensor *tape_layer_norm(tape *t, tensor *x, tensor *residual, tensor *gamma, tensor *beta, float epsilon);
+
+/* y = the columns of x beside those of the others: parts (R, D_i) of `count` -> (R, sum of D_i). */
+tensor *tape_concatenate(tape *t, tensor *const *parts, int count);
 
 /* z = x + y, of one shape. */
 tensor *tape_add(tape *t, tensor *x, tensor *y);

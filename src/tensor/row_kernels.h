@@ -44,13 +44,16 @@ typedef struct row_kernels {
     void (*dropout)(int64_t n, uint64_t key, uint64_t first, float p, const float *x, float *y);
     void (*dropout_add)(int64_t n, uint64_t key, uint64_t first, float p, const float *x, float *y);
 
-    /* Activations and, in the second column, dx = dy * act'(x) in place in dy. ReLU's may be given y for x. */
+    /* Activations and, in the second column, dx = dy * act'(x) in place in dy. ReLU's may be given y for x, and tanh's
+     * is. */
     void (*relu)(int64_t n, const float *x, float *y);
     void (*relu_back)(int64_t n, const float *x, float *dy);
     void (*gelu)(int64_t n, const float *x, float *y);
     void (*gelu_back)(int64_t n, const float *x, float *dy);
     void (*swish)(int64_t n, const float *x, float *y);
     void (*swish_back)(int64_t n, const float *x, float *dy);
+    void (*tanh)(int64_t n, const float *x, float *y);
+    void (*tanh_back)(int64_t n, const float *y, float *dy);
 
     /* Rows of D: s = x + residual (s and residual may be NULL together with s = x), y = gamma * (s - mean) * inverse +
      * beta, inverse = 1 / sqrt(var + epsilon); mean and inverse of each row are kept where not NULL. */

@@ -200,6 +200,21 @@ static void swish_back(int64_t n, const float *x, float *dy)
     map_back(n, x, dy, swish_slope);
 }
 
+INLINE vec tanh_slope(vec y)
+{
+    return 1.0f - y * y;
+}
+
+static void tanh_run(int64_t n, const float *x, float *y)
+{
+    map(n, x, y, hyperbolic_tangent);
+}
+
+static void tanh_back(int64_t n, const float *y, float *dy)
+{
+    map_back(n, y, dy, tanh_slope);
+}
+
 /* ---- layer norm ------------------------------------------------------------------------------------------------- */
 
 /* The sum of (x - shift)^power over a row, power 1 or 2. */
@@ -364,6 +379,8 @@ const row_kernels ROW_KERNELS_TABLE = {
     .gelu_back = gelu_back,
     .swish = swish,
     .swish_back = swish_back,
+    .tanh = tanh_run,
+    .tanh_back = tanh_back,
     .layer_norm = layer_norm,
     .layer_norm_back = layer_norm_back,
     .log_sum_exp = log_sum_exp,

@@ -72,24 +72,33 @@ static void products_agree_with_their_definition(void **state)
     }
 }
 
+static void packed_once(shape s, dense_type type)
+{
+    float *a = draw(1, s.M * s.K), *b = draw(2, s.K * s.N), *bias = draw(3, s.N), *c = draw(4, s.M * s.N);
+    float *before = draw(4, s.M * s.N);
+    dense_packed *packed;
+    assert_int_equal(dense_pack(&packed, type, s.N, s.K, b, s.transpose_b), ATTN_OK);
+    assert_int_equal(dense_multiply_packed(1, s.M, a, packed, bias, s.accumulate, c), ATTN_OK);
+    compare(&s, type, a, b, bias, before, c);
+    dense_packed_destroy(packed);
+    free(a);
+    free(b);
+    free(bias);
+    free(before);
+    free(c);
+}
+
 static void packed_weights_give_the_same(void **state)
 {
     (void)state;
-    for (int64_t M = 1; M <= 200; M += 66) {
-        const shape s = {M, 77, 41, false, true, true, false};
-        float *a = draw(1, s.M * s.K), *b = draw(2, s.K * s.N), *bias = draw(3, s.N), *c = draw(4, s.M * s.N);
-        dense_packed *packed;
-        assert_int_equal(dense_pack(&packed, s.N, s.K, b), ATTN_OK);
-        assert_int_equal(dense_multiply_packed(1, s.M, a, packed, bias, c), ATTN_OK);
-        compare(&s, DENSE_FP32, a, b, bias, NULL, c);
-        dense_packed_destroy(packed);
-        free(a);
-        free(b);
-        free(bias);
-        free(c);
+    const dense_type types[] = {DENSE_FP32, DENSE_BF16};
+    for (int t = 0; t < 2; t++) {
+        if (dense_supports(types[t]) != ATTN_OK) continue;
+        for (int64_t M = 1; M <= 200; M += 66)
+            for (int how = 0; how < 4; how++) packed_once((shape){M, 77, 41, false, how & 1, true, how & 2}, types[t]);
     }
     dense_packed *packed;
-    assert_int_equal(dense_pack(&packed, 0, 4, NULL), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(dense_pack(&packed, DENSE_FP32, 0, 4, NULL, true), ATTN_ERROR_ARGUMENT);
     dense_packed_destroy(NULL);
 }
 

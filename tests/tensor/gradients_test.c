@@ -65,8 +65,8 @@ static tensor *linear_layers(tape *t, gradient_check *c)
 static void linear(void **state)
 {
     (void)state;
-    const activation all[] = {ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_SWISH};
-    for (int i = 0; i < 4; i++) {
+    const activation all[] = {ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_SWISH, ACTIVATION_TANH};
+    for (int i = 0; i < 5; i++) {
         chosen = all[i];
         /* A step across ReLU's kink would be no derivative: a short one, which rounding makes rough. */
         gradient_check c = {.function = linear_layers, .seed = 4, .step = 1e-3f, .tolerance = 5e-3f};
