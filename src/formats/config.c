@@ -1,8 +1,8 @@
 #include "formats/config.h"
 
 #include "base/status.h"
+#include "formats/whole_file.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 struct config {
     char *name;
     json_t *root;
+    config *parent, *children, *next; /* of objects within objects; the outermost keeps the failure */
     attn_status status;
     char message[600]; /* the first failure's words */
 };
@@ -45,49 +46,14 @@ attn_status config_parse(config **out, const char *name, const char *text, size_
     return ATTN_OK;
 }
 
-/* The whole file, malloc'ed. Read in growing pieces, so that the size that a pipe or a device claims does not matter.
- */
-static attn_status read_all(const char *path, char **text, size_t *bytes)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f) return status_fail(ATTN_ERROR_FILE, "%s: cannot read: %s", path, strerror(errno));
-    size_t size = 0, room = 0;
-    char *all = NULL;
-    for (;;) {
-        if (size == room) {
-            room = room ? room * 2 : 1 << 14;
-            char *larger = room <= 2 * CONFIG_MOST_BYTES ? realloc(all, room) : NULL;
-            if (!larger) break;
-            all = larger;
-        }
-        size_t got = fread(all + size, 1, room - size, f);
-        if (got == 0) break;
-        size += got;
-    }
-    int failed = ferror(f), error = errno;
-    bool whole = feof(f);
-    fclose(f);
-    if (whole && size <= CONFIG_MOST_BYTES) {
-        *text = all;
-        *bytes = size;
-        return ATTN_OK;
-    }
-    free(all);
-    if (failed) return status_fail(ATTN_ERROR_FILE, "%s: cannot read: %s", path, strerror(error));
-    if (size >= CONFIG_MOST_BYTES)
-        return status_fail(ATTN_ERROR_FORMAT, "%s: longer than the %zu bytes expected at most", path,
-                           CONFIG_MOST_BYTES);
-    return no_memory(path);
-}
-
 attn_status config_open(config **out, const char *path)
 {
     *out = NULL;
-    char *text = NULL;
-    size_t bytes = 0;
-    attn_status status = read_all(path, &text, &bytes);
+    unsigned char *text;
+    size_t bytes;
+    attn_status status = whole_file_read(&text, &bytes, path, CONFIG_MOST_BYTES);
     if (status != ATTN_OK) return status;
-    status = config_parse(out, path, text, bytes);
+    status = config_parse(out, path, (const char *)text, bytes);
     free(text);
     return status;
 }
@@ -95,6 +61,10 @@ attn_status config_open(config **out, const char *path)
 void config_destroy(config *c)
 {
     if (!c) return;
+    for (config *child = c->children, *next; child; child = next) {
+        next = child->next;
+        config_destroy(child);
+    }
     json_decref(c->root);
     free(c->name);
     free(c);
@@ -102,6 +72,7 @@ void config_destroy(config *c)
 
 attn_status config_status(const config *c)
 {
+    while (c->parent) c = c->parent;
     return c->status == ATTN_OK ? ATTN_OK : status_fail(c->status, "%s", c->message);
 }
 
@@ -135,11 +106,13 @@ static void show(const json_t *value, char *text, size_t size)
 
 static void refuse_value(config *c, attn_status status, const char *field, const json_t *value, const char *expectation)
 {
+    const char *name = c->name;
+    while (c->parent) c = c->parent;
     if (c->status != ATTN_OK) return;
     char text[80];
     show(value, text, sizeof text);
     c->status = status;
-    snprintf(c->message, sizeof c->message, "%s: %.80s is %s, expected %s", c->name, field, text, expectation);
+    snprintf(c->message, sizeof c->message, "%s: %.80s is %s, expected %s", name, field, text, expectation);
 }
 
 void config_refuse(config *c, attn_status status, const char *field, const char *expectation)
@@ -185,6 +158,46 @@ double config_number_or(config *c, const char *field, double least, double most,
     snprintf(expectation, sizeof expectation, "a number from %g to %g", least, most);
     refuse_value(c, ATTN_ERROR_FORMAT, field, value, expectation);
     return fallback;
+}
+
+int64_t config_numbers_or(config *c, const char *field, double least, double most, int64_t room, double *numbers)
+{
+    json_t *value = present(c, field);
+    if (!value) return 0;
+    const bool array = json_is_array(value);
+    const int64_t count = array ? (int64_t)json_array_size(value) : 1;
+    bool good = count >= 1 && count <= room;
+    for (int64_t i = 0; good && i < count; i++) {
+        const json_t *item = array ? json_array_get(value, (size_t)i) : value;
+        const double number = json_number_value(item);
+        good = json_is_number(item) && isfinite(number) && number >= least && number <= most;
+        if (good) numbers[i] = number;
+    }
+    if (good) return count;
+    char expectation[80];
+    snprintf(expectation, sizeof expectation, "1 to %lld numbers from %g to %g", (long long)room, least, most);
+    refuse_value(c, ATTN_ERROR_FORMAT, field, value, expectation);
+    return 0;
+}
+
+config *config_object(config *c, const char *field)
+{
+    json_t *value = present(c, field);
+    if (!json_is_object(value)) return NULL;
+    config *child = calloc(1, sizeof *child);
+    const size_t size = strlen(c->name) + strlen(field) + sizeof ": ";
+    if (child) child->name = malloc(size);
+    if (!child || !child->name) {
+        free(child);
+        refuse_value(c, ATTN_ERROR_MEMORY, field, value, "memory to read it");
+        return NULL;
+    }
+    snprintf(child->name, size, "%s: %s", c->name, field);
+    child->root = json_incref(value);
+    child->parent = c;
+    child->next = c->children;
+    c->children = child;
+    return child;
 }
 
 bool config_bool_or(config *c, const char *field, bool fallback)

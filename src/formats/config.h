@@ -36,6 +36,14 @@ int64_t config_integer_or(config *c, const char *field, int64_t least, int64_t m
 /* Any JSON number, finite, least <= value <= most. */
 double config_number_or(config *c, const char *field, double least, double most, double fallback);
 
+/* An array of 1 to `room` such numbers, or one alone: how many there are; 0, and `numbers` partly written, where the
+ * field is absent or wrong. */
+int64_t config_numbers_or(config *c, const char *field, double least, double most, int64_t room, double *numbers);
+
+/* The object within the field, to be read as the whole is, with which it shares its failure; valid until
+ * config_destroy(c). NULL where there is none: absent, or not an object. */
+config *config_object(config *c, const char *field);
+
 bool config_bool_or(config *c, const char *field, bool fallback);
 
 /* Valid until config_destroy; never NULL unless the fallback is. */

@@ -1,0 +1,93 @@
+#include "formats/idx.h"
+
+#include "base/checked.h"
+#include "base/status.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#define UNSIGNED_BYTES 8
+#define PIECE ((int64_t)1 << 20)
+
+/* Exactly `size` bytes of the file's part that `what` names. */
+static attn_status take(gzFile file, const char *path, const char *what, void *to, int64_t size)
+{
+    errno = 0;
+    int64_t got = gzread(file, to, (unsigned)size);
+    if (got == size) return ATTN_OK;
+    int code = Z_OK;
+    gzerror(file, &code);
+    if (code == Z_ERRNO) return status_fail(ATTN_ERROR_FILE, "%s: cannot read: %s", path, strerror(errno));
+    return status_fail(ATTN_ERROR_FORMAT, "%s: damaged or cut short in its %s: %lld bytes there, expected %lld", path,
+                       what, (long long)(got < 0 ? 0 : got), (long long)size);
+}
+
+static attn_status read_shape(idx_array *a, gzFile file, const char *path)
+{
+    unsigned char head[4] = {0}, sizes[4 * IDX_MOST_RANK];
+    attn_status status = take(file, path, "header", head, sizeof head);
+    if (status != ATTN_OK) return status;
+    if (head[0] != 0 || head[1] != 0)
+        return status_fail(ATTN_ERROR_FORMAT, "%s: begins with bytes %d %d, expected 0 0, as IDX files do", path,
+                           head[0], head[1]);
+    if (head[2] != UNSIGNED_BYTES)
+        return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: type of elements is 0x%02x, expected 0x08, unsigned bytes",
+                           path, head[2]);
+    if (head[3] < 1 || head[3] > IDX_MOST_RANK)
+        return status_fail(ATTN_ERROR_FORMAT, "%s: rank is %d, expected 1 to %d", path, head[3], IDX_MOST_RANK);
+    a->rank = head[3];
+    status = take(file, path, "header", sizes, 4 * a->rank);
+    a->count = 1;
+    for (int i = 0; i < a->rank && status == ATTN_OK; i++) {
+        const unsigned char *s = sizes + 4 * i;
+        a->shape[i] = (int64_t)s[0] << 24 | s[1] << 16 | s[2] << 8 | s[3];
+        if (!checked_mul_i64(a->count, a->shape[i], &a->count) || a->count > IDX_MOST_ELEMENTS)
+            return status_fail(ATTN_ERROR_FORMAT, "%s: dimension %d is %lld, expected at most %lld elements in all",
+                               path, i, (long long)a->shape[i], (long long)IDX_MOST_ELEMENTS);
+    }
+    return status;
+}
+
+/* Room grows with what the file really holds. */
+static attn_status read_elements(idx_array *a, gzFile file, const char *path)
+{
+    int64_t room = 0;
+    for (int64_t at = 0; at < a->count || !a->values;) {
+        if (at == room) {
+            room = 2 * room + PIECE < a->count ? 2 * room + PIECE : a->count;
+            uint8_t *larger = realloc(a->values, room ? (size_t)room : 1);
+            if (!larger)
+                return status_fail(ATTN_ERROR_MEMORY, "%s: no memory for %lld elements", path, (long long)room);
+            a->values = larger;
+        }
+        int64_t size = room - at < PIECE ? room - at : PIECE;
+        attn_status status = take(file, path, "elements", a->values + at, size);
+        if (status != ATTN_OK) return status;
+        at += size;
+    }
+    unsigned char more;
+    if (gzread(file, &more, 1) == 0) return ATTN_OK;
+    return status_fail(ATTN_ERROR_FORMAT, "%s: goes on after its %lld elements, expected its end", path,
+                       (long long)a->count);
+}
+
+attn_status idx_read(idx_array *out, const char *path)
+{
+    memset(out, 0, sizeof *out);
+    errno = 0;
+    gzFile file = gzopen(path, "rb");
+    if (!file) return status_fail(ATTN_ERROR_FILE, "%s: cannot read: %s", path, strerror(errno ? errno : ENOMEM));
+    attn_status status = read_shape(out, file, path);
+    if (status == ATTN_OK) status = read_elements(out, file, path);
+    gzclose(file);
+    if (status != ATTN_OK) idx_clear(out);
+    return status;
+}
+
+void idx_clear(idx_array *a)
+{
+    free(a->values);
+    memset(a, 0, sizeof *a);
+}
