@@ -10,7 +10,7 @@ const command command_table[] = {
     {"translate", "translate each line of a file or of standard input", command_translate},
     {"score", "print the log-probability of given translations", command_score},
     {"eval", "translate a test set and score it: BLEU, chrF, perplexity, speed", command_eval},
-    {"train", "train a translator from sentence pairs", command_train},
+    {"train", "train a model", command_train},
     {"explain", "show the steps of attention on small matrices", command_explain},
     {"run", "compute the attention operator on arrays in npy files", command_run},
     {"info", "tell what was found: processor, instruction sets, models", command_info},

@@ -16,6 +16,9 @@ command_function command_score;
 command_function command_train;
 command_function command_translate;
 
+/* What `attn train` trains. */
+command_function command_train_translate;
+
 typedef struct command {
     const char *name, *summary;
     command_function *run;

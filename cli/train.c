@@ -1,200 +1,47 @@
 #include "commands.h"
-#include "failure.h"
-#include "options.h"
+#include "message.h"
 #include "suggestion.h"
-#include "train_progress.h"
 
-#include "attn/seq.h"
-
-#include <inttypes.h>
-#include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-static const char *const number_names[] = {"fp32", "bf16", NULL};
+static const command table[] = {
+    {"translate", "a translator, from sentence pairs", command_train_translate},
+};
+static const size_t count = sizeof table / sizeof *table;
 
-static volatile sig_atomic_t stop_signal;
-
-static void note_signal(int number)
+static int overview(void)
 {
-    stop_signal = number;
-}
-
-/* The first Ctrl-C or SIGTERM asks for a checkpoint; a second one ends the process at once. */
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-static bool asked_to_stop(void *argument)
-{
-    (void)argument;
-    return stop_signal != 0;
-}
-
-typedef struct train_line {
-    attn_seq_train_options o;
-    int format, compute;
-    bool resume, force, json, quiet;
-} train_line;
-
-static const char details[] = "FILE holds a pair on every line, source TAB target, plain or gzip; further columns\n"
-                              "are ignored. With --train-target (and --valid-target) the sources and the targets\n"
-                              "are in two files, line by line.\n"
-                              "\n"
-                              "DIR becomes a Hugging Face directory (transformers.MarianMTModel opens it) with the\n"
-                              "weights of the best validation, judged by BLEU. It also keeps checkpoint.safetensors,\n"
-                              "written at the beginning, every five minutes, after every validation and on Ctrl-C:\n"
-                              "whatever happens, `attn train translate --model DIR --resume` goes on from there, with\n"
-                              "the options that the run was begun with, and gives the bits of an unbroken run (save\n"
-                              "with --minutes, where the clock decides). When you will not go on, delete it.\n"
-                              "\n"
-                              "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C and 143 by\n"
-                              "SIGTERM, both after saving.";
-
-/* The library says so too, but calls --dim width. On resuming, what is not said comes from the checkpoint. */
-static int refuse_width(const command_line *line, const train_line *l)
-{
-    if (l->resume) return -1;
-    int64_t dim = l->o.width > 0 ? l->o.width : 256, heads = l->o.heads > 0 ? l->o.heads : 8;
-    if (dim % 2) return options_refuse(line, "--dim: %" PRId64 ", expected an even number", dim);
-    if (dim % heads) return options_refuse(line, "--dim: %" PRId64 " is no multiple of --heads, %" PRId64, dim, heads);
-    return -1;
-}
-
-static int parse(train_line *l, int argc, char **argv)
-{
-    attn_seq_train_options *o = &l->o;
-    attn_seq_train_options_init(o);
-    l->format = l->compute = -1;
-    const int64_t many = INT64_C(1000000000000000);
-    const option table[] = {
-        option_string('m', "model", "DIR", &o->model, "where the model goes (required)"),
-        option_string('t', "train", "FILE", &o->train, "sentence pairs to learn from (required, save with --resume)"),
-        option_string(0, "train-target", "FILE", &o->train_target, "their targets, where --train holds sources alone"),
-        option_string('v', "valid", "FILE", &o->valid, "sentence pairs to judge by, and to stop early by"),
-        option_string(0, "valid-target", "FILE", &o->valid_target, "their targets, where --valid holds sources alone"),
-        option_flag(0, "resume", &l->resume, "go on from DIR's checkpoint"),
-        option_flag(0, "force", &l->force, "begin anew even where DIR holds a model, which is lost"),
-        option_int(0, "vocab", "N", &o->vocabulary, 10, 1000000, "pieces, shared by both languages (default 8000)"),
-        option_int(0, "dim", "N", &o->width, 2, 16384, "width of the model (default 256)"),
-        option_int(0, "heads", "N", &o->heads, 1, 1024, "attention heads, a divisor of the width (default 8)"),
-        option_int(0, "layers", "N", &o->layers, 1, 100, "of the encoder, and as many of the decoder (default 3)"),
-        option_int(0, "ffn", "N", &o->ffn, 1, 65536, "width of the feed-forward layers (default 1024)"),
-        option_int(0, "max-length", "N", &o->longest, 2, 4096,
-                   "leave out pairs with more pieces on a side (default 256)"),
-        option_float(0, "dropout", "P", &o->dropout, 0, 0.99, "(default 0.1)"),
-        option_float(0, "label-smoothing", "E", &o->label_smoothing, 0, 0.99, "(default 0.1)"),
-        option_int(0, "batch-tokens", "N", &o->batch_tokens, 2, 10000000,
-                   "source and target tokens of a batch, padding included (default 4000)"),
-        option_float(0, "rate", "R", &o->rate, 0, 10, "peak learning rate (default 0.001)"),
-        option_int(0, "warmup", "N", &o->warmup, 1, 1000000000,
-                   "steps to the peak; then the rate falls as 1/sqrt(step) (default 1000)"),
-        option_float(0, "cooldown", "F", &o->cooldown, 0, 1,
-                     "last fraction of the run, over which the rate falls to 0 (default 0.3)"),
-        option_float(0, "clip", "X", &o->clip, 0, 1e9, "largest norm of the gradient, 0: any (default 1)"),
-        option_float(0, "average", "D", &o->average, 0, 0.9999999,
-                     "save a moving average of the weights with this decay, 0: the last weights (default 0.999)"),
-        option_int(0, "epochs", "N", &o->epochs, 0, 1000000, "passes over the pairs (default 10)"),
-        option_int(0, "steps", "N", &o->steps, 0, many, "batches; lifts the limit of epochs unless that is given too"),
-        option_float(0, "minutes", "M", &o->minutes, 0, 1e7, "of work, pauses not counted; lifts it likewise"),
-        option_int(0, "valid-every", "N", &o->valid_every, 1, many, "validate after every N steps (default 1000)"),
-        option_int(0, "patience", "N", &o->patience, 0, 1000000000,
-                   "end after N validations without a better one, 0: never (default 10)"),
-        option_int(0, "seed", "N", &o->seed, 0, INT64_C(1) << 53, "of all random numbers (default 1)"),
-        option_int(0, "threads", "N", &o->threads, 0, 1024,
-                   "0: as many as there are processors for this process (default 0)"),
-        option_choice(0, "compute", &l->compute, number_names,
-                      "type of the products; bf16 needs a CPU that has them (default fp32)"),
-        option_choice(0, "format", &l->format, number_names, "of the saved weights (default fp32)"),
-        option_flag(0, "json", &l->json, "tell the progress as one JSON object a line, on standard output"),
-        option_flag('q', "quiet", &l->quiet, "tell nothing but failures"),
-    };
-    const command_line line = {
-        .command = "train translate",
-        .summary = "Trains a Transformer that translates, from sentence pairs.",
-        .details = details,
-        .examples = "attn train translate --train train.tsv.gz --valid valid.tsv --model my-model\n"
-                    "attn train translate --train a.en --train-target a.fr --model my-model --minutes 60\n"
-                    "attn train translate --model my-model --resume",
-        .options = table,
-        .option_count = sizeof table / sizeof *table,
-    };
-    char **operands;
-    int count;
-    int stop = options_parse(&line, argc, argv, &operands, &count);
-    if (stop >= 0) return stop;
-    if (!o->model) return options_refuse(&line, "--model DIR is missing: where the model goes");
-    if (!o->train && !l->resume)
-        return options_refuse(&line, "--train FILE is missing: the sentence pairs to learn from");
-    if (l->resume && l->force)
-        return options_refuse(&line, "--resume goes on and --force begins anew: one of them only");
-    if (o->train_target && !o->train) return options_refuse(&line, "--train-target goes with --train");
-    if (o->valid_target && !o->valid) return options_refuse(&line, "--valid-target goes with --valid");
-    return refuse_width(&line, l);
-}
-
-static int tell_end(const train_line *l, attn_status status)
-{
-    if (status == ATTN_ERROR_INTERRUPTED) {
-        fprintf(stderr, "attn train translate: %s\nGo on with: attn train translate --model %s --resume\n",
-                attn_seq_error(), l->o.model);
-        return 128 + (int)stop_signal;
-    }
-    bool exists = status == ATTN_ERROR_ARGUMENT && strstr(attn_seq_error(), ": exists; ");
-    if (status != ATTN_OK) failure_of_library("train translate");
-    if (exists) fputs("--resume goes on with that run, --force begins anew and loses it.\n", stderr);
-    if (status != ATTN_OK) return 1;
-    if (!l->quiet && !l->json)
-        fprintf(stderr, "The model is in %s. Try it: echo ... | attn translate --model %s\n", l->o.model, l->o.model);
+    puts("Usage: attn train WHAT [OPTION]...\n"
+         "\n"
+         "Trains a model.\n");
+    for (size_t i = 0; i < count; i++) printf("  %-10s %s\n", table[i].name, table[i].summary);
+    puts("\n"
+         "\"attn train translate --help\" tells more.");
     return 0;
 }
 
-static int train_translate(int argc, char **argv)
+static int unknown(const char *name)
 {
-    train_line l = {0};
-    int stop = parse(&l, argc, argv);
-    if (stop >= 0) return stop;
-    train_progress shown = {.style = l.quiet ? PROGRESS_NONE : l.json ? PROGRESS_JSON : PROGRESS_PEOPLE};
-    l.o.start = l.resume ? ATTN_SEQ_TRAIN_RESUME : l.force ? ATTN_SEQ_TRAIN_REPLACE : ATTN_SEQ_TRAIN_NEW;
-    l.o.format = l.format;
-    l.o.compute = l.compute;
-    l.o.progress = train_progress_show;
-    l.o.stop = asked_to_stop;
-    l.o.argument = &shown;
-    catch_signals();
-    attn_status status = attn_seq_train_translator(&l.o);
-    train_progress_end(&shown);
-    return tell_end(&l, status);
+    suggestion nearest = suggestion_for(name, strlen(name));
+    for (size_t i = 0; i < count; i++) suggestion_offer(&nearest, table[i].name);
+    fputs("attn train: \"", stderr);
+    message_print_text(stderr, name);
+    fputs("\" is nothing that it trains", stderr);
+    if (nearest.word) fprintf(stderr, "; did you mean \"%s\"?", nearest.word);
+    fputs("\nTry \"attn train --help\".\n", stderr);
+    return 2;
 }
-
-static const char overview[] = "Usage: attn train translate [OPTION]...\n"
-                               "\n"
-                               "Trains a model.\n"
-                               "\n"
-                               "  translate  a translator, from sentence pairs\n"
-                               "\n"
-                               "\"attn train translate --help\" tells more.\n";
 
 int command_train(int argc, char **argv)
 {
-    if (argc > 1 && !strcmp(argv[1], "translate")) return train_translate(argc - 1, argv + 1);
-    if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-        fputs(overview, stdout);
-        return 0;
-    }
+    if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) return overview();
     if (argc < 2 || argv[1][0] == '-') {
         fputs("attn train: say what to train: attn train translate [OPTION]...\n", stderr);
         return 2;
     }
-    suggestion nearest = suggestion_for(argv[1], strlen(argv[1]));
-    suggestion_offer(&nearest, "translate");
-    fprintf(stderr, "attn train: \"%s\" is nothing that it trains", argv[1]);
-    if (nearest.word) fprintf(stderr, "; did you mean \"%s\"?", nearest.word);
-    fputs("\nTry \"attn train --help\".\n", stderr);
-    return 2;
+    for (size_t i = 0; i < count; i++) {
+        if (!strcmp(argv[1], table[i].name)) return table[i].run(argc - 1, argv + 1);
+    }
+    return unknown(argv[1]);
 }
