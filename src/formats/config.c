@@ -247,6 +247,27 @@ bool config_lists(const config *c, const char *field, const char *text)
     return false;
 }
 
+int64_t config_object_count(config *c, const char *field, int64_t most)
+{
+    const json_t *object = json_object_get(c->root, field);
+    const int64_t count = json_is_object(object) ? (int64_t)json_object_size(object) : 0;
+    if (count >= 1 && count <= most) return count;
+    char expectation[80];
+    snprintf(expectation, sizeof expectation, "an object of 1 to %lld fields", (long long)most);
+    refuse_value(c, ATTN_ERROR_FORMAT, field, object, expectation);
+    return 1;
+}
+
+const char *config_object_string(config *c, const char *field, const char *name)
+{
+    const json_t *value = json_object_get(json_object_get(c->root, field), name);
+    if (json_is_string(value)) return json_string_value(value);
+    char place[80];
+    snprintf(place, sizeof place, "%.40s: %.30s", field, name);
+    refuse_value(c, ATTN_ERROR_FORMAT, place, value, "a string");
+    return "";
+}
+
 attn_status config_each_integer(config *c, int64_t least, int64_t most,
                                 void (*each)(void *argument, const char *name, int64_t value), void *argument)
 {

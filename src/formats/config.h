@@ -56,6 +56,10 @@ int config_choice_or(config *c, const char *field, const char *const *names, int
 /* Whether the field is an array that holds the string. */
 bool config_lists(const config *c, const char *field, const char *text);
 
+/* The field must be an object: how many values it has (1 to most), and one of them, a string; "" after a failure. */
+int64_t config_object_count(config *c, const char *field, int64_t most);
+const char *config_object_string(config *c, const char *field, const char *name);
+
 /* An object whose every value is an integer, such as a vocabulary: calls each(argument, name, value) in no given order.
  * The names live until config_destroy.
  */

@@ -3,26 +3,10 @@
 #include "base/status.h"
 #include "formats/config.h"
 #include "formats/json_file.h"
+#include "model/activation_names.h"
+#include "model/config_limits.h"
 
 #include <string.h>
-
-/* What no model exceeds by far, so that sizes multiplied with each other stay countable. */
-#define MOST_VOCABULARY (1 << 22)
-#define MOST_WIDTH (1 << 16)
-#define MOST_LAYERS (1 << 10)
-#define MOST_POSITIONS (1 << 16)
-
-/* Hugging Face's names; the first of a kind is the one that is written. */
-static const char *const activation_names[] = {"relu", "gelu", "swish", "silu", NULL};
-static const activation activations[] = {ACTIVATION_RELU, ACTIVATION_GELU, ACTIVATION_SWISH, ACTIVATION_SWISH};
-
-const char *translator_activation_name(activation a)
-{
-    for (int i = 0; activation_names[i]; i++) {
-        if (activations[i] == a) return activation_names[i];
-    }
-    return "";
-}
 
 static attn_status within(const char *name, const char *field, int64_t value, int64_t least, int64_t most)
 {
@@ -108,7 +92,7 @@ static void read_rest(config *f, translator_config *c)
 {
     const translator_family *family = translator_family_of(c->kind);
     read_sharing(f, c);
-    c->activation = activations[config_choice_or(f, "activation_function", activation_names, 1)];
+    c->activation = activation_read(f, "activation_function", ACTIVATION_GELU);
     c->scale_embedding = config_bool_or(f, "scale_embedding", false);
     c->dropout = (float)config_number_or(f, "dropout", 0, 1, 0.1);
     c->attention_dropout = (float)config_number_or(f, "attention_dropout", 0, 1, 0);
@@ -149,7 +133,7 @@ attn_status translator_config_write(const translator_config *c, weight_format fo
         (json_int_t)c->decoder_layers, "encoder_attention_heads", (json_int_t)c->encoder_heads,
         "decoder_attention_heads", (json_int_t)c->decoder_heads, "encoder_ffn_dim", (json_int_t)c->encoder_ffn_dim,
         "decoder_ffn_dim", (json_int_t)c->decoder_ffn_dim, "max_position_embeddings",
-        (json_int_t)c->max_position_embeddings, "activation_function", translator_activation_name(c->activation));
+        (json_int_t)c->max_position_embeddings, "activation_function", activation_name(c->activation));
     json_t *rest =
         json_pack("{s:b, s:o*, s:b, s:o*, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:n, s:i, s:i, s:b, s:s, s:s}",
                   "scale_embedding", c->scale_embedding, "share_encoder_decoder_embeddings",

@@ -14,7 +14,4 @@ attn_status translator_config_read(translator_config *c, const char *path);
 attn_status translator_config_write(const translator_config *c, weight_format format, const char *path);
 attn_status translator_generation_write(const translator_config *c, const char *path);
 
-/* "relu", "gelu" or "swish". */
-const char *translator_activation_name(activation a);
-
 #endif

@@ -1,4 +1,5 @@
 /* The Transformer behind the interface of every sequence-to-sequence model. */
+#include "model/activation_names.h"
 #include "model/translator_config.h"
 #include "model/seq2seq.h"
 
@@ -62,7 +63,7 @@ static void describe(const void *network, attn_seq_description *description)
     description->decoder_heads = c->decoder_heads;
     description->encoder_ffn = c->encoder_ffn_dim;
     description->decoder_ffn = c->decoder_ffn_dim;
-    description->activation = translator_activation_name(c->activation);
+    description->activation = activation_name(c->activation);
 }
 
 static void destroy(void *network)

@@ -1,0 +1,94 @@
+/* A classifier, whole: input embedding, encoder, head, and the Hugging Face directory it is kept in. One interface for
+ * text, images and audio; what a family (BERT, ViT, AST, ...) has of its own is one file behind
+ * model/classifier_functions.h.
+ *
+ *     classifier *m;
+ *     attn_status s = classifier_open(&m, directory, false);
+ *     classifier_input input = {.batch = 1, .ids = ids, .length = count};
+ *     tensor *logits = classifier_logits(tape, m, &input, NULL);   // (1, m->config.label_count)
+ *
+ * How opening works, for who cares about a cold start: config.json is read, model.safetensors is mapped and its header
+ * checked against what the configuration asks for, and that is all where its weights are fp32: they are used where they
+ * lie, a page coming from the disk when it is first looked at. bf16 and fp16 weights are turned to fp32 once. Nothing
+ * is packed for fast products either; who classifies much calls classifier_pack. */
+#ifndef MODEL_CLASSIFIER_H
+#define MODEL_CLASSIFIER_H
+
+#include "formats/safetensors.h"
+#include "hidden/transformer.h"
+#include "model/weight_format.h"
+#include "tensor/parameters.h"
+
+typedef enum classifier_family {
+    CLASSIFIER_BERT /* BertForSequenceClassification */
+} classifier_family;
+#define CLASSIFIER_FAMILIES 1
+
+typedef struct classifier_config {
+    classifier_family family;
+    int64_t label_count;
+    char **labels; /* config.json: id2label */
+
+    /* the Transformer */
+    int64_t width;  /* hidden_size */
+    int64_t layers; /* num_hidden_layers */
+    int64_t heads;  /* num_attention_heads */
+    int64_t ffn;    /* intermediate_size */
+    activation activation;
+    float norm_epsilon;
+    float dropout, attention_dropout;
+    float classifier_dropout; /* before the head; negative: `dropout` */
+
+    /* text */
+    int64_t vocab_size, type_vocab_size;
+    int64_t max_positions; /* the longest text, in pieces */
+    int32_t pad_id;
+} classifier_config;
+
+/* Frees the labels and zeroes *c. */
+void classifier_config_clear(classifier_config *c);
+
+typedef struct classifier {
+    classifier_config config;
+    parameters parameters;
+    safetensors *file; /* where the weights lie that are not copied; NULL: they all are */
+    transformer_layer *layers;
+    transformer_options options;
+    tensor *head_weight, *head_bias; /* (labels, width), (labels) */
+    void *parts;                     /* weights that the family has beside them */
+} classifier;
+
+/* Declares and allocates all parameters, initialised from `seed` if trainable, else zero. The configuration, labels and
+ * all, is copied. */
+attn_status classifier_create(classifier **out, const classifier_config *config, bool trainable, uint64_t seed);
+
+/* Reads DIR/config.json and DIR/model.safetensors (fp32, bf16 or fp16). */
+attn_status classifier_open(classifier **out, const char *directory, bool trainable);
+
+/* NULL is ignored. */
+void classifier_destroy(classifier *m);
+
+/* Writes DIR/config.json and DIR/model.safetensors, each beside and renamed. Tokenizer and preprocessing are not its
+ * business. */
+attn_status classifier_save(const classifier *m, const char *directory, weight_format format);
+
+/* Lays the weights of the products out once more as they are fastest, for one that is not trained and has much to do;
+ * before it is shared between threads. */
+attn_status classifier_pack(classifier *m);
+
+/* What one batch holds: ids of text, or values of images and audio. */
+typedef struct classifier_input {
+    int64_t batch;          /* B */
+    const int32_t *ids;     /* text: (B, S), with the tokenizer's special pieces, padded with pad_id at the end */
+    int64_t length;         /* text: S, at most max_positions */
+    const int64_t *lengths; /* text: B, without padding; NULL: all are S */
+    const float *values;    /* images (B, channels * height * width), audio (B, frames * bins) */
+} classifier_input;
+
+/* Logits (B, labels). `sink` takes the encoder's weights in `self` and may be NULL. Fails the tape with
+ * ATTN_ERROR_ARGUMENT on a text longer than max_positions or an id outside the vocabulary. On an inferring tape the
+ * classifier is only read: any number of threads may share it, each with its tape. */
+tensor *classifier_logits(tape *t, const classifier *m, const classifier_input *input,
+                          const attention_weights_sink *sink);
+
+#endif

@@ -1,0 +1,7 @@
+#include "model/classifier_functions.h"
+
+const classifier_functions *classifier_functions_of(classifier_family family)
+{
+    static const classifier_functions *const families[CLASSIFIER_FAMILIES] = {[CLASSIFIER_BERT] = &bert_functions};
+    return families[family];
+}
