@@ -1,4 +1,5 @@
-/* Speed of the operator on the shapes of a file, as a ratio to the FMA peak that the same run measures.
+/* Speed of the operator on the shapes of a file, as a ratio to what the same run measures that the CPU can do: its FMA
+ * peak for dot products; for additive scores its hyperbolic tangents with a multiply-add each, on registers alone.
  *
  *     bench_attention [--json] SHAPES... */
 #include "attn/attn.h"
@@ -16,13 +17,13 @@
 #define WIDE_DEVIATION 30.0f
 
 typedef struct measurement {
-    bool backward, causal, wide;
+    bool backward, causal, wide, additive;
     int threads;
     int64_t B, H, HK, T, S, D, DV;
 } measurement;
 
 typedef struct figures {
-    double seconds, flops, peak, speed_up;
+    double seconds, work, peak, speed_up; /* of floating-point operations, or of hyperbolic tangents */
 } figures;
 
 static double now(void)
@@ -56,12 +57,13 @@ static float *normal(int64_t count, uint64_t key, float deviation)
     return x;
 }
 
-static double measure_peak(void)
+static double measure_peak(const attn_desc *desc)
 {
     float sink;
-    int64_t rounds = 20000;
-    double start = now(), flops = kernels_table()->peak(rounds, &sink);
-    return flops / (now() - start);
+    const kernel_table *table = kernels_table();
+    bool additive = desc->score == ATTN_SCORE_ADDITIVE;
+    double start = now(), work = additive ? table->tanh_peak(2000, &sink) : table->peak(20000, &sink);
+    return work / (now() - start);
 }
 
 typedef attn_status call(const attn_desc *desc, void *workspace, size_t size);
@@ -79,7 +81,7 @@ static double measure(call *operation, const attn_desc *desc, void *workspace, s
     int calls = 1 + (int)(BATCH_SECONDS / (now() - start)), batches = 0;
     double best = INFINITY, end = now() + MEASURE_SECONDS;
     while (batches++ < 5 || now() < end) {
-        double p = measure_peak();
+        double p = measure_peak(desc);
         if (p > *peak) *peak = p;
         start = now();
         for (int n = 0; n < calls; n++) run(operation, desc, workspace, size);
@@ -98,6 +100,14 @@ static double pairs(const measurement *m)
     return count;
 }
 
+/* Floating-point operations of the products; or each score's hyperbolic tangents, once in each direction. */
+static double work_of(const measurement *m)
+{
+    double all = (double)(m->B * m->H) * pairs(m), D = (double)m->D, DV = (double)m->DV;
+    if (m->additive) return all * D;
+    return 2.0 * all * (m->backward ? 3.0 * D + 2.0 * DV : D + DV);
+}
+
 static figures measure_shape(const measurement *m)
 {
     attn_desc d;
@@ -112,6 +122,11 @@ static figures measure_shape(const measurement *m)
     d.grad_q.data = take((size_t)(nq * m->D) * sizeof(float));
     d.grad_k.data = take((size_t)(nk * m->D) * sizeof(float));
     d.grad_v.data = take((size_t)(nk * m->DV) * sizeof(float));
+    if (m->additive) {
+        d.score = ATTN_SCORE_ADDITIVE, d.scale = 1;
+        d.score_vector.data = normal(m->H * m->D, 5, 1);
+        d.grad_score_vector.data = take((size_t)(m->H * m->D) * sizeof(float));
+    }
     d.causal = m->causal;
     d.parallel.threads = m->threads;
     size_t size;
@@ -124,13 +139,22 @@ static figures measure_shape(const measurement *m)
         if (attn_backward_workspace_size(&d, &size)) fail(attn_error());
         workspace = take(size);
     }
-    double products = m->backward ? 3.0 * (double)m->D + 2.0 * (double)m->DV : (double)(m->D + m->DV);
-    figures f = {.flops = 2.0 * (double)(m->B * m->H) * pairs(m) * products};
+    figures f = {.work = work_of(m)};
     f.seconds = measure(operation, &d, workspace, size, &f.peak);
     d.parallel.threads = 1;
     f.speed_up = m->threads > 1 ? measure(operation, &d, workspace, size, &f.peak) / f.seconds : 1;
-    void *all[] = {(void *)d.q.data, (void *)d.k.data, (void *)d.v.data, (void *)d.grad_o.data, d.o.data,
-                   d.lse.data,       d.grad_q.data,    d.grad_k.data,    d.grad_v.data,         workspace};
+    void *all[] = {(void *)d.q.data,
+                   (void *)d.k.data,
+                   (void *)d.v.data,
+                   (void *)d.grad_o.data,
+                   d.o.data,
+                   d.lse.data,
+                   d.grad_q.data,
+                   d.grad_k.data,
+                   d.grad_v.data,
+                   workspace,
+                   (void *)d.score_vector.data,
+                   d.grad_score_vector.data};
     for (size_t n = 0; n < sizeof all / sizeof all[0]; n++) free(all[n]);
     return f;
 }
@@ -138,15 +162,16 @@ static figures measure_shape(const measurement *m)
 static void print_row(const measurement *m, const figures *f, bool json)
 {
     char options[64];
-    snprintf(options, sizeof options, "%s%s", m->causal ? "causal " : "", m->wide ? "wide" : "");
+    snprintf(options, sizeof options, "%s%s%s", m->additive ? "additive " : "", m->causal ? "causal " : "",
+             m->wide ? "wide" : "");
     const char *format =
         json ? "{\"direction\": \"%s\", \"B\": %lld, \"H\": %lld, \"HK\": %lld, \"T\": %lld, \"S\": %lld, \"D\": %lld, "
-               "\"DV\": %lld, \"options\": \"%s\", \"threads\": %d, \"microseconds\": %.2f, \"gflops\": %.2f, "
+               "\"DV\": %lld, \"options\": \"%s\", \"threads\": %d, \"microseconds\": %.2f, \"rate\": %.2f, "
                "\"peak\": %.2f, \"ratio\": %.3f, \"speed_up\": %.2f}\n"
-             : "%-8s %4lld %3lld %3lld %6lld %6lld %4lld %4lld  %-12s %2d %11.2f %9.2f %8.2f  %.3f  %.2f\n";
+             : "%-8s %4lld %3lld %3lld %6lld %6lld %4lld %4lld  %-15s %2d %11.2f %9.2f %8.2f  %.3f  %.2f\n";
     printf(format, m->backward ? "backward" : "forward", (long long)m->B, (long long)m->H, (long long)m->HK,
            (long long)m->T, (long long)m->S, (long long)m->D, (long long)m->DV, options, m->threads, 1e6 * f->seconds,
-           1e-9 * f->flops / f->seconds, 1e-9 * f->peak, f->flops / f->seconds / f->peak / m->threads, f->speed_up);
+           1e-9 * f->work / f->seconds, 1e-9 * f->peak, f->work / f->seconds / f->peak / m->threads, f->speed_up);
     fflush(stdout);
 }
 
@@ -174,6 +199,8 @@ static bool parse_line(char *line, measurement *m)
             m->causal = true;
         else if (!strcmp(word, "wide"))
             m->wide = true;
+        else if (!strcmp(word, "additive"))
+            m->additive = true;
         else if (sscanf(word, "threads=%d", &m->threads) != 1 || m->threads < 1)
             return false;
     }
@@ -192,7 +219,8 @@ static void bench_file(const char *path, bool json)
         measurement m;
         if (line[strspn(line, " \t\r\n")] == 0 || line[0] == '#') continue;
         if (!parse_line(line, &m)) {
-            fprintf(stderr, "%s:%d: expected: direction B H HK T S D DV [causal] [wide] [threads=N]\n", path, number);
+            fprintf(stderr, "%s:%d: expected: direction B H HK T S D DV [additive] [causal] [wide] [threads=N]\n", path,
+                    number);
             exit(1);
         }
         figures f = measure_shape(&m);
@@ -206,10 +234,13 @@ int main(int argc, char **argv)
     bool json = argc > 1 && !strcmp(argv[1], "--json");
     if (argc < 2 + json) fail("usage: bench_attention [--json] SHAPES...");
     if (!json) {
-        printf("%s, %s; ratio: GFLOP/s of the unmasked pairs to the FMA peak of each thread\n", attn_cpu_name(),
-               attn_cpu_used());
-        printf("            B   H  HK      T      S    D   DV  options       n  microsecs   GFLOP/s     peak  ratio  "
-               "speed-up\n");
+        printf(
+            "%s, %s; rate: GFLOP/s of the unmasked pairs, or 10^9 tanh/s of additive scores; ratio: to each thread's "
+            "peak\n",
+            attn_cpu_name(), attn_cpu_used());
+        printf(
+            "            B   H  HK      T      S    D   DV  options          n  microsecs      rate     peak  ratio  "
+            "speed-up\n");
     }
     for (int n = 1 + json; n < argc; n++) bench_file(argv[n], json);
     return 0;

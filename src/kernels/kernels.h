@@ -15,7 +15,8 @@
 
 /* Runs `rounds` rounds of independent fused multiply-adds on registers alone and returns how many floating-point
  * operations that was: what the best possible kernel could reach in the same time. `sink` receives a number that
- * depends on every one of them, so that none is optimised away. */
+ * depends on every one of them, so that none is optimised away. tanh_peak counts hyperbolic tangents, each with its
+ * multiply-add: the same for additive scores. */
 typedef double peak_kernel(int64_t rounds, float *sink);
 
 /* Forward attention of one block of queries of one head, key chunk by key chunk:
@@ -103,7 +104,7 @@ typedef void dropout_factors_kernel(const dropout_draw *draw, const dropout_tile
 typedef struct kernel_table {
     cpu_level level; /* of the widest kernel in the table */
     int lanes;       /* floats in a vector */
-    peak_kernel *peak;
+    peak_kernel *peak, *tanh_peak;
     dropout_factors_kernel *dropout_factors;
     modification_kernel *modification;
     forward_kernels forward_lanes, forward_rows;

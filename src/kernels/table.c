@@ -2,7 +2,7 @@
 
 #include <pthread.h>
 
-peak_kernel peak_scalar;
+peak_kernel peak_scalar, tanh_peak_scalar;
 dropout_factors_kernel dropout_factors_scalar;
 modification_kernel modification_scalar;
 forward_begin_kernel forward_lanes_begin_scalar, forward_rows_begin_scalar;
@@ -18,6 +18,7 @@ static void fill_scalar(kernel_table *table)
     table->level = CPU_SCALAR;
     table->lanes = 1;
     table->peak = peak_scalar;
+    table->tanh_peak = tanh_peak_scalar;
     table->dropout_factors = dropout_factors_scalar;
     table->modification = modification_scalar;
     table->forward_lanes =
@@ -29,7 +30,7 @@ static void fill_scalar(kernel_table *table)
 }
 
 #if defined(__x86_64__)
-peak_kernel peak_avx2, peak_avx512;
+peak_kernel peak_avx2, peak_avx512, tanh_peak_avx2, tanh_peak_avx512;
 dropout_factors_kernel dropout_factors_avx2, dropout_factors_avx512;
 modification_kernel modification_avx2, modification_avx512;
 forward_begin_kernel forward_lanes_begin_avx2, forward_lanes_begin_avx512;
@@ -48,6 +49,7 @@ static void fill_avx2(kernel_table *table)
     table->level = CPU_AVX2;
     table->lanes = 8;
     table->peak = peak_avx2;
+    table->tanh_peak = tanh_peak_avx2;
     table->dropout_factors = dropout_factors_avx2;
     table->modification = modification_avx2;
     table->forward_lanes =
@@ -62,6 +64,7 @@ static void fill_avx512(kernel_table *table)
     table->level = CPU_AVX512;
     table->lanes = 16;
     table->peak = peak_avx512;
+    table->tanh_peak = tanh_peak_avx512;
     table->dropout_factors = dropout_factors_avx512;
     table->modification = modification_avx512;
     table->forward_lanes =
