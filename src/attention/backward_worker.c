@@ -6,7 +6,6 @@
 
 #define FLOATS_IN_LINE ((int64_t)(ATTN_ALIGNMENT / sizeof(float)))
 
-/* Floats of a tile of weights, and of the array that only one kind of score needs: Q^T, or hyperbolic tangents. */
 static size_t tile_floats(const backward_plan *plan)
 {
     return (size_t)(BACKWARD_QUERIES * plan->tile_keys);
@@ -17,27 +16,25 @@ static int64_t bent_row(const attn_desc *d)
     return (d->D + FLOATS_IN_LINE - 1) / FLOATS_IN_LINE * FLOATS_IN_LINE;
 }
 
+/* What only one kind of score needs: Q^T and dO^T, or hyperbolic tangents. */
 static bool score_floats(const backward_plan *plan, size_t *floats)
 {
     const attn_desc *d = plan->d;
-    if (d->score == ATTN_SCORE_DOT) return checked_mul((size_t)d->D, BACKWARD_QUERIES, floats);
-    return checked_mul((size_t)bent_row(d), (size_t)(plan->tile_queries * plan->tile_keys), floats);
+    if (d->score == ATTN_SCORE_ADDITIVE)
+        return checked_mul((size_t)bent_row(d), (size_t)(plan->tile_queries * plan->tile_keys), floats);
+    return checked_add((size_t)d->D, (size_t)d->DV, floats) && checked_mul(*floats, BACKWARD_QUERIES, floats);
 }
 
 bool backward_worker_floats(const backward_plan *plan, size_t *floats)
 {
-    size_t values;
-    if (!score_floats(plan, floats) || !checked_mul((size_t)plan->d->DV, BACKWARD_QUERIES, &values)) return false;
-    return checked_add(*floats, values, floats) &&
-           checked_add(*floats, 2 * BACKWARD_QUERIES + 4 * tile_floats(plan), floats);
+    return score_floats(plan, floats) && checked_add(*floats, 2 * BACKWARD_QUERIES + 4 * tile_floats(plan), floats);
 }
 
 void backward_worker_open(backward_worker *w, const backward_plan *plan, int worker, float grad_scale, bool cap_slope)
 {
     const attn_desc *d = plan->d;
     float *minus_lse = plan->workspace + (size_t)worker * plan->worker_floats;
-    size_t tile = tile_floats(plan), scores = 0;
-    score_floats(plan, &scores);
+    size_t tile = tile_floats(plan);
     float *p_t = minus_lse + 2 * BACKWARD_QUERIES, *q_t = p_t + 4 * tile;
     *w = (backward_worker){.plan = plan, .modification = p_t + 2 * tile, .dropout = p_t + 3 * tile};
     w->tile = (backward_tile){.D = d->D,
@@ -59,7 +56,7 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, int wor
                               .q_t = q_t,
                               .bent = q_t,
                               .bent_row = bent_row(d),
-                              .grad_o_t = q_t + scores,
+                              .grad_o_t = q_t + d->D * BACKWARD_QUERIES,
                               .grad_q_row = d->grad_q.row,
                               .grad_k_row = d->grad_k.row,
                               .grad_v_row = d->grad_v.row};

@@ -1,9 +1,9 @@
 /* One worker's way through backward's tiles, and its piece of the workspace:
  *
- *     [minus_lse | offset | p_t | ds_t | modification | dropout | q_t or bent | grad_o_t]
+ *     [minus_lse | offset | p_t | ds_t | modification | dropout | q_t, grad_o_t, or bent for additive scores]
  *
- * whose size is a constant and D + DV rows of BACKWARD_QUERIES (D's are twice as many for additive scores): nothing
- * grows with T or S. */
+ * whose size is a constant and D + DV rows of BACKWARD_QUERIES, or D rows of twice as many: nothing grows with T or S.
+ */
 #ifndef ATTENTION_BACKWARD_WORKER_H
 #define ATTENTION_BACKWARD_WORKER_H
 

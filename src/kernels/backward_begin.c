@@ -32,8 +32,10 @@ static float dot(const float *a, const float *b, int64_t n)
 
 void SIMD_NAMED(backward_begin)(const backward_tile *t)
 {
-    if (!t->score_vector) transpose(t->q, t->q_row, t->queries, t->D, t->q_t);
-    transpose(t->grad_o, t->grad_o_row, t->queries, t->DV, t->grad_o_t);
+    if (!t->score_vector) {
+        transpose(t->q, t->q_row, t->queries, t->D, t->q_t);
+        transpose(t->grad_o, t->grad_o_row, t->queries, t->DV, t->grad_o_t);
+    }
     int64_t padded = (t->queries + SIMD_LANES - 1) / SIMD_LANES * SIMD_LANES;
     for (int64_t m = 0; m < padded; m++) {
         bool real = m < t->queries;

@@ -72,28 +72,29 @@ PRODUCT_INLINE void multiply(const int R, const int V, const product_factors *f,
         for (int v = 0; v < V; v++) vec_store(out + r * BACKWARD_QUERIES + v * SIMD_LANES, sum[r][v]);
 }
 
-/* Additive scores of all keys into p_t; lanes beyond the queries become 0. */
-static void bend(const backward_tile *t)
+/* Additive scores of key n into p_t, V dO^T into ds_t; lanes beyond the queries become 0. */
+static void bend_key(const backward_tile *t, int64_t n)
 {
-    int64_t padded = (t->queries + SIMD_LANES - 1) / SIMD_LANES * SIMD_LANES;
-    for (int64_t n = 0; n < t->keys; n++) {
-        const float *w = t->score_vector, *k = t->k + n * t->k_row;
-        float *out = t->p_t + n * BACKWARD_QUERIES, *bent = t->bent + n * t->queries * t->bent_row;
-        int64_t m = 0, row = t->q_row, bent_row = t->bent_row;
-        for (; m + ADDITIVE_ROWS <= t->queries; m += ADDITIVE_ROWS)
-            additive_score(ADDITIVE_ROWS, w, k, t->q + m * row, row, t->D, out + m, bent + m * bent_row, bent_row);
-        for (; m < t->queries; m++)
-            additive_score(1, w, k, t->q + m * row, row, t->D, out + m, bent + m * bent_row, bent_row);
-        for (; m < padded; m++) out[m] = 0;
+    const float *w = t->score_vector, *k = t->k + n * t->k_row, *v = t->v + n * t->v_row;
+    float *s = t->p_t + n * BACKWARD_QUERIES, *dp = t->ds_t + n * BACKWARD_QUERIES;
+    float *bent = t->bent + n * t->queries * t->bent_row;
+    int64_t m = 0, row = t->q_row, bent_row = t->bent_row, grad_row = t->grad_o_row;
+    for (; m + ADDITIVE_ROWS <= t->queries; m += ADDITIVE_ROWS) {
+        additive_score(ADDITIVE_ROWS, w, k, t->q + m * row, row, t->D, s + m, bent + m * bent_row, bent_row);
+        product_along(ADDITIVE_ROWS, v, t->grad_o + m * grad_row, grad_row, t->DV, 1, dp + m);
     }
+    for (; m < t->queries; m++) {
+        additive_score(1, w, k, t->q + m * row, row, t->D, s + m, bent + m * bent_row, bent_row);
+        product_along(1, v, t->grad_o + m * grad_row, grad_row, t->DV, 1, dp + m);
+    }
+    for (; m % SIMD_LANES; m++) s[m] = dp[m] = 0;
 }
 
 PRODUCT_INLINE void score_tile(const int R, const int V, const backward_tile *t, int64_t key, int64_t query)
 {
     int64_t at = key * BACKWARD_QUERIES + query;
-    if (!t->score_vector)
-        multiply(R, V, &(product_factors){t->k + key * t->k_row, t->k_row, 1, t->q_t + query, BACKWARD_QUERIES, t->D},
-                 t->p_t + at);
+    multiply(R, V, &(product_factors){t->k + key * t->k_row, t->k_row, 1, t->q_t + query, BACKWARD_QUERIES, t->D},
+             t->p_t + at);
     multiply(R, V, &(product_factors){t->v + key * t->v_row, t->v_row, 1, t->grad_o_t + query, BACKWARD_QUERIES, t->DV},
              t->ds_t + at);
     differentiate_rows(t, key, R, query, V);
@@ -110,7 +111,11 @@ PRODUCT_INLINE void score_keys(const int V, const backward_tile *t, int64_t quer
 void SIMD_NAMED(backward_scores)(const backward_tile *t)
 {
     int64_t query = 0, vectors = (t->queries + SIMD_LANES - 1) / SIMD_LANES;
-    if (t->score_vector) bend(t);
+    if (t->score_vector) {
+        for (int64_t n = 0; n < t->keys; n++) bend_key(t, n);
+        differentiate_rows(t, 0, t->keys, 0, vectors);
+        return;
+    }
     for (; vectors >= PRODUCT_VECTORS; vectors -= PRODUCT_VECTORS) {
         score_keys(PRODUCT_VECTORS, t, query);
         query += PRODUCT_VECTORS * SIMD_LANES;

@@ -61,7 +61,7 @@ typedef struct backward_tile {
     float *grad_score_vector; /* likewise */
 } backward_tile;
 
-/* begin reads the block of queries and writes q_t (but with additive scores), grad_o_t, minus_lse and offset; scores
+/* begin reads the block of queries and writes q_t and grad_o_t (but with additive scores), minus_lse and offset; scores
  * reads those, k, v, modification and dropout and writes p_t and ds_t (and bent); products reads these and adds to the
  * gradients. A pair whose
  * modification is -inf gets exactly 0 in p_t and ds_t whatever its keys and values hold; so does a query whose lse is

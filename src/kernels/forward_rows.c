@@ -5,6 +5,7 @@
 #include "kernels/kernels.h"
 #include "kernels/simd.h"
 #include "kernels/simd_math.h"
+#include "kernels/simd_product.h"
 
 #include <math.h>
 
@@ -48,20 +49,6 @@ INLINE vec load_part(const float *p, int part)
     return part == SIMD_LANES ? vec_load(p) : vec_load_n(p, part);
 }
 
-/* scores[n] = scale * the product of q and key n, for so many keys. */
-INLINE void multiply_keys(const int keys, const forward_block *block, const float *q, const float *k, int64_t k_row,
-                          float *scores)
-{
-    vec sum[KEYS_AT_ONCE];
-    for (int n = 0; n < keys; n++) sum[n] = vec_zero();
-    for (int64_t d = 0; d < block->D; d += SIMD_LANES) {
-        int part = part_at(block->D, d);
-        vec x = load_part(q + d, part);
-        for (int n = 0; n < keys; n++) sum[n] = vec_fma(x, load_part(k + n * k_row + d, part), sum[n]);
-    }
-    for (int n = 0; n < keys; n++) scores[n] = block->scale * vec_sum(sum[n]);
-}
-
 static vec modified(const forward_block *block, vec score, const float *modification, int part)
 {
     if (block->softcap > 0) {
@@ -78,8 +65,8 @@ static void multiply_chunk(const forward_block *block, const forward_chunk *chun
     const float *k = chunk->k;
     int64_t n = 0, row = chunk->k_row;
     for (; n + KEYS_AT_ONCE <= chunk->keys; n += KEYS_AT_ONCE)
-        multiply_keys(KEYS_AT_ONCE, block, q, k + n * row, row, scores + n);
-    for (; n < chunk->keys; n++) multiply_keys(1, block, q, k + n * row, row, scores + n);
+        product_along(KEYS_AT_ONCE, q, k + n * row, row, block->D, block->scale, scores + n);
+    for (; n < chunk->keys; n++) product_along(1, q, k + n * row, row, block->D, block->scale, scores + n);
 }
 
 static void bend_chunk(const forward_block *block, const forward_chunk *chunk, const float *q, float *scores)

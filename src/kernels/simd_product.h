@@ -61,4 +61,25 @@ PRODUCT_INLINE void product_sum_n(const int R, int n, vec sum[PRODUCT_MOST_ROWS]
     }
 }
 
+/* out[r] = factor * (sum over d of x[d] * y[r * y_row + d]) for so many rows, at most PRODUCT_MOST_VECTORS: both
+ * factors are read along d, in lanes, which are summed at the end. */
+PRODUCT_INLINE void product_along(const int rows, const float *x, const float *y, int64_t y_row, int64_t length,
+                                  float factor, float *out)
+{
+    vec sum[PRODUCT_MOST_VECTORS];
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) sum[r] = vec_zero();
+    for (int64_t d = 0; d < length; d += SIMD_LANES) {
+        int part = (int)(length - d < SIMD_LANES ? length - d : SIMD_LANES);
+        vec a = part == SIMD_LANES ? vec_load(x + d) : vec_load_n(x + d, part);
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) {
+            const float *b = y + r * y_row + d;
+            sum[r] = vec_fma(a, part == SIMD_LANES ? vec_load(b) : vec_load_n(b, part), sum[r]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) out[r] = factor * vec_sum(sum[r]);
+}
+
 #endif
