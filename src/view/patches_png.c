@@ -57,10 +57,11 @@ static colour_rgb pixel_of(const attn_seq_image *i, int64_t x, int64_t y)
     return i->channels == 1 ? (colour_rgb){c[0], c[0], c[0]} : (colour_rgb){c[0], c[1], c[2]};
 }
 
-static colour_rgb blend(colour_rgb under, colour_rgb over)
+/* The more weight, the more colour; the rest lets the picture through. */
+static colour_rgb blend(colour_rgb under, colour_rgb over, double level)
 {
     double grey = 0.299 * under.red + 0.587 * under.green + 0.114 * under.blue;
-    const double share = 0.62; /* of the colour; the rest lets the picture through */
+    double share = 0.45 + 0.3 * level;
     return (colour_rgb){(unsigned char)lround(share * over.red + (1 - share) * grey),
                         (unsigned char)lround(share * over.green + (1 - share) * grey),
                         (unsigned char)lround(share * over.blue + (1 - share) * grey)};
@@ -79,7 +80,8 @@ static void draw_pane(const panes *p, cairo_surface_t *surface, int64_t left, co
         for (int64_t x = 0; x < p->width; x++) {
             int64_t from_x = x * p->every / p->scale;
             colour_rgb c = pixel_of(image, from_x, from_y);
-            if (scale) c = blend(c, colour_scale_at(scale, p->level[from_y * image->width + from_x]));
+            double level = p->level[from_y * image->width + from_x];
+            if (scale) c = blend(c, colour_scale_at(scale, level), level);
             row[x] = (uint32_t)c.red << 16 | (uint32_t)c.green << 8 | c.blue;
         }
     }
