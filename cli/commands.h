@@ -17,6 +17,7 @@ command_function command_train;
 command_function command_translate;
 
 /* What `attn train` trains. */
+command_function command_train_summarize;
 command_function command_train_translate;
 
 typedef struct command {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const command table[] = {
+    {"summarize", "a summarizer, from texts and their summaries", command_train_summarize},
     {"translate", "a translator, from sentence pairs", command_train_translate},
 };
 static const size_t count = sizeof table / sizeof *table;
@@ -17,7 +18,7 @@ static int overview(void)
          "Trains a model.\n");
     for (size_t i = 0; i < count; i++) printf("  %-10s %s\n", table[i].name, table[i].summary);
     puts("\n"
-         "\"attn train translate --help\" tells more.");
+         "\"attn train WHAT --help\" tells more.");
     return 0;
 }
 
@@ -37,7 +38,7 @@ int command_train(int argc, char **argv)
 {
     if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) return overview();
     if (argc < 2 || argv[1][0] == '-') {
-        fputs("attn train: say what to train: attn train translate [OPTION]...\n", stderr);
+        fputs("attn train: say what to train: attn train WHAT [OPTION]...\n", stderr);
         return 2;
     }
     for (size_t i = 0; i < count; i++) {

@@ -172,7 +172,8 @@ typedef struct attn_seq_train_options {
     int64_t heads;      /* * 8; divides width */
     int64_t layers;     /* * of the encoder, and as many of the decoder: 3 */
     int64_t ffn;        /* * width of the feed-forward layers: 1024 */
-    int64_t longest;    /* * pieces; pairs with a longer side are left out: 256 */
+    int64_t longest;    /* * pieces; pairs with a longer side are left out: 256. A summarizer's texts are cut: 128 */
+    int64_t denoise;    /* * first steps of a summarizer, in which it learns to restore damaged text: 0 */
     int64_t seed;       /* * 1 */
 
     int64_t batch_tokens;   /* * source and target tokens of a batch, with padding: 4000 */
@@ -231,6 +232,12 @@ ATTN_API void attn_seq_train_options_init(attn_seq_train_options *options);
  * line, or field); ATTN_ERROR_UNSUPPORTED (compute that this CPU lacks); ATTN_ERROR_INTERRUPTED (options->stop asked;
  * the checkpoint is on the disk); ATTN_ERROR_MEMORY. */
 ATTN_API attn_status attn_seq_train_translator(const attn_seq_train_options *options);
+
+/* The same for summaries: trains a BART (Lewis et al. 2020), which transformers.BartForConditionalGeneration opens, on
+ * texts and their summaries. Texts are cut to their first `longest` pieces; the best validation is that of the highest
+ * ROUGE-L of greedy summaries. In the first `denoise` steps the model learns from the texts alone, to restore spans
+ * that were masked, as BART is trained before it learns a task: it is then quicker to find in a text what it writes. */
+ATTN_API attn_status attn_seq_train_summarizer(const attn_seq_train_options *options);
 
 /* ---- looking inside ---------------------------------------------------------------------------------------- */
 

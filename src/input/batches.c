@@ -139,22 +139,34 @@ static void fill_row(batch *b, int64_t row, const token_pairs *pairs, int64_t pa
     b->tokens += source_length + target_length;
 }
 
-attn_status batch_fill(batch *b, const batch_plan *plan, int64_t index, const token_pairs *pairs, int32_t pad_id,
-                       int32_t start_id)
+/* chosen: NULL for the first `count`. */
+static attn_status fill(batch *b, const int64_t *chosen, int64_t count, const token_pairs *pairs, int32_t pad_id,
+                        int32_t start_id)
 {
-    const int64_t *chosen = plan->order + plan->start[index];
-    b->count = plan->start[index + 1] - plan->start[index];
+    b->count = count;
     b->source_length = b->target_length = b->tokens = 0;
     for (int64_t r = 0; r < b->count; r++) {
-        int64_t source = token_side_length(&pairs->source, chosen[r]),
-                target = token_side_length(&pairs->target, chosen[r]);
+        int64_t pair = chosen ? chosen[r] : r, source = token_side_length(&pairs->source, pair),
+                target = token_side_length(&pairs->target, pair);
         if (source > b->source_length) b->source_length = source;
         if (target > b->target_length) b->target_length = target;
     }
     if (!reserve(b))
         return status_fail(ATTN_ERROR_MEMORY, "out of memory for a batch of %lld pairs", (long long)b->count);
-    for (int64_t r = 0; r < b->count; r++) fill_row(b, r, pairs, chosen[r], pad_id, start_id);
+    for (int64_t r = 0; r < b->count; r++) fill_row(b, r, pairs, chosen ? chosen[r] : r, pad_id, start_id);
     return ATTN_OK;
+}
+
+attn_status batch_fill(batch *b, const batch_plan *plan, int64_t index, const token_pairs *pairs, int32_t pad_id,
+                       int32_t start_id)
+{
+    const int64_t first = plan->start[index];
+    return fill(b, plan->order + first, plan->start[index + 1] - first, pairs, pad_id, start_id);
+}
+
+attn_status batch_fill_all(batch *b, const token_pairs *pairs, int32_t pad_id, int32_t start_id)
+{
+    return fill(b, NULL, pairs->count, pairs, pad_id, start_id);
 }
 
 void batch_clear(batch *b)

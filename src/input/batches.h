@@ -33,6 +33,8 @@ typedef struct batch {
 /* Fills *b, zeroed before its first use, with plan's batch `index`. */
 attn_status batch_fill(batch *b, const batch_plan *plan, int64_t index, const token_pairs *pairs, int32_t pad_id,
                        int32_t start_id);
+/* The same of all pairs, in their order. */
+attn_status batch_fill_all(batch *b, const token_pairs *pairs, int32_t pad_id, int32_t start_id);
 void batch_clear(batch *b);
 
 #endif

@@ -33,11 +33,19 @@ typedef struct token_pairs {
     int64_t count;
     token_side source, target;
     int64_t too_long; /* left out: a side of more than `longest` tokens */
+    int64_t cut;      /* sources that were cut to `longest` tokens */
 } token_pairs;
+
+/* What becomes of a source of more than `longest` tokens. */
+typedef enum long_sources { LONG_SOURCES_LEFT_OUT, LONG_SOURCES_CUT } long_sources;
 
 /* *out may be clear or anything: it is overwritten, and must be cleared by the caller also after a failure. The texts
  * are no longer needed afterwards. */
-attn_status token_pairs_encode(token_pairs *out, const tokenizer *k, const pair_texts *texts, int64_t longest);
+attn_status token_pairs_encode(token_pairs *out, const tokenizer *k, const pair_texts *texts, int64_t longest,
+                               long_sources policy);
+
+/* The first longest - 1 of `length` ids and the last one, </s>, where there are more. Returns how many are left. */
+int64_t tokens_cut(int32_t *ids, int64_t length, int64_t longest);
 
 void token_pairs_clear(token_pairs *p);
 

@@ -25,14 +25,25 @@ static attn_status append(growing_side *g, int64_t pair, const int32_t *ids, int
     return ATTN_OK;
 }
 
+int64_t tokens_cut(int32_t *ids, int64_t length, int64_t longest)
+{
+    if (length <= longest) return length;
+    ids[longest - 1] = ids[length - 1];
+    return longest;
+}
+
 static attn_status encode_pair(token_pairs *out, growing_side *source, growing_side *target, const tokenizer *k,
-                               const char *source_text, const char *target_text, int64_t longest)
+                               const char *source_text, const char *target_text, int64_t longest, long_sources policy)
 {
     int32_t *source_ids = NULL, *target_ids = NULL;
     int64_t source_count = 0, target_count = 0;
     attn_status s = tokenizer_encode(k, TOKENIZER_SOURCE, source_text, strlen(source_text), &source_ids, &source_count);
     if (s == ATTN_OK)
         s = tokenizer_encode(k, TOKENIZER_TARGET, target_text, strlen(target_text), &target_ids, &target_count);
+    if (s == ATTN_OK && source_count > longest && policy == LONG_SOURCES_CUT) {
+        source_count = tokens_cut(source_ids, source_count, longest);
+        out->cut++;
+    }
     if (s == ATTN_OK && (source_count > longest || target_count > longest)) {
         out->too_long++;
     } else if (s == ATTN_OK) {
@@ -45,7 +56,8 @@ static attn_status encode_pair(token_pairs *out, growing_side *source, growing_s
     return s;
 }
 
-attn_status token_pairs_encode(token_pairs *out, const tokenizer *k, const pair_texts *texts, int64_t longest)
+attn_status token_pairs_encode(token_pairs *out, const tokenizer *k, const pair_texts *texts, int64_t longest,
+                               long_sources policy)
 {
     memset(out, 0, sizeof *out);
     growing_side source = {.side = &out->source}, target = {.side = &out->target};
@@ -54,7 +66,7 @@ attn_status token_pairs_encode(token_pairs *out, const tokenizer *k, const pair_
     if (!out->source.start || !out->target.start)
         return status_fail(ATTN_ERROR_MEMORY, "out of memory for %lld pairs", (long long)texts->count);
     for (int64_t i = 0; i < texts->count; i++) {
-        attn_status s = encode_pair(out, &source, &target, k, texts->source[i], texts->target[i], longest);
+        attn_status s = encode_pair(out, &source, &target, k, texts->source[i], texts->target[i], longest, policy);
         if (s != ATTN_OK) return s;
     }
     return ATTN_OK;

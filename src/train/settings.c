@@ -20,6 +20,7 @@ const setting setting_table[] = {
     {AT(layers), SETTING_INTEGER, true, false, 3, 1, 100},
     {AT(ffn), SETTING_INTEGER, true, false, 1024, 1, 65536},
     {AT(longest), SETTING_INTEGER, true, false, 256, 2, 4096},
+    {AT(denoise), SETTING_INTEGER, true, false, 0, 0, 1e15},
     {AT(seed), SETTING_INTEGER, true, false, 1, 0, 0x1p53},
     {AT(batch_tokens), SETTING_INTEGER, true, false, 4000, 2, 10000000},
     {AT(dropout), SETTING_NUMBER, true, false, 0.1, 0, 0.99},

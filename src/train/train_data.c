@@ -28,7 +28,7 @@ static attn_status train_pieces(const pair_texts *p, const attn_seq_train_option
         lines[2 * i] = p->source[i];
         lines[2 * i + 1] = p->target[i];
     }
-    notice_tell(n, "learning %lld pieces from both languages", (long long)o->vocabulary);
+    notice_tell(n, "learning %lld pieces from both sides", (long long)o->vocabulary);
     int threads = o->threads > 0 ? (int)o->threads : parallel_default_threads();
     attn_status s = tokenizer_train(lines, 2 * p->count, o->vocabulary, (uint32_t)o->seed, threads, o->model);
     free(lines);
@@ -38,8 +38,10 @@ static attn_status train_pieces(const pair_texts *p, const attn_seq_train_option
 static attn_status encode(token_pairs *out, const train_data *d, const pair_texts *texts, int64_t longest,
                           const char *path, notice_sink n)
 {
-    attn_status s = token_pairs_encode(out, d->tokenizer, texts, longest);
+    attn_status s = token_pairs_encode(out, d->tokenizer, texts, longest, d->policy);
     if (s != ATTN_OK) return s;
+    if (out->cut > 0)
+        notice_tell(n, "%s: %lld texts cut to their first %lld pieces", path, (long long)out->cut, (long long)longest);
     if (out->too_long > 0)
         notice_tell(n, "%s: %lld pairs left out, a side has more than %lld pieces", path, (long long)out->too_long,
                     (long long)longest);
@@ -80,15 +82,19 @@ static attn_status load_training(train_data *d, const attn_seq_train_options *o,
     if (s == ATTN_OK) s = encode(&d->train, d, &texts, o->longest, o->train, n);
     pair_texts_clear(&texts);
     if (s != ATTN_OK) return s;
-    d->positions = (longest_side(&d->train) + 31) / 32 * 32;
+    d->positions = longest_side(&d->train);
+    /* Where texts are cut, positions are learned, and those beyond would stay as they began. */
+    if (d->policy == LONG_SOURCES_LEFT_OUT) d->positions = (d->positions + 31) / 32 * 32;
     uint64_t h = hash_side(0xcbf29ce484222325u, &d->train.source, d->train.count);
     d->fingerprint = hash_side(h, &d->train.target, d->train.count);
     return ATTN_OK;
 }
 
-attn_status train_data_load(train_data *out, const attn_seq_train_options *o, bool train_tokenizer, notice_sink notices)
+attn_status train_data_load(train_data *out, const attn_seq_train_options *o, long_sources policy, bool train_tokenizer,
+                            notice_sink notices)
 {
     memset(out, 0, sizeof *out);
+    out->policy = policy;
     /* Validation pairs first: a mistake in them is told before the long work. */
     attn_status s = o->valid ? read_pairs(&out->valid_texts, o->valid, o->valid_target, notices) : ATTN_OK;
     if (s == ATTN_OK) s = load_training(out, o, train_tokenizer, notices);

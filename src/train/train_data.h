@@ -11,13 +11,14 @@ typedef struct train_data {
     tokenizer *tokenizer;
     token_pairs train, valid; /* valid.count 0: none given */
     pair_texts valid_texts;   /* all of them, also those too long for `valid` */
-    int64_t positions;        /* that the model needs: the longest training side, rounded up to whole 32s */
-    uint64_t fingerprint;     /* of the training ids: resuming on others is refused */
+    long_sources policy;
+    int64_t positions; /* that the model needs: the longest training side, rounded up to whole 32s where none is cut */
+    uint64_t fingerprint; /* of the training ids: resuming on others is refused */
 } train_data;
 
 /* Reads the pairs and opens the directory's tokenizer, after training it if `train_tokenizer`. *out is overwritten, and
  * must be cleared by the caller also after a failure. */
-attn_status train_data_load(train_data *out, const attn_seq_train_options *o, bool train_tokenizer,
+attn_status train_data_load(train_data *out, const attn_seq_train_options *o, long_sources policy, bool train_tokenizer,
                             notice_sink notices);
 void train_data_clear(train_data *d);
 

@@ -1,36 +1,20 @@
 #include "attn/seq.h"
 
-#include "train/batch_loss.h"
-#include "train/train_data.h"
-#include "train/training_loop.h"
+#include "output/bleu.h"
+#include "train/seq2seq_task.h"
 #include "train/validation.h"
-
-#include <math.h>
-
-typedef struct translator_task {
-    const attn_seq_train_options *options;
-    int threads;
-    train_data data;
-    seq2seq model;
-    batch_plan plan;
-    batch batch;
-} translator_task;
 
 static attn_status load(void *task, const training_setup *setup, training_data_facts *facts)
 {
-    translator_task *k = task;
-    k->options = setup->options;
-    k->threads = setup->threads;
-    attn_status s = train_data_load(&k->data, setup->options, setup->begin, setup->notices);
-    *facts = (training_data_facts){.fingerprint = k->data.fingerprint, .validates = k->data.valid.count > 0};
-    return s;
+    return seq2seq_task_load(task, setup, LONG_SOURCES_LEFT_OUT, facts);
 }
 
-static translator_config configure(const translator_task *k)
+static translator_config configure(const seq2seq_task *k)
 {
     const attn_seq_train_options *o = k->options;
     int64_t pieces = tokenizer_vocabulary(k->data.tokenizer, TOKENIZER_TARGET);
     return (translator_config){
+        .kind = TRANSLATOR_MARIAN,
         .vocab_size = pieces,
         .decoder_vocab_size = pieces,
         .d_model = o->width,
@@ -54,67 +38,30 @@ static translator_config configure(const translator_task *k)
 
 static attn_status create(void *task, uint64_t key, parameters **p)
 {
-    translator_task *k = task;
+    seq2seq_task *k = task;
     translator_config config = configure(k);
     translator *network;
     attn_status s = translator_create(&network, &config, true, key);
-    if (s != ATTN_OK) return s;
-    k->model = seq2seq_of_translator(network);
-    *p = k->model.parameters;
-    return ATTN_OK;
-}
-
-/* The batch count is the same in every epoch: the lengths, sorted, are. */
-static attn_status plan(void *task, uint64_t key, int64_t *batches)
-{
-    translator_task *k = task;
-    batch_plan_clear(&k->plan);
-    attn_status s = batch_plan_create(&k->plan, &k->data.train, k->options->batch_tokens, key);
-    *batches = k->plan.count;
+    if (s == ATTN_OK) seq2seq_task_take(k, seq2seq_of_translator(network), p);
     return s;
 }
 
-static attn_status fetch(void *task, int64_t index, uint64_t key)
+static attn_status score(const attn_seq_segment *segments, int64_t count, double *scores)
 {
-    (void)key; /* pairs are learnt as they are */
-    translator_task *k = task;
-    const seq2seq_sizes *n = &k->model.sizes;
-    return batch_fill(&k->batch, &k->plan, index, &k->data.train, n->pad_id, n->start_id);
-}
-
-static tensor *loss(void *task, tape *t, step_figures *f)
-{
-    translator_task *k = task;
-    f->units = k->batch.tokens;
-    return batch_loss(t, &k->model, &k->batch, (float)k->options->label_smoothing, &f->nll, &f->counted);
+    bleu_score bleu;
+    attn_status s = bleu_corpus(segments, count, &bleu);
+    if (s == ATTN_OK) scores[0] = bleu.score;
+    return s;
 }
 
 static attn_status validate(void *task, stop_question stop, validation_result *v)
 {
-    translator_task *k = task;
-    double bleu = NAN;
+    seq2seq_task *k = task;
     attn_status s = validation_loss(&v->loss, &k->model, &k->data, k->threads, stop);
-    if (s == ATTN_OK) s = validation_bleu(&bleu, &k->model, &k->data, k->threads, stop);
+    if (s == ATTN_OK) s = validation_greedy(v->scores, score, &k->model, &k->data, k->threads, stop);
     if (s != ATTN_OK) return s;
-    v->scores[0] = bleu;
-    v->rank = bleu > 0 ? bleu : -v->loss; /* until the first match of four words the loss tells more */
+    v->rank = v->scores[0] > 0 ? v->scores[0] : -v->loss; /* until four words match the loss tells more */
     return ATTN_OK;
-}
-
-static attn_status save(void *task)
-{
-    const translator_task *k = task;
-    const weight_format format = k->options->format == ATTN_SEQ_WEIGHTS_BF16 ? WEIGHTS_BF16 : WEIGHTS_FP32;
-    return k->model.family->save(k->model.network, k->options->model, format);
-}
-
-static void clear(void *task)
-{
-    translator_task *k = task;
-    batch_clear(&k->batch);
-    batch_plan_clear(&k->plan);
-    seq2seq_destroy(&k->model);
-    train_data_clear(&k->data);
 }
 
 attn_status attn_seq_train_translator(const attn_seq_train_options *options)
@@ -126,13 +73,13 @@ attn_status attn_seq_train_translator(const attn_seq_train_options *options)
         .learns_from = "a file of sentence pairs",
         .load = load,
         .create = create,
-        .plan = plan,
-        .fetch = fetch,
-        .loss = loss,
+        .plan = seq2seq_task_plan,
+        .fetch = seq2seq_task_fetch,
+        .loss = seq2seq_task_loss,
         .validate = validate,
-        .save = save,
-        .clear = clear,
+        .save = seq2seq_task_save,
+        .clear = seq2seq_task_clear,
     };
-    translator_task task = {0};
+    seq2seq_task task = {0};
     return training_run(&kind, &task, options);
 }

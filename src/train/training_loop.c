@@ -259,7 +259,7 @@ static attn_status take_up(training *r)
 static attn_status load(training *r, bool begin)
 {
     r->threads = r->o.threads > 0 ? (int)r->o.threads : parallel_default_threads();
-    const training_setup setup = {&r->o, begin, r->threads, {tell, r}};
+    const training_setup setup = {&r->o, begin, r->threads, &r->state.step, {tell, r}};
     return r->kind->load(r->task, &setup, &r->facts);
 }
 

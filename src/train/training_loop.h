@@ -21,8 +21,9 @@
 /* What a task is given when it loads. The options are complete and live as long as the run. */
 typedef struct training_setup {
     const attn_seq_train_options *options;
-    bool begin;  /* false: the run goes on, so what load once wrote to options->model (a tokenizer) is there */
-    int threads; /* at least 1 */
+    bool begin;          /* false: the run goes on, so what load once wrote to options->model (a tokenizer) is there */
+    int threads;         /* at least 1 */
+    const int64_t *step; /* steps done so far, as the run goes on */
     notice_sink notices;
 } training_setup;
 

@@ -11,7 +11,9 @@
 /* Nats per target token, without label smoothing. */
 attn_status validation_loss(double *loss, const seq2seq *m, const train_data *data, int threads, stop_question stop);
 
-/* BLEU of greedy translations, 0 to 100; several targets of one source are references of the same segment. */
-attn_status validation_bleu(double *bleu, const seq2seq *m, const train_data *data, int threads, stop_question stop);
+/* What `score` gives for greedy results; several targets of one source are references of the same segment. */
+typedef attn_status (*segments_scorer)(const attn_seq_segment *segments, int64_t count, double *scores);
+attn_status validation_greedy(double *scores, segments_scorer score, const seq2seq *m, const train_data *data,
+                              int threads, stop_question stop);
 
 #endif

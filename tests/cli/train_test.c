@@ -28,7 +28,7 @@ static void tells_wrong_usage(void **state)
     assert_int_equal(shell("$ATTN train"), 2);
     shell_said("say what to train");
     assert_int_equal(shell("$ATTN train --help"), 0);
-    shell_said("attn train translate");
+    shell_said("attn train WHAT");
     assert_int_equal(shell("$ATTN train translat"), 2);
     shell_said("did you mean \"translate\"?");
     assert_int_equal(shell("$ATTN help train translate"), 0);

@@ -2,7 +2,6 @@
 
 #include "base/status.h"
 #include "model/decode_sentences.h"
-#include "output/bleu.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +62,7 @@ static attn_status begin_group(grouped_pairs *g, const train_data *data, const c
     int64_t length = 0;
     attn_status s = tokenizer_encode(data->tokenizer, TOKENIZER_SOURCE, source, strlen(source), &ids, &length);
     if (s != ATTN_OK) return s;
+    if (data->policy == LONG_SOURCES_CUT) length = tokens_cut(ids, length, data->positions);
     *kept = length <= data->positions;
     if (!*kept) {
         free(ids);
@@ -107,7 +107,7 @@ static attn_status translate(grouped_pairs *g, const seq2seq *m, int threads, st
     return ATTN_OK;
 }
 
-static attn_status score(grouped_pairs *g, const tokenizer *k, double *bleu)
+static attn_status make_segments(grouped_pairs *g, const tokenizer *k)
 {
     for (int64_t i = 0; i < g->count; i++) {
         char *text = NULL;
@@ -115,18 +115,17 @@ static attn_status score(grouped_pairs *g, const tokenizer *k, double *bleu)
         if (s != ATTN_OK) return s;
         g->segment[i] = (attn_seq_segment){text, g->reference + g->start[i], g->start[i + 1] - g->start[i]};
     }
-    bleu_score result;
-    attn_status s = bleu_corpus(g->segment, g->count, &result);
-    if (s == ATTN_OK) *bleu = result.score;
-    return s;
+    return ATTN_OK;
 }
 
-attn_status validation_bleu(double *bleu, const seq2seq *m, const train_data *data, int threads, stop_question stop)
+attn_status validation_greedy(double *scores, segments_scorer score, const seq2seq *m, const train_data *data,
+                              int threads, stop_question stop)
 {
     grouped_pairs g = {0};
     attn_status s = group(&g, data);
     if (s == ATTN_OK) s = translate(&g, m, threads, stop);
-    if (s == ATTN_OK) s = score(&g, data->tokenizer, bleu);
+    if (s == ATTN_OK) s = make_segments(&g, data->tokenizer);
+    if (s == ATTN_OK) s = score(g.segment, g.count, scores);
     clear(&g);
     return s;
 }

@@ -1,0 +1,38 @@
+/* The trainings that learn from pairs of texts, translation and summarization: one command line for all of them. */
+#ifndef CLI_TRAIN_PAIRS_H
+#define CLI_TRAIN_PAIRS_H
+
+#include "options.h"
+
+#include "attn/seq.h"
+
+#define TRAIN_PAIRS_MOST_OWN 8
+
+/* What differs. */
+typedef struct pairs_training {
+    const char *command; /* "train translate" */
+    const char *use;     /* the command that runs such a model: "translate" */
+    attn_status (*train)(const attn_seq_train_options *options);
+    const char *summary, *details, *examples;
+    const char *longest; /* what --max-length does, and its default */
+    const option *own;   /* options of its own, at most TRAIN_PAIRS_MOST_OWN */
+    size_t own_count;
+    attn_seq_train_options *options; /* set up by init, as own's pointers may point into it */
+} pairs_training;
+
+/* What the details of every one of them end with: what becomes of DIR. */
+#define TRAIN_PAIRS_DETAILS(command, opened_by, judge)                                                                 \
+    "DIR becomes a Hugging Face directory (" opened_by " opens it) with the\n"                                         \
+    "weights of the best validation, judged by " judge ". It also keeps checkpoint.safetensors,\n"                     \
+    "written at the beginning, every five minutes, after every validation and on Ctrl-C:\n"                            \
+    "whatever happens, `attn " command " --model DIR --resume` goes on from there, with\n"                             \
+    "the options that the run was begun with, and gives the bits of an unbroken run (save\n"                           \
+    "with --minutes, where the clock decides). When you will not go on, delete it.\n"                                  \
+    "\n"                                                                                                               \
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C and 143 by\n"                                 \
+    "SIGTERM, both after saving."
+
+/* Parses the command line and trains. The exit status. */
+int train_pairs(const pairs_training *t, int argc, char **argv);
+
+#endif

@@ -1,0 +1,61 @@
+#include "train/seq2seq_task.h"
+
+#include "train/batch_loss.h"
+
+attn_status seq2seq_task_load(seq2seq_task *k, const training_setup *setup, long_sources policy,
+                              training_data_facts *facts)
+{
+    k->options = setup->options;
+    k->threads = setup->threads;
+    k->step = setup->step;
+    attn_status s = train_data_load(&k->data, setup->options, policy, setup->begin, setup->notices);
+    *facts = (training_data_facts){.fingerprint = k->data.fingerprint, .validates = k->data.valid.count > 0};
+    return s;
+}
+
+void seq2seq_task_take(seq2seq_task *k, seq2seq model, parameters **p)
+{
+    k->model = model;
+    *p = k->model.parameters;
+}
+
+/* The batch count is the same in every epoch: the lengths, sorted, are. */
+attn_status seq2seq_task_plan(void *task, uint64_t key, int64_t *batches)
+{
+    seq2seq_task *k = task;
+    batch_plan_clear(&k->plan);
+    attn_status s = batch_plan_create(&k->plan, &k->data.train, k->options->batch_tokens, key);
+    *batches = k->plan.count;
+    return s;
+}
+
+attn_status seq2seq_task_fetch(void *task, int64_t index, uint64_t key)
+{
+    (void)key; /* pairs are learnt as they are */
+    seq2seq_task *k = task;
+    const seq2seq_sizes *n = &k->model.sizes;
+    return batch_fill(&k->batch, &k->plan, index, &k->data.train, n->pad_id, n->start_id);
+}
+
+tensor *seq2seq_task_loss(void *task, tape *t, step_figures *f)
+{
+    seq2seq_task *k = task;
+    f->units = k->batch.tokens;
+    return batch_loss(t, &k->model, &k->batch, (float)k->options->label_smoothing, &f->nll, &f->counted);
+}
+
+attn_status seq2seq_task_save(void *task)
+{
+    const seq2seq_task *k = task;
+    const weight_format format = k->options->format == ATTN_SEQ_WEIGHTS_BF16 ? WEIGHTS_BF16 : WEIGHTS_FP32;
+    return k->model.family->save(k->model.network, k->options->model, format);
+}
+
+void seq2seq_task_clear(void *task)
+{
+    seq2seq_task *k = task;
+    batch_clear(&k->batch);
+    batch_plan_clear(&k->plan);
+    seq2seq_destroy(&k->model);
+    train_data_clear(&k->data);
+}
