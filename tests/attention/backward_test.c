@@ -35,6 +35,7 @@ static void the_reference_agrees_with_differences(void **state)
         o.T = 1 + o.T % 9, o.S = 1 + o.S % 9, o.D = 1 + o.D % 5, o.DV = 1 + o.DV % 5;
         call *c = call_create(&o, seed);
         dense *x = &c->reference;
+        dense_backward(x);
         int64_t queries = o.B * o.H * o.T, keys = o.B * o.HK * o.S;
         check_differences(x, x->q, x->grad_q, queries * o.D);
         check_differences(x, x->k, x->grad_k, keys * o.D);

@@ -189,6 +189,8 @@ static void backward_row(const attn_desc *d, row r)
 
 void dense_backward(dense *x)
 {
+    if (x->differentiated) return;
+    x->differentiated = true;
     for (int64_t index = 0; index < x->d->B * x->d->H * x->d->T; index++) backward_row(x->d, row_of(x, index));
 }
 

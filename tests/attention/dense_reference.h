@@ -13,6 +13,7 @@ typedef struct dense {
     double *keep, *dropout;                       /* (B, H, T, S): 1 where the pair is kept; dropout's factors */
     double *weights, *o, *lse;                    /* (B, H, T, S), (B, H, T, DV), (B, H, T): dense_forward */
     double *grad_o;                               /* (B, H, T, DV) */
+    bool differentiated;                          /* dense_backward has run */
     double *grad_score_vector;                    /* as score_vector */
     double *grad_q, *grad_k, *grad_v, *grad_bias; /* as their inputs: dense_backward */
 } dense;
@@ -23,7 +24,7 @@ void dense_destroy(dense *x);
 
 void dense_forward(dense *x);
 
-/* After dense_forward. */
+/* After dense_forward; a second call does nothing. */
 void dense_backward(dense *x);
 
 /* The sum of grad_o .* o after running forward: the loss whose gradients dense_backward gives. */
