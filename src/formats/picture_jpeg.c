@@ -58,12 +58,14 @@ static void count_scans(j_common_ptr reader)
 /* As Adobe writes it, CMYK is stored inverted: 255 is no ink. */
 static void cmyk_to_rgb(const uint8_t *cmyk, int64_t width, bool inverted, uint8_t *rgb)
 {
-    for (int64_t x = 0; x < width; x++)
+    const unsigned flip = inverted ? 255 : 0;
+    for (int64_t x = 0; x < width; x++, cmyk += 4, rgb += 3) {
+        const unsigned white = 255 - (cmyk[3] ^ flip);
         for (int c = 0; c < 3; c++) {
-            unsigned light = inverted ? cmyk[4 * x + c] : 255u - cmyk[4 * x + c];
-            unsigned white = inverted ? cmyk[4 * x + 3] : 255u - cmyk[4 * x + 3];
-            rgb[3 * x + c] = (uint8_t)((light * white + 127) / 255);
+            const unsigned product = (cmyk[c] ^ flip) * white + 128; /* / 255, rounded to nearest */
+            rgb[c] = (uint8_t)(white - ((product + (product >> 8)) >> 8));
         }
+    }
 }
 
 static bool prepare_picture(jpeg_task *t)

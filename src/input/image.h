@@ -1,5 +1,6 @@
-/* Images as a model takes them: what transformers' ViTImageProcessor makes of a picture, in its Pillow implementation
- * (the one on torchvision differs from it by at most one step of 255 after resizing). */
+/* Images as a model takes them: what transformers' ViTImageProcessor makes of a picture, in its Pillow
+ * implementation. Its implementation on torchvision, and Pillow 13 where the height shrinks much more than the
+ * width, differ from it after resizing by at most one step of 255. */
 #ifndef INPUT_IMAGE_H
 #define INPUT_IMAGE_H
 
