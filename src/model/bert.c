@@ -20,7 +20,7 @@ typedef struct bert_parts {
 static void read(config *f, classifier_config *c)
 {
     static const char *const positions[] = {"absolute", NULL};
-    classifier_read_transformer(f, c, 1e-12);
+    classifier_read_transformer(f, c, 1e-12, 0.1);
     c->vocab_size = config_integer(f, "vocab_size", 1, MOST_VOCABULARY);
     c->type_vocab_size = config_integer_or(f, "type_vocab_size", 1, MOST_VOCABULARY, 2);
     c->max_positions = config_integer_or(f, "max_position_embeddings", 1, MOST_POSITIONS, 512);

@@ -51,14 +51,15 @@ void classifier_bind(classifier *m)
     weights_bind(&m->parameters, classifier_functions_of(m->config.family)->walk, m);
 }
 
-/* What the names of all families have in common; embeddings and learned tokens as BERT and ViT have them. */
+/* What the names of all families have in common; embeddings and learned tokens as BERT and ViT have them, but patches
+ * are projected by weights like any other. */
 static initial_weight initial_weight_of(const void *model, const parameter *p)
 {
     (void)model;
     const bool norm = strstr(p->name, "norm") || strstr(p->name, "Norm");
     if (norm && initial_ends_with(p->name, ".weight")) return (initial_weight){INITIAL_ONE, 0};
     if (p->tensor.rank < 2) return (initial_weight){INITIAL_ZERO, 0};
-    if (strstr(p->name, "embeddings.")) return (initial_weight){INITIAL_NORMAL, 0.02};
+    if (strstr(p->name, "embeddings.") && !strstr(p->name, "projection")) return (initial_weight){INITIAL_NORMAL, 0.02};
     return (initial_weight){INITIAL_GLOROT, 0};
 }
 

@@ -20,9 +20,11 @@
 #include "tensor/parameters.h"
 
 typedef enum classifier_family {
-    CLASSIFIER_BERT /* BertForSequenceClassification */
+    CLASSIFIER_BERT, /* BertForSequenceClassification */
+    CLASSIFIER_VIT,  /* ViTForImageClassification */
+    CLASSIFIER_AST   /* ASTForAudioClassification */
 } classifier_family;
-#define CLASSIFIER_FAMILIES 1
+#define CLASSIFIER_FAMILIES 3
 
 typedef struct classifier_config {
     classifier_family family;
@@ -43,7 +45,21 @@ typedef struct classifier_config {
     int64_t vocab_size, type_vocab_size;
     int64_t max_positions; /* the longest text, in pieces */
     int32_t pad_id;
+
+    /* images, and spectrograms as images of one channel: a row is a mel bin, a column a frame */
+    int64_t channels, rows, columns;
+    int64_t patch_rows, patch_columns;
+    int64_t row_stride, column_stride; /* from one patch to the next */
+    bool qkv_bias;                     /* whether queries, keys and values have one */
 } classifier_config;
+
+/* How many patches lie below each other and side by side. They are tokens in the order of reading, behind `classes`
+ * learned ones: 1 in an image, 2 in a spectrogram. */
+typedef struct patch_grid {
+    int64_t rows, columns, classes;
+} patch_grid;
+
+patch_grid classifier_patch_grid(const classifier_config *c);
 
 /* Frees the labels and zeroes *c. */
 void classifier_config_clear(classifier_config *c);
@@ -82,7 +98,7 @@ typedef struct classifier_input {
     const int32_t *ids;     /* text: (B, S), with the tokenizer's special pieces, padded with pad_id at the end */
     int64_t length;         /* text: S, at most max_positions */
     const int64_t *lengths; /* text: B, without padding; NULL: all are S */
-    const float *values;    /* images (B, channels * height * width), audio (B, frames * bins) */
+    const float *values;    /* images (B, channels * rows * columns), audio (B, frames * bins) */
 } classifier_input;
 
 /* Logits (B, labels). `sink` takes the encoder's weights in `self` and may be NULL. Fails the tape with

@@ -59,7 +59,7 @@ attn_status classifier_config_check(const classifier_config *c, const char *name
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
-void classifier_read_transformer(config *f, classifier_config *c, double norm_epsilon)
+void classifier_read_transformer(config *f, classifier_config *c, double norm_epsilon, double dropout)
 {
     c->width = config_integer(f, "hidden_size", 1, MOST_WIDTH);
     c->layers = config_integer(f, "num_hidden_layers", 0, MOST_LAYERS);
@@ -67,8 +67,8 @@ void classifier_read_transformer(config *f, classifier_config *c, double norm_ep
     c->ffn = config_integer(f, "intermediate_size", 1, MOST_WIDTH);
     c->activation = activation_read(f, "hidden_act", ACTIVATION_GELU);
     c->norm_epsilon = (float)config_number_or(f, "layer_norm_eps", 0, 1, norm_epsilon);
-    c->dropout = (float)config_number_or(f, "hidden_dropout_prob", 0, 1, 0.1);
-    c->attention_dropout = (float)config_number_or(f, "attention_probs_dropout_prob", 0, 1, 0.1);
+    c->dropout = (float)config_number_or(f, "hidden_dropout_prob", 0, 1, dropout);
+    c->attention_dropout = (float)config_number_or(f, "attention_probs_dropout_prob", 0, 1, dropout);
 }
 
 /* id2label, or as many LABEL_i as num_labels says; 2 where that is absent too: Hugging Face writes neither then. */

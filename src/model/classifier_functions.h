@@ -32,13 +32,14 @@ typedef struct classifier_functions {
 
 const classifier_functions *classifier_functions_of(classifier_family family);
 
-extern const classifier_functions bert_functions;
+extern const classifier_functions ast_functions, bert_functions, vit_functions;
 
 /* ---- for families ----------------------------------------------------------------------------------------------- */
 
 /* The fields that all Transformers of Hugging Face's classifiers call the same: hidden_size, num_hidden_layers,
- * num_attention_heads, intermediate_size, hidden_act, layer_norm_eps (`norm_epsilon` where absent) and the dropouts. */
-void classifier_read_transformer(config *f, classifier_config *c, double norm_epsilon);
+ * num_attention_heads, intermediate_size, hidden_act, layer_norm_eps (`norm_epsilon` where absent) and the dropouts
+ * (`dropout` where absent). */
+void classifier_read_transformer(config *f, classifier_config *c, double norm_epsilon, double dropout);
 json_t *classifier_write_transformer(const classifier_config *c);
 
 /* ATTN_ERROR_FORMAT "NAME: FIELD is VALUE, expected LEAST to MOST". */

@@ -7,5 +7,7 @@
 #define MOST_LAYERS (1 << 10)
 #define MOST_POSITIONS (1 << 16)
 #define MOST_LABELS (1 << 16)
+#define MOST_CHANNELS 4
+#define MOST_SIDE (1 << 16) /* of an image */
 
 #endif

@@ -33,6 +33,12 @@ static activation_kernel backward_kernel(activation act)
     return kernels[act];
 }
 
+/* I: all dimensions of the weights but the first. */
+static int64_t inputs_of(const tensor *w)
+{
+    return w->shape[0] ? tensor_count(w) / w->shape[0] : w->shape[1];
+}
+
 /* Whether the slope follows from the result, so that what it was computed from need not be kept. */
 static bool slope_of_result(activation act)
 {
@@ -75,7 +81,7 @@ static void linear_backward(tape *t, void *operation)
 {
     linear_state *l = operation;
     if (!l->y->grad) return;
-    const int64_t R = tensor_rows(l->y), O = l->w->shape[0], I = l->w->shape[1];
+    const int64_t R = tensor_rows(l->y), O = l->w->shape[0], I = inputs_of(l->w);
     bool add;
     if (l->act != ACTIVATION_NONE) run_activation(t, backward_kernel(l->act), R * O, l->z, l->y->grad);
     if (l->b && (l->b_grad = tape_gradient(t, l->b, &add))) {
@@ -109,7 +115,7 @@ static const float *activate(tape *t, activation act, tensor *y)
 
 static attn_status multiply(tape *t, const tensor *x, const tensor *w, const float *bias, float *y)
 {
-    const int64_t R = tensor_rows(x), O = w->shape[0], I = w->shape[1];
+    const int64_t R = tensor_rows(x), O = w->shape[0], I = inputs_of(w);
     if (w->packed && tape_products(t) == DENSE_FP32)
         return dense_multiply_packed(tape_threads(t), R, x->value, w->packed, bias, false, y);
     return dense_multiply(tape_products(t), tape_threads(t), R, O, I, x->value, false, w->value, true, bias, false, y);
@@ -118,10 +124,10 @@ static attn_status multiply(tape *t, const tensor *x, const tensor *w, const flo
 tensor *tape_linear(tape *t, tensor *x, tensor *w, tensor *b, activation act)
 {
     if (tape_status(t) != ATTN_OK) return tape_nothing(t);
-    if (x->rank < 1 || w->rank != 2 || x->shape[x->rank - 1] != w->shape[1] || (b && tensor_count(b) != w->shape[0])) {
+    if (x->rank < 1 || w->rank < 2 || x->shape[x->rank - 1] != inputs_of(w) || (b && tensor_count(b) != w->shape[0])) {
         tape_fail(t, status_fail(ATTN_ERROR_ARGUMENT, "a linear layer of %lld columns by weights (%lld, %lld)",
                                  (long long)(x->rank ? x->shape[x->rank - 1] : 0), (long long)w->shape[0],
-                                 (long long)w->shape[1]));
+                                 (long long)(w->rank < 2 ? 0 : inputs_of(w))));
         return tape_nothing(t);
     }
     int64_t shape[TENSOR_MAX_RANK];

@@ -21,7 +21,8 @@ tensor *tape_embed(tape *t, tensor *table, const int32_t *ids, int64_t rows, flo
  * c's row (r % period). */
 tensor *tape_add_rows(tape *t, tensor *x, const float *rows, int64_t period);
 
-/* y = act(x w^T + b): x (..., I), w (O, I), b (O) or NULL -> (..., O). */
+/* y = act(x w^T + b): x (..., I), w (O, I), b (O) or NULL -> (..., O). A w of more dimensions counts all but the first
+ * as I. */
 tensor *tape_linear(tape *t, tensor *x, tensor *w, tensor *b, activation act);
 
 /* y = LayerNorm(x + residual): over the last dimension; residual may be NULL.
@@ -30,6 +31,11 @@ tensor *tape_layer_norm(tape *t, tensor *x, tensor *residual, tensor *gamma, ten
 
 /* y = the columns of x beside those of the others: parts (R, D_i) of `count` -> (R, sum of D_i). */
 tensor *tape_concatenate(tape *t, tensor *const *parts, int count);
+
+/* Each of `batch` sequences of x (B*P, D) behind `count` learned rows (D), the same for all, and positions (N, D)
+ * added, N = count + P, of any leading dimensions -> (B*N, D). `first` is kept until tape_backward has run. */
+#define PREPEND_MOST 2
+tensor *tape_prepend(tape *t, tensor *const *first, int count, tensor *x, int64_t batch, tensor *positions);
 
 /* z = x + y, of one shape. */
 tensor *tape_add(tape *t, tensor *x, tensor *y);

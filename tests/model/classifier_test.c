@@ -1,4 +1,5 @@
-/* The fixtures' classifiers, run here, against what transformers computed (tests/fixtures/make_bert.py and others). */
+/* The fixtures' classifiers, run here, against what transformers computed (tests/fixtures/make_bert.py,
+ * make_patches.py). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +19,9 @@
 
 #define TOLERANCE 1e-4f
 
-static const char *const fixtures[] = {"bert/plain", "bert/labels", "bert/odd_width", "bert/bf16", "bert/fp16"};
+static const char *const fixtures[] = {"bert/plain", "bert/labels", "bert/odd_width", "bert/bf16",
+                                       "bert/fp16",  "vit/grey",    "vit/colour",     "vit/oblong",
+                                       "vit/bf16",   "ast/overlap", "ast/apart"};
 #define FIXTURES (sizeof fixtures / sizeof *fixtures)
 
 static classifier *open_directory(const char *directory, bool trainable)

@@ -120,6 +120,26 @@ static void take_rows(void **state)
     check_gradients(&c);
 }
 
+static tensor *prepended(tape *t, gradient_check *c)
+{
+    static tensor *first[2];
+    first[0] = c->leaf[1];
+    first[1] = c->leaf[2];
+    tensor *y = tape_prepend(t, first, 2, c->leaf[0], 3, c->leaf[3]);
+    assert_int_equal(y->shape[0], 3 * 6);
+    assert_true(y->value[7 * 19] == c->leaf[2]->value[0] + c->leaf[3]->value[19]);
+    assert_true(y->value[8 * 19 + 4] == c->leaf[0]->value[4 * 19 + 4] + c->leaf[3]->value[2 * 19 + 4]);
+    return tape_add(t, y, tape_prepend(t, first, 2, c->leaf[0], 3, c->leaf[3])); /* each used twice */
+}
+
+static void prepend(void **state)
+{
+    (void)state;
+    gradient_check c = {.function = prepended, .seed = 9};
+    check_leaves(&c, 4, (int[]){2, 1, 1, 2}, (const int64_t[][2]){{12, 19}, {19}, {19}, {6, 19}});
+    check_gradients(&c);
+}
+
 static const int32_t targets[] = {3, -1, 0, 36, 7, 7, 12, -1, 9, 1};
 
 static tensor *entropy(tape *t, gradient_check *c)
@@ -177,11 +197,10 @@ static void additive_attention(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(embed),      cmocka_unit_test(add_rows),
-        cmocka_unit_test(add),        cmocka_unit_test(linear),
-        cmocka_unit_test(layer_norm), cmocka_unit_test(dropout),
-        cmocka_unit_test(take_rows),  cmocka_unit_test(cross_entropy),
-        cmocka_unit_test(attention),  cmocka_unit_test(additive_attention),
+        cmocka_unit_test(embed),     cmocka_unit_test(add_rows),           cmocka_unit_test(add),
+        cmocka_unit_test(linear),    cmocka_unit_test(layer_norm),         cmocka_unit_test(dropout),
+        cmocka_unit_test(take_rows), cmocka_unit_test(cross_entropy),      cmocka_unit_test(prepend),
+        cmocka_unit_test(attention), cmocka_unit_test(additive_attention),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
