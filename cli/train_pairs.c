@@ -21,6 +21,7 @@ static int refuse_width(const command_line *line, const train_line *l)
     if (l->resume) return -1;
     int64_t dim = l->training->options->width > 0 ? l->training->options->width : 256,
             heads = l->training->options->heads > 0 ? l->training->options->heads : 8;
+    if (l->training->options->arch > ATTN_SEQ_ARCH_TRANSFORMER) heads = 1;
     if (dim % 2) return options_refuse(line, "--dim: %" PRId64 ", expected an even number", dim);
     if (dim % heads) return options_refuse(line, "--dim: %" PRId64 " is no multiple of --heads, %" PRId64, dim, heads);
     return -1;
@@ -42,10 +43,11 @@ static int parse(train_line *l, int argc, char **argv)
         option_int(0, "vocab", "N", &o->vocabulary, 10, 1000000, "pieces, shared by both sides (default 8000)"),
         option_int(0, "dim", "N", &o->width, 2, 16384, "width of the model (default 256)"),
         option_int(0, "heads", "N", &o->heads, 1, 1024, "attention heads, a divisor of the width (default 8)"),
-        option_int(0, "layers", "N", &o->layers, 1, 100, "of the encoder, and as many of the decoder (default 3)"),
+        option_int(0, "layers", "N", &o->layers, 1, 100,
+                   "of the encoder, and as many of the decoder (default 3, recurrent 1)"),
         option_int(0, "ffn", "N", &o->ffn, 1, 65536, "width of the feed-forward layers (default 1024)"),
         option_int(0, "max-length", "N", &o->longest, 2, 4096, l->training->longest),
-        option_float(0, "dropout", "P", &o->dropout, 0, 0.99, "(default 0.1)"),
+        option_float(0, "dropout", "P", &o->dropout, 0, 0.99, "(default 0.1, recurrent 0.2)"),
         option_float(0, "label-smoothing", "E", &o->label_smoothing, 0, 0.99, "(default 0.1)"),
         option_int(0, "batch-tokens", "N", &o->batch_tokens, 2, 10000000,
                    "source and target tokens of a batch, padding included (default 4000)"),
@@ -94,7 +96,8 @@ static int parse(train_line *l, int argc, char **argv)
         return options_refuse(&line, "--resume goes on and --force begins anew: one of them only");
     if (o->train_target && !o->train) return options_refuse(&line, "--train-target goes with --train");
     if (o->valid_target && !o->valid) return options_refuse(&line, "--valid-target goes with --valid");
-    return refuse_width(&line, l);
+    if (l->training->settle) stop = l->training->settle(&line, l->resume, l->training->argument);
+    return stop >= 0 ? stop : refuse_width(&line, l);
 }
 
 int train_pairs(const pairs_training *t, int argc, char **argv)

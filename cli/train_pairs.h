@@ -17,6 +17,10 @@ typedef struct pairs_training {
     const char *longest; /* what --max-length does, and its default */
     const option *own;   /* options of its own, at most TRAIN_PAIRS_MOST_OWN */
     size_t own_count;
+    /* Once the line is parsed: stores what own's options mean, or tells wrong usage with options_refuse, whose 2 it
+     * then returns, else -1. NULL: nothing to do. */
+    int (*settle)(const command_line *line, bool resume, void *argument);
+    void *argument;
     attn_seq_train_options *options; /* set up by init, as own's pointers may point into it */
 } pairs_training;
 

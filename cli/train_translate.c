@@ -1,25 +1,65 @@
 #include "commands.h"
 #include "train_pairs.h"
 
-static const char details[] = "FILE holds a pair on every line, source TAB target, plain or gzip; further columns\n"
-                              "are ignored. With --train-target (and --valid-target) the sources and the targets\n"
-                              "are in two files, line by line.\n"
-                              "\n" TRAIN_PAIRS_DETAILS("train translate", "transformers.MarianMTModel", "BLEU");
+static const char details[] =
+    "FILE holds a pair on every line, source TAB target, plain or gzip; further columns\n"
+    "are ignored. With --train-target (and --valid-target) the sources and the targets\n"
+    "are in two files, line by line.\n"
+    "\n" TRAIN_PAIRS_DETAILS("train translate", "a Transformer's: transformers.MarianMTModel", "BLEU");
+
+static const char *const arch_names[] = {"transformer", "lstm", "gru", "rnn", NULL};
+static const char *const attention_names[] = {"none", "additive", "dot", "general", "concat", NULL};
+
+typedef struct architecture_choice {
+    attn_seq_train_options *options;
+    int arch, attention; /* -1: not said */
+    bool feeding;
+} architecture_choice;
+
+static int settle(const command_line *line, bool resume, void *argument)
+{
+    const architecture_choice *c = argument;
+    attn_seq_train_options *o = c->options;
+    const bool recurrent_said = c->attention >= 0 || c->feeding || o->embedding >= 0;
+    if (c->arch <= ATTN_SEQ_ARCH_TRANSFORMER && !resume && recurrent_said)
+        return options_refuse(line, "--attention, --input-feeding and --embedding go with --arch lstm, gru or rnn");
+    if (c->feeding && c->attention >= 0 && c->attention < ATTN_SEQ_ATTEND_DOT)
+        return options_refuse(line, "--input-feeding goes with --attention dot, general or concat");
+    o->arch = c->arch;
+    o->attention = c->attention;
+    if (c->feeding) o->feeding = 1;
+    return -1;
+}
 
 int command_train_translate(int argc, char **argv)
 {
     attn_seq_train_options options;
     attn_seq_train_options_init(&options);
+    architecture_choice choice = {.options = &options, .arch = -1, .attention = -1};
+    const option own[] = {
+        option_choice(0, "arch", &choice.arch, arch_names, "what to train (default transformer)"),
+        option_choice(0, "attention", &choice.attention, attention_names,
+                      "how a recurrent decoder scores the encoder's states (default general)"),
+        option_flag(0, "input-feeding", &choice.feeding,
+                    "with dot, general and concat: give the next step what was attended to; slower"),
+        option_int(0, "embedding", "N", &options.embedding, 1, 16384,
+                   "width of a recurrent model's embedding (default that of the model)"),
+    };
     const pairs_training training = {
         .command = "train translate",
         .use = "translate",
         .train = attn_seq_train_translator,
-        .summary = "Trains a Transformer that translates, from sentence pairs.",
+        .summary = "Trains a translator, a Transformer or a recurrent network, from sentence pairs.",
         .details = details,
         .examples = "attn train translate --train train.tsv.gz --valid valid.tsv --model my-model\n"
                     "attn train translate --train a.en --train-target a.fr --model my-model --minutes 60\n"
+                    "attn train translate --train train.tsv.gz --model my-lstm --arch lstm --attention general\n"
                     "attn train translate --model my-model --resume",
         .longest = "leave out pairs with more pieces on a side (default 256)",
+        .own = own,
+        .own_count = sizeof own / sizeof *own,
+        .settle = settle,
+        .argument = &choice,
         .options = &options,
     };
     return train_pairs(&training, argc, argv);

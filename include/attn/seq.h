@@ -45,7 +45,9 @@ typedef struct attn_seq_description {
     int64_t encoder_heads, decoder_heads;
     int64_t encoder_ffn, decoder_ffn;
     int64_t max_positions;     /* the longest sequence, in pieces with </s> */
-    const char *activation;    /* "relu", "gelu" or "swish" */
+    const char *activation;    /* "relu", "gelu", "swish" or "tanh" */
+    const char *cell;          /* of a recurrent model: "lstm", "gru" or "rnn"; else NULL */
+    const char *attention;     /* of a recurrent translator: "none", "additive", "dot", ...; else NULL */
     int64_t label_count;       /* of a classifier, else 0 */
     const char *const *labels; /* of label_count */
 } attn_seq_description;
@@ -54,6 +56,7 @@ typedef struct attn_seq_description {
  * bf16 or fp16) and what prepares the input:
  *
  *   MarianMTModel    source.spm, target.spm, vocab.json (target_vocab.json too where the vocabularies are separate)
+ *   RecurrentTranslator   our own, of model_type "attn-rnn": the same files
  *
  * Every size is checked before it is used; nothing in the directory is executed.
  *
@@ -149,6 +152,23 @@ typedef struct attn_seq_train_progress {
  */
 typedef enum attn_seq_compute { ATTN_SEQ_COMPUTE_FP32 = 0, ATTN_SEQ_COMPUTE_BF16 = 1 } attn_seq_compute;
 
+/* What to train. Numbers pinned. */
+typedef enum attn_seq_arch {
+    ATTN_SEQ_ARCH_TRANSFORMER = 0,
+    ATTN_SEQ_ARCH_LSTM = 1, /* Hochreiter and Schmidhuber 1997 */
+    ATTN_SEQ_ARCH_GRU = 2,  /* Cho et al. 2014 */
+    ATTN_SEQ_ARCH_RNN = 3   /* Elman 1990 */
+} attn_seq_arch;
+
+/* How a recurrent decoder scores the encoder's states. Numbers pinned. */
+typedef enum attn_seq_attend {
+    ATTN_SEQ_ATTEND_NONE = 0,     /* it has the encoder's last state alone (Sutskever et al. 2014) */
+    ATTN_SEQ_ATTEND_ADDITIVE = 1, /* Bahdanau et al. 2015 */
+    ATTN_SEQ_ATTEND_DOT = 2,      /* this and the next two: Luong et al. 2015 */
+    ATTN_SEQ_ATTEND_GENERAL = 3,
+    ATTN_SEQ_ATTEND_CONCAT = 4
+} attn_seq_attend;
+
 /* The learning rate after its warm-up, before the cooling at the end. Numbers pinned. */
 typedef enum attn_seq_schedule {
     ATTN_SEQ_SCHEDULE_ROOT = 0, /* falls as 1 / sqrt(step) */
@@ -167,17 +187,21 @@ typedef struct attn_seq_train_options {
     const char *valid;        /* pairs for validation; NULL: none, and so no early stopping */
     const char *valid_target;
 
+    int64_t arch;       /* * an attn_seq_arch: Transformer. Recurrent ones are for translation */
+    int64_t attention;  /* * of recurrent ones, an attn_seq_attend: general */
+    int64_t feeding;    /* * of dot, general and concat, 1: what was attended to enters the next step: 0 */
+    int64_t embedding;  /* * of recurrent ones, width of the embedding, 0: `width`: 0 */
     int64_t vocabulary; /* * pieces, shared by both languages: 8000 */
-    int64_t width;      /* * d_model: 256 */
-    int64_t heads;      /* * 8; divides width */
-    int64_t layers;     /* * of the encoder, and as many of the decoder: 3 */
-    int64_t ffn;        /* * width of the feed-forward layers: 1024 */
+    int64_t width;      /* * d_model; of recurrent ones, units of a layer: 256 */
+    int64_t heads;      /* * of a Transformer: 8; divides width */
+    int64_t layers;     /* * of the encoder, and as many of the decoder: 3; of recurrent ones 1 */
+    int64_t ffn;        /* * of a Transformer, width of the feed-forward layers: 1024 */
     int64_t longest;    /* * pieces; pairs with a longer side are left out: 256. A summarizer's texts are cut: 128 */
     int64_t denoise;    /* * first steps of a summarizer, in which it learns to restore damaged text: 0 */
     int64_t seed;       /* * 1 */
 
     int64_t batch_tokens;   /* * source and target tokens of a batch, with padding: 4000 */
-    double dropout;         /* * of layers' outputs: 0.1 */
+    double dropout;         /* * of layers' outputs: 0.1; of recurrent ones 0.2 */
     double label_smoothing; /* * 0.1 */
     double rate;            /* * peak learning rate: 0.001 */
     int64_t warmup;         /* * steps until the peak: 1000 */

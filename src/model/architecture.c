@@ -12,6 +12,7 @@
 static const architecture table[] = {
     {"marian", "MarianMTModel", ARCHITECTURE_MARIAN, ATTN_SEQ_TASK_TRANSLATE},
     {"bart", "BartForConditionalGeneration", ARCHITECTURE_BART, ATTN_SEQ_TASK_SUMMARIZE},
+    {"attn-rnn", "RecurrentTranslator", ARCHITECTURE_RECURRENT, ATTN_SEQ_TASK_TRANSLATE},
 };
 static const size_t table_length = sizeof table / sizeof *table;
 

@@ -4,6 +4,7 @@
 #define MODEL_SEQ2SEQ_H
 
 #include "attn/seq.h"
+#include "model/recurrent_translator.h"
 #include "model/translator.h"
 #include "model/weight_format.h"
 #include "tensor/parameters.h"
@@ -73,7 +74,8 @@ typedef struct seq2seq {
 
 void seq2seq_destroy(seq2seq *m); /* zeroes *m; one that is zeroed already is ignored */
 
-/* The model that the translator, which now belongs to it, is. */
+/* The model that the network, which now belongs to it, is. */
 seq2seq seq2seq_of_translator(translator *network);
+seq2seq seq2seq_of_recurrent(recurrent_translator *network);
 
 #endif

@@ -34,9 +34,19 @@ static attn_status open_translator(attn_seq_model *m)
     return open_pieces(m);
 }
 
+static attn_status open_recurrent(attn_seq_model *m)
+{
+    recurrent_translator *network;
+    attn_status status = recurrent_translator_open(&network, m->directory, false);
+    if (status != ATTN_OK) return status;
+    m->seq2seq = seq2seq_of_recurrent(network);
+    return open_pieces(m);
+}
+
 typedef attn_status open_function(attn_seq_model *m);
-static open_function *const open_family[] = {
-    [ARCHITECTURE_MARIAN] = open_translator, [ARCHITECTURE_BART] = open_translator};
+static open_function *const open_family[] = {[ARCHITECTURE_MARIAN] = open_translator,
+                                             [ARCHITECTURE_BART] = open_translator,
+                                             [ARCHITECTURE_RECURRENT] = open_recurrent};
 
 static attn_status open_parts(attn_seq_model *m, const char *directory)
 {

@@ -7,14 +7,15 @@
 typedef struct concatenate_state {
     tensor *const *parts; /* on the tape */
     int count;
-    tensor *y;
+    int64_t rows, width;
+    tensor *y; /* (rows, width); its shape may have been changed by who got it */
 } concatenate_state;
 
 static void concatenate_backward(tape *t, void *operation)
 {
     const concatenate_state *s = operation;
     if (!s->y->grad) return;
-    const int64_t rows = s->y->shape[0], width = s->y->shape[1];
+    const int64_t rows = s->rows, width = s->width;
     const float *from = s->y->grad;
     for (int i = 0; i < s->count; i++) {
         const int64_t D = s->parts[i]->shape[1];
@@ -58,6 +59,6 @@ tensor *tape_concatenate(tape *t, tensor *const *parts, int count)
         to += D;
     }
     concatenate_state *kept = tape_record(t, sizeof *kept, concatenate_backward);
-    if (kept) *kept = (concatenate_state){kept_parts, count, y};
+    if (kept) *kept = (concatenate_state){kept_parts, count, rows, width, y};
     return tape_status(t) == ATTN_OK ? y : tape_nothing(t);
 }

@@ -14,6 +14,11 @@ const setting setting_table[] = {
     {AT(train_target), SETTING_TEXT, false, false, 0, 0, 0},
     {AT(valid), SETTING_TEXT, false, false, 0, 0, 0},
     {AT(valid_target), SETTING_TEXT, false, false, 0, 0, 0},
+    {AT(arch), SETTING_INTEGER, true, false, ATTN_SEQ_ARCH_TRANSFORMER, ATTN_SEQ_ARCH_TRANSFORMER, ATTN_SEQ_ARCH_RNN},
+    {AT(attention), SETTING_INTEGER, true, false, ATTN_SEQ_ATTEND_GENERAL, ATTN_SEQ_ATTEND_NONE,
+     ATTN_SEQ_ATTEND_CONCAT},
+    {AT(feeding), SETTING_INTEGER, true, false, 0, 0, 1},
+    {AT(embedding), SETTING_INTEGER, true, false, 0, 0, 16384},
     {AT(vocabulary), SETTING_INTEGER, true, false, 8000, 10, 1000000},
     {AT(width), SETTING_INTEGER, true, false, 256, 2, 16384},
     {AT(heads), SETTING_INTEGER, true, false, 8, 1, 1024},
@@ -145,7 +150,7 @@ attn_status settings_complete(attn_seq_train_options *o, const setting_default *
         if (status != ATTN_OK) return status;
     }
     if (!o->train) return status_fail(ATTN_ERROR_ARGUMENT, "train is NULL, expected %s", learns_from);
-    if (o->width % o->heads != 0)
+    if (o->arch == ATTN_SEQ_ARCH_TRANSFORMER && o->width % o->heads != 0)
         return status_fail(ATTN_ERROR_ARGUMENT, "width = %lld is no multiple of heads = %lld", (long long)o->width,
                            (long long)o->heads);
     if (o->width % 2 != 0)

@@ -4,6 +4,14 @@
 #include "train/seq2seq_task.h"
 #include "train/validation.h"
 
+static attn_status defaults(void *task, const attn_seq_train_options *o, const setting_default **list)
+{
+    static const setting_default recurrent[] = {{"layers", 1}, {"dropout", 0.2}, {NULL, 0}};
+    (void)task;
+    *list = o->arch > ATTN_SEQ_ARCH_TRANSFORMER ? recurrent : NULL;
+    return ATTN_OK;
+}
+
 static attn_status load(void *task, const training_setup *setup, training_data_facts *facts)
 {
     return seq2seq_task_load(task, setup, LONG_SOURCES_LEFT_OUT, facts);
@@ -36,9 +44,49 @@ static translator_config configure(const seq2seq_task *k)
     };
 }
 
+static recurrent_config configure_recurrent(const seq2seq_task *k)
+{
+    static const recurrent_cell cells[] = {[ATTN_SEQ_ARCH_LSTM] = RECURRENT_LSTM,
+                                           [ATTN_SEQ_ARCH_GRU] = RECURRENT_GRU,
+                                           [ATTN_SEQ_ARCH_RNN] = RECURRENT_RNN};
+    static const recurrent_attention attentions[] = {[ATTN_SEQ_ATTEND_NONE] = RECURRENT_UNATTENDED,
+                                                     [ATTN_SEQ_ATTEND_ADDITIVE] = RECURRENT_ADDITIVE,
+                                                     [ATTN_SEQ_ATTEND_DOT] = RECURRENT_DOT,
+                                                     [ATTN_SEQ_ATTEND_GENERAL] = RECURRENT_GENERAL,
+                                                     [ATTN_SEQ_ATTEND_CONCAT] = RECURRENT_CONCAT};
+    const attn_seq_train_options *o = k->options;
+    const int64_t pieces = tokenizer_vocabulary(k->data.tokenizer, TOKENIZER_TARGET);
+    return (recurrent_config){
+        .cell = cells[o->arch],
+        .attention = attentions[o->attention],
+        .input_feeding = o->feeding,
+        .bidirectional = true,
+        .vocab_size = pieces,
+        .embedding_size = o->embedding ? o->embedding : o->width,
+        .hidden_size = o->width,
+        .encoder_layers = o->layers,
+        .decoder_layers = o->layers,
+        .max_length = k->data.positions,
+        .dropout = (float)o->dropout,
+        .pad_id = (int32_t)pieces - 1,
+        .eos_id = 0,
+        .decoder_start_id = (int32_t)pieces - 1,
+    };
+}
+
+static attn_status create_recurrent(seq2seq_task *k, uint64_t key, parameters **p)
+{
+    const recurrent_config config = configure_recurrent(k);
+    recurrent_translator *network;
+    attn_status s = recurrent_translator_create(&network, &config, true, key);
+    if (s == ATTN_OK) seq2seq_task_take(k, seq2seq_of_recurrent(network), p);
+    return s;
+}
+
 static attn_status create(void *task, uint64_t key, parameters **p)
 {
     seq2seq_task *k = task;
+    if (k->options->arch != ATTN_SEQ_ARCH_TRANSFORMER) return create_recurrent(k, key, p);
     translator_config config = configure(k);
     translator *network;
     attn_status s = translator_create(&network, &config, true, key);
@@ -71,6 +119,7 @@ attn_status attn_seq_train_translator(const attn_seq_train_options *options)
         .unit = "tokens",
         .scores = {"BLEU"},
         .learns_from = "a file of sentence pairs",
+        .defaults = defaults,
         .load = load,
         .create = create,
         .plan = seq2seq_task_plan,

@@ -167,6 +167,22 @@ static int64_t count_files(const char *path)
     return count;
 }
 
+static void translates(const char *model_directory, const char *source, const char *target)
+{
+    attn_seq_model *model;
+    attn_seq_translation *t;
+    attn_seq_translate_options how;
+    attn_seq_translate_options_init(&how);
+    how.alignment = how.attention = true;
+    const attn_seq_text line = {source, strlen(source)};
+    assert_int_equal(attn_seq_model_open(&model, model_directory), ATTN_OK);
+    assert_int_equal(attn_seq_translate(model, &how, &line, 1, &t), ATTN_OK);
+    assert_string_equal(t[0].hypotheses[0].text, target);
+    assert_non_null(t[0].hypotheses[0].alignment);
+    attn_seq_translations_free(t, 1);
+    attn_seq_model_close(model);
+}
+
 static void learns_what_can_be_learnt(void **state)
 {
     (void)state;
@@ -182,16 +198,31 @@ static void learns_what_can_be_learnt(void **state)
     assert_int_equal(w.last.step, 300);
     assert_non_null(strstr(w.notices, "pairs.tsv: 64 sentence pairs"));
 
-    attn_seq_model *model;
-    attn_seq_translation *t;
-    attn_seq_translate_options how;
-    attn_seq_translate_options_init(&how);
-    const attn_seq_text line = {"three seven", 11};
-    assert_int_equal(attn_seq_model_open(&model, o.model), ATTN_OK);
-    assert_int_equal(attn_seq_translate(model, &how, &line, 1, &t), ATTN_OK);
-    assert_string_equal(t[0].hypotheses[0].text, "trois sept");
-    attn_seq_translations_free(t, 1);
-    attn_seq_model_close(model);
+    translates(o.model, "three seven", "trois sept");
+}
+
+/* Every arch with every attention that it takes, some of them fed. */
+static void recurrent_networks_learn(void **state)
+{
+    (void)state;
+    for (int64_t arch = ATTN_SEQ_ARCH_LSTM; arch <= ATTN_SEQ_ARCH_RNN; arch++)
+        for (int64_t attention = ATTN_SEQ_ATTEND_ADDITIVE; attention <= ATTN_SEQ_ATTEND_CONCAT; attention++) {
+            watcher w = {0};
+            attn_seq_train_options o = tiny("recurrent", &w);
+            o.start = ATTN_SEQ_TRAIN_REPLACE;
+            o.arch = arch;
+            o.attention = attention;
+            o.feeding = attention >= ATTN_SEQ_ATTEND_DOT && arch != ATTN_SEQ_ARCH_LSTM;
+            o.embedding = 20;
+            o.steps = 150;
+            o.valid_every = 150;
+            o.average = 0.9;
+            o.dropout = 0;
+            assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
+            if (!(w.last.valid_loss < 0.5))
+                fail_msg("arch %d, attention %d: loss %g", (int)arch, (int)attention, w.last.valid_loss);
+            translates(o.model, "three seven", "trois sept");
+        }
 }
 
 static void an_unbroken_run(const char *name)
@@ -448,6 +479,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(learns_what_can_be_learnt),
+        cmocka_unit_test(recurrent_networks_learn),
         cmocka_unit_test(resumed_runs_give_the_bits_of_an_unbroken_one),
         cmocka_unit_test(a_finished_run_can_go_on),
         cmocka_unit_test(seeds_make_the_run),

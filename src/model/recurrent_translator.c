@@ -1,0 +1,217 @@
+#include "model/recurrent_translator.h"
+
+#include "base/status.h"
+#include "model/initial_weights.h"
+#include "model/recurrent_config.h"
+#include "model/weight_visitor.h"
+#include "model/weights_file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- names ------------------------------------------------------------------------------------------------------ */
+
+/* PyTorch's names: encoder.weight_ih_l0, encoder.weight_ih_l0_reverse. */
+static attn_status visit_direction(recurrent_parameters *p, const char *prefix, int64_t layer, bool reverse,
+                                   int64_t inputs, int64_t units, int64_t gates, weight_visitor visit, void *argument)
+{
+    const struct {
+        const char *name;
+        tensor **slot;
+        int64_t columns; /* 0: a vector */
+    } weights[] = {
+        {"weight_ih", &p->input_weight, inputs},
+        {"weight_hh", &p->recurrent_weight, units},
+        {"bias_ih", &p->input_bias, 0},
+        {"bias_hh", &p->recurrent_bias, 0},
+    };
+    attn_status status = ATTN_OK;
+    for (int i = 0; i < 4 && status == ATTN_OK; i++) {
+        char name[96];
+        snprintf(name, sizeof name, "%s.%s_l%lld%s", prefix, weights[i].name, (long long)layer,
+                 reverse ? "_reverse" : "");
+        status = weights[i].columns
+                     ? visit_matrix(visit, argument, weights[i].slot, name, gates * units, weights[i].columns)
+                     : visit_vector(visit, argument, weights[i].slot, name, gates * units);
+    }
+    return status;
+}
+
+static attn_status visit_stack(recurrent_parameters *p, const char *prefix, int64_t layers, int directions,
+                               int64_t inputs, int64_t units, int64_t gates, weight_visitor visit, void *argument)
+{
+    attn_status status = ATTN_OK;
+    for (int64_t l = 0; l < layers; l++)
+        for (int d = 0; d < directions && status == ATTN_OK; d++)
+            status = visit_direction(&p[l * directions + d], prefix, l, d == 1, l ? directions * units : inputs, units,
+                                     gates, visit, argument);
+    return status;
+}
+
+static attn_status visit_attention(recurrent_translator *m, weight_visitor visit, void *argument)
+{
+    const recurrent_config *c = &m->config;
+    const int64_t H = c->hidden_size;
+    const bool summed = c->attention == RECURRENT_ADDITIVE || c->attention == RECURRENT_CONCAT;
+    attn_status status = ATTN_OK;
+    if (summed) status = visit_matrix(visit, argument, &m->query_weight, "attention.query.weight", H, H);
+    if (status == ATTN_OK && (summed || c->attention == RECURRENT_GENERAL))
+        status = visit_matrix(visit, argument, &m->key_weight, "attention.key.weight", H, H);
+    if (status == ATTN_OK && summed)
+        status = visit_vector(visit, argument, &m->score_weight, "attention.score.weight", H);
+    return status;
+}
+
+static attn_status visit_weights(void *model, weight_visitor visit, void *argument)
+{
+    recurrent_translator *m = model;
+    const recurrent_config *c = &m->config;
+    const int directions = c->bidirectional ? 2 : 1;
+    const int64_t gates = recurrent_gates(c->cell), E = c->embedding_size, H = c->hidden_size;
+    attn_status status = visit_matrix(visit, argument, &m->embedding, "embedding.weight", c->vocab_size, E);
+    if (status == ATTN_OK)
+        status = visit_stack(m->encoder, "encoder", c->encoder_layers, directions, E, H / directions, gates, visit,
+                             argument);
+    if (status == ATTN_OK)
+        status = visit_stack(m->decoder, "decoder", c->decoder_layers, 1, E + recurrent_fed_size(c), H, gates, visit,
+                             argument);
+    if (status == ATTN_OK) status = visit_attention(m, visit, argument);
+    if (status == ATTN_OK)
+        status = visit_matrix(visit, argument, &m->combine_weight, "combine.weight", E,
+                              c->attention == RECURRENT_UNATTENDED ? H : 2 * H);
+    if (status == ATTN_OK) status = visit_vector(visit, argument, &m->combine_bias, "combine.bias", E);
+    if (status == ATTN_OK) status = visit_vector(visit, argument, &m->output_bias, "output.bias", c->vocab_size);
+    return status;
+}
+
+/* ---- making ----------------------------------------------------------------------------------------------------- */
+
+static attn_status declare(recurrent_translator **out, const recurrent_config *config)
+{
+    const int directions = config->bidirectional ? 2 : 1;
+    recurrent_translator *m = *out = calloc(1, sizeof *m);
+    if (!m) return status_fail(ATTN_ERROR_MEMORY, "no memory for the model");
+    m->config = *config;
+    m->encoder = calloc((size_t)(config->encoder_layers * directions), sizeof *m->encoder);
+    m->decoder = calloc((size_t)config->decoder_layers, sizeof *m->decoder);
+    if (!m->encoder || !m->decoder) return status_fail(ATTN_ERROR_MEMORY, "no memory for the model");
+    return weights_declare(&m->parameters, visit_weights, m);
+}
+
+static initial_weight initial_weight_of(const void *model, const parameter *p)
+{
+    const recurrent_translator *m = model;
+    if (&p->tensor == m->embedding) return (initial_weight){INITIAL_NORMAL, 1 / sqrt((double)m->config.embedding_size)};
+    const bool drawn = p->tensor.rank == 2 || &p->tensor == m->score_weight;
+    return (initial_weight){drawn ? INITIAL_GLOROT : INITIAL_ZERO, 0};
+}
+
+/* Forget gates begin open (Jozefowicz et al. 2015, section 2.2). */
+static void open_forget_gates(const recurrent_parameters *p, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t units = p[i].recurrent_weight->shape[1];
+        for (int64_t j = 0; j < units; j++) p[i].input_bias->value[units + j] = 1;
+    }
+}
+
+attn_status recurrent_translator_create(recurrent_translator **out, const recurrent_config *config, bool trainable,
+                                        uint64_t seed)
+{
+    *out = NULL;
+    attn_status status = recurrent_config_check(config, "model");
+    if (status != ATTN_OK) return status_fail(ATTN_ERROR_ARGUMENT, "%s", status_message());
+    recurrent_translator *m;
+    status = declare(&m, config);
+    if (status == ATTN_OK) status = parameters_allocate(&m->parameters, trainable);
+    if (status != ATTN_OK) {
+        recurrent_translator_destroy(m);
+        return status;
+    }
+    weights_bind(&m->parameters, visit_weights, m);
+    if (trainable) {
+        initial_weights_fill(&m->parameters, seed, initial_weight_of, m);
+        if (config->cell == RECURRENT_LSTM) {
+            open_forget_gates(m->encoder, config->encoder_layers * (config->bidirectional ? 2 : 1));
+            open_forget_gates(m->decoder, config->decoder_layers);
+        }
+    }
+    *out = m;
+    return ATTN_OK;
+}
+
+void recurrent_translator_destroy(recurrent_translator *m)
+{
+    if (!m) return;
+    parameters_destroy(&m->parameters);
+    safetensors_close(m->file);
+    free(m->encoder);
+    free(m->decoder);
+    free(m);
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------ */
+
+/* The decoder's weights and the logits' are used at every step. */
+static attn_status pack(recurrent_translator *m)
+{
+    attn_status status = parameters_pack(m->embedding);
+    if (status == ATTN_OK) status = parameters_pack(m->combine_weight);
+    for (int64_t l = 0; l < m->config.decoder_layers && status == ATTN_OK; l++) {
+        status = parameters_pack(m->decoder[l].input_weight);
+        if (status == ATTN_OK) status = parameters_pack(m->decoder[l].recurrent_weight);
+    }
+    return status;
+}
+
+static attn_status open_files(recurrent_translator **m, const char *config_path, const char *weights_path,
+                              bool trainable)
+{
+    const weight_rules rules = {NULL};
+    recurrent_config config;
+    safetensors *file = NULL;
+    attn_status status = recurrent_config_read(&config, config_path);
+    if (status == ATTN_OK) status = safetensors_open(&file, weights_path);
+    if (status == ATTN_OK) status = declare(m, &config);
+    if (status == ATTN_OK) status = weights_read(&(*m)->parameters, &rules, *m, file, trainable);
+    if (status == ATTN_OK) weights_bind(&(*m)->parameters, visit_weights, *m);
+    if (status == ATTN_OK && !trainable) status = pack(*m);
+    if (*m && !trainable)
+        (*m)->file = file;
+    else
+        safetensors_close(file);
+    return status;
+}
+
+attn_status recurrent_translator_open(recurrent_translator **out, const char *directory, bool trainable)
+{
+    *out = NULL;
+    recurrent_translator *m = NULL;
+    char *config_path = model_file_path(directory, "config.json");
+    char *weights_path = model_file_path(directory, "model.safetensors");
+    attn_status status = config_path && weights_path
+                             ? open_files(&m, config_path, weights_path, trainable)
+                             : status_fail(ATTN_ERROR_MEMORY, "%s: no memory to open it", directory);
+    free(config_path);
+    free(weights_path);
+    if (status != ATTN_OK) {
+        recurrent_translator_destroy(m);
+        return status;
+    }
+    *out = m;
+    return ATTN_OK;
+}
+
+attn_status recurrent_translator_save(const recurrent_translator *m, const char *directory, weight_format format)
+{
+    char *config_path = model_file_path(directory, "config.json");
+    char *weights_path = model_file_path(directory, "model.safetensors");
+    attn_status status = config_path && weights_path
+                             ? recurrent_config_write(&m->config, format, config_path)
+                             : status_fail(ATTN_ERROR_MEMORY, "%s: no memory to save it", directory);
+    if (status == ATTN_OK) status = weights_write(&m->parameters, NULL, 0, format, weights_path);
+    free(config_path);
+    free(weights_path);
+    return status;
+}
