@@ -286,6 +286,11 @@ attn_status config_each_integer(config *c, int64_t least, int64_t most,
     return config_status(c);
 }
 
+const struct json_t *config_root(const config *c)
+{
+    return c->root;
+}
+
 int64_t config_count(const config *c)
 {
     return (int64_t)json_object_size(c->root);

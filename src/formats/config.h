@@ -67,6 +67,9 @@ attn_status config_each_integer(config *c, int64_t least, int64_t most,
                                 void (*each)(void *argument, const char *name, int64_t value), void *argument);
 int64_t config_count(const config *c);
 
+/* The document itself, for readers of nested ones; jansson's json_t. */
+const struct json_t *config_root(const config *c);
+
 /* For checks of one's own: keeps the failure "FILE: FIELD is VALUE, expected EXPECTATION". */
 void config_refuse(config *c, attn_status status, const char *field, const char *expectation);
 

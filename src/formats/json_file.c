@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-attn_status json_file_save(json_t *json, const char *path)
+static attn_status save(json_t *json, const char *path, size_t layout)
 {
-    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(7)) : NULL;
+    char *text = json ? json_dumps(json, layout | JSON_REAL_PRECISION(7)) : NULL;
     json_decref(json);
     if (!text) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to write it", path);
     replace_file *f;
@@ -21,6 +21,16 @@ attn_status json_file_save(json_t *json, const char *path)
     }
     free(text);
     return status;
+}
+
+attn_status json_file_save(json_t *json, const char *path)
+{
+    return save(json, path, JSON_INDENT(2));
+}
+
+attn_status json_file_save_compact(json_t *json, const char *path)
+{
+    return save(json, path, JSON_COMPACT);
 }
 
 json_t *json_joined(json_t *to, json_t *from)

@@ -175,14 +175,20 @@ extern "C" bool pieces_is_special(const pieces *p, int64_t id)
     return id >= 0 && id < pieces_count(p) && (p->processor.IsControl((int)id) || p->processor.IsUnknown((int)id));
 }
 
-extern "C" attn_status pieces_train(const char *const *lines, int64_t count, int64_t vocabulary, uint32_t seed,
-                                    int threads, void **model, size_t *bytes)
+extern "C" double pieces_score(const pieces *p, int64_t id)
+{
+    return id >= 0 && id < pieces_count(p) ? (double)p->processor.GetScore((int)id) : 0;
+}
+
+extern "C" attn_status pieces_train(const char *const *lines, int64_t count, pieces_normalization normalization,
+                                    int64_t vocabulary, uint32_t seed, int threads, void **model, size_t *bytes)
 {
     return guarded("training SentencePiece", [&] {
         LineIterator iterator(lines, count);
         sentencepiece::SetRandomGeneratorSeed(seed);
         const std::unordered_map<std::string, std::string> options = {
             {"model_type", "unigram"},
+            {"normalization_rule_name", normalization == PIECES_IDENTITY ? "identity" : "nmt_nfkc"},
             {"vocab_size", std::to_string(vocabulary)},
             {"hard_vocab_limit", "false"},
             /* Every character that occurs has a piece: nothing of the training text is unknown. */

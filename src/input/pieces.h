@@ -33,10 +33,19 @@ const char *pieces_name(const pieces *p, int64_t id);
 /* Whether this id is a control or unknown symbol, which no text can produce. */
 bool pieces_is_special(const pieces *p, int64_t id);
 
+/* The log-probability of this SentencePiece id's piece; 0 out of range. */
+double pieces_score(const pieces *p, int64_t id);
+
+/* What a trained model does to text first. */
+typedef enum pieces_normalization {
+    PIECES_NMT_NFKC, /* SentencePiece's standard */
+    PIECES_IDENTITY  /* the lines are normalized already */
+} pieces_normalization;
+
 /* Trains a unigram model of at most `vocabulary` pieces on `count` lines: *model (malloc'ed) and its size. Fewer pieces
  * come out where the text does not hold so many. The same lines, seed and thread count give the same bytes. */
-attn_status pieces_train(const char *const *lines, int64_t count, int64_t vocabulary, uint32_t seed, int threads,
-                         void **model, size_t *bytes);
+attn_status pieces_train(const char *const *lines, int64_t count, pieces_normalization normalization,
+                         int64_t vocabulary, uint32_t seed, int threads, void **model, size_t *bytes);
 
 #ifdef __cplusplus
 }

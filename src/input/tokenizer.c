@@ -1,89 +1,54 @@
+#define _GNU_SOURCE /* asprintf */
 #include "input/tokenizer.h"
 
 #include "base/status.h"
 #include "base/utf8.h"
-#include "input/pieces.h"
-#include "input/vocabulary.h"
+#include "input/marian_tokenizer.h"
+#include "input/token_pipeline.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-/* One side; where the vocabulary is shared, both sides point to the same. */
-typedef struct side_files {
-    pieces *spm;
-    vocabulary *vocab;
-    int32_t eos, unk, pad;
-} side_files;
-
+/* One of the two; the other is NULL. */
 struct tokenizer {
-    side_files side[2];
+    marian_tokenizer *marian;
+    token_pipeline *pipeline;
 };
 
-/* U+2581, SentencePiece's mark for a space. */
-static const char space_mark[] = "\xe2\x96\x81";
-
-static char *path_of(const char *directory, const char *file)
+static attn_status open_marian(tokenizer *k, const char *directory, const char *path)
 {
-    size_t bytes = strlen(directory) + strlen(file) + 2;
-    char *path = malloc(bytes);
-    if (path) snprintf(path, bytes, "%s/%s", directory, file);
-    return path;
+    (void)path;
+    return marian_tokenizer_open(&k->marian, directory);
 }
 
-static attn_status open_pieces(pieces **out, const char *directory, const char *file)
+static attn_status open_pipeline(tokenizer *k, const char *directory, const char *path)
 {
-    char *path = path_of(directory, file);
-    if (!path) return status_fail(ATTN_ERROR_MEMORY, "%s: out of memory", directory);
-    attn_status s = pieces_open(out, path);
-    free(path);
-    return s;
+    (void)directory;
+    return token_pipeline_open(&k->pipeline, path);
 }
 
-static attn_status find_special(const vocabulary *v, const char *path, const char *piece, int32_t *id)
-{
-    *id = vocabulary_find(v, piece, strlen(piece));
-    if (*id < 0) return status_fail(ATTN_ERROR_FORMAT, "%s: piece \"%s\" is missing", path, piece);
-    return ATTN_OK;
-}
+/* By the file that tells them, the first that is there. */
+static const struct {
+    const char *file;
+    attn_status (*open)(tokenizer *k, const char *directory, const char *path);
+} kinds[] = {
+    {"source.spm", open_marian},
+    {"tokenizer.json", open_pipeline},
+};
 
-static attn_status open_vocabulary(side_files *f, const char *directory, const char *file)
+static attn_status open_files(tokenizer *k, const char *directory)
 {
-    char *path = path_of(directory, file);
-    if (!path) return status_fail(ATTN_ERROR_MEMORY, "%s: out of memory", directory);
-    attn_status s = vocabulary_open(&f->vocab, path);
-    if (s == ATTN_OK) s = find_special(f->vocab, path, "</s>", &f->eos);
-    if (s == ATTN_OK) s = find_special(f->vocab, path, "<unk>", &f->unk);
-    if (s == ATTN_OK) s = find_special(f->vocab, path, "<pad>", &f->pad);
-    free(path);
-    return s;
-}
-
-static attn_status has_target_vocabulary(const char *directory, bool *has)
-{
-    char *path = path_of(directory, "target_vocab.json");
-    if (!path) return status_fail(ATTN_ERROR_MEMORY, "%s: out of memory", directory);
-    *has = access(path, F_OK) == 0;
-    free(path);
-    return ATTN_OK;
-}
-
-static attn_status open_both(tokenizer *k, const char *directory)
-{
-    side_files *source = &k->side[TOKENIZER_SOURCE], *target = &k->side[TOKENIZER_TARGET];
-    bool separate = false;
-    attn_status s = open_pieces(&source->spm, directory, "source.spm");
-    if (s == ATTN_OK) s = open_pieces(&target->spm, directory, "target.spm");
-    if (s == ATTN_OK) s = open_vocabulary(source, directory, "vocab.json");
-    if (s == ATTN_OK) s = has_target_vocabulary(directory, &separate);
-    if (s != ATTN_OK) return s;
-    if (separate) return open_vocabulary(target, directory, "target_vocab.json");
-    target->vocab = source->vocab;
-    target->eos = source->eos;
-    target->unk = source->unk;
-    target->pad = source->pad;
-    return ATTN_OK;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        char *path;
+        if (asprintf(&path, "%s/%s", directory, kinds[i].file) < 0)
+            return status_fail(ATTN_ERROR_MEMORY, "%s: out of memory", directory);
+        const bool there = access(path, F_OK) == 0;
+        attn_status s = there ? kinds[i].open(k, directory, path) : ATTN_OK;
+        free(path);
+        if (there) return s;
+    }
+    return status_fail(ATTN_ERROR_FILE, "%s: no tokenizer: expected source.spm or tokenizer.json", directory);
 }
 
 attn_status tokenizer_open(tokenizer **out, const char *directory)
@@ -91,7 +56,7 @@ attn_status tokenizer_open(tokenizer **out, const char *directory)
     *out = NULL;
     tokenizer *k = calloc(1, sizeof *k);
     if (!k) return status_fail(ATTN_ERROR_MEMORY, "%s: out of memory", directory);
-    attn_status s = open_both(k, directory);
+    attn_status s = open_files(k, directory);
     if (s != ATTN_OK) {
         tokenizer_destroy(k);
         return s;
@@ -103,63 +68,18 @@ attn_status tokenizer_open(tokenizer **out, const char *directory)
 void tokenizer_destroy(tokenizer *k)
 {
     if (!k) return;
-    for (int i = 0; i < 2; i++) pieces_destroy(k->side[i].spm);
-    if (k->side[1].vocab != k->side[0].vocab) vocabulary_destroy(k->side[1].vocab);
-    vocabulary_destroy(k->side[0].vocab);
+    marian_tokenizer_destroy(k->marian);
+    token_pipeline_destroy(k->pipeline);
     free(k);
-}
-
-/* The ids so far; `failed` once memory is short. */
-typedef struct id_list {
-    const side_files *side;
-    int32_t *ids;
-    int64_t count, capacity;
-    bool failed;
-} id_list;
-
-static void append_id(id_list *l, int32_t id)
-{
-    if (l->count == l->capacity) {
-        int64_t capacity = l->capacity ? 2 * l->capacity : 32;
-        int32_t *grown = realloc(l->ids, (size_t)capacity * sizeof *grown);
-        if (!grown) {
-            l->failed = true;
-            return;
-        }
-        l->ids = grown;
-        l->capacity = capacity;
-    }
-    l->ids[l->count++] = id;
-}
-
-static void append_piece(void *argument, const char *piece, size_t bytes)
-{
-    id_list *l = argument;
-    int32_t id = vocabulary_find(l->side->vocab, piece, bytes);
-    append_id(l, id < 0 ? l->side->unk : id);
-}
-
-/* Bytes of a leading language code, 0 when there is none: the regular expression ">>.+<<" of MarianTokenizer, whose dot
- * takes all it can but no newline. */
-static size_t code_length(const char *text, size_t bytes)
-{
-    if (bytes < 5 || memcmp(text, ">>", 2) != 0) return 0;
-    size_t length = 0;
-    for (size_t i = 3; i + 2 <= bytes && text[i - 1] != '\n'; i++) {
-        if (memcmp(text + i, "<<", 2) == 0) length = i + 2;
-    }
-    return length;
 }
 
 attn_status tokenizer_encode(const tokenizer *k, tokenizer_side side, const char *text, size_t bytes, int32_t **ids,
                              int64_t *count)
 {
-    id_list l = {.side = &k->side[side]};
+    id_list l = {0};
     if (!utf8_valid(text, bytes)) return status_fail(ATTN_ERROR_FORMAT, "text is not valid UTF-8");
-    size_t code = code_length(text, bytes);
-    if (code > 0) append_piece(&l, text, code);
-    attn_status s = pieces_split(l.side->spm, text + code, bytes - code, append_piece, &l);
-    append_id(&l, l.side->eos);
+    attn_status s = k->marian ? marian_tokenizer_encode(k->marian, side, text, bytes, &l)
+                              : token_pipeline_encode(k->pipeline, text, bytes, &l);
     if (s == ATTN_OK && l.failed) s = status_fail(ATTN_ERROR_MEMORY, "tokenizing: out of memory");
     if (s != ATTN_OK) {
         free(l.ids);
@@ -170,54 +90,42 @@ attn_status tokenizer_encode(const tokenizer *k, tokenizer_side side, const char
     return ATTN_OK;
 }
 
-/* What MarianTokenizer.convert_tokens_to_string does after SentencePiece: leftover space marks become spaces, and the
- * ends are stripped. */
-static void tidy(char *text)
+int64_t tokenizer_shorten(const tokenizer *k, int32_t *ids, int64_t count, int64_t most)
 {
-    char *to = text;
-    for (const char *from = text; *from;) {
-        if (strncmp(from, space_mark, 3) == 0) {
-            *to++ = ' ';
-            from += 3;
-        } else {
-            *to++ = *from++;
-        }
-    }
-    while (to > text && to[-1] == ' ') to--;
-    *to = '\0';
-    size_t lead = strspn(text, " ");
-    memmove(text, text + lead, strlen(text + lead) + 1);
+    if (count <= most) return count;
+    const int64_t after = k->marian ? 1 : k->pipeline->around.after_count;
+    for (int64_t i = after < most ? after : most; i > 0; i--) ids[most - i] = ids[count - i];
+    return most;
 }
 
 attn_status tokenizer_decode(const tokenizer *k, const int32_t *ids, int64_t count, char **text)
 {
-    const side_files *f = &k->side[TOKENIZER_TARGET];
-    const char **list = malloc(((size_t)count + 1) * sizeof *list);
-    if (!list) return status_fail(ATTN_ERROR_MEMORY, "joining pieces: out of memory");
-    int64_t kept = 0;
-    for (int64_t i = 0; i < count; i++) {
-        if (ids[i] == f->eos || ids[i] == f->unk || ids[i] == f->pad) continue;
-        const char *piece = vocabulary_piece(f->vocab, ids[i]);
-        if (piece) list[kept++] = piece;
-    }
-    attn_status s = pieces_join(f->spm, list, kept, text);
-    free(list);
-    if (s == ATTN_OK) tidy(*text);
-    return s;
+    return k->marian ? marian_tokenizer_decode(k->marian, ids, count, text)
+                     : token_pipeline_decode(k->pipeline, ids, count, text);
 }
 
 const char *tokenizer_piece(const tokenizer *k, tokenizer_side side, int32_t id)
 {
-    const char *piece = vocabulary_piece(k->side[side].vocab, id);
+    const char *piece = k->marian ? marian_tokenizer_piece(k->marian, side, id) : token_pipeline_piece(k->pipeline, id);
     return piece ? piece : "<unk>";
+}
+
+int32_t tokenizer_find(const tokenizer *k, tokenizer_side side, const char *piece)
+{
+    return k->marian ? marian_tokenizer_find(k->marian, side, piece) : token_pipeline_find(k->pipeline, piece);
+}
+
+bool tokenizer_is_special(const tokenizer *k, tokenizer_side side, int32_t id)
+{
+    return k->marian ? marian_tokenizer_is_special(k->marian, side, id) : token_pipeline_is_special(k->pipeline, id);
 }
 
 int64_t tokenizer_vocabulary(const tokenizer *k, tokenizer_side side)
 {
-    return vocabulary_size(k->side[side].vocab);
+    return k->marian ? marian_tokenizer_vocabulary(k->marian, side) : token_pipeline_size(k->pipeline);
 }
 
 int32_t tokenizer_unk_id(const tokenizer *k)
 {
-    return k->side[TOKENIZER_SOURCE].unk;
+    return k->marian ? marian_tokenizer_unk_id(k->marian) : k->pipeline->unk;
 }

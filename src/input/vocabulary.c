@@ -9,9 +9,11 @@
 /* Far above any published vocabulary (NLLB has 256,206 pieces); bounds what a hostile file makes us allocate. */
 #define LARGEST_ID ((1 << 22) - 1)
 
-/* Pieces by id, and an open-addressing table from piece to id, at most half full. The strings are the json's. */
+/* Pieces by id, and an open-addressing table from piece to id, at most half full. The strings are the
+ * json's, or stand one after the other in `text`. */
 struct vocabulary {
     config *json;
+    char *text;
     int64_t size;
     const char **piece;
     uint64_t mask;
@@ -33,11 +35,11 @@ static void widen(void *argument, const char *piece, int64_t id)
     if (id >= v->size) v->size = id + 1;
 }
 
-static attn_status allocate(vocabulary *v, const char *name)
+static attn_status allocate(vocabulary *v, int64_t count, const char *name)
 {
     if (v->size == 0) return status_fail(ATTN_ERROR_FORMAT, "%s: empty, expected pieces and their ids", name);
     uint64_t slots = 4;
-    while (slots < 2 * (uint64_t)config_count(v->json)) slots *= 2;
+    while (slots < 2 * (uint64_t)count) slots *= 2;
     v->mask = slots - 1;
     v->piece = calloc((size_t)v->size, sizeof *v->piece);
     v->slot = malloc(slots * sizeof *v->slot);
@@ -79,7 +81,7 @@ static attn_status build(vocabulary **out, config *json, const char *name)
     v->json = json;
     filling f = {v, name, ATTN_OK};
     attn_status s = config_each_integer(json, 0, LARGEST_ID, widen, v);
-    if (s == ATTN_OK) s = allocate(v, name);
+    if (s == ATTN_OK) s = allocate(v, config_count(json), name);
     if (s == ATTN_OK) s = config_each_integer(json, 0, LARGEST_ID, place, &f);
     if (s == ATTN_OK) s = f.status;
     if (s != ATTN_OK) {
@@ -106,10 +108,45 @@ attn_status vocabulary_open(vocabulary **out, const char *path)
     return s == ATTN_OK ? build(out, json, path) : s;
 }
 
+static attn_status fill_from_list(vocabulary *v, const char *const *pieces, int64_t count, const char *name)
+{
+    size_t bytes = 0;
+    for (int64_t i = 0; i < count; i++) bytes += strlen(pieces[i]) + 1;
+    v->size = count;
+    v->text = malloc(bytes + 1);
+    attn_status s = v->text ? allocate(v, count, name) : status_fail(ATTN_ERROR_MEMORY, "%s: out of memory", name);
+    filling f = {v, name, s};
+    char *to = v->text;
+    for (int64_t i = 0; i < count && f.status == ATTN_OK; i++) {
+        const size_t length = strlen(pieces[i]);
+        if (vocabulary_find(v, pieces[i], length) >= 0)
+            return status_fail(ATTN_ERROR_FORMAT, "%s: piece \"%.60s\" stands there twice", name, pieces[i]);
+        memcpy(to, pieces[i], length + 1);
+        place(&f, to, i);
+        to += length + 1;
+    }
+    return f.status;
+}
+
+attn_status vocabulary_create(vocabulary **out, const char *const *pieces, int64_t count, const char *name)
+{
+    *out = NULL;
+    vocabulary *v = calloc(1, sizeof *v);
+    if (!v) return status_fail(ATTN_ERROR_MEMORY, "%s: out of memory", name);
+    attn_status s = fill_from_list(v, pieces, count, name);
+    if (s != ATTN_OK) {
+        vocabulary_destroy(v);
+        return s;
+    }
+    *out = v;
+    return ATTN_OK;
+}
+
 void vocabulary_destroy(vocabulary *v)
 {
     if (!v) return;
     config_destroy(v->json);
+    free(v->text);
     free(v->piece);
     free(v->slot);
     free(v);

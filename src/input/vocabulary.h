@@ -11,6 +11,9 @@ attn_status vocabulary_open(vocabulary **out, const char *path);
 /* The same from memory; `name` is what messages call it. */
 attn_status vocabulary_parse(vocabulary **out, const char *json, size_t bytes, const char *name);
 
+/* Piece i has id i; names are copied. A name that stands there twice is a FORMAT error. */
+attn_status vocabulary_create(vocabulary **out, const char *const *pieces, int64_t count, const char *name);
+
 /* NULL is ignored. */
 void vocabulary_destroy(vocabulary *v);
 

@@ -174,7 +174,7 @@ static void a_missing_special_piece_is_named(void **state)
     scratch_write("vocab.json", json, size);
     free(json);
     assert_int_equal(tokenizer_open(&k, "/nonexistent"), ATTN_ERROR_FILE);
-    assert_non_null(strstr(status_message(), "/nonexistent/source.spm"));
+    assert_non_null(strstr(status_message(), "/nonexistent: no tokenizer: expected source.spm"));
 }
 
 int main(void)
