@@ -16,6 +16,7 @@ typedef struct linear_state {
 
 #define RUN 16384
 #define COLUMNS_PER_TASK 64
+#define MOST_COLUMNS_PER_TASK 512
 
 typedef void (*activation_kernel)(int64_t n, const float *x, float *y);
 
@@ -67,12 +68,18 @@ static void run_activation(tape *t, activation_kernel kernel, int64_t count, con
     parallel_for(tape_threads(t), (count + RUN - 1) / RUN, run_chunk, &a);
 }
 
+/* Little work is shared among many threads, much is done in runs that memory likes: a vocabulary's columns. */
+static int64_t columns_per_task(int64_t O)
+{
+    return O >= 8 * MOST_COLUMNS_PER_TASK ? MOST_COLUMNS_PER_TASK : COLUMNS_PER_TASK;
+}
+
 static void sum_columns(void *argument, int64_t task, int worker)
 {
     (void)worker;
     const linear_state *l = argument;
-    const int64_t O = l->w->shape[0], from = task * COLUMNS_PER_TASK;
-    const int64_t columns = O - from < COLUMNS_PER_TASK ? O - from : COLUMNS_PER_TASK;
+    const int64_t O = l->w->shape[0], share = columns_per_task(O), from = task * share;
+    const int64_t columns = O - from < share ? O - from : share;
     row_kernels_get()->column_sums(tensor_rows(l->y), columns, O, l->y->grad + from, l->b_grad + from);
 }
 
@@ -86,7 +93,7 @@ static void linear_backward(tape *t, void *operation)
     if (l->act != ACTIVATION_NONE) run_activation(t, backward_kernel(l->act), R * O, l->z, l->y->grad);
     if (l->b && (l->b_grad = tape_gradient(t, l->b, &add))) {
         if (!add) memset(l->b_grad, 0, (size_t)O * sizeof(float));
-        parallel_for(tape_threads(t), (O + COLUMNS_PER_TASK - 1) / COLUMNS_PER_TASK, sum_columns, l);
+        parallel_for(tape_threads(t), (O + columns_per_task(O) - 1) / columns_per_task(O), sum_columns, l);
     }
     float *grad = tape_gradient(t, l->w, &add);
     if (grad)

@@ -57,7 +57,10 @@ static double square_sum(int64_t n, const float *x)
     return total;
 }
 
-static void column_sums(int64_t rows, int64_t columns, int64_t stride, const float *x, float *sums)
+/* Few rows at a time: rows that lie pages apart would otherwise cost an address translation for every few columns. */
+#define COLUMN_SUM_ROWS 32
+
+INLINE void add_columns(int64_t rows, int64_t columns, int64_t stride, const float *x, float *sums)
 {
     int64_t j = 0;
     for (; j + 4 * LANES <= columns; j += 4 * LANES) {
@@ -77,6 +80,12 @@ static void column_sums(int64_t rows, int64_t columns, int64_t stride, const flo
     }
     for (; j < columns; j++)
         for (int64_t r = 0; r < rows; r++) sums[j] += x[r * stride + j];
+}
+
+static void column_sums(int64_t rows, int64_t columns, int64_t stride, const float *x, float *sums)
+{
+    for (int64_t r = 0; r < rows; r += COLUMN_SUM_ROWS)
+        add_columns(rows - r < COLUMN_SUM_ROWS ? rows - r : COLUMN_SUM_ROWS, columns, stride, x + r * stride, sums);
 }
 
 /* ---- dropout ---------------------------------------------------------------------------------------------------- */
