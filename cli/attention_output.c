@@ -27,9 +27,39 @@ bool attention_output_known(const char *path)
            ends_with(path, ".npy");
 }
 
-bool attention_output_keeps(const attention_output *o)
+/* What a page or a JSON file is made of at the end. */
+static bool keeps(const attention_output *o)
 {
     return o->path && (ends_with(o->path, ".html") || ends_with(o->path, ".json"));
+}
+
+struct held_results {
+    void *results;
+    int64_t count;
+    void (*release)(void *results, int64_t count);
+};
+
+static void forget(attention_output *o)
+{
+    for (size_t i = 0; i < o->count; i++) {
+        free((void *)o->kept[i].source);
+        free((void *)o->kept[i].target);
+    }
+    o->count = 0;
+}
+
+int attention_output_hold(attention_output *o, void *results, int64_t count,
+                          void (*release)(void *results, int64_t count))
+{
+    struct held_results *grown = keeps(o) ? realloc(o->held, (o->held_count + 1) * sizeof *grown) : NULL;
+    if (!grown) {
+        release(results, count);
+        if (keeps(o)) forget(o);
+        return keeps(o) ? failure(o->command, "no memory for %s", o->path) : 0;
+    }
+    o->held = grown;
+    o->held[o->held_count++] = (struct held_results){results, count, release};
+    return 0;
 }
 
 static int keep(attention_output *o, const attn_seq_attended *input)
@@ -239,22 +269,21 @@ int attention_output_add(attention_output *o, const attn_seq_attended *input, in
     if (layer || o->head > a->heads)
         return failure(o->command, "there is no %s %" PRId64 ": the model has %" PRId64 " layers of %" PRId64 " heads",
                        layer ? "layer" : "head", layer ? o->layer : o->head, a->layers, a->heads);
-    return attention_output_keeps(o) ? keep(o, input) : write_one(o, input, a, id);
+    return keeps(o) ? keep(o, input) : write_one(o, input, a, id);
 }
 
 int attention_output_end(attention_output *o)
 {
     int status = 0;
-    if (attention_output_keeps(o) && o->count > 0) {
+    if (keeps(o) && o->count > 0) {
         bool page = ends_with(o->path, ".html");
         if (page ? attn_seq_attention_write_html(o->kept, o->count, o->path)
                  : attn_seq_attention_write_json(o->kept, o->count, o->path))
             status = failure_of_library(o->command);
     }
-    for (size_t i = 0; i < o->count; i++) {
-        free((void *)o->kept[i].source);
-        free((void *)o->kept[i].target);
-    }
+    forget(o);
     free(o->kept);
+    for (size_t i = 0; i < o->held_count; i++) o->held[i].release(o->held[i].results, o->held[i].count);
+    free(o->held);
     return status;
 }

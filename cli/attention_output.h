@@ -21,17 +21,22 @@ typedef struct attention_output {
     attn_seq_attended *kept;
     size_t count, capacity;
     int64_t weights;
+    struct held_results *held;
+    size_t held_count;
 } attention_output;
 
 /* Whether the path's end says what to make. */
 bool attention_output_known(const char *path);
 
-/* Whether everything is kept until attention_output_end: what was added must live so long, its texts apart. */
-bool attention_output_keeps(const attention_output *o);
-
 /* Makes the picture of input `id`, counted from 0, or keeps it. An input without attention (an empty line) is passed
- * over. Returns 0, or 1 after telling what failed. */
+ * over. What the input points at must live until attention_output_hold takes it, its texts apart. Returns 0, or 1 after
+ * telling what failed. */
 int attention_output_add(attention_output *o, const attn_seq_attended *input, int64_t id);
+
+/* Takes over results that what was added points into: they are released by release(results, count), at once where
+ * nothing is kept of them. Returns 0, or 1 after telling that memory is short. */
+int attention_output_hold(attention_output *o, void *results, int64_t count,
+                          void (*release)(void *results, int64_t count));
 
 /* Writes what was kept, and frees. Returns 0, or 1 after telling what failed. */
 int attention_output_end(attention_output *o);

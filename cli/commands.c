@@ -8,6 +8,7 @@
 
 const command command_table[] = {
     {"translate", "translate each line of a file or of standard input", command_translate},
+    {"classify", "tell the label of texts, images or recordings", command_classify},
     {"score", "print the log-probability of given translations", command_score},
     {"eval", "translate a test set and score it: BLEU, chrF, perplexity, speed", command_eval},
     {"train", "train a model", command_train},

@@ -7,6 +7,7 @@
 /* argv[0] is the command's name. Returns the exit status: 0 done, 1 failed, 2 wrong usage. */
 typedef int command_function(int argc, char **argv);
 
+command_function command_classify;
 command_function command_eval;
 command_function command_explain;
 command_function command_help;

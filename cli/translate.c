@@ -15,12 +15,6 @@
 
 #define WINDOW 2048 /* lines that are sorted by length together */
 
-/* The translations of one window, kept while a page refers to them. */
-typedef struct kept_window {
-    attn_seq_translation *translations;
-    int64_t count;
-} kept_window;
-
 typedef struct translating {
     const char *model_name, *file;
     attn_seq_model *model;
@@ -30,8 +24,6 @@ typedef struct translating {
     line_reader *reader;
     int64_t lines; /* read so far */
     bool failed;   /* some line was */
-    kept_window *kept;
-    size_t kept_count;
 } translating;
 
 static int parse(translating *t, int argc, char **argv)
@@ -134,22 +126,9 @@ static int show(translating *t, const read_line *line, const attn_seq_translatio
     return status;
 }
 
-/* A page needs the translations until it is written. */
-static int keep_or_free(translating *t, attn_seq_translation *translations, int64_t count)
+static void release(void *translations, int64_t count)
 {
-    kept_window *grown = NULL;
-    if (attention_output_keeps(&t->picture)) {
-        grown = realloc(t->kept, (t->kept_count + 1) * sizeof *grown);
-        if (!grown) {
-            attn_seq_translations_free(translations, count);
-            return failure("translate", "no memory for the page's sentences");
-        }
-        t->kept = grown;
-        t->kept[t->kept_count++] = (kept_window){translations, count};
-        return 0;
-    }
     attn_seq_translations_free(translations, count);
-    return 0;
 }
 
 static int translate_window(translating *t, const read_line *lines, attn_seq_text *texts, int64_t count)
@@ -160,8 +139,8 @@ static int translate_window(translating *t, const read_line *lines, attn_seq_tex
     int status = 0;
     for (int64_t i = 0; i < count && !status; i++) status = show(t, &lines[i], &translations[i], t->lines + i);
     t->lines += count;
-    int kept = keep_or_free(t, translations, count);
-    if (status || kept) return 1;
+    if (attention_output_hold(&t->picture, translations, count, release)) status = 1;
+    if (status) return status;
     errno = 0;
     if (fflush(stdout) || ferror(stdout))
         return failure("translate", "standard output: %s", errno ? strerror(errno) : "write error");
@@ -194,8 +173,6 @@ int command_translate(int argc, char **argv)
     int status = open_all(&t);
     if (!status) status = translate_all(&t);
     if (attention_output_end(&t.picture)) status = 1;
-    for (size_t i = 0; i < t.kept_count; i++) attn_seq_translations_free(t.kept[i].translations, t.kept[i].count);
-    free(t.kept);
     attn_seq_model_close(t.model);
     line_reader_close(t.reader);
     return status || t.failed ? 1 : 0;

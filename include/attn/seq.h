@@ -100,6 +100,37 @@ typedef struct attn_seq_audio {
     const float *samples; /* -1 to 1 */
 } attn_seq_audio;
 
+typedef enum attn_seq_input_kind {
+    ATTN_SEQ_INPUT_TEXT = 0,
+    ATTN_SEQ_INPUT_IMAGE = 1,
+    ATTN_SEQ_INPUT_AUDIO = 2
+} attn_seq_input_kind;
+
+/* One input; only what its kind names is read. */
+typedef struct attn_seq_input {
+    attn_seq_input_kind kind;
+    attn_seq_text text;
+    attn_seq_image image;
+    attn_seq_audio audio;
+} attn_seq_input;
+
+/* What a file holds, by its first bytes, unpacked where they are gzip's: PNG, JPEG and IDX are images, WAV is audio,
+ * anything else text. No argument is NULL.
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT; ATTN_ERROR_FILE. */
+ATTN_API attn_status attn_seq_file_kind(const char *path, attn_seq_input_kind *kind);
+
+/* Reads a file of images or sound: PNG and JPEG hold one image, IDX (plain or gzip) any number, WAV one recording,
+ * whose channels are averaged. Every size is checked before it is used. *inputs receives an array of *count, to be
+ * freed by attn_seq_inputs_free; NULL and 0 on failure.
+ *
+ * Thread safety: may run in several threads at once.
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (NULL); ATTN_ERROR_FILE; ATTN_ERROR_FORMAT (damaged, or none of these);
+ * ATTN_ERROR_UNSUPPORTED; ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_inputs_read(const char *path, attn_seq_input **inputs, int64_t *count);
+
+/* NULL is ignored. */
+ATTN_API void attn_seq_inputs_free(attn_seq_input *inputs);
+
 /* ---- training --------------------------------------------------------------------------------------------- */
 
 /* How to begin in a directory. */
@@ -458,6 +489,50 @@ ATTN_API attn_status attn_seq_translate(const attn_seq_model *model, const attn_
 
 /* NULL is ignored. */
 ATTN_API void attn_seq_translations_free(attn_seq_translation *translations, int64_t count);
+
+/* ---- classifying ------------------------------------------------------------------------------------------ */
+
+typedef struct attn_seq_classify_options {
+    size_t struct_size; /* set by attn_seq_classify_options_init */
+    int threads;        /* 0 to 1024; 0 after init: as many as this process may use */
+    bool attention;     /* fill attn_seq_classification.attention */
+} attn_seq_classify_options;
+
+ATTN_API void attn_seq_classify_options_init(attn_seq_classify_options *options);
+
+typedef struct attn_seq_classification {
+    attn_status status;  /* of this input: ATTN_OK; ATTN_ERROR_FORMAT (invalid UTF-8, a size or a rate that the model
+                            cannot take); ATTN_ERROR_UNSUPPORTED (more than 2^27 attention weights were asked for:
+                            classified, but `attention` is NULL) */
+    const char *message; /* "" or what is wrong with the input */
+    int64_t label;       /* the most probable, of attn_seq_description.labels; -1: none, where the status is
+                            ATTN_ERROR_FORMAT or the text is white space alone */
+    const float *probabilities;          /* (label_count), the softmax of the logits; NULL where label is -1 */
+    bool cut;                            /* longer than the model's positions: its beginning alone was read */
+    const attn_seq_attention *attention; /* the kinds that the model has, if asked for, else NULL */
+    size_t attention_count;              /* 0 where attention is NULL */
+} attn_seq_classification;
+
+/* Classifies `count` inputs, all of the model's kind: classifications[i] is input i's. Inputs are batched by length
+ * inside; what an input gets does not depend on its neighbours, but for the last bits of the probabilities. Images and
+ * sound are prepared as the model's preprocessor_config.json says: resized, normalized, turned into a spectrogram.
+ *
+ *   model            open, a classifier, not NULL
+ *   options          not NULL, set up by attn_seq_classify_options_init
+ *   inputs           of count; NULL only if count is 0
+ *   classifications  receives an array of count, to be freed by attn_seq_classifications_free; NULL on failure or if
+ *                    count is 0
+ *
+ * Thread safety: may run in several threads on one model.
+ * Returns ATTN_OK, whatever single inputs met; ATTN_ERROR_ARGUMENT (an input of another kind among them);
+ * ATTN_ERROR_UNSUPPORTED (the model is for another task); ATTN_ERROR_FORMAT (the model's logits are not finite);
+ * ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_classify(const attn_seq_model *model, const attn_seq_classify_options *options,
+                                       const attn_seq_input *inputs, int64_t count,
+                                       attn_seq_classification **classifications);
+
+/* NULL is ignored. */
+ATTN_API void attn_seq_classifications_free(attn_seq_classification *classifications, int64_t count);
 
 /* The models that are found on this machine, as a list of directories that ends with NULL: those in each directory that
  * ATTN_MODELS names (separated by colons), then those in share/attn/models beside this library; by name within

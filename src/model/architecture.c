@@ -11,6 +11,7 @@
 /* By model_type; the first row of one is what is meant where nothing else is said. */
 static const architecture table[] = {
     {"marian", "MarianMTModel", ARCHITECTURE_MARIAN, ATTN_SEQ_TASK_TRANSLATE},
+    {"bert", "BertForSequenceClassification", ARCHITECTURE_CLASSIFIER, ATTN_SEQ_TASK_CLASSIFY_TEXT},
     {"bart", "BartForConditionalGeneration", ARCHITECTURE_BART, ATTN_SEQ_TASK_SUMMARIZE},
     {"attn-rnn", "RecurrentTranslator", ARCHITECTURE_RECURRENT, ATTN_SEQ_TASK_TRANSLATE},
 };

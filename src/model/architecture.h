@@ -5,7 +5,12 @@
 
 #include "attn/seq.h"
 
-typedef enum architecture_family { ARCHITECTURE_MARIAN, ARCHITECTURE_BART, ARCHITECTURE_RECURRENT } architecture_family;
+typedef enum architecture_family {
+    ARCHITECTURE_MARIAN,
+    ARCHITECTURE_BART,
+    ARCHITECTURE_RECURRENT,
+    ARCHITECTURE_CLASSIFIER
+} architecture_family;
 
 typedef struct architecture {
     const char *model_type, *name; /* "marian", "MarianMTModel" */

@@ -1,6 +1,7 @@
 #include "model/seq_model.h"
 
 #include "base/status.h"
+#include "model/activation_names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,10 +44,19 @@ static attn_status open_recurrent(attn_seq_model *m)
     return open_pieces(m);
 }
 
+static attn_status open_classifier(attn_seq_model *m)
+{
+    attn_status status = classifier_open(&m->classifier, m->directory, false);
+    if (status == ATTN_OK) status = tokenizer_open(&m->tokenizer, m->directory);
+    if (status != ATTN_OK) return status;
+    return check_vocabulary(m, TOKENIZER_SOURCE, "vocab_size", m->classifier->config.vocab_size);
+}
+
 typedef attn_status open_function(attn_seq_model *m);
 static open_function *const open_family[] = {[ARCHITECTURE_MARIAN] = open_translator,
                                              [ARCHITECTURE_BART] = open_translator,
-                                             [ARCHITECTURE_RECURRENT] = open_recurrent};
+                                             [ARCHITECTURE_RECURRENT] = open_recurrent,
+                                             [ARCHITECTURE_CLASSIFIER] = open_classifier};
 
 static attn_status open_parts(attn_seq_model *m, const char *directory)
 {
@@ -77,6 +87,7 @@ void attn_seq_model_close(attn_seq_model *model)
     if (!model) return;
     tokenizer_destroy(model->tokenizer);
     seq2seq_destroy(&model->seq2seq);
+    classifier_destroy(model->classifier);
     free(model->directory);
     free(model);
 }
@@ -94,6 +105,30 @@ static int64_t count_weights(const parameters *p)
     return count;
 }
 
+static void describe_classifier(const attn_seq_model *model, attn_seq_description *d)
+{
+    const classifier_config *c = &model->classifier->config;
+    d->parameters = count_weights(&model->classifier->parameters);
+    d->source_vocabulary = model->tokenizer ? tokenizer_vocabulary(model->tokenizer, TOKENIZER_SOURCE) : 0;
+    d->width = c->width;
+    d->encoder_layers = c->layers;
+    d->encoder_heads = c->heads;
+    d->encoder_ffn = c->ffn;
+    d->max_positions = c->max_positions;
+    d->activation = activation_name(c->activation);
+    d->label_count = c->label_count;
+    d->labels = (const char *const *)c->labels;
+}
+
+static void describe_seq2seq(const attn_seq_model *model, attn_seq_description *d)
+{
+    d->parameters = count_weights(model->seq2seq.parameters);
+    d->source_vocabulary = tokenizer_vocabulary(model->tokenizer, TOKENIZER_SOURCE);
+    d->target_vocabulary = tokenizer_vocabulary(model->tokenizer, TOKENIZER_TARGET);
+    d->max_positions = model->seq2seq.sizes.max_positions;
+    model->seq2seq.family->describe(model->seq2seq.network, d);
+}
+
 attn_status attn_seq_model_describe(const attn_seq_model *model, attn_seq_description *description)
 {
     if (!model || !description) return status_fail(ATTN_ERROR_ARGUMENT, "model or description is NULL");
@@ -105,11 +140,10 @@ attn_status attn_seq_model_describe(const attn_seq_model *model, attn_seq_descri
         .directory = model->directory,
         .task = model->architecture->task,
         .architecture = model->architecture->name,
-        .parameters = count_weights(model->seq2seq.parameters),
-        .source_vocabulary = tokenizer_vocabulary(model->tokenizer, TOKENIZER_SOURCE),
-        .target_vocabulary = tokenizer_vocabulary(model->tokenizer, TOKENIZER_TARGET),
-        .max_positions = model->seq2seq.sizes.max_positions,
     };
-    model->seq2seq.family->describe(model->seq2seq.network, description);
+    if (model->classifier)
+        describe_classifier(model, description);
+    else
+        describe_seq2seq(model, description);
     return ATTN_OK;
 }

@@ -5,13 +5,15 @@
 #include "attn/seq.h"
 #include "input/tokenizer.h"
 #include "model/architecture.h"
+#include "model/classifier.h"
 #include "model/seq2seq.h"
 
 struct attn_seq_model {
     char *directory;
     const architecture *architecture;
-    seq2seq seq2seq;
-    tokenizer *tokenizer;
+    seq2seq seq2seq;        /* of translators and summarizers */
+    classifier *classifier; /* NULL: it is none */
+    tokenizer *tokenizer;   /* NULL: the input is no text */
 };
 
 /* ATTN_ERROR_UNSUPPORTED where the model is for another task, which the message names. */

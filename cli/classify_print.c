@@ -1,0 +1,52 @@
+#include "classify_print.h"
+
+#include "json.h"
+
+#include <inttypes.h>
+
+static void print_scores(const classify_form *form, const float *probabilities)
+{
+    for (int64_t i = 0; i < form->label_count; i++) printf("\t%s:%.4f", form->labels[i], (double)probabilities[i]);
+}
+
+static void print_words(const classify_form *form, const classify_item *item, const attn_seq_classification *c)
+{
+    if (item->name && item->input.kind != ATTN_SEQ_INPUT_TEXT) printf("%s\t", item->name);
+    if (c && c->label >= 0) {
+        fputs(form->labels[c->label], stdout);
+        if (form->scores) print_scores(form, c->probabilities);
+    }
+    putchar('\n');
+}
+
+static void print_json(const classify_form *form, const classify_item *item, const attn_seq_classification *c)
+{
+    putchar('{');
+    if (item->name) {
+        fputs(item->input.kind == ATTN_SEQ_INPUT_TEXT ? "\"text\": " : "\"path\": ", stdout);
+        json_string(stdout, item->name);
+        fputs(", ", stdout);
+    }
+    fputs("\"label\": ", stdout);
+    if (!c || c->label < 0) {
+        fputs("null}\n", stdout);
+        return;
+    }
+    json_string(stdout, form->labels[c->label]);
+    fputs(", \"scores\": {", stdout);
+    for (int64_t i = 0; i < form->label_count; i++) {
+        if (i) fputs(", ", stdout);
+        json_string(stdout, form->labels[i]);
+        fputs(": ", stdout);
+        json_number(stdout, (double)c->probabilities[i]);
+    }
+    fputs("}}\n", stdout);
+}
+
+void classify_print(const classify_form *form, const classify_item *item, const attn_seq_classification *c)
+{
+    if (form->json)
+        print_json(form, item, c);
+    else
+        print_words(form, item, c);
+}

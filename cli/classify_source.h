@@ -1,0 +1,30 @@
+/* What is to be classified, window by window: lines of text; images and sound, from files that are named as operands,
+ * or, one path a line, in files that are no image or sound themselves or on standard input. */
+#ifndef CLI_CLASSIFY_SOURCE_H
+#define CLI_CLASSIFY_SOURCE_H
+
+#include "attn/seq.h"
+
+#define KIND_UNKNOWN (-1)
+
+typedef struct classify_item {
+    attn_seq_input input;
+    char *name;           /* text: the line; image and sound: its path; of an IDX file NULL */
+    char *problem;        /* why there is no input; NULL: there is */
+    char *place;          /* for messages: "book.txt:3", "images.idx:17" or the path */
+    attn_seq_input *read; /* of one file, for this item alone; NULL: the input belongs to another */
+} classify_item;
+
+typedef struct classify_source classify_source;
+
+/* kind: an attn_seq_input_kind, or KIND_UNKNOWN: it is told from the first operand's first bytes, or from what the
+ * first line names. files of count; none: standard input. NULL after telling what failed. */
+classify_source *classify_source_open(const char *command, char **files, int count, int kind);
+void classify_source_close(classify_source *s); /* NULL is ignored */
+
+attn_seq_input_kind classify_source_kind(const classify_source *s);
+
+/* The next items, valid until the next call. Returns how many; 0 at the end; -1 after telling what failed. */
+int64_t classify_source_next(classify_source *s, classify_item **items);
+
+#endif

@@ -1,0 +1,149 @@
+/* Images and sound from files, as inputs. */
+#include "attn/seq.h"
+
+#include "base/status.h"
+#include "formats/idx.h"
+#include "formats/picture.h"
+#include "formats/wav.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+typedef enum file_format { FILE_OTHER, FILE_PNG_OR_JPEG, FILE_IDX, FILE_WAV } file_format;
+
+static file_format format_of(const unsigned char *begin, int bytes)
+{
+    if (bytes >= 8 && !memcmp(begin, "\x89PNG\r\n\x1a\n", 8)) return FILE_PNG_OR_JPEG;
+    if (bytes >= 3 && !memcmp(begin, "\xFF\xD8\xFF", 3)) return FILE_PNG_OR_JPEG;
+    if (bytes >= 12 && !memcmp(begin, "RIFF", 4) && !memcmp(begin + 8, "WAVE", 4)) return FILE_WAV;
+    if (bytes >= 4 && begin[0] == 0 && begin[1] == 0 && begin[2] >= 8 && begin[2] <= 14) return FILE_IDX;
+    return FILE_OTHER;
+}
+
+/* zlib reads what is no gzip as it is. */
+static attn_status read_format(const char *path, file_format *format)
+{
+    unsigned char begin[12];
+    errno = 0;
+    gzFile f = gzopen(path, "rb");
+    int bytes = f ? gzread(f, begin, sizeof begin) : -1;
+    int problem = errno;
+    if (f) gzclose_r(f);
+    if (bytes < 0) return status_fail(ATTN_ERROR_FILE, "%s: %s", path, problem ? strerror(problem) : "cannot be read");
+    *format = format_of(begin, bytes);
+    return ATTN_OK;
+}
+
+attn_status attn_seq_file_kind(const char *path, attn_seq_input_kind *kind)
+{
+    if (!path || !kind) return status_fail(ATTN_ERROR_ARGUMENT, "path or kind is NULL");
+    static const attn_seq_input_kind kinds[] = {[FILE_OTHER] = ATTN_SEQ_INPUT_TEXT,
+                                                [FILE_PNG_OR_JPEG] = ATTN_SEQ_INPUT_IMAGE,
+                                                [FILE_IDX] = ATTN_SEQ_INPUT_IMAGE,
+                                                [FILE_WAV] = ATTN_SEQ_INPUT_AUDIO};
+    file_format format;
+    attn_status status = read_format(path, &format);
+    if (status == ATTN_OK) *kind = kinds[format];
+    return status;
+}
+
+/* What was read stands before the inputs that point into it, in one block with them. */
+typedef struct read_inputs {
+    unsigned char *pixels;
+    float *samples;
+    attn_seq_input inputs[];
+} read_inputs;
+
+/* Takes pixels and samples over, also on failure. */
+static attn_status make(attn_seq_input **inputs, int64_t count, const char *path, uint8_t *pixels, float *samples)
+{
+    read_inputs *block = NULL;
+    if (count < INT64_MAX / (int64_t)sizeof(attn_seq_input) / 2)
+        block = calloc(1, sizeof *block + (size_t)count * sizeof *block->inputs);
+    if (!block) {
+        free(pixels);
+        free(samples);
+        return status_fail(ATTN_ERROR_MEMORY, "%s: no memory for %lld inputs", path, (long long)count);
+    }
+    block->pixels = pixels;
+    block->samples = samples;
+    *inputs = block->inputs;
+    return ATTN_OK;
+}
+
+void attn_seq_inputs_free(attn_seq_input *inputs)
+{
+    if (!inputs) return;
+    read_inputs *block = (read_inputs *)((char *)inputs - offsetof(read_inputs, inputs));
+    free(block->pixels);
+    free(block->samples);
+    free(block);
+}
+
+static attn_status read_picture(const char *path, attn_seq_input **inputs, int64_t *count)
+{
+    picture p;
+    attn_status status = picture_read(&p, path);
+    if (status == ATTN_OK) status = make(inputs, 1, path, p.pixels, NULL);
+    if (status != ATTN_OK) return status;
+    (*inputs)->kind = ATTN_SEQ_INPUT_IMAGE;
+    (*inputs)->image = (attn_seq_image){p.width, p.height, p.channels, p.pixels};
+    *count = 1;
+    return ATTN_OK;
+}
+
+static attn_status read_sound(const char *path, attn_seq_input **inputs, int64_t *count)
+{
+    sound s;
+    attn_status status = wav_read(&s, path);
+    if (status == ATTN_OK) status = make(inputs, 1, path, NULL, s.samples);
+    if (status != ATTN_OK) return status;
+    (*inputs)->kind = ATTN_SEQ_INPUT_AUDIO;
+    (*inputs)->audio = (attn_seq_audio){s.rate, s.count, s.samples};
+    *count = 1;
+    return ATTN_OK;
+}
+
+static attn_status read_idx(const char *path, attn_seq_input **inputs, int64_t *count)
+{
+    idx_array a;
+    attn_status status = idx_read(&a, path);
+    if (status != ATTN_OK) return status;
+    if (a.rank != 3 || a.shape[1] < 1 || a.shape[2] < 1) {
+        idx_clear(&a);
+        return status_fail(ATTN_ERROR_FORMAT, "%s: an IDX array of %d dimensions, expected images: 3, none empty", path,
+                           a.rank);
+    }
+    status = make(inputs, a.shape[0], path, a.values, NULL);
+    if (status != ATTN_OK) return status;
+    int64_t pixels = a.shape[1] * a.shape[2];
+    for (int64_t i = 0; i < a.shape[0]; i++) {
+        (*inputs)[i].kind = ATTN_SEQ_INPUT_IMAGE;
+        (*inputs)[i].image = (attn_seq_image){a.shape[2], a.shape[1], 1, a.values + i * pixels};
+    }
+    *count = a.shape[0];
+    return ATTN_OK;
+}
+
+attn_status attn_seq_inputs_read(const char *path, attn_seq_input **inputs, int64_t *count)
+{
+    if (!path || !inputs || !count) return status_fail(ATTN_ERROR_ARGUMENT, "path, inputs or count is NULL");
+    *inputs = NULL;
+    *count = 0;
+    file_format format;
+    attn_status status = read_format(path, &format);
+    if (status != ATTN_OK) return status;
+    switch (format) {
+    case FILE_PNG_OR_JPEG:
+        return read_picture(path, inputs, count);
+    case FILE_IDX:
+        return read_idx(path, inputs, count);
+    case FILE_WAV:
+        return read_sound(path, inputs, count);
+    case FILE_OTHER:
+        break;
+    }
+    return status_fail(ATTN_ERROR_FORMAT, "%s: not an image or a recording: expected PNG, JPEG, IDX or WAV", path);
+}
