@@ -12,6 +12,7 @@ const command command_table[] = {
     {"score", "print the log-probability of given translations", command_score},
     {"eval", "translate a test set and score it: BLEU, chrF, perplexity, speed", command_eval},
     {"train", "train a model", command_train},
+    {"look", "write a page on which to look at a model's attention", command_look},
     {"explain", "show the steps of attention on small matrices", command_explain},
     {"run", "compute the attention operator on arrays in npy files", command_run},
     {"info", "tell what was found: processor, instruction sets, models", command_info},

@@ -12,6 +12,7 @@ command_function command_eval;
 command_function command_explain;
 command_function command_help;
 command_function command_info;
+command_function command_look;
 command_function command_run;
 command_function command_score;
 command_function command_train;

@@ -25,6 +25,16 @@ static void row(const char *name)
     printf("%s%-14s%s", colour(stdout, COLOUR_STRONG), name, colour(stdout, COLOUR_PLAIN));
 }
 
+static void print_description(const attn_seq_description *d)
+{
+    printf("%s: %s (%s), %.1f million weights, width %lld, ", d->directory, task_names[d->task], d->architecture,
+           (double)d->parameters / 1e6, (long long)d->width);
+    if (d->label_count > 0)
+        printf("%lld layers, %lld labels\n", (long long)d->encoder_layers, (long long)d->label_count);
+    else
+        printf("%lld + %lld layers\n", (long long)d->encoder_layers, (long long)d->decoder_layers);
+}
+
 /* Opens the model, which also tells whether its files are sound. */
 static void print_model(const char *directory)
 {
@@ -35,10 +45,7 @@ static void print_model(const char *directory)
         putchar('\n');
         return;
     }
-    if (attn_seq_model_describe(model, &d) == ATTN_OK)
-        printf("%s: %s (%s), %.1f million weights, width %lld, %lld + %lld layers\n", directory, task_names[d.task],
-               d.architecture, (double)d.parameters / 1e6, (long long)d.width, (long long)d.encoder_layers,
-               (long long)d.decoder_layers);
+    if (attn_seq_model_describe(model, &d) == ATTN_OK) print_description(&d);
     attn_seq_model_close(model);
 }
 

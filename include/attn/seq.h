@@ -55,8 +55,13 @@ typedef struct attn_seq_description {
 /* Opens a Hugging Face directory of one of these kinds, as its config.json says: config.json, model.safetensors (fp32,
  * bf16 or fp16) and what prepares the input:
  *
- *   MarianMTModel    source.spm, target.spm, vocab.json (target_vocab.json too where the vocabularies are separate)
- *   RecurrentTranslator   our own, of model_type "attn-rnn": the same files
+ *   MarianMTModel                    source.spm, target.spm, vocab.json (target_vocab.json too where the vocabularies
+ *                                    are separate)
+ *   BartForConditionalGeneration     the same
+ *   BertForSequenceClassification    a tokenizer
+ *   ViTForImageClassification        preprocessor_config.json
+ *   ASTForAudioClassification        preprocessor_config.json
+ *   RecurrentTranslator              our own, of model_type "attn-rnn": the files of MarianMTModel
  *
  * Every size is checked before it is used; nothing in the directory is executed.
  *

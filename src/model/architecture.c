@@ -12,6 +12,9 @@
 static const architecture table[] = {
     {"marian", "MarianMTModel", ARCHITECTURE_MARIAN, ATTN_SEQ_TASK_TRANSLATE},
     {"bert", "BertForSequenceClassification", ARCHITECTURE_CLASSIFIER, ATTN_SEQ_TASK_CLASSIFY_TEXT},
+    {"vit", "ViTForImageClassification", ARCHITECTURE_CLASSIFIER, ATTN_SEQ_TASK_CLASSIFY_IMAGE},
+    {"audio-spectrogram-transformer", "ASTForAudioClassification", ARCHITECTURE_CLASSIFIER,
+     ATTN_SEQ_TASK_CLASSIFY_AUDIO},
     {"bart", "BartForConditionalGeneration", ARCHITECTURE_BART, ATTN_SEQ_TASK_SUMMARIZE},
     {"attn-rnn", "RecurrentTranslator", ARCHITECTURE_RECURRENT, ATTN_SEQ_TASK_TRANSLATE},
 };

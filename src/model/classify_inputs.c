@@ -93,10 +93,9 @@ static attn_status plan(classifying *c)
     return status;
 }
 
-/* The inputs of a batch side by side in the tape's memory. */
-static bool gather(const classifying *c, tape *t, const int64_t *members, int64_t count, classifier_input *input)
+static bool gather_texts(const classifying *c, tape *t, const int64_t *members, classifier_input *input)
 {
-    int64_t longest = c->prepared[members[0]].length;
+    int64_t count = input->batch, longest = c->prepared[members[0]].length;
     int32_t *ids = tape_take(t, count * longest, sizeof *ids);
     int64_t *lengths = tape_take(t, count, sizeof *lengths);
     if (!ids || !lengths) return false;
@@ -106,8 +105,29 @@ static bool gather(const classifying *c, tape *t, const int64_t *members, int64_
         for (int64_t j = p->length; j < longest; j++) ids[i * longest + j] = c->model->classifier->config.pad_id;
         lengths[i] = p->length;
     }
-    *input = (classifier_input){.batch = count, .ids = ids, .length = longest, .lengths = lengths};
+    input->ids = ids;
+    input->length = longest;
+    input->lengths = lengths;
     return true;
+}
+
+static bool gather_values(const classifying *c, tape *t, const int64_t *members, classifier_input *input)
+{
+    const classifier_config *k = &c->model->classifier->config;
+    int64_t each = k->channels * k->rows * k->columns;
+    float *values = tape_take(t, input->batch * each, sizeof *values);
+    if (!values) return false;
+    for (int64_t i = 0; i < input->batch; i++)
+        memcpy(values + i * each, c->prepared[members[i]].values, (size_t)each * sizeof *values);
+    input->values = values;
+    return true;
+}
+
+/* The inputs of a batch side by side in the tape's memory. */
+static bool gather(const classifying *c, tape *t, const int64_t *members, int64_t count, classifier_input *input)
+{
+    *input = (classifier_input){.batch = count};
+    return c->prepared[members[0]].values ? gather_values(c, t, members, input) : gather_texts(c, t, members, input);
 }
 
 static attn_status decide(attn_seq_classification *result, const float *logits, int64_t labels)

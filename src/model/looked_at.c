@@ -14,6 +14,7 @@ void looked_at_free(const attn_seq_attention *attention)
     free(l->weights);
     free(l->layers);
     free(l->labels);
+    patch_picture_free(l->picture);
     free(l);
 }
 
@@ -21,6 +22,17 @@ static bool count_weights(const classifier_config *c, int64_t positions, int64_t
 {
     return checked_mul_i64(positions, positions, count) && checked_mul_i64(*count, c->layers * c->heads, count) &&
            *count <= MOST_WEIGHTS;
+}
+
+/* Pieces belong to the model's tokenizer. */
+static bool label(looked_at *l, const attn_seq_model *model, const prepared_input *input)
+{
+    for (int64_t i = 0; input->ids && i < input->length; i++)
+        l->labels[i] = tokenizer_piece(model->tokenizer, TOKENIZER_SOURCE, input->ids[i]);
+    if (input->ids) return true;
+    l->picture = patch_picture_create(model, input->values);
+    for (int64_t i = 0; l->picture && i < input->length; i++) l->labels[i] = l->picture->labels[i];
+    return l->picture != NULL;
 }
 
 attn_status looked_at_create(looked_at **out, const attn_seq_model *model, const prepared_input *input)
@@ -41,7 +53,10 @@ attn_status looked_at_create(looked_at **out, const attn_seq_model *model, const
         return status_fail(ATTN_ERROR_MEMORY, "no memory for attention weights");
     }
     for (int64_t i = 0; i < c->layers; i++) l->layers[i] = l->weights + i * c->heads * n * n;
-    for (int64_t i = 0; i < n; i++) l->labels[i] = tokenizer_piece(model->tokenizer, TOKENIZER_SOURCE, input->ids[i]);
+    if (!label(l, model, input)) {
+        looked_at_free(&l->attention);
+        return status_fail(ATTN_ERROR_MEMORY, "no memory for attention's labels");
+    }
     l->sink.self = l->layers;
     l->attention = (attn_seq_attention){.kind = ATTN_SEQ_ATTENTION_ENCODER,
                                         .layers = c->layers,
@@ -50,7 +65,8 @@ attn_status looked_at_create(looked_at **out, const attn_seq_model *model, const
                                         .columns = n,
                                         .weights = l->weights,
                                         .row_labels = l->labels,
-                                        .column_labels = l->labels};
+                                        .column_labels = l->labels,
+                                        .patches = l->picture ? &l->picture->patches : NULL};
     *out = l;
     return ATTN_OK;
 }

@@ -2,6 +2,7 @@
 #ifndef MODEL_LOOKED_AT_H
 #define MODEL_LOOKED_AT_H
 
+#include "model/patch_picture.h"
 #include "model/prepared_input.h"
 #include "tensor/tape.h"
 
@@ -12,6 +13,7 @@ typedef struct looked_at {
     float *weights;
     float **layers; /* into weights */
     const char **labels;
+    patch_picture *picture; /* of what is no text, and then of the labels; else NULL */
 } looked_at;
 
 /* NULL with ATTN_ERROR_UNSUPPORTED where the weights would be more than 2^27, and with ATTN_ERROR_MEMORY. */

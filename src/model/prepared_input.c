@@ -32,10 +32,55 @@ static attn_status prepare_text(prepared_input *p, const attn_seq_model *m, attn
     return status;
 }
 
+/* Room for one image or spectrogram, which are as long as the network's patches are many. */
+static attn_status take_values(prepared_input *p, const classifier_config *c)
+{
+    const patch_grid g = classifier_patch_grid(c);
+    p->length = g.classes + g.rows * g.columns;
+    p->values = malloc((size_t)(c->channels * c->rows * c->columns) * sizeof *p->values);
+    return p->values ? ATTN_OK : status_fail(ATTN_ERROR_MEMORY, "no memory to prepare the input");
+}
+
+static attn_status prepare_image(prepared_input *p, const attn_seq_model *m, attn_seq_image image)
+{
+    if (!image.pixels || image.width < 1 || image.height < 1 || image.width > PICTURE_MOST_SIDE ||
+        image.height > PICTURE_MOST_SIDE || (image.channels != 1 && image.channels != 3))
+        return status_fail(
+            ATTN_ERROR_FORMAT, "an image of %lld x %lld pixels and %lld channels, expected 1 to %d a side, and 1 or 3",
+            (long long)image.width, (long long)image.height, (long long)image.channels, PICTURE_MOST_SIDE);
+    const picture from = {image.width, image.height, image.channels, (uint8_t *)image.pixels};
+    attn_status status = take_values(p, &m->classifier->config);
+    return status == ATTN_OK ? image_prepare(&m->image, "the image", &from, p->values) : status;
+}
+
+static attn_status prepare_sound(prepared_input *p, const attn_seq_model *m, attn_seq_audio audio)
+{
+    if (!audio.samples || audio.count < 0 || audio.count > SOUND_MOST_SAMPLES || audio.rate < 1 ||
+        audio.rate > SOUND_MOST_RATE)
+        return status_fail(ATTN_ERROR_FORMAT, "%lld samples, %lld a second, expected at most %lld, %d a second",
+                           (long long)audio.count, (long long)audio.rate, (long long)SOUND_MOST_SAMPLES,
+                           SOUND_MOST_RATE);
+    const sound from = {audio.rate, audio.count, (float *)audio.samples};
+    attn_status status = take_values(p, &m->classifier->config);
+    return status == ATTN_OK ? spectrogram_compute(m->spectrogram, "the recording", &from, p->values) : status;
+}
+
+static attn_status prepare(prepared_input *p, const attn_seq_model *model, const attn_seq_input *input)
+{
+    switch (model->architecture->task) {
+    case ATTN_SEQ_TASK_CLASSIFY_IMAGE:
+        return prepare_image(p, model, input->image);
+    case ATTN_SEQ_TASK_CLASSIFY_AUDIO:
+        return prepare_sound(p, model, input->audio);
+    default:
+        return prepare_text(p, model, input->text);
+    }
+}
+
 attn_status prepared_input_make(prepared_input *p, const attn_seq_model *model, const attn_seq_input *input)
 {
     *p = (prepared_input){0};
-    attn_status status = prepare_text(p, model, input->text);
+    attn_status status = prepare(p, model, input);
     if (status == ATTN_OK || status == ATTN_ERROR_MEMORY) return status;
     prepared_input_clear(p);
     p->status = ATTN_ERROR_FORMAT;

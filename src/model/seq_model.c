@@ -1,8 +1,10 @@
+#define _GNU_SOURCE /* asprintf */
 #include "model/seq_model.h"
 
 #include "base/status.h"
 #include "model/activation_names.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,12 +46,50 @@ static attn_status open_recurrent(attn_seq_model *m)
     return open_pieces(m);
 }
 
+/* What prepares images or sound must make as many rows and columns as the network takes. */
+static attn_status check_size(const attn_seq_model *m, const char *what, int64_t made, int64_t taken)
+{
+    if (made == taken) return ATTN_OK;
+    return status_fail(ATTN_ERROR_FORMAT, "%s/preprocessor_config.json: %s is %lld, expected config.json's %lld",
+                       m->directory, what, (long long)made, (long long)taken);
+}
+
+static attn_status open_image_preparation(attn_seq_model *m, const char *path)
+{
+    const classifier_config *c = &m->classifier->config;
+    attn_status status = image_preparation_read(&m->image, path, c->channels);
+    if (status == ATTN_OK) status = check_size(m, "the height", m->image.height, c->rows);
+    return status == ATTN_OK ? check_size(m, "the width", m->image.width, c->columns) : status;
+}
+
+static attn_status open_sound_preparation(attn_seq_model *m, const char *path)
+{
+    const classifier_config *c = &m->classifier->config;
+    attn_status status = spectrogram_preparation_read(&m->sound, path);
+    if (status == ATTN_OK) status = check_size(m, "num_mel_bins", m->sound.bins, c->rows);
+    if (status == ATTN_OK) status = check_size(m, "max_length", m->sound.frames, c->columns);
+    return status == ATTN_OK ? spectrogram_create(&m->spectrogram, &m->sound) : status;
+}
+
+static attn_status open_text_preparation(attn_seq_model *m)
+{
+    attn_status status = tokenizer_open(&m->tokenizer, m->directory);
+    if (status != ATTN_OK) return status;
+    return check_vocabulary(m, TOKENIZER_SOURCE, "vocab_size", m->classifier->config.vocab_size);
+}
+
 static attn_status open_classifier(attn_seq_model *m)
 {
     attn_status status = classifier_open(&m->classifier, m->directory, false);
-    if (status == ATTN_OK) status = tokenizer_open(&m->tokenizer, m->directory);
     if (status != ATTN_OK) return status;
-    return check_vocabulary(m, TOKENIZER_SOURCE, "vocab_size", m->classifier->config.vocab_size);
+    if (m->architecture->task == ATTN_SEQ_TASK_CLASSIFY_TEXT) return open_text_preparation(m);
+    char *path;
+    if (asprintf(&path, "%s/preprocessor_config.json", m->directory) < 0)
+        return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to open it", m->directory);
+    bool image = m->architecture->task == ATTN_SEQ_TASK_CLASSIFY_IMAGE;
+    status = image ? open_image_preparation(m, path) : open_sound_preparation(m, path);
+    free(path);
+    return status;
 }
 
 typedef attn_status open_function(attn_seq_model *m);
@@ -88,6 +128,7 @@ void attn_seq_model_close(attn_seq_model *model)
     tokenizer_destroy(model->tokenizer);
     seq2seq_destroy(&model->seq2seq);
     classifier_destroy(model->classifier);
+    spectrogram_destroy(model->spectrogram);
     free(model->directory);
     free(model);
 }

@@ -3,6 +3,8 @@
 #define MODEL_SEQ_MODEL_H
 
 #include "attn/seq.h"
+#include "input/image.h"
+#include "input/spectrogram.h"
 #include "input/tokenizer.h"
 #include "model/architecture.h"
 #include "model/classifier.h"
@@ -14,6 +16,9 @@ struct attn_seq_model {
     seq2seq seq2seq;        /* of translators and summarizers */
     classifier *classifier; /* NULL: it is none */
     tokenizer *tokenizer;   /* NULL: the input is no text */
+    image_preparation image;
+    spectrogram_preparation sound;
+    spectrogram *spectrogram; /* NULL: the input is no sound */
 };
 
 /* ATTN_ERROR_UNSUPPORTED where the model is for another task, which the message names. */

@@ -1,0 +1,189 @@
+#include "attention_output.h"
+#include "classify_source.h"
+#include "commands.h"
+#include "failure.h"
+#include "options.h"
+#include "writable.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MOST_INPUTS 100
+
+typedef struct looking {
+    const char *model_name, *input;
+    int64_t beam, threads;
+    attn_seq_model *model;
+    attn_seq_description model_is;
+    attention_output page;
+    classify_source *source; /* NULL: the operand itself is the text */
+    classify_item given;
+    int64_t done;
+} looking;
+
+static int parse(looking *l, int argc, char **argv)
+{
+    const option table[] = {
+        option_string('m', "model", "DIR", &l->model_name,
+                      "the model: a directory, or the name of an installed one (default: a text is translated, an "
+                      "image or a recording classified, by the first installed)"),
+        option_string('o', "output", "FILE", &l->page.path, "the page, a name that ends in .html"),
+        option_int('b', "beam-size", "N", &l->beam, 1, 256, "hypotheses kept at each step of a translation"),
+        option_int(0, "threads", "N", &l->threads, 0, 1024, "0: as many as there are processors for this process"),
+    };
+    const command_line line = {
+        .command = "look",
+        .operands = "[INPUT]",
+        .most_operands = 1,
+        .summary = "Writes a page on which to look at a model's attention: every layer and head.",
+        .details = "INPUT is a text; or the name of a file, of lines of text, an image (PNG, JPEG) or a recording\n"
+                   "(WAV); without it, the lines of standard input are taken. The page needs nothing else and no\n"
+                   "network: open it in a browser. Attention weights are evidence of where the model looked, not\n"
+                   "an explanation of why it decided as it did.",
+        .examples = "attn look 'Where is the station?'\n"
+                    "attn look -o seven.html seven.png\n"
+                    "attn look -m my-classifier -o reviews.html reviews.txt",
+        .options = table,
+        .option_count = sizeof table / sizeof *table,
+    };
+    char **operands;
+    int count;
+    int stop = options_parse(&line, argc, argv, &operands, &count);
+    if (stop >= 0) return stop;
+    size_t length = strlen(l->page.path);
+    if (length < 6 || strcmp(l->page.path + length - 5, ".html"))
+        return options_refuse(&line, "--output: \"%s\", expected a name that ends in .html", l->page.path);
+    l->input = count ? operands[0] : NULL;
+    return -1;
+}
+
+/* What a model takes. */
+static int kind_of(attn_seq_task task)
+{
+    return task < ATTN_SEQ_TASK_CLASSIFY_TEXT ? ATTN_SEQ_INPUT_TEXT : (int)(task - ATTN_SEQ_TASK_CLASSIFY_TEXT);
+}
+
+static int open_model(looking *l, attn_seq_task task)
+{
+    char *directory;
+    if (attn_seq_model_find(l->model_name, task, &directory)) return failure_of_library("look");
+    attn_status status = attn_seq_model_open(&l->model, directory);
+    attn_seq_free(directory);
+    if (status || attn_seq_model_describe(l->model, &l->model_is)) return failure_of_library("look");
+    return 0;
+}
+
+/* An operand that names no file is the text itself. */
+static int open_source(looking *l, int kind)
+{
+    if (l->input && access(l->input, F_OK)) {
+        if (kind > ATTN_SEQ_INPUT_TEXT) return failure("look", "%s: no such file", l->input);
+        l->given.input = (attn_seq_input){.kind = ATTN_SEQ_INPUT_TEXT, .text = {l->input, strlen(l->input)}};
+        l->given.name = l->given.place = (char *)l->input;
+        return 0;
+    }
+    l->source = classify_source_open("look", (char **)&l->input, l->input ? 1 : 0, kind);
+    return l->source ? 0 : 1;
+}
+
+static int open_all(looking *l)
+{
+    if (writable_check("look", l->page.path)) return 1;
+    if (l->model_name && open_model(l, ATTN_SEQ_TASK_ANY)) return 1;
+    if (open_source(l, l->model ? kind_of(l->model_is.task) : KIND_UNKNOWN)) return 1;
+    if (l->model) return 0;
+    attn_seq_input_kind kind = l->source ? classify_source_kind(l->source) : ATTN_SEQ_INPUT_TEXT;
+    return open_model(l, kind == ATTN_SEQ_INPUT_TEXT ? ATTN_SEQ_TASK_TRANSLATE
+                                                     : (attn_seq_task)(ATTN_SEQ_TASK_CLASSIFY_TEXT + (int)kind));
+}
+
+static void release_classifications(void *results, int64_t count)
+{
+    attn_seq_classifications_free(results, count);
+}
+
+static void release_translations(void *results, int64_t count)
+{
+    attn_seq_translations_free(results, count);
+}
+
+static int classify(looking *l, const classify_item *item)
+{
+    attn_seq_classify_options options;
+    attn_seq_classify_options_init(&options);
+    options.threads = (int)l->threads;
+    options.attention = true;
+    attn_seq_classification *r;
+    if (attn_seq_classify(l->model, &options, &item->input, 1, &r)) return failure_of_library("look");
+    int status = r->status ? failure("look", "%s: %s", item->place, r->message) : 0;
+    char *outcome = NULL;
+    if (!status && r->label >= 0) {
+        if (asprintf(&outcome, "%s (%.2f)", l->model_is.labels[r->label], (double)r->probabilities[r->label]) < 0)
+            status = failure("look", "no memory for a page");
+        const attn_seq_attended attended = {l->model_is.task, item->name ? item->name : item->place, outcome,
+                                            r->attention, r->attention_count};
+        if (!status) status = attention_output_add(&l->page, &attended, l->done++);
+        if (!status) puts(outcome);
+        free(outcome);
+    }
+    return attention_output_hold(&l->page, r, 1, release_classifications) || status;
+}
+
+static int translate(looking *l, const classify_item *item)
+{
+    attn_seq_translate_options options;
+    attn_seq_translate_options_init(&options);
+    options.beam = l->beam;
+    options.threads = (int)l->threads;
+    options.attention = true;
+    attn_seq_translation *r;
+    if (attn_seq_translate(l->model, &options, &item->input.text, 1, &r)) return failure_of_library("look");
+    int status = r->status ? failure("look", "%s: %s", item->place, r->message) : 0;
+    if (!status && r->count > 0 && r->hypotheses->attention) {
+        const attn_seq_attended attended = {l->model_is.task, item->name, r->hypotheses->text, r->hypotheses->attention,
+                                            r->hypotheses->attention_count};
+        status = attention_output_add(&l->page, &attended, l->done++);
+        if (!status) puts(r->hypotheses->text);
+    }
+    return attention_output_hold(&l->page, r, 1, release_translations) || status;
+}
+
+static int look_at(looking *l, const classify_item *item)
+{
+    if (item->problem) return failure("look", "%s: %s", item->place, item->problem);
+    if (l->done == MOST_INPUTS)
+        return failure("look", "%s: more than %d inputs are too many for a page to choose from", item->place,
+                       MOST_INPUTS);
+    return l->model_is.task < ATTN_SEQ_TASK_CLASSIFY_TEXT ? translate(l, item) : classify(l, item);
+}
+
+static int look_at_all(looking *l)
+{
+    if (!l->source) return look_at(l, &l->given);
+    classify_item *items;
+    int64_t count = 0;
+    int status = 0;
+    while (!status && (count = classify_source_next(l->source, &items)) > 0)
+        for (int64_t i = 0; i < count && !status; i++) status = look_at(l, &items[i]);
+    return status || count < 0;
+}
+
+int command_look(int argc, char **argv)
+{
+    looking l = {.beam = 5,
+                 .model_is.struct_size = sizeof l.model_is,
+                 .page = {.command = "look", .path = "look.html", .kind = -1}};
+    int stop = parse(&l, argc, argv);
+    if (stop >= 0) return stop;
+    int status = open_all(&l);
+    if (!status) status = look_at_all(&l);
+    if (!status && l.done == 0) status = failure("look", "there is nothing to look at");
+    if (attention_output_end(&l.page)) status = 1;
+    if (!status) fprintf(stderr, "attn look: open %s in a browser\n", l.page.path);
+    classify_source_close(l.source);
+    attn_seq_model_close(l.model);
+    return status;
+}

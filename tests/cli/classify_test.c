@@ -1,0 +1,120 @@
+#include "shell.h"
+
+#include <jansson.h>
+
+#define FIXTURES "$TESTS/../fixtures"
+#define IMAGES "-m " FIXTURES "/vit/colour "
+#define IMAGE FIXTURES "/vit/colour/input.png"
+#define SOUND FIXTURES "/ast/apart/input.wav"
+
+static void labels_a_path(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("cp " IMAGE " classify.tmp.png && $ATTN classify " IMAGES "classify.tmp.png"), 0);
+    assert_string_equal(shell_output, "classify.tmp.png\tcat\n");
+    assert_int_equal(shell("echo classify.tmp.png | $ATTN classify " IMAGES "--scores"), 0);
+    assert_int_equal(strncmp(shell_output, "classify.tmp.png\tcat\tcat:0.", 27), 0);
+    assert_int_equal(shell("echo classify.tmp.png >classify.tmp.txt; $ATTN classify " IMAGES
+                           "classify.tmp.txt classify.tmp.png; rm classify.tmp.*"),
+                     0);
+    assert_string_equal(shell_output, "classify.tmp.png\tcat\nclassify.tmp.png\tcat\n");
+}
+
+/* The kind of the first input picks the model. */
+static void finds_the_model(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("ATTN_MODELS=" FIXTURES "/vit:" FIXTURES "/ast $ATTN classify " SOUND), 0);
+    shell_said("input.wav\tLABEL_0\n");
+    assert_int_equal(shell("echo " IMAGE " | ATTN_MODELS=" FIXTURES "/ast:" FIXTURES "/vit $ATTN classify"), 0);
+    shell_said("input.png\tLABEL_");
+    assert_int_equal(shell("ATTN_MODELS=" FIXTURES "/vit $ATTN classify --kind audio " SOUND), 1);
+    shell_said("no model that classifies audio is installed in ");
+    assert_int_equal(shell("$ATTN classify " IMAGES "--kind audio " SOUND), 1);
+    shell_said("another kind than --kind says");
+    assert_int_equal(shell("$ATTN classify -m " FIXTURES "/marian/shared " SOUND), 1);
+    shell_said("a model that does not classify");
+}
+
+/* Two images of 2 x 3 pixels, and one label for each. */
+static void labels_idx_images(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        shell("printf '\\0\\0\\10\\3\\0\\0\\0\\2\\0\\0\\0\\2\\0\\0\\0\\3abcdefghijkl' >classify.tmp.idx && "
+              "gzip -kf classify.tmp.idx && $ATTN classify -m " FIXTURES
+              "/vit/grey classify.tmp.idx classify.tmp.idx.gz; status=$?; exit $status"),
+        0);
+    int lines = 0;
+    for (const char *c = shell_output; *c; c++) lines += *c == '\n';
+    assert_int_equal(lines, 4);
+    assert_int_equal(strncmp(shell_output, "LABEL_", 6), 0);
+    assert_int_equal(shell("$ATTN classify -m " FIXTURES "/vit/grey --attention classify.tmp.npy classify.tmp.idx && "
+                           "ls classify.tmp.npy classify.tmp-2.npy; status=$?; rm classify.tmp*; exit $status"),
+                     0);
+}
+
+static void goes_on_after_what_is_wrong(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("(echo nothing.png; echo " IMAGE "; echo " SOUND ") | $ATTN classify --json " IMAGES), 1);
+    shell_said("{\"path\": \"nothing.png\", \"label\": null}\n");
+    shell_said("\"label\": \"cat\", \"scores\": {\"cat\": 0.");
+    shell_said("standard input:1: nothing.png: No such file");
+    shell_said("standard input:3: ");
+    shell_said("expected one image");
+}
+
+static void draws_what_was_attended_to(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$ATTN classify " IMAGES "--attention - --rollout " IMAGE), 0);
+    shell_said("cat (0.64): roll-out of layers 1 to 2\n");
+    assert_int_equal(shell("$ATTN classify " IMAGES "--attention classify.tmp.json " IMAGE), 0);
+    json_error_t error;
+    json_t *root = json_load_file("classify.tmp.json", 0, &error);
+    if (!root) fail_msg("%s", error.text);
+    json_t *kind = json_array_get(json_object_get(json_array_get(root, 0), "attention"), 0);
+    assert_int_equal(json_array_size(json_object_get(kind, "weights")), 2);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(kind, "patches"), "leading")), 1);
+    json_decref(root);
+    assert_int_equal(shell("rm classify.tmp.json; $ATTN classify " IMAGES
+                           "--attention classify.tmp.png --layer 2 " IMAGE
+                           " && head -c 4 classify.tmp.png | tail -c 3; rm classify.tmp.png"),
+                     0);
+    shell_said("PNG");
+    assert_int_equal(shell("$ATTN classify " IMAGES "--attention - --layer 9 " IMAGE), 1);
+    shell_said("there is no layer 9");
+    assert_int_equal(shell("$ATTN classify --attention x.gif"), 2);
+    assert_int_equal(shell("$ATTN classify --attention x.png --head 1 --rollout"), 2);
+}
+
+static void writes_a_page(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$ATTN look -m " FIXTURES "/marian/shared -o look.tmp.html 'A b c.' && grep -c encoder "
+                           "look.tmp.html; rm look.tmp.html"),
+                     0);
+    assert_int_equal(shell("$ATTN look " IMAGES "-o look.tmp.html " IMAGE " && grep -c pixels look.tmp.html; "
+                           "rm look.tmp.html"),
+                     0);
+    shell_said("cat (0.64)\n");
+    assert_int_equal(shell("$ATTN look " IMAGES "-o look.tmp.html nothing.png"), 1);
+    shell_said("nothing.png: no such file");
+    assert_int_equal(shell("$ATTN look -o page.png x"), 2);
+    assert_int_equal(shell("$ATTN look -m " FIXTURES "/marian/shared -o look.tmp.html </dev/null"), 1);
+    shell_said("nothing to look at");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(labels_a_path),
+        cmocka_unit_test(finds_the_model),
+        cmocka_unit_test(labels_idx_images),
+        cmocka_unit_test(goes_on_after_what_is_wrong),
+        cmocka_unit_test(draws_what_was_attended_to),
+        cmocka_unit_test(writes_a_page),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
