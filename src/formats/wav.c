@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define FRAMES_A_PIECE 16384
+#define RIFF_HEADER 8
+#define SIZE_UNKNOWN 0x7ffff000u /* and above: what writers to pipes put there */
 
 /* A file in memory, as libsndfile reads it. */
 typedef struct cursor {
@@ -48,6 +50,16 @@ static bool begins_as_wav(const unsigned char *bytes, size_t size)
 {
     return size >= 12 && (memcmp(bytes, "RIFF", 4) == 0 || memcmp(bytes, "RF64", 4) == 0) &&
            memcmp(bytes + 8, "WAVE", 4) == 0;
+}
+
+/* libsndfile reads what is left of a file that was cut short. Who writes to a pipe does not know the size, and says so.
+ */
+static attn_status check_whole(const unsigned char *bytes, size_t size, const char *name)
+{
+    const uint32_t said = bytes[4] | (uint32_t)bytes[5] << 8 | (uint32_t)bytes[6] << 16 | (uint32_t)bytes[7] << 24;
+    if (said == 0 || said >= SIZE_UNKNOWN || said <= size - RIFF_HEADER) return ATTN_OK;
+    return status_fail(ATTN_ERROR_FORMAT, "%s: cut short: %zu bytes after the RIFF header, expected %lu", name,
+                       size - RIFF_HEADER, (unsigned long)said);
 }
 
 static attn_status check_description(const SF_INFO *i, const char *name)
@@ -123,12 +135,14 @@ attn_status wav_parse(sound *out, const char *name, const void *bytes, size_t si
     memset(out, 0, sizeof *out);
     if (!begins_as_wav(bytes, size))
         return status_fail(ATTN_ERROR_FORMAT, "%s: does not begin with RIFF....WAVE, expected a WAV file", name);
+    attn_status status = check_whole(bytes, size, name);
+    if (status != ATTN_OK) return status;
     SF_VIRTUAL_IO calls = {length_of, seek_to, read_from, NULL, position_of};
     cursor c = {.bytes = bytes, .size = (sf_count_t)size};
     SF_INFO info = {0};
     SNDFILE *file = sf_open_virtual(&calls, SFM_READ, &info, &c);
     if (!file) return status_fail(ATTN_ERROR_FORMAT, "%s: WAV header: %s", name, sf_strerror(NULL));
-    attn_status status = check_description(&info, name);
+    status = check_description(&info, name);
     if (status == ATTN_OK) status = read_samples(out, file, info.channels, name);
     sf_close(file);
     if (status == ATTN_OK) status = check_samples(out, info.frames, name);
