@@ -26,10 +26,11 @@ static double bessel_i0(double x)
 
 static void fill_table(double *table)
 {
+    const double middle = bessel_i0(KAISER_BETA);
     for (int i = 0; i <= CROSSINGS * STEPS; i++) {
         const double x = (double)i / STEPS, edge = x / CROSSINGS;
         const double sinc = i ? sin(PI * x * ROLL_OFF) / (PI * x) : ROLL_OFF;
-        table[i] = sinc * bessel_i0(KAISER_BETA * sqrt(1 - edge * edge)) / bessel_i0(KAISER_BETA);
+        table[i] = sinc * bessel_i0(KAISER_BETA * sqrt(1 - edge * edge)) / middle;
     }
     table[CROSSINGS * STEPS + 1] = 0;
 }
