@@ -19,6 +19,7 @@ command_function command_train;
 command_function command_translate;
 
 /* What `attn train` trains. */
+command_function command_train_classify;
 command_function command_train_summarize;
 command_function command_train_translate;
 

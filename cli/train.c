@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const command table[] = {
+    {"classify", "a classifier of texts, images or recordings, from labelled examples", command_train_classify},
     {"summarize", "a summarizer, from texts and their summaries", command_train_summarize},
     {"translate", "a translator, from sentence pairs", command_train_translate},
 };

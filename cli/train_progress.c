@@ -20,7 +20,7 @@ static void print_name(const char *name)
     for (; *name; name++) putchar(isalnum((unsigned char)*name) ? tolower((unsigned char)*name) : '_');
 }
 
-static void print_number(const char *before, const char *name, const char *after, double value)
+void train_progress_print_number(const char *before, const char *name, const char *after, double value)
 {
     printf(", \"%s", before);
     print_name(name);
@@ -31,16 +31,16 @@ static void print_number(const char *before, const char *name, const char *after
 static void print_numbers(const attn_seq_train_progress *p)
 {
     printf(", \"step\": %lld", (long long)p->step);
-    print_number("", "steps", "", p->steps > 0 ? (double)p->steps : NAN);
-    print_number("", "epoch", "", p->epoch);
-    print_number("", "loss", "", p->loss);
-    print_number("", "rate", "", p->rate);
-    print_number("", p->unit, "_per_second", p->units_per_second);
-    print_number("", "seconds", "", p->seconds);
-    print_number("", "remaining", "", p->remaining);
-    print_number("valid_", "loss", "", p->valid_loss);
+    train_progress_print_number("", "steps", "", p->steps > 0 ? (double)p->steps : NAN);
+    train_progress_print_number("", "epoch", "", p->epoch);
+    train_progress_print_number("", "loss", "", p->loss);
+    train_progress_print_number("", "rate", "", p->rate);
+    train_progress_print_number("", p->unit, "_per_second", p->units_per_second);
+    train_progress_print_number("", "seconds", "", p->seconds);
+    train_progress_print_number("", "remaining", "", p->remaining);
+    train_progress_print_number("valid_", "loss", "", p->valid_loss);
     for (int i = 0; i < p->valid_score_count; i++)
-        print_number("valid_", p->valid_scores[i].name, "", p->valid_scores[i].value);
+        train_progress_print_number("valid_", p->valid_scores[i].name, "", p->valid_scores[i].value);
 }
 
 static void print_json(const attn_seq_train_progress *p)

@@ -16,6 +16,9 @@ typedef struct train_progress {
 /* For attn_seq_train_options.progress, with the train_progress as its argument. */
 void train_progress_show(void *argument, const attn_seq_train_progress *p);
 
+/* Prints `, "NAME": value` as the JSON lines have it: the name in small letters between `before` and `after`. */
+void train_progress_print_number(const char *before, const char *name, const char *after, double value);
+
 /* Leaves the bar's line. */
 void train_progress_end(train_progress *shown);
 

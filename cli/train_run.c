@@ -3,6 +3,8 @@
 #include "failure.h"
 #include "train_progress.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,20 +44,108 @@ static int tell_end(const train_run *run, attn_status status)
     if (exists) fputs("--resume goes on with that run, --force begins anew and loses it.\n", stderr);
     if (status != ATTN_OK) return 1;
     if (!run->quiet && !run->json)
-        fprintf(stderr, "The model is in %s. Try it: echo ... | attn %s --model %s\n", model, run->use, model);
+        fprintf(stderr, "The model is in %s. Try it: %s --model %s\n", model, run->use, model);
     return 0;
+}
+
+/* A run that is watched. */
+typedef struct watched_run {
+    train_progress shown;
+    attn_seq_train_progress last;
+} watched_run;
+
+static void watch(void *argument, const attn_seq_train_progress *p)
+{
+    watched_run *w = argument;
+    w->last = *p;
+    train_progress_show(&w->shown, p);
+}
+
+static attn_status go(const train_run *run, watched_run *w)
+{
+    attn_seq_train_options *o = run->options;
+    w->shown = (train_progress){.style = run->quiet ? PROGRESS_NONE : run->json ? PROGRESS_JSON : PROGRESS_PEOPLE};
+    o->start = run->resume ? ATTN_SEQ_TRAIN_RESUME : run->force ? ATTN_SEQ_TRAIN_REPLACE : ATTN_SEQ_TRAIN_NEW;
+    o->progress = watch;
+    o->stop = asked_to_stop;
+    o->argument = w;
+    catch_signals();
+    attn_status status = run->train(o);
+    train_progress_end(&w->shown);
+    return status;
 }
 
 int train_run_go(const train_run *run)
 {
-    train_progress shown = {.style = run->quiet ? PROGRESS_NONE : run->json ? PROGRESS_JSON : PROGRESS_PEOPLE};
-    attn_seq_train_options *o = run->options;
-    o->start = run->resume ? ATTN_SEQ_TRAIN_RESUME : run->force ? ATTN_SEQ_TRAIN_REPLACE : ATTN_SEQ_TRAIN_NEW;
-    o->progress = train_progress_show;
-    o->stop = asked_to_stop;
-    o->argument = &shown;
-    catch_signals();
-    attn_status status = run->train(o);
-    train_progress_end(&shown);
-    return tell_end(run, status);
+    watched_run w;
+    return tell_end(run, go(run, &w));
+}
+
+/* Sums over the folds, for mean and deviation. */
+typedef struct fold_sums {
+    double sum[ATTN_SEQ_TRAIN_SCORES], squares[ATTN_SEQ_TRAIN_SCORES];
+} fold_sums;
+
+static void add_fold(const train_run *run, int64_t fold, const attn_seq_train_progress *last, fold_sums *sums)
+{
+    printf(run->json ? "{\"event\": \"fold\", \"fold\": %" PRId64 : "fold %" PRId64, fold);
+    for (int i = 0; i < last->valid_score_count; i++) {
+        const attn_seq_train_score s = last->valid_scores[i];
+        sums->sum[i] += s.value;
+        sums->squares[i] += s.value * s.value;
+        if (run->json)
+            train_progress_print_number("", s.name, "", s.value);
+        else
+            printf("  %s %.2f", s.name, s.value);
+    }
+    puts(run->json ? "}" : "");
+    fflush(stdout);
+}
+
+/* The deviation is that of the folds' scores, not of their mean. */
+static void print_mean(const train_run *run, int64_t folds, const attn_seq_train_progress *last, const fold_sums *sums)
+{
+    printf(run->json ? "{\"event\": \"folds\", \"folds\": %" PRId64 : "mean of %" PRId64 " folds", folds);
+    for (int i = 0; i < last->valid_score_count; i++) {
+        const char *name = last->valid_scores[i].name;
+        const double n = (double)folds, mean = sums->sum[i] / n;
+        const double deviation = sqrt(fmax(0, sums->squares[i] - n * mean * mean) / fmax(1, n - 1));
+        if (!run->json) {
+            printf("  %s %.2f (deviation %.2f)", name, mean, deviation);
+            continue;
+        }
+        train_progress_print_number("", name, "", mean);
+        train_progress_print_number("", name, "_deviation", deviation);
+    }
+    puts(run->json ? "}" : "");
+}
+
+static int tell_end_of_fold(const train_run *run, attn_status status)
+{
+    if (status != ATTN_ERROR_INTERRUPTED) return tell_end(run, status);
+    fprintf(stderr, "attn %s: %s\n", run->command, attn_seq_error());
+    return 128 + (int)stop_signal;
+}
+
+int train_run_folds(const train_run *run, int64_t folds)
+{
+    watched_run w = {0};
+    fold_sums sums = {0};
+    const char *directory = run->options->model;
+    const attn_seq_train_options said = *run->options;
+    for (int64_t fold = 0; fold < folds; fold++) {
+        char model[4096];
+        if (snprintf(model, sizeof model, "%s/fold-%" PRId64, directory, fold) >= (int)sizeof model)
+            return failure(run->command, "%.60s...: the path is too long", directory);
+        *run->options = said;
+        run->options->model = model;
+        run->options->folds = folds;
+        run->options->fold = fold;
+        run->options->patience = 0;
+        attn_status status = go(run, &w);
+        if (status != ATTN_OK) return tell_end_of_fold(run, status);
+        add_fold(run, fold, &w.last, &sums);
+    }
+    print_mean(run, folds, &w.last, &sums);
+    return 0;
 }

@@ -7,7 +7,7 @@
 
 typedef struct train_run {
     const char *command; /* "train translate" */
-    const char *use;     /* the command that runs such a model: "translate" */
+    const char *use;     /* what runs such a model: "echo ... | attn translate" */
     attn_status (*train)(const attn_seq_train_options *options);
     attn_seq_train_options *options; /* whose last four fields are filled here */
     bool resume, force, json, quiet;
@@ -15,5 +15,10 @@ typedef struct train_run {
 
 /* The exit status. */
 int train_run_go(const train_run *run);
+
+/* Runs it for each of `folds` parts of the examples, which is held out while a model learns from the others, in
+ * DIR/fold-0, DIR/fold-1, ..; tells the scores of each and their mean. A fold's scores are those at its end: nothing is
+ * chosen by what is held out. The exit status. */
+int train_run_folds(const train_run *run, int64_t folds);
 
 #endif

@@ -211,16 +211,17 @@ typedef enum attn_seq_schedule {
     ATTN_SEQ_SCHEDULE_FLAT = 1  /* stays at its peak */
 } attn_seq_schedule;
 
-/* What to train on, what to train, and for how long. A number below zero (NaN for none of them) and a NULL mean "not
+/* What to train on, what to train, and for how long. The defaults that stand here are the translator's; where another
+ * kind of model has others, its function says so. A number below zero (NaN for none of them) and a NULL mean "not
  * said": the default that stands here, or, on resuming, what the run was begun with. Those marked * cannot change on
  * resuming: saying another value then is an error. */
 typedef struct attn_seq_train_options {
     size_t struct_size; /* set by attn_seq_train_options_init */
 
     const char *model;        /* directory that receives the model; made if absent; not NULL */
-    const char *train;        /* pairs: source TAB target, plain or gzip; or the source lines alone */
-    const char *train_target; /* target lines, one for each line of `train`; NULL: `train` holds pairs */
-    const char *valid;        /* pairs for validation; NULL: none, and so no early stopping */
+    const char *train;        /* pairs: source TAB target, plain or gzip; or the source lines alone; or examples */
+    const char *train_target; /* target lines, one for each line of `train`, NULL: `train` holds pairs; labels */
+    const char *valid;        /* pairs or examples for validation; NULL: none, and so no early stopping */
     const char *valid_target;
 
     int64_t arch;       /* * an attn_seq_arch: Transformer. Recurrent ones are for translation */
@@ -236,22 +237,32 @@ typedef struct attn_seq_train_options {
     int64_t denoise;    /* * first steps of a summarizer, in which it learns to restore damaged text: 0 */
     int64_t seed;       /* * 1 */
 
-    int64_t batch_tokens;   /* * source and target tokens of a batch, with padding: 4000 */
-    double dropout;         /* * of layers' outputs: 0.1; of recurrent ones 0.2 */
-    double label_smoothing; /* * 0.1 */
-    double rate;            /* * peak learning rate: 0.001 */
-    int64_t warmup;         /* * steps until the peak: 1000 */
-    int64_t schedule;       /* * an attn_seq_schedule: root */
-    double cooldown;        /* * last fraction of the run, over which the rate falls to zero linearly: 0.3 */
-    double clip;            /* * largest norm of the gradient, 0 for any: 1 */
-    double weight_decay;    /* * each step takes rate * this of a weight away (AdamW): 0 */
-    int64_t compute;        /* * type of the products, an attn_seq_compute: fp32 */
-    double average;         /* * decay of the moving average of the weights, which is what is saved: 0.999; 0: none */
+    int64_t batch_tokens;     /* * source and target tokens of a batch, with padding: 4000 */
+    int64_t batch;            /* * examples of a batch, for classifiers */
+    double dropout;           /* * of layers' outputs: 0.1; of recurrent ones 0.2 */
+    double attention_dropout; /* * of attention's weights: 0 */
+    double label_smoothing;   /* * 0.1 */
+    double rate;              /* * peak learning rate: 0.001 */
+    int64_t warmup;           /* * steps until the peak: 1000 */
+    int64_t schedule;         /* * an attn_seq_schedule: root */
+    double cooldown;          /* * last fraction of the run, over which the rate falls to zero linearly: 0.3 */
+    double clip;              /* * largest norm of the gradient, 0 for any: 1 */
+    double weight_decay;      /* * each step takes rate * this of a weight away (AdamW): 0 */
+    double augment;           /* * strength of what classifiers do to training examples, 0: nothing, 1: the usual */
+    int64_t compute;          /* * type of the products, an attn_seq_compute: fp32 */
+    double average;           /* * decay of the moving average of the weights, which is what is saved: 0.999; 0: none */
 
     /* The first of these three limits that is reached ends the run; saying one, on resuming too, lifts the others. */
     int64_t epochs; /* 10; 0: any */
     int64_t steps;  /* 0: any */
     double minutes; /* of work; 0: any. The clock then sets the cooling: such runs do not repeat to the bit */
+
+    /* For classifiers. */
+    int64_t task;       /* * an attn_seq_task: ATTN_SEQ_TASK_CLASSIFY_..; found from the data */
+    int64_t folds;      /* * without `valid` one example in so many is held out to validate, 0: none: 10 */
+    int64_t fold;       /* * which: those at fold, fold + folds, ..: 0 */
+    int64_t image_size; /* * pixels a side that images are scaled to, 0: what suits the data */
+    int64_t patch; /* * pixels a side (of audio: bins and frames) that become one position, 0: what suits the data */
 
     int64_t valid_every; /* steps, 0 for one epoch: 1000 */
     int64_t patience;    /* validations without a better one that end the run, 0 for any: 10 */
@@ -298,6 +309,51 @@ ATTN_API attn_status attn_seq_train_translator(const attn_seq_train_options *opt
  * ROUGE-L of greedy summaries. In the first `denoise` steps the model learns from the texts alone, to restore spans
  * that were masked, as BART is trained before it learns a task: it is then quicker to find in a text what it writes. */
 ATTN_API attn_status attn_seq_train_summarizer(const attn_seq_train_options *options);
+
+/* Trains a classifier of texts, images or recordings, from labelled examples, and leaves it in options->model as a
+ * Hugging Face directory that attn_seq_model_open and transformers open: BertForSequenceClassification,
+ * ViTForImageClassification or ASTForAudioClassification.
+ *
+ * `train` names one of these; which, is found from it unless `task` says it:
+ *
+ *   a text file, plain or gzip     LABEL TAB TEXT on every line
+ *   a list, plain or gzip          LABEL TAB PATH on every line, of .wav or of .png, .jpg, .jpeg files; a relative path
+ *                                  starts at the list's folder
+ *   a folder                       FOLDER/LABEL/FILE, of one of those kinds
+ *   an IDX file, plain or gzip     images (MNIST's format); its labels in `train_target`, or in the file of the same
+ *                                  name with "labels" for "images" and "idx1" for "idx3"
+ *
+ * and `valid` likewise, of the same labels. Without it `folds` and `fold` hold a part of the examples out.
+ *
+ * Loss: label-smoothed cross-entropy, mean over a batch's examples. The best weights are those of the highest accuracy
+ * on the validation examples, of equal ones those of the lower loss; the last ones where there are none. Training
+ * examples are augmented as `augment` says: of texts a tenth of the pieces become unknown; images are shifted, turned,
+ * scaled, slanted and bent; recordings change their speed, beginning and level, get noise, and lose a run of frames and
+ * of frequencies.
+ *
+ * Defaults that are not the translator's, for texts, images and recordings:
+ *
+ *                      texts  images  recordings
+ *   width              128    64      96
+ *   heads              4      4       4
+ *   layers             2      6       4
+ *   ffn                256    192     256
+ *   batch              32     64      32
+ *   dropout            0.3    0       0.1
+ *   attention_dropout  0.1    0       0
+ *   rate               0.001  0.002   0.001
+ *   warmup             200    300     200
+ *   schedule           flat   flat    flat
+ *   cooldown           0.7    0.8     0.8
+ *   weight_decay       0.01   0.05    0.05
+ *   augment            1      1       1
+ *   average            0.998  0.998   0.998
+ *   epochs             10     30      50
+ *   valid_every        0      0       0
+ *
+ * Files, kills, resuming, thread safety and statuses are as attn_seq_train_translator has them; instead of its
+ * tokenizer's files there are tokenizer.json and tokenizer_config.json, or preprocessor_config.json. */
+ATTN_API attn_status attn_seq_train_classifier(const attn_seq_train_options *options);
 
 /* ---- looking inside ---------------------------------------------------------------------------------------- */
 

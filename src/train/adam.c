@@ -24,7 +24,17 @@ void adam_destroy(adam *a)
 {
     free(a->first);
     free(a->second);
+    free(a->exempt);
     *a = (adam){0};
+}
+
+attn_status adam_exempt(adam *a, int64_t begin, int64_t count)
+{
+    adam_span *grown = realloc(a->exempt, ((size_t)a->exempt_count + 1) * sizeof *grown);
+    if (!grown) return status_fail(ATTN_ERROR_MEMORY, "no memory for the optimizer");
+    a->exempt = grown;
+    grown[a->exempt_count++] = (adam_span){begin, count};
+    return ATTN_OK;
 }
 
 typedef struct adam_run {
@@ -34,12 +44,39 @@ typedef struct adam_run {
     float *values;
 } adam_run;
 
+static void step_span(const adam_run *r, const adam_terms *terms, int64_t begin, int64_t end)
+{
+    if (begin >= end) return;
+    row_kernels_get()->adam(end - begin, terms, r->grads + begin, r->a->first + begin, r->a->second + begin,
+                            r->values + begin);
+}
+
+/* Alternates between decayed and exempt spans. */
+static void step_decayed(const adam_run *r, int64_t begin, int64_t end)
+{
+    adam_terms plain = r->terms;
+    plain.decay = 0;
+    for (int64_t i = 0; i < r->a->exempt_count && begin < end; i++) {
+        const adam_span e = r->a->exempt[i];
+        if (e.begin + e.count <= begin) continue;
+        const int64_t from = e.begin < end ? e.begin : end, to = e.begin + e.count < end ? e.begin + e.count : end;
+        step_span(r, &r->terms, begin, from);
+        begin = from > begin ? from : begin;
+        step_span(r, &plain, begin, to);
+        begin = to > begin ? to : begin;
+    }
+    step_span(r, &r->terms, begin, end);
+}
+
 static void step_run(void *argument, int64_t task, int worker)
 {
     (void)worker;
     const adam_run *r = argument;
     const int64_t at = task * RUN, n = r->a->count - at < RUN ? r->a->count - at : RUN;
-    row_kernels_get()->adam(n, &r->terms, r->grads + at, r->a->first + at, r->a->second + at, r->values + at);
+    if (r->terms.decay != 0)
+        step_decayed(r, at, at + n);
+    else
+        step_span(r, &r->terms, at, at + n);
 }
 
 void adam_step(adam *a, int threads, float rate, float grad_scale, const float *grads, float *values)

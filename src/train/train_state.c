@@ -13,6 +13,17 @@ static adam_options adam_settings(double weight_decay)
     return (adam_options){.beta1 = 0.9f, .beta2 = 0.98f, .epsilon = 1e-9f, .weight_decay = (float)weight_decay};
 }
 
+/* Decay pulls weights towards zero, where biases and the gains of norms have no reason to be. */
+static attn_status exempt_vectors(adam *a, const parameters *p)
+{
+    attn_status s = ATTN_OK;
+    for (int64_t i = 0; i < p->count && s == ATTN_OK; i++) {
+        const tensor *t = &p->items[i].tensor;
+        if (t->rank < 2) s = adam_exempt(a, t->value - p->values, tensor_count(t));
+    }
+    return s;
+}
+
 attn_status train_state_create(train_state *out, parameters *p, double weight_decay, bool average)
 {
     memset(out, 0, sizeof *out);
@@ -21,6 +32,7 @@ attn_status train_state_create(train_state *out, parameters *p, double weight_de
     out->best = -INFINITY;
     const adam_options settings = adam_settings(weight_decay);
     attn_status s = adam_create(&out->adam, &settings, out->total);
+    if (s == ATTN_OK && weight_decay > 0) s = exempt_vectors(&out->adam, p);
     if (s != ATTN_OK || !average) return s;
     out->average = malloc((size_t)out->total * sizeof *out->average);
     if (!out->average)

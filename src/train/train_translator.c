@@ -38,6 +38,7 @@ static translator_config configure(const seq2seq_task *k)
         .share_encoder_decoder_embeddings = true,
         .tie_word_embeddings = true,
         .dropout = (float)o->dropout,
+        .attention_dropout = (float)o->attention_dropout,
         .pad_id = (int32_t)pieces - 1,
         .eos_id = 0,
         .decoder_start_id = (int32_t)pieces - 1,

@@ -48,6 +48,27 @@ static void decay_is_apart_from_the_moments(void **state)
     adam_destroy(&a);
 }
 
+static void decay_leaves_exempt_runs_alone(void **state)
+{
+    (void)state;
+    enum { N = 100000 }; /* more than one task */
+    adam a;
+    assert_int_equal(adam_create(&a, &(adam_options){0.9f, 0.98f, 1e-9f, 0.5f}, N), ATTN_OK);
+    static const adam_span exempt[] = {{0, 3}, {10, 1}, {30000, 40000}, {N - 2, 2}};
+    for (int i = 0; i < 4; i++) assert_int_equal(adam_exempt(&a, exempt[i].begin, exempt[i].count), ATTN_OK);
+    float *values = malloc(N * sizeof *values), *grads = calloc(N, sizeof *grads);
+    for (int i = 0; i < N; i++) values[i] = 2;
+    adam_step(&a, 2, 0.1f, 1, grads, values);
+    for (int64_t i = 0; i < N; i++) {
+        bool spared = false;
+        for (int j = 0; j < 4; j++) spared |= i >= exempt[j].begin && i < exempt[j].begin + exempt[j].count;
+        assert_float_equal(values[i], spared ? 2 : 2 - 0.1 * 0.5 * 2, 1e-6);
+    }
+    free(values);
+    free(grads);
+    adam_destroy(&a);
+}
+
 static void the_norm_is_the_same_for_any_threads(void **state)
 {
     (void)state;
@@ -84,6 +105,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adam_follows_a_trajectory_worked_by_hand),
         cmocka_unit_test(decay_is_apart_from_the_moments),
+        cmocka_unit_test(decay_leaves_exempt_runs_alone),
         cmocka_unit_test(the_norm_is_the_same_for_any_threads),
         cmocka_unit_test(the_rate_warms_up_and_decays),
     };

@@ -1,0 +1,110 @@
+#include "input/loaded_examples.h"
+
+#include "base/status.h"
+#include "formats/wav.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static attn_status begin(loaded_examples *out, const example_list *l)
+{
+    *out = (loaded_examples){.kind = l->kind, .count = l->count};
+    out->label = malloc(((size_t)l->count + 1) * sizeof *out->label);
+    out->start = l->kind == EXAMPLES_IMAGE ? NULL : calloc((size_t)l->count + 1, sizeof *out->start);
+    if (!out->label || (!out->start && l->kind != EXAMPLES_IMAGE))
+        return status_fail(ATTN_ERROR_MEMORY, "out of memory for %lld examples", (long long)l->count);
+    memcpy(out->label, l->label, (size_t)l->count * sizeof *out->label);
+    return ATTN_OK;
+}
+
+/* Room for `count` elements of `size` bytes beside those that are there; grows by doubling. */
+static attn_status reserve(void **memory, int64_t *capacity, int64_t used, int64_t count, size_t size)
+{
+    if (used + count <= *capacity) return ATTN_OK;
+    int64_t grown = 2 * *capacity > used + count ? 2 * *capacity : used + count + 4096;
+    void *m = realloc(*memory, (size_t)grown * size);
+    if (!m) return status_fail(ATTN_ERROR_MEMORY, "out of memory for %lld values of examples", (long long)grown);
+    *memory = m;
+    *capacity = grown;
+    return ATTN_OK;
+}
+
+static attn_status append_text(loaded_examples *out, int64_t i, int64_t *capacity, const char *text, const tokenizer *k,
+                               int64_t longest)
+{
+    int32_t *ids = NULL;
+    int64_t count = 0;
+    const int64_t at = out->start[i];
+    attn_status s = tokenizer_encode(k, TOKENIZER_SOURCE, text, strlen(text), &ids, &count);
+    if (s == ATTN_OK && count > longest) {
+        count = tokenizer_shorten(k, ids, count, longest);
+        out->too_long++;
+    }
+    if (s == ATTN_OK) s = reserve((void **)&out->ids, capacity, at, count, sizeof *ids);
+    if (s == ATTN_OK) memcpy(out->ids + at, ids, (size_t)count * sizeof *ids);
+    out->start[i + 1] = at + count;
+    free(ids);
+    return s;
+}
+
+attn_status loaded_examples_text(loaded_examples *out, const example_list *l, const tokenizer *k, int64_t longest)
+{
+    attn_status s = begin(out, l);
+    int64_t capacity = 0;
+    for (int64_t i = 0; s == ATTN_OK && i < l->count; i++)
+        s = append_text(out, i, &capacity, l->content[i], k, longest);
+    return s;
+}
+
+static attn_status append_audio(loaded_examples *out, int64_t i, int64_t *capacity, const char *path)
+{
+    sound sound;
+    attn_status s = wav_read(&sound, path);
+    if (s != ATTN_OK) return s;
+    const int64_t at = out->start[i];
+    if (out->rate == 0) out->rate = sound.rate;
+    if (sound.rate != out->rate)
+        s = status_fail(ATTN_ERROR_FORMAT, "%s: %lld samples a second, expected %lld", path, (long long)sound.rate,
+                        (long long)out->rate);
+    if (s == ATTN_OK) s = reserve((void **)&out->samples, capacity, at, sound.count, sizeof *out->samples);
+    if (s == ATTN_OK) memcpy(out->samples + at, sound.samples, (size_t)sound.count * sizeof *out->samples);
+    out->start[i + 1] = at + sound.count;
+    sound_clear(&sound);
+    return s;
+}
+
+attn_status loaded_examples_audio(loaded_examples *out, const example_list *l, int64_t rate)
+{
+    attn_status s = begin(out, l);
+    out->rate = rate;
+    int64_t capacity = 0;
+    for (int64_t i = 0; s == ATTN_OK && i < l->count; i++) s = append_audio(out, i, &capacity, l->content[i]);
+    return s;
+}
+
+static uint64_t hash(uint64_t h, const void *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) h = (h ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
+    return h;
+}
+
+uint64_t loaded_examples_fingerprint(const loaded_examples *e)
+{
+    const size_t n = (size_t)e->count;
+    uint64_t h = hash(0xcbf29ce484222325u, e->label, n * sizeof *e->label);
+    if (e->start) h = hash(h, e->start, (n + 1) * sizeof *e->start);
+    if (e->ids) h = hash(h, e->ids, (size_t)e->start[n] * sizeof *e->ids);
+    if (e->samples) h = hash(h, e->samples, (size_t)e->start[n] * sizeof *e->samples);
+    if (e->pixels) h = hash(h, e->pixels, n * (size_t)(e->side * e->side * e->channels));
+    return h;
+}
+
+void loaded_examples_clear(loaded_examples *e)
+{
+    free(e->label);
+    free(e->start);
+    free(e->ids);
+    free(e->samples);
+    free(e->pixels);
+    *e = (loaded_examples){0};
+}

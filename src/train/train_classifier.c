@@ -1,0 +1,272 @@
+#include "attn/seq.h"
+
+#include "base/status.h"
+#include "input/example_plan.h"
+#include "output/class_scores.h"
+#include "train/classifier_validation.h"
+#include "train/training_loop.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The validation loss decides between equal accuracies: less than one example in a hundred thousand weighs. */
+#define LOSS_WEIGHT 1e-3
+
+typedef struct classifier_task {
+    const attn_seq_train_options *options;
+    int threads;
+    classifier_data data;
+    int64_t *lengths; /* of the training texts; NULL: all examples are alike */
+    classifier *model;
+    example_plan plan;
+    classifier_batch batch;
+} classifier_task;
+
+/* What small sets of each kind want, found on those that data/README.md names. */
+static const setting_default text_defaults[] = {
+    {"task", ATTN_SEQ_TASK_CLASSIFY_TEXT},
+    {"vocabulary", 8000},
+    {"width", 128},
+    {"heads", 4},
+    {"layers", 2},
+    {"ffn", 256},
+    {"longest", 256},
+    {"batch", 32},
+    {"dropout", 0.3},
+    {"attention_dropout", 0.1},
+    {"rate", 1e-3},
+    {"warmup", 200},
+    {"schedule", ATTN_SEQ_SCHEDULE_FLAT},
+    {"cooldown", 0.7},
+    {"weight_decay", 0.01},
+    {"augment", 1},
+    {"average", 0.998},
+    {"epochs", 10},
+    {"valid_every", 0},
+    {NULL, 0},
+};
+static const setting_default image_defaults[] = {
+    {"task", ATTN_SEQ_TASK_CLASSIFY_IMAGE},
+    {"width", 64},
+    {"heads", 4},
+    {"layers", 6},
+    {"ffn", 192},
+    {"batch", 64},
+    {"dropout", 0},
+    {"rate", 2e-3},
+    {"warmup", 300},
+    {"schedule", ATTN_SEQ_SCHEDULE_FLAT},
+    {"cooldown", 0.8},
+    {"weight_decay", 0.05},
+    {"augment", 1},
+    {"average", 0.998},
+    {"epochs", 30},
+    {"valid_every", 0},
+    {NULL, 0},
+};
+static const setting_default audio_defaults[] = {
+    {"task", ATTN_SEQ_TASK_CLASSIFY_AUDIO},
+    {"width", 96},
+    {"heads", 4},
+    {"layers", 4},
+    {"ffn", 256},
+    {"batch", 32},
+    {"dropout", 0.1},
+    {"rate", 1e-3},
+    {"warmup", 200},
+    {"schedule", ATTN_SEQ_SCHEDULE_FLAT},
+    {"cooldown", 0.8},
+    {"weight_decay", 0.05},
+    {"augment", 1},
+    {"average", 0.998},
+    {"epochs", 50},
+    {"valid_every", 0},
+    {NULL, 0},
+};
+
+static attn_status defaults(void *task, const attn_seq_train_options *o, const setting_default **list)
+{
+    (void)task;
+    static const setting_default *const lists[] = {text_defaults, image_defaults, audio_defaults};
+    example_kind kind = classifier_example_kind(o->task);
+    *list = text_defaults;
+    if (!o->train) return ATTN_OK; /* which is refused with words of its own */
+    attn_status s = o->task >= 0 ? ATTN_OK : example_kind_of(o->train, &kind);
+    *list = lists[kind];
+    return s;
+}
+
+static attn_status measure_lengths(classifier_task *k)
+{
+    const loaded_examples *e = &k->data.train;
+    if (!e->ids) return ATTN_OK;
+    k->lengths = malloc(((size_t)e->count + 1) * sizeof *k->lengths);
+    if (!k->lengths) return status_fail(ATTN_ERROR_MEMORY, "out of memory for %lld examples", (long long)e->count);
+    for (int64_t i = 0; i < e->count; i++) k->lengths[i] = loaded_examples_length(e, i);
+    return ATTN_OK;
+}
+
+static attn_status load(void *task, const training_setup *setup, training_data_facts *facts)
+{
+    classifier_task *k = task;
+    k->options = setup->options;
+    k->threads = setup->threads;
+    if (setup->options->task == ATTN_SEQ_TASK_TRANSLATE || setup->options->task == ATTN_SEQ_TASK_SUMMARIZE)
+        return status_fail(ATTN_ERROR_ARGUMENT, "task = %lld, expected ATTN_SEQ_TASK_CLASSIFY_TEXT, _IMAGE or _AUDIO",
+                           (long long)setup->options->task);
+    attn_status s = classifier_data_load(&k->data, setup->options, setup->begin, setup->threads, setup->notices);
+    if (s == ATTN_OK) s = measure_lengths(k);
+    *facts = (training_data_facts){.fingerprint = k->data.fingerprint, .validates = k->data.valid.count > 0};
+    return s;
+}
+
+static classifier_config configure(const classifier_task *k)
+{
+    const attn_seq_train_options *o = k->options;
+    const classifier_data *d = &k->data;
+    classifier_config c = {
+        .label_count = d->labels.count,
+        .labels = d->labels.names,
+        .width = o->width,
+        .layers = o->layers,
+        .heads = o->heads,
+        .ffn = o->ffn,
+        .activation = ACTIVATION_GELU,
+        .norm_epsilon = 1e-6f,
+        .dropout = (float)o->dropout,
+        .attention_dropout = (float)o->attention_dropout,
+        .classifier_dropout = -1,
+    };
+    if (d->kind != EXAMPLES_TEXT) {
+        const bool image = d->kind == EXAMPLES_IMAGE;
+        c.family = image ? CLASSIFIER_VIT : CLASSIFIER_AST;
+        c.channels = image ? d->image.channels : 1;
+        c.rows = image ? d->image.height : d->sound.bins;
+        c.columns = image ? d->image.width : d->sound.frames;
+        c.patch_rows = c.patch_columns = c.row_stride = c.column_stride = d->patch;
+        c.qkv_bias = true;
+    }
+    if (d->kind == EXAMPLES_TEXT) {
+        c.family = CLASSIFIER_BERT;
+        c.norm_epsilon = 1e-12f;
+        c.vocab_size = tokenizer_vocabulary(d->tokenizer, TOKENIZER_SOURCE);
+        c.type_vocab_size = 1;
+        c.max_positions = o->longest;
+        c.pad_id = tokenizer_find(d->tokenizer, TOKENIZER_SOURCE, "[PAD]");
+    }
+    return c;
+}
+
+static attn_status create(void *task, uint64_t key, parameters **p)
+{
+    classifier_task *k = task;
+    const classifier_config config = configure(k);
+    attn_status s = classifier_create(&k->model, &config, true, key);
+    if (s == ATTN_OK) *p = &k->model->parameters;
+    return s;
+}
+
+static attn_status plan(void *task, uint64_t key, int64_t *batches)
+{
+    classifier_task *k = task;
+    example_plan_clear(&k->plan);
+    attn_status s = example_plan_create(&k->plan, k->data.train.count, k->options->batch, k->lengths, key);
+    *batches = k->plan.batches;
+    return s;
+}
+
+static batch_maker maker_of(const classifier_task *k, const loaded_examples *examples, double augment)
+{
+    return (batch_maker){
+        .data = &k->data,
+        .examples = examples,
+        .pad_id = k->model->config.pad_id,
+        .augment = augment,
+        .threads = k->threads,
+    };
+}
+
+static attn_status fetch(void *task, int64_t index, uint64_t key)
+{
+    classifier_task *k = task;
+    const batch_maker maker = maker_of(k, &k->data.train, k->options->augment);
+    const example_plan *p = &k->plan;
+    return classifier_batch_fill(&k->batch, &maker, p->order + example_plan_begin(p, index),
+                                 example_plan_size(p, index), key);
+}
+
+static tensor *loss(void *task, tape *t, step_figures *f)
+{
+    classifier_task *k = task;
+    f->units = k->batch.units;
+    tensor *logits = classifier_logits(t, k->model, &k->batch.input, NULL);
+    return tape_cross_entropy(t, logits, k->batch.expected, (float)k->options->label_smoothing, &f->nll, &f->counted);
+}
+
+static attn_status validate(void *task, stop_question stop, validation_result *v)
+{
+    classifier_task *k = task;
+    const int64_t labels = k->data.labels.count;
+    const batch_maker maker = maker_of(k, &k->data.valid, 0);
+    int64_t *confusion = calloc((size_t)(labels * labels), sizeof *confusion);
+    if (!confusion) return status_fail(ATTN_ERROR_MEMORY, "out of memory for %lld labels", (long long)labels);
+    attn_status s = classifier_validate(k->model, &maker, stop, &v->loss, confusion);
+    const class_scores scores = class_scores_of(confusion, labels);
+    free(confusion);
+    v->scores[0] = scores.accuracy;
+    v->scores[1] = scores.macro_f1;
+    v->rank = scores.accuracy - LOSS_WEIGHT * v->loss;
+    return s;
+}
+
+static attn_status save_preparation(const classifier_task *k)
+{
+    char path[4096];
+    int length = snprintf(path, sizeof path, "%s/preprocessor_config.json", k->options->model);
+    if (length < 0 || (size_t)length >= sizeof path)
+        return status_fail(ATTN_ERROR_FILE, "%.60s...: the path is too long", k->options->model);
+    if (k->data.kind == EXAMPLES_IMAGE) return image_preparation_write(&k->data.image, path);
+    if (k->data.kind == EXAMPLES_AUDIO) return spectrogram_preparation_write(&k->data.sound, path);
+    return ATTN_OK;
+}
+
+static attn_status save(void *task)
+{
+    const classifier_task *k = task;
+    attn_status s = save_preparation(k);
+    if (s != ATTN_OK) return s;
+    return classifier_save(k->model, k->options->model,
+                           k->options->format == ATTN_SEQ_WEIGHTS_BF16 ? WEIGHTS_BF16 : WEIGHTS_FP32);
+}
+
+static void clear(void *task)
+{
+    classifier_task *k = task;
+    classifier_batch_clear(&k->batch);
+    example_plan_clear(&k->plan);
+    classifier_destroy(k->model);
+    free(k->lengths);
+    classifier_data_clear(&k->data);
+}
+
+attn_status attn_seq_train_classifier(const attn_seq_train_options *options)
+{
+    static const training_kind kind = {
+        .name = "classify",
+        .unit = "examples",
+        .scores = {"accuracy", "macro-F1"},
+        .learns_from = "labelled examples",
+        .defaults = defaults,
+        .load = load,
+        .create = create,
+        .plan = plan,
+        .fetch = fetch,
+        .loss = loss,
+        .validate = validate,
+        .save = save,
+        .clear = clear,
+    };
+    classifier_task task = {0};
+    return training_run(&kind, &task, options);
+}
