@@ -13,7 +13,7 @@ static const char *const attention_names[] = {"none", "additive", "dot", "genera
 typedef struct architecture_choice {
     attn_seq_train_options *options;
     int arch, attention; /* -1: not said */
-    bool feeding;
+    bool feeding, qk_norm;
 } architecture_choice;
 
 static int settle(const command_line *line, bool resume, void *argument)
@@ -25,6 +25,10 @@ static int settle(const command_line *line, bool resume, void *argument)
         return options_refuse(line, "--attention, --input-feeding and --embedding go with --arch lstm, gru or rnn");
     if (c->feeding && c->attention >= 0 && c->attention < ATTN_SEQ_ATTEND_DOT)
         return options_refuse(line, "--input-feeding goes with --attention dot, general or concat");
+    const bool attention_said = o->key_value_heads >= 0 || c->qk_norm || o->softcap >= 0;
+    if (c->arch > ATTN_SEQ_ARCH_TRANSFORMER && attention_said)
+        return options_refuse(line, "--key-value-heads, --qk-norm and --softcap go with --arch transformer");
+    if (c->qk_norm) o->qk_norm = 1;
     o->arch = c->arch;
     o->attention = c->attention;
     if (c->feeding) o->feeding = 1;
@@ -44,6 +48,11 @@ int command_train_translate(int argc, char **argv)
                     "with dot, general and concat: give the next step what was attended to; slower"),
         option_int(0, "embedding", "N", &options.embedding, 1, 16384,
                    "width of a recurrent model's embedding (default that of the model)"),
+        option_int(0, "key-value-heads", "N", &options.key_value_heads, 1, 1024,
+                   "of a Transformer, a divisor of the heads, which share them (default --heads)"),
+        option_flag(0, "qk-norm", &choice.qk_norm, "normalize a Transformer's queries and keys head by head"),
+        option_float(0, "softcap", "C", &options.softcap, 0, 1e6,
+                     "cap a Transformer's attention scores to C tanh(score / C), 0: not (default 0)"),
     };
     const pairs_training training = {
         .command = "train translate",

@@ -224,18 +224,22 @@ typedef struct attn_seq_train_options {
     const char *valid;        /* pairs or examples for validation; NULL: none, and so no early stopping */
     const char *valid_target;
 
-    int64_t arch;       /* * an attn_seq_arch: Transformer. Recurrent ones are for translation */
-    int64_t attention;  /* * of recurrent ones, an attn_seq_attend: general */
-    int64_t feeding;    /* * of dot, general and concat, 1: what was attended to enters the next step: 0 */
-    int64_t embedding;  /* * of recurrent ones, width of the embedding, 0: `width`: 0 */
-    int64_t vocabulary; /* * pieces, shared by both languages: 8000 */
-    int64_t width;      /* * d_model; of recurrent ones, units of a layer: 256 */
-    int64_t heads;      /* * of a Transformer: 8; divides width */
-    int64_t layers;     /* * of the encoder, and as many of the decoder: 3; of recurrent ones 1 */
-    int64_t ffn;        /* * of a Transformer, width of the feed-forward layers: 1024 */
-    int64_t longest;    /* * pieces; pairs with a longer side are left out: 256. A summarizer's texts are cut: 128 */
-    int64_t denoise;    /* * first steps of a summarizer, in which it learns to restore damaged text: 0 */
-    int64_t seed;       /* * 1 */
+    int64_t arch;            /* * an attn_seq_arch: Transformer. Recurrent ones are for translation */
+    int64_t attention;       /* * of recurrent ones, an attn_seq_attend: general */
+    int64_t feeding;         /* * of dot, general and concat, 1: what was attended to enters the next step: 0 */
+    int64_t embedding;       /* * of recurrent ones, width of the embedding, 0: `width`: 0 */
+    int64_t vocabulary;      /* * pieces, shared by both languages: 8000 */
+    int64_t width;           /* * d_model; of recurrent ones, units of a layer: 256 */
+    int64_t heads;           /* * of a Transformer: 8; divides width */
+    int64_t key_value_heads; /* * of a Transformer that translates, 0: as many as heads; divides heads: 0. This one and
+                              * the two below make a model_type of our own, which transformers does not open */
+    int64_t qk_norm;         /* * 1: queries and keys are normalized head by head: 0 */
+    double softcap;          /* * scores are capped to this size by a hyperbolic tangent, 0: not: 0 */
+    int64_t layers;          /* * of the encoder, and as many of the decoder: 3; of recurrent ones 1 */
+    int64_t ffn;             /* * of a Transformer, width of the feed-forward layers: 1024 */
+    int64_t longest; /* * pieces; pairs with a longer side are left out: 256. A summarizer's texts are cut: 128 */
+    int64_t denoise; /* * first steps of a summarizer, in which it learns to restore damaged text: 0 */
+    int64_t seed;    /* * 1 */
 
     int64_t batch_tokens;     /* * source and target tokens of a batch, with padding: 4000 */
     int64_t batch;            /* * examples of a batch, for classifiers */

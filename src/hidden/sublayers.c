@@ -1,12 +1,28 @@
 #include "hidden/sublayers.h"
 
+int64_t key_value_heads(const transformer_options *o)
+{
+    return o->key_value_heads ? o->key_value_heads : o->heads;
+}
+
+tensor *attention_queries(tape *t, const transformer_options *o, const attention_parameters *p, tensor *x)
+{
+    tensor *q = tape_linear(t, x, p->q_weight, p->q_bias, ACTIVATION_NONE);
+    return p->q_norm_gamma ? tape_layer_norm(t, q, NULL, p->q_norm_gamma, p->q_norm_beta, o->norm_epsilon) : q;
+}
+
+tensor *attention_keys(tape *t, const transformer_options *o, const attention_parameters *p, tensor *x)
+{
+    tensor *k = tape_linear(t, x, p->k_weight, p->k_bias, ACTIVATION_NONE);
+    return p->k_norm_gamma ? tape_layer_norm(t, k, NULL, p->k_norm_gamma, p->k_norm_beta, o->norm_epsilon) : k;
+}
+
 tensor *multi_head_attention(tape *t, const transformer_options *o, const attention_parameters *p, tensor *x,
                              tensor *memory, int64_t batch, attention_mask mask, float *weights)
 {
-    tensor *q = tape_linear(t, x, p->q_weight, p->q_bias, ACTIVATION_NONE);
-    tensor *k = tape_linear(t, memory, p->k_weight, p->k_bias, ACTIVATION_NONE);
+    tensor *q = attention_queries(t, o, p, x), *k = attention_keys(t, o, p, memory);
     tensor *v = tape_linear(t, memory, p->v_weight, p->v_bias, ACTIVATION_NONE);
-    tensor *heads = tape_attention(t, q, k, v, batch, o->heads, mask, o->attention_dropout, weights);
+    tensor *heads = tape_capped_attention(t, q, k, v, batch, o->heads, o->softcap, mask, o->attention_dropout, weights);
     return tape_linear(t, heads, p->o_weight, p->o_bias, ACTIVATION_NONE);
 }
 

@@ -10,6 +10,13 @@
 tensor *multi_head_attention(tape *t, const transformer_options *o, const attention_parameters *p, tensor *x,
                              tensor *memory, int64_t batch, attention_mask mask, float *weights);
 
+/* The queries' or keys' projection of x, normalized head by head where the attention has norms. */
+tensor *attention_queries(tape *t, const transformer_options *o, const attention_parameters *p, tensor *x);
+tensor *attention_keys(tape *t, const transformer_options *o, const attention_parameters *p, tensor *x);
+
+/* The heads of keys and values. */
+int64_t key_value_heads(const transformer_options *o);
+
 /* act(x W1 + b1) W2 + b2: x (R, d) -> (R, d). Vaswani et al. (2017), equation 2. */
 tensor *feed_forward(tape *t, const transformer_options *o, const transformer_layer *layer, tensor *x);
 

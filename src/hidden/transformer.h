@@ -8,9 +8,11 @@
 
 typedef struct attention_weights_sink attention_weights_sink;
 
-/* The four projections of one attention: W (d, d), b (d). */
+/* The four projections of one attention: W (d, d), b (d); k's and v's are (HK*D, d), (HK*D). Where the norms are not
+ * NULL, (D), each head's queries and keys are normalized before they meet (Dehghani et al. 2023, section 2). */
 typedef struct attention_parameters {
     tensor *q_weight, *q_bias, *k_weight, *k_bias, *v_weight, *v_bias, *o_weight, *o_bias;
+    tensor *q_norm_gamma, *q_norm_beta, *k_norm_gamma, *k_norm_beta;
 } attention_parameters;
 
 typedef struct transformer_layer {
@@ -22,7 +24,8 @@ typedef struct transformer_layer {
 } transformer_layer;
 
 typedef struct transformer_options {
-    int64_t heads;
+    int64_t heads, key_value_heads; /* HK divides H; 0: as many as heads */
+    float softcap;                  /* of attention's scores; 0: none */
     activation activation;
     bool pre_norm; /* false: post-norm, as in the paper and in Marian */
     float norm_epsilon;

@@ -3,7 +3,7 @@
 #include "base/checked.h"
 #include "base/parallel.h"
 #include "base/status.h"
-#include "tensor/dense.h"
+#include "hidden/sublayers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,11 +42,11 @@ void transformer_cache_destroy(transformer_cache *c)
 /* Moves one array of filled rows into a new one with room for `capacity` positions. */
 static bool widen(const transformer_cache *c, float **rows, int64_t capacity)
 {
-    float *wider = floats(c->row_limit, capacity, c->d);
+    float *wider = floats(c->row_limit, capacity, c->key_width);
     if (!wider) return false;
     for (int64_t r = 0; r < c->rows && c->position; r++)
-        memcpy(wider + r * capacity * c->d, *rows + r * c->capacity * c->d,
-               (size_t)(c->position * c->d) * sizeof(float));
+        memcpy(wider + r * capacity * c->key_width, *rows + r * c->capacity * c->key_width,
+               (size_t)(c->position * c->key_width) * sizeof(float));
     free(*rows);
     *rows = wider;
     return true;
@@ -62,8 +62,8 @@ attn_status transformer_cache_reserve(transformer_cache *c)
     if (capacity > c->max_positions) capacity = c->max_positions;
     free(c->spare_k);
     free(c->spare_v);
-    c->spare_k = floats(c->row_limit, capacity, c->d);
-    c->spare_v = floats(c->row_limit, capacity, c->d);
+    c->spare_k = floats(c->row_limit, capacity, c->key_width);
+    c->spare_v = floats(c->row_limit, capacity, c->key_width);
     bool done = c->spare_k && c->spare_v;
     for (int64_t i = 0; i < c->layer_count && done; i++)
         done = widen(c, &c->layers[i].self_k, capacity) && widen(c, &c->layers[i].self_v, capacity);
@@ -88,18 +88,17 @@ static void place_first_rows(transformer_cache *c, int64_t rows_per_sequence)
     for (int64_t b = 0; b < c->batch; b++) c->slot_of_sequence[b] = b;
 }
 
-static attn_status project_memory(transformer_cache *c, tape *t, const transformer_layer *layers, const tensor *memory)
+static attn_status project_memory(transformer_cache *c, tape *t, const transformer_options *o,
+                                  const transformer_layer *layers, tensor *memory)
 {
-    const int64_t R = memory->shape[0], d = c->d;
+    const size_t bytes = (size_t)(memory->shape[0] * c->key_width) * sizeof(float);
     for (int64_t i = 0; i < c->layer_count; i++) {
         const attention_parameters *p = &layers[i].cross;
-        attn_status s =
-            dense_multiply(tape_products(t), tape_threads(t), R, d, d, memory->value, false, p->k_weight->value, true,
-                           p->k_bias ? p->k_bias->value : NULL, false, c->layers[i].cross_k);
-        if (s == ATTN_OK)
-            s = dense_multiply(tape_products(t), tape_threads(t), R, d, d, memory->value, false, p->v_weight->value,
-                               true, p->v_bias ? p->v_bias->value : NULL, false, c->layers[i].cross_v);
-        if (s != ATTN_OK) return s;
+        const tensor *k = attention_keys(t, o, p, memory);
+        const tensor *v = tape_linear(t, memory, p->v_weight, p->v_bias, ACTIVATION_NONE);
+        if (tape_status(t) != ATTN_OK) return tape_status(t);
+        memcpy(c->layers[i].cross_k, k->value, bytes);
+        memcpy(c->layers[i].cross_v, v->value, bytes);
     }
     return ATTN_OK;
 }
@@ -128,8 +127,8 @@ static bool allocate(transformer_cache *c)
     c->layers = calloc((size_t)(c->layer_count ? c->layer_count : 1), sizeof *c->layers);
     if (!c->slot_lengths || !c->slot_of_sequence || !c->place || !c->layers) return false;
     for (int64_t i = 0; i < c->layer_count; i++) {
-        c->layers[i].cross_k = floats(c->batch, c->S, c->d);
-        c->layers[i].cross_v = floats(c->batch, c->S, c->d);
+        c->layers[i].cross_k = floats(c->batch, c->S, c->key_width);
+        c->layers[i].cross_v = floats(c->batch, c->S, c->key_width);
         if (!c->layers[i].cross_k || !c->layers[i].cross_v) return false;
     }
     return true;
@@ -140,7 +139,6 @@ attn_status transformer_cache_create(transformer_cache **out, tape *t, const tra
                                      int64_t batch, const int64_t *memory_lengths, int64_t rows_per_sequence,
                                      int64_t max_positions)
 {
-    (void)o;
     if (tape_status(t) != ATTN_OK) return tape_status(t);
     int64_t row_limit = 0;
     attn_status s = check_sizes(memory, batch, memory_lengths, rows_per_sequence, max_positions, &row_limit);
@@ -149,11 +147,12 @@ attn_status transformer_cache_create(transformer_cache **out, tape *t, const tra
     if (!c) return status_fail(ATTN_ERROR_MEMORY, "no memory for a cache");
     c->layer_count = layer_count;
     c->d = memory->shape[1];
+    c->key_width = c->d / o->heads * key_value_heads(o);
     c->S = memory->shape[0] / batch;
     c->batch = c->slots = batch;
     c->row_limit = row_limit;
     c->max_positions = max_positions;
-    s = allocate(c) ? project_memory(c, t, layers, memory)
+    s = allocate(c) ? project_memory(c, t, o, layers, memory)
                     : status_fail(ATTN_ERROR_MEMORY, "no memory for the keys of %lld sequences", (long long)batch);
     if (s != ATTN_OK) {
         transformer_cache_destroy(c);
@@ -178,8 +177,9 @@ static void move_row(void *argument, int64_t r, int worker)
 {
     (void)worker;
     const move *m = argument;
-    const int64_t stride = m->c->capacity * m->c->d;
-    memcpy(m->new + r *stride, m->old + m->from[r] * stride, (size_t)(m->c->position * m->c->d) * sizeof(float));
+    const int64_t stride = m->c->capacity * m->c->key_width;
+    memcpy(m->new + r *stride, m->old + m->from[r] * stride,
+           (size_t)(m->c->position * m->c->key_width) * sizeof(float));
 }
 
 typedef struct shift {
@@ -195,10 +195,10 @@ static void shift_array(void *argument, int64_t index, int worker)
     const transformer_cache *c = s->c;
     const layer_cache *l = &c->layers[index / 2];
     float *array = index % 2 ? l->self_v : l->self_k;
-    const int64_t stride = c->capacity * c->d;
+    const int64_t stride = c->capacity * c->key_width;
     for (int64_t r = 0; r < s->rows; r++) {
         if (s->from[r] == r) continue;
-        memcpy(array + r * stride, array + s->from[r] * stride, (size_t)(c->position * c->d) * sizeof(float));
+        memcpy(array + r * stride, array + s->from[r] * stride, (size_t)(c->position * c->key_width) * sizeof(float));
     }
 }
 
@@ -234,7 +234,7 @@ static void move_rows(transformer_cache *c, int threads, const int64_t *from, in
 /* Moves the live slots together, in their order. */
 static void compact_slots(transformer_cache *c)
 {
-    const int64_t size = c->S * c->d;
+    const int64_t size = c->S * c->key_width;
     int64_t live = 0;
     for (int64_t slot = 0; slot < c->slots; slot++) {
         int64_t b = 0;

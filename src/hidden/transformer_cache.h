@@ -1,7 +1,8 @@
 /* What a cached decoding holds between steps.
  *
- *     self keys and values    (row_limit, capacity, d) per layer; a row is a hypothesis, `position` of its places are
- * filled cross keys and values   (slots, S, d) per layer; a slot is a sequence, which its rows share
+ *     self keys and values    (row_limit, capacity, key_width) per layer; a row is a hypothesis, `position` of its
+ *                             places are filled
+ *     cross keys and values   (slots, S, key_width) per layer; a slot is a sequence, which its rows share
  *
  * A dropped sequence's slot stays until a quarter of them are dead; then the live ones move together. */
 #ifndef HIDDEN_TRANSFORMER_CACHE_H
@@ -14,7 +15,7 @@ typedef struct layer_cache {
 } layer_cache;
 
 struct transformer_cache {
-    int64_t layer_count, d, S, batch;
+    int64_t layer_count, d, key_width, S, batch; /* key_width: HK * D */
     int64_t rows, row_limit;
     int64_t position, capacity, max_positions;
     int64_t slots;
@@ -26,7 +27,7 @@ struct transformer_cache {
     int64_t *place; /* (row_limit) */
     bool in_place;
     layer_cache *layers;
-    float *spare_k, *spare_v; /* (row_limit, capacity, d): where a reordering writes */
+    float *spare_k, *spare_v; /* (row_limit, capacity, key_width): where a reordering writes */
 };
 
 /* Makes room for one more position. */

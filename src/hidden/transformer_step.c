@@ -21,11 +21,11 @@ static void gather(const transformer_cache *c, const float *places, float *rows,
 /* Every row's new key and value behind its earlier ones. */
 static void append(const transformer_cache *c, const layer_cache *l, const tensor *k, const tensor *v)
 {
-    const size_t bytes = (size_t)c->d * sizeof(float);
+    const size_t bytes = (size_t)c->key_width * sizeof(float);
     for (int64_t r = 0; r < c->rows; r++) {
-        const int64_t at = (r * c->capacity + c->position) * c->d;
-        memcpy(l->self_k + at, k->value + r * c->d, bytes);
-        memcpy(l->self_v + at, v->value + r * c->d, bytes);
+        const int64_t at = (r * c->capacity + c->position) * c->key_width;
+        memcpy(l->self_k + at, k->value + r * c->key_width, bytes);
+        memcpy(l->self_v + at, v->value + r * c->key_width, bytes);
     }
 }
 
@@ -33,19 +33,19 @@ static void append(const transformer_cache *c, const layer_cache *l, const tenso
 static tensor *attend_self(tape *t, const transformer_options *o, const transformer_cache *c, const layer_cache *l,
                            const attention_parameters *p, tensor *x, float *weights)
 {
-    tensor *q = tape_linear(t, x, p->q_weight, p->q_bias, ACTIVATION_NONE);
-    tensor *k = tape_linear(t, x, p->k_weight, p->k_bias, ACTIVATION_NONE);
+    tensor *q = attention_queries(t, o, p, x), *k = attention_keys(t, o, p, x);
     tensor *v = tape_linear(t, x, p->v_weight, p->v_bias, ACTIVATION_NONE);
     tensor *y = tape_result(t, 2, x->shape);
     if (!y) return tape_nothing(t);
     append(c, l, k, v);
-    const int64_t H = o->heads, D = c->d / H, S = c->position + 1;
+    const int64_t H = o->heads, HK = key_value_heads(o), D = c->d / H, S = c->position + 1;
     attn_desc d;
-    attn_desc_init(&d, sizeof d, c->rows, H, H, 1, S, D, D);
+    attn_desc_init(&d, sizeof d, c->rows, H, HK, 1, S, D, D);
     d.q = attend_view(q->value, 1, H, D);
-    d.k = attend_view(l->self_k, c->capacity, H, D);
-    d.v = attend_view(l->self_v, c->capacity, H, D);
+    d.k = attend_view(l->self_k, c->capacity, HK, D);
+    d.v = attend_view(l->self_v, c->capacity, HK, D);
     d.o = attend_output(y->value, 1, H, D);
+    d.softcap = o->softcap;
     d.parallel.threads = tape_threads(t);
     const attn_output w = {weights, H * S, S, S};
     attend(t, &d, weights ? &w : NULL);
@@ -57,9 +57,9 @@ static tensor *attend_self(tape *t, const transformer_options *o, const transfor
 static tensor *attend_memory(tape *t, const transformer_options *o, const transformer_cache *c, const layer_cache *l,
                              const attention_parameters *p, tensor *x, float *weights)
 {
-    tensor *q = tape_linear(t, x, p->q_weight, p->q_bias, ACTIVATION_NONE);
+    tensor *q = attention_queries(t, o, p, x);
     tensor *y = tape_result(t, 2, x->shape);
-    const int64_t H = o->heads, D = c->d / H, places = c->slots * c->width;
+    const int64_t H = o->heads, HK = key_value_heads(o), D = c->d / H, places = c->slots * c->width;
     float *queries = c->in_place ? q->value : tape_take(t, places * c->d, sizeof(float));
     float *results = c->in_place && y ? y->value : tape_take(t, places * c->d, sizeof(float));
     float *shown = c->in_place || !weights ? weights : tape_take(t, places * H * c->S, sizeof(float));
@@ -69,12 +69,13 @@ static tensor *attend_memory(tape *t, const transformer_options *o, const transf
         scatter(c, q->value, queries, c->d);
     }
     attn_desc d;
-    attn_desc_init(&d, sizeof d, c->slots, H, H, c->width, c->S, D, D);
+    attn_desc_init(&d, sizeof d, c->slots, H, HK, c->width, c->S, D, D);
     d.q = attend_view(queries, c->width, H, D);
-    d.k = attend_view(l->cross_k, c->S, H, D);
-    d.v = attend_view(l->cross_v, c->S, H, D);
+    d.k = attend_view(l->cross_k, c->S, HK, D);
+    d.v = attend_view(l->cross_v, c->S, HK, D);
     d.o = attend_output(results, c->width, H, D);
     d.key_lengths = c->slot_lengths;
+    d.softcap = o->softcap;
     d.parallel.threads = tape_threads(t);
     const attn_output w = {shown, c->width * H * c->S, c->S, H * c->S};
     attend(t, &d, weights ? &w : NULL);

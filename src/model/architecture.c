@@ -16,6 +16,7 @@ static const architecture table[] = {
     {"audio-spectrogram-transformer", "ASTForAudioClassification", ARCHITECTURE_CLASSIFIER,
      ATTN_SEQ_TASK_CLASSIFY_AUDIO},
     {"bart", "BartForConditionalGeneration", ARCHITECTURE_BART, ATTN_SEQ_TASK_SUMMARIZE},
+    {"attn-transformer", "TransformerTranslator", ARCHITECTURE_TRANSFORMER, ATTN_SEQ_TASK_TRANSLATE},
     {"attn-rnn", "RecurrentTranslator", ARCHITECTURE_RECURRENT, ATTN_SEQ_TASK_TRANSLATE},
 };
 static const size_t table_length = sizeof table / sizeof *table;

@@ -8,6 +8,7 @@
 typedef enum architecture_family {
     ARCHITECTURE_MARIAN,
     ARCHITECTURE_BART,
+    ARCHITECTURE_TRANSFORMER,
     ARCHITECTURE_RECURRENT,
     ARCHITECTURE_CLASSIFIER
 } architecture_family;

@@ -76,7 +76,7 @@ static attn_status walk(void *model, weight_visitor visit, void *argument)
     bert_parts *p = m->parts;
     const classifier_config *c = &m->config;
     const int64_t d = c->width;
-    const layer_stack stack = {m->layers, c->layers, false, "bert.encoder.layer.", d, c->ffn};
+    const layer_stack stack = {m->layers, c->layers, false, "bert.encoder.layer.", d, c->ffn, 0, 0};
     const struct {
         tensor **slot;
         const char *name;

@@ -124,7 +124,7 @@ attn_status patch_walk(classifier *m, const char *prefix, weight_visitor visit, 
 {
     char layers[128];
     snprintf(layers, sizeof layers, "%sencoder.layer.", prefix);
-    const layer_stack stack = {m->layers, m->config.layers, false, layers, m->config.width, m->config.ffn};
+    const layer_stack stack = {m->layers, m->config.layers, false, layers, m->config.width, m->config.ffn, 0, 0};
     const size_t count = sizeof layer_weights / sizeof *layer_weights - (m->config.qkv_bias ? 0 : QKV_BIASES);
     attn_status status = walk_others(m, prefix, visit, argument);
     return status == ATTN_OK ? visit_layers(visit, argument, &stack, layer_weights, count) : status;

@@ -95,6 +95,7 @@ static attn_status open_classifier(attn_seq_model *m)
 typedef attn_status open_function(attn_seq_model *m);
 static open_function *const open_family[] = {[ARCHITECTURE_MARIAN] = open_translator,
                                              [ARCHITECTURE_BART] = open_translator,
+                                             [ARCHITECTURE_TRANSFORMER] = open_translator,
                                              [ARCHITECTURE_RECURRENT] = open_recurrent,
                                              [ARCHITECTURE_CLASSIFIER] = open_classifier};
 

@@ -18,6 +18,8 @@ static attn_status no_memory(void)
 static transformer_options options_of(const translator_config *c, int64_t heads)
 {
     return (transformer_options){.heads = heads,
+                                 .key_value_heads = c->key_value_heads,
+                                 .softcap = c->softcap,
                                  .activation = c->activation,
                                  .pre_norm = false,
                                  .norm_epsilon = 1e-5f,

@@ -17,6 +17,9 @@ typedef struct translator_config {
     int64_t encoder_layers, decoder_layers;
     int64_t encoder_heads, decoder_heads;
     int64_t encoder_ffn_dim, decoder_ffn_dim;
+    int64_t key_value_heads; /* of encoder and decoder; 0: as many as heads */
+    bool qk_norm;            /* queries and keys are normalized head by head */
+    float softcap;           /* of attention's scores; 0: none */
     int64_t max_position_embeddings;
     activation activation;
     bool scale_embedding; /* embeddings times sqrt(d_model) */

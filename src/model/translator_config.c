@@ -23,6 +23,15 @@ static attn_status check_heads(const char *name, const char *field, int64_t head
                        (long long)heads, (long long)width);
 }
 
+static attn_status check_attention(const translator_config *c, const char *name)
+{
+    const int64_t shared = c->key_value_heads ? c->key_value_heads : 1;
+    if (shared < 0 || c->encoder_heads % shared || c->decoder_heads % shared)
+        return status_fail(ATTN_ERROR_FORMAT, "%s: num_key_value_heads is %lld, expected a divisor of the heads", name,
+                           (long long)c->key_value_heads);
+    return ATTN_OK;
+}
+
 attn_status translator_config_check(const translator_config *c, const char *name)
 {
     const struct {
@@ -49,6 +58,7 @@ attn_status translator_config_check(const translator_config *c, const char *name
     }
     attn_status status = check_heads(name, "encoder_attention_heads", c->encoder_heads, c->d_model);
     if (status == ATTN_OK) status = check_heads(name, "decoder_attention_heads", c->decoder_heads, c->d_model);
+    if (status == ATTN_OK) status = check_attention(c, name);
     if (status != ATTN_OK) return status;
     if (!c->share_encoder_decoder_embeddings || c->decoder_vocab_size == c->vocab_size) return ATTN_OK;
     return status_fail(ATTN_ERROR_FORMAT, "%s: decoder_vocab_size is %lld, expected %lld, as the embeddings are shared",
@@ -88,10 +98,19 @@ static int32_t read_id(config *f, const char *field, const translator_config *c,
     return (int32_t)config_integer_or(f, field, 0, MOST_VOCABULARY, standard);
 }
 
+static void read_attention(config *f, translator_config *c)
+{
+    if (!translator_family_of(c->kind)->chosen_attention) return;
+    c->key_value_heads = config_integer_or(f, "num_key_value_heads", 1, MOST_WIDTH, 0);
+    c->qk_norm = config_bool_or(f, "use_qk_norm", false);
+    c->softcap = (float)config_number_or(f, "attn_logit_softcapping", 0, 1e6, 0);
+}
+
 static void read_rest(config *f, translator_config *c)
 {
     const translator_family *family = translator_family_of(c->kind);
     read_sharing(f, c);
+    read_attention(f, c);
     c->activation = activation_read(f, "activation_function", ACTIVATION_GELU);
     c->scale_embedding = config_bool_or(f, "scale_embedding", false);
     c->dropout = (float)config_number_or(f, "dropout", 0, 1, 0.1);
@@ -110,7 +129,8 @@ attn_status translator_config_read(translator_config *c, const char *path)
     config *f;
     attn_status status = config_open(&f, path);
     if (status != ATTN_OK) return status;
-    if (!config_has(f, "model_type")) config_refuse(f, ATTN_ERROR_FORMAT, "model_type", "one of marian, bart");
+    if (!config_has(f, "model_type"))
+        config_refuse(f, ATTN_ERROR_FORMAT, "model_type", "one of marian, bart, attn-transformer");
     c->kind = (translator_kind)config_choice_or(f, "model_type", types, 0);
     read_sizes(f, c);
     read_rest(f, c);
@@ -143,7 +163,12 @@ attn_status translator_config_write(const translator_config *c, weight_format fo
                   (double)c->activation_dropout, "encoder_layerdrop", 0.0, "decoder_layerdrop", 0.0, "pad_token_id",
                   c->pad_id, "eos_token_id", c->eos_id, "bos_token_id", "forced_eos_token_id", c->eos_id,
                   "decoder_start_token_id", c->decoder_start_id, "use_cache", 1, "dtype", type, "torch_dtype", type);
-    return json_file_save(json_joined(json, rest), path);
+    json_t *attention = !family->chosen_attention
+                            ? json_object()
+                            : json_pack("{s:I, s:b, s:f}", "num_key_value_heads",
+                                        (json_int_t)(c->key_value_heads ? c->key_value_heads : c->encoder_heads),
+                                        "use_qk_norm", c->qk_norm, "attn_logit_softcapping", (double)c->softcap);
+    return json_file_save(json_joined(json_joined(json, rest), attention), path);
 }
 
 /* What generate() does unless told: never <pad>, end at </s>, at most as many pieces as there are positions. */

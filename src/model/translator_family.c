@@ -18,6 +18,15 @@ static const translator_family families[TRANSLATOR_KINDS] = {
                          .pad_id = 1,
                          .eos_id = 2,
                          .decoder_start_id = 2},
+    /* Marian's with an attention that no family of transformers has together: a name of our own. */
+    [TRANSLATOR_OWN] = {.model_type = "attn-transformer",
+                        .architecture = "TransformerTranslator",
+                        .separate_vocabularies = true,
+                        .chosen_attention = true,
+                        .scale_embedding = true,
+                        .pad_id = TRANSLATOR_ID_REQUIRED,
+                        .eos_id = 0,
+                        .decoder_start_id = TRANSLATOR_ID_PAD},
 };
 
 const translator_family *translator_family_of(translator_kind kind)

@@ -5,7 +5,7 @@
 
 #include "attn/attn.h"
 
-typedef enum translator_kind { TRANSLATOR_MARIAN, TRANSLATOR_BART, TRANSLATOR_KINDS } translator_kind;
+typedef enum translator_kind { TRANSLATOR_MARIAN, TRANSLATOR_BART, TRANSLATOR_OWN, TRANSLATOR_KINDS } translator_kind;
 
 /* An id that config.json leaves out. */
 #define TRANSLATOR_ID_REQUIRED (-1)
@@ -17,7 +17,8 @@ typedef struct translator_family {
     bool learned_positions;                /* a table of weights for each side, else sines */
     int64_t position_offset;               /* the table's row of position 0 */
     bool embedding_norm;                   /* LayerNorm of embedding and position together */
-    bool scale_embedding;                  /* where training begins */
+    bool chosen_attention; /* fewer heads of keys and values, norms of both, capped scores may be chosen */
+    bool scale_embedding;  /* where training begins */
     int32_t pad_id, eos_id, decoder_start_id;
 } translator_family;
 

@@ -11,22 +11,30 @@ static const layer_weight layer_weights[] = {
 #define MEMBER(m) offsetof(transformer_layer, m)
     {MEMBER(self.q_weight), "self_attn.q_proj.weight", LAYER_WEIGHT_DD, false},
     {MEMBER(self.q_bias), "self_attn.q_proj.bias", LAYER_WEIGHT_D, false},
-    {MEMBER(self.k_weight), "self_attn.k_proj.weight", LAYER_WEIGHT_DD, false},
-    {MEMBER(self.k_bias), "self_attn.k_proj.bias", LAYER_WEIGHT_D, false},
-    {MEMBER(self.v_weight), "self_attn.v_proj.weight", LAYER_WEIGHT_DD, false},
-    {MEMBER(self.v_bias), "self_attn.v_proj.bias", LAYER_WEIGHT_D, false},
+    {MEMBER(self.k_weight), "self_attn.k_proj.weight", LAYER_WEIGHT_KD, false},
+    {MEMBER(self.k_bias), "self_attn.k_proj.bias", LAYER_WEIGHT_K, false},
+    {MEMBER(self.v_weight), "self_attn.v_proj.weight", LAYER_WEIGHT_KD, false},
+    {MEMBER(self.v_bias), "self_attn.v_proj.bias", LAYER_WEIGHT_K, false},
     {MEMBER(self.o_weight), "self_attn.out_proj.weight", LAYER_WEIGHT_DD, false},
     {MEMBER(self.o_bias), "self_attn.out_proj.bias", LAYER_WEIGHT_D, false},
+    {MEMBER(self.q_norm_gamma), "self_attn.q_norm.weight", LAYER_WEIGHT_H, false},
+    {MEMBER(self.q_norm_beta), "self_attn.q_norm.bias", LAYER_WEIGHT_H, false},
+    {MEMBER(self.k_norm_gamma), "self_attn.k_norm.weight", LAYER_WEIGHT_H, false},
+    {MEMBER(self.k_norm_beta), "self_attn.k_norm.bias", LAYER_WEIGHT_H, false},
     {MEMBER(self_norm_gamma), "self_attn_layer_norm.weight", LAYER_WEIGHT_D, false},
     {MEMBER(self_norm_beta), "self_attn_layer_norm.bias", LAYER_WEIGHT_D, false},
     {MEMBER(cross.q_weight), "encoder_attn.q_proj.weight", LAYER_WEIGHT_DD, true},
     {MEMBER(cross.q_bias), "encoder_attn.q_proj.bias", LAYER_WEIGHT_D, true},
-    {MEMBER(cross.k_weight), "encoder_attn.k_proj.weight", LAYER_WEIGHT_DD, true},
-    {MEMBER(cross.k_bias), "encoder_attn.k_proj.bias", LAYER_WEIGHT_D, true},
-    {MEMBER(cross.v_weight), "encoder_attn.v_proj.weight", LAYER_WEIGHT_DD, true},
-    {MEMBER(cross.v_bias), "encoder_attn.v_proj.bias", LAYER_WEIGHT_D, true},
+    {MEMBER(cross.k_weight), "encoder_attn.k_proj.weight", LAYER_WEIGHT_KD, true},
+    {MEMBER(cross.k_bias), "encoder_attn.k_proj.bias", LAYER_WEIGHT_K, true},
+    {MEMBER(cross.v_weight), "encoder_attn.v_proj.weight", LAYER_WEIGHT_KD, true},
+    {MEMBER(cross.v_bias), "encoder_attn.v_proj.bias", LAYER_WEIGHT_K, true},
     {MEMBER(cross.o_weight), "encoder_attn.out_proj.weight", LAYER_WEIGHT_DD, true},
     {MEMBER(cross.o_bias), "encoder_attn.out_proj.bias", LAYER_WEIGHT_D, true},
+    {MEMBER(cross.q_norm_gamma), "encoder_attn.q_norm.weight", LAYER_WEIGHT_H, true},
+    {MEMBER(cross.q_norm_beta), "encoder_attn.q_norm.bias", LAYER_WEIGHT_H, true},
+    {MEMBER(cross.k_norm_gamma), "encoder_attn.k_norm.weight", LAYER_WEIGHT_H, true},
+    {MEMBER(cross.k_norm_beta), "encoder_attn.k_norm.bias", LAYER_WEIGHT_H, true},
     {MEMBER(cross_norm_gamma), "encoder_attn_layer_norm.weight", LAYER_WEIGHT_D, true},
     {MEMBER(cross_norm_beta), "encoder_attn_layer_norm.bias", LAYER_WEIGHT_D, true},
     {MEMBER(fc1_weight), "fc1.weight", LAYER_WEIGHT_FD, false},
@@ -73,14 +81,25 @@ static attn_status visit_side(translator *m, translator_embedding *e, const char
     return visit_vector(visit, argument, &e->norm_beta, name, d);
 }
 
+/* A side's layers; h is 0 where queries and keys are not normalized. */
+static layer_stack stack_of(const translator_config *c, bool decoder, transformer_layer *layers)
+{
+    const int64_t heads = decoder ? c->decoder_heads : c->encoder_heads, width = c->d_model / heads;
+    return (layer_stack){.layers = layers,
+                         .count = decoder ? c->decoder_layers : c->encoder_layers,
+                         .decoder = decoder,
+                         .prefix = decoder ? "model.decoder.layers." : "model.encoder.layers.",
+                         .d = c->d_model,
+                         .f = decoder ? c->decoder_ffn_dim : c->encoder_ffn_dim,
+                         .k = c->key_value_heads ? width * c->key_value_heads : c->d_model,
+                         .h = c->qk_norm ? width : 0};
+}
+
 attn_status translator_visit(void *translator, weight_visitor visit, void *argument)
 {
     struct translator *m = translator;
     const translator_config *c = &m->config;
-    const layer_stack encoder = {m->encoder, c->encoder_layers, false, "model.encoder.layers.",
-                                 c->d_model, c->encoder_ffn_dim};
-    const layer_stack decoder = {m->decoder, c->decoder_layers, true, "model.decoder.layers.",
-                                 c->d_model, c->decoder_ffn_dim};
+    const layer_stack encoder = stack_of(c, false, m->encoder), decoder = stack_of(c, true, m->decoder);
     attn_status status = visit_embeddings(m, visit, argument);
     if (status == ATTN_OK) status = visit_side(m, &m->source, "encoder", visit, argument);
     if (status == ATTN_OK) status = visit_side(m, &m->target, "decoder", visit, argument);

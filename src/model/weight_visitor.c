@@ -51,20 +51,26 @@ attn_status visit_matrix(weight_visitor visit, void *argument, tensor **slot, co
 }
 
 static attn_status visit_layer_weight(weight_visitor visit, void *argument, transformer_layer *layer,
-                                      const layer_weight *weight, const char *name, int64_t d, int64_t f)
+                                      const layer_weight *weight, const char *name, const layer_stack *s)
 {
     tensor **slot = (tensor **)((char *)layer + weight->member);
     switch (weight->shape) {
     case LAYER_WEIGHT_D:
-        return visit_vector(visit, argument, slot, name, d);
+        return visit_vector(visit, argument, slot, name, s->d);
     case LAYER_WEIGHT_F:
-        return visit_vector(visit, argument, slot, name, f);
+        return visit_vector(visit, argument, slot, name, s->f);
+    case LAYER_WEIGHT_K:
+        return visit_vector(visit, argument, slot, name, s->k);
+    case LAYER_WEIGHT_H:
+        return visit_vector(visit, argument, slot, name, s->h);
+    case LAYER_WEIGHT_KD:
+        return visit_matrix(visit, argument, slot, name, s->k, s->d);
     case LAYER_WEIGHT_DD:
-        return visit_matrix(visit, argument, slot, name, d, d);
+        return visit_matrix(visit, argument, slot, name, s->d, s->d);
     case LAYER_WEIGHT_FD:
-        return visit_matrix(visit, argument, slot, name, f, d);
+        return visit_matrix(visit, argument, slot, name, s->f, s->d);
     default:
-        return visit_matrix(visit, argument, slot, name, d, f);
+        return visit_matrix(visit, argument, slot, name, s->d, s->f);
     }
 }
 
@@ -74,10 +80,10 @@ attn_status visit_layers(weight_visitor visit, void *argument, const layer_stack
     for (int64_t i = 0; i < stack->count; i++) {
         for (size_t w = 0; w < weight_count; w++) {
             if (weights[w].decoder_only && !stack->decoder) continue;
+            if (weights[w].shape == LAYER_WEIGHT_H && !stack->h) continue;
             char name[160];
             snprintf(name, sizeof name, "%s%lld.%s", stack->prefix, (long long)i, weights[w].name);
-            attn_status status =
-                visit_layer_weight(visit, argument, &stack->layers[i], &weights[w], name, stack->d, stack->f);
+            attn_status status = visit_layer_weight(visit, argument, &stack->layers[i], &weights[w], name, stack);
             if (status != ATTN_OK) return status;
         }
     }

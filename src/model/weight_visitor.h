@@ -23,13 +23,16 @@ attn_status visit_vector(weight_visitor visit, void *argument, tensor **slot, co
 attn_status visit_matrix(weight_visitor visit, void *argument, tensor **slot, const char *name, int64_t rows,
                          int64_t columns);
 
-/* d: the model's width, f: the feed-forward layer's. */
+/* d: the model's width, f: the feed-forward layer's, k: that of the keys and values, h: a head's. */
 typedef enum layer_weight_shape {
     LAYER_WEIGHT_D,
     LAYER_WEIGHT_F,
     LAYER_WEIGHT_DD,
     LAYER_WEIGHT_FD,
-    LAYER_WEIGHT_DF
+    LAYER_WEIGHT_DF,
+    LAYER_WEIGHT_K,
+    LAYER_WEIGHT_KD,
+    LAYER_WEIGHT_H /* of norms of queries and keys: left out where the stack has h 0 */
 } layer_weight_shape;
 
 /* One weight of every Transformer layer: the member of transformer_layer, and its family's name for it after the
@@ -47,7 +50,7 @@ typedef struct layer_stack {
     int64_t count;
     bool decoder;
     const char *prefix;
-    int64_t d, f;
+    int64_t d, f, k, h; /* k and h: for the weights of these shapes */
 } layer_stack;
 
 /* All weights of all layers. */

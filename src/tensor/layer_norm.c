@@ -6,7 +6,7 @@
 #include <string.h>
 
 typedef struct norm_state {
-    tensor *x, *residual, *gamma, *beta; /* (R, D), the same or NULL, (D), (D) */
+    tensor *x, *residual, *gamma, *beta; /* R * D elements, the same or NULL, (D), (D) */
     tensor *y;                           /* (R, D) */
     float epsilon;
     float *s, *mean, *inverse; /* x + residual (R, D); its rows' mean and 1 / sqrt(var + epsilon), (R) each */
@@ -15,6 +15,11 @@ typedef struct norm_state {
 
 /* Also the unit of dgamma's and dbeta's sums, so that their order does not depend on the threads. */
 #define ROWS_PER_TASK 32
+
+static int64_t row_count(const tensor *x, const tensor *gamma)
+{
+    return gamma->shape[0] ? tensor_count(x) / gamma->shape[0] : 0;
+}
 
 static int64_t task_count(int64_t rows)
 {
@@ -25,7 +30,7 @@ static void forward_rows(void *argument, int64_t task, int worker)
 {
     (void)worker;
     const norm_state *n = argument;
-    const int64_t R = tensor_rows(n->x), D = n->gamma->shape[0], r = task * ROWS_PER_TASK;
+    const int64_t R = row_count(n->x, n->gamma), D = n->gamma->shape[0], r = task * ROWS_PER_TASK;
     const int64_t rows = R - r < ROWS_PER_TASK ? R - r : ROWS_PER_TASK;
     row_kernels_get()->layer_norm(rows, D, n->epsilon, n->x->value + r * D,
                                   n->residual ? n->residual->value + r * D : NULL, n->gamma->value, n->beta->value,
@@ -37,7 +42,7 @@ static void backward_rows(void *argument, int64_t task, int worker)
 {
     (void)worker;
     const norm_state *n = argument;
-    const int64_t R = tensor_rows(n->x), D = n->gamma->shape[0], r = task * ROWS_PER_TASK;
+    const int64_t R = row_count(n->x, n->gamma), D = n->gamma->shape[0], r = task * ROWS_PER_TASK;
     const int64_t rows = R - r < ROWS_PER_TASK ? R - r : ROWS_PER_TASK;
     float *partial = n->partial + task * 2 * D;
     memset(partial, 0, (size_t)(2 * D) * sizeof(float));
@@ -59,7 +64,7 @@ static void norm_backward(tape *t, void *operation)
 {
     norm_state *n = operation;
     if (!n->y->grad) return;
-    const int64_t D = n->gamma->shape[0], tasks = task_count(tensor_rows(n->x));
+    const int64_t D = n->gamma->shape[0], tasks = task_count(row_count(n->x, n->gamma));
     n->partial = tape_take(t, tasks * 2 * D, sizeof(float));
     tensor *ds = tape_result(t, n->x->rank, n->x->shape);
     if (!ds || !n->partial) return;
@@ -75,7 +80,8 @@ static void norm_backward(tape *t, void *operation)
 static bool shapes_agree(const tensor *x, const tensor *residual, const tensor *gamma, const tensor *beta)
 {
     if (x->rank < 1 || gamma->rank != 1 || beta->rank != 1) return false;
-    if (x->shape[x->rank - 1] != gamma->shape[0] || beta->shape[0] != gamma->shape[0]) return false;
+    if (gamma->shape[0] < 1 || x->shape[x->rank - 1] % gamma->shape[0]) return false;
+    if (beta->shape[0] != gamma->shape[0]) return false;
     return !residual || tensor_count(residual) == tensor_count(x);
 }
 
@@ -88,7 +94,7 @@ tensor *tape_layer_norm(tape *t, tensor *x, tensor *residual, tensor *gamma, ten
                                  (long long)tensor_count(beta)));
         return tape_nothing(t);
     }
-    const int64_t R = tensor_rows(x);
+    const int64_t R = row_count(x, gamma);
     const bool training = tape_get_mode(t) == TAPE_TRAIN;
     norm_state n = {.x = x, .residual = residual, .gamma = gamma, .beta = beta, .epsilon = epsilon};
     n.y = tape_result(t, x->rank, x->shape);

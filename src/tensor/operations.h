@@ -25,7 +25,8 @@ tensor *tape_add_rows(tape *t, tensor *x, const float *rows, int64_t period);
  * as I. */
 tensor *tape_linear(tape *t, tensor *x, tensor *w, tensor *b, activation act);
 
-/* y = LayerNorm(x + residual): over the last dimension; residual may be NULL.
+/* y = LayerNorm(x + residual): over the last dimension, or over each D of it in turn where gamma and beta (D) are
+ * shorter, as heads are that lie side by side; residual may be NULL.
  * Ba et al., "Layer Normalization" (2016), equation 4. */
 tensor *tape_layer_norm(tape *t, tensor *x, tensor *residual, tensor *gamma, tensor *beta, float epsilon);
 
@@ -53,10 +54,15 @@ typedef struct attention_mask {
     int64_t query_offset; /* position of query 0 among the keys */
 } attention_mask;
 
-/* O = softmax(Q K^T / sqrt(D)) V through libattn: q (B*T, H*D), k (B*S, H*D), v (B*S, H*DV) -> (B*T, H*DV).
+/* O = softmax(Q K^T / sqrt(D)) V through libattn: q (B*T, H*D), k (B*S, HK*D), v (B*S, HK*DV) -> (B*T, H*DV). HK,
+ * which follows from k's width, divides H: each of its heads serves H / HK of the queries' (Ainslie et al. 2023).
  * weights: where to put the (B, H, T, S) attention weights, NULL for none. */
 tensor *tape_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads, attention_mask mask,
                        float dropout, float *weights);
+
+/* The same with scores capped to softcap * tanh(score / softcap), 0: not capped (Gemma 2, 2024, section 2). */
+tensor *tape_capped_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads, float softcap,
+                              attention_mask mask, float dropout, float *weights);
 
 /* O = softmax(Q K^T) V, the same otherwise: the scores "dot" and, on keys W k, "general" of Luong et al. (2015). */
 tensor *tape_unscaled_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads,

@@ -30,7 +30,7 @@ void attend(tape *t, const attn_desc *desc, const attn_output *weights)
 }
 
 typedef struct attention_state {
-    tensor *q, *k, *v, *o; /* (B*T, H*D), (B*S, H*D), (B*S, H*DV), (B*T, H*DV) */
+    tensor *q, *k, *v, *o; /* (B*T, H*D), (B*S, HK*D), (B*S, HK*DV), (B*T, H*DV) */
     tensor *w;             /* (H*D), of additive scores; NULL: dot products */
     attn_desc desc;
 } attention_state;
@@ -53,8 +53,8 @@ static void attention_backward(tape *t, void *operation)
           *dv = gradient_memory(t, a->v, &add_v), *dw = a->w ? gradient_memory(t, a->w, &add_w) : NULL;
     d->grad_o = attend_view(a->o->grad, d->T, d->H, d->DV);
     d->grad_q = attend_output(dq, d->T, d->H, d->D);
-    d->grad_k = attend_output(dk, d->S, d->H, d->D);
-    d->grad_v = attend_output(dv, d->S, d->H, d->DV);
+    d->grad_k = attend_output(dk, d->S, d->HK, d->D);
+    d->grad_v = attend_output(dv, d->S, d->HK, d->DV);
     d->grad_score_vector.data = dw;
     size_t size = 0;
     keep_failure(t, attn_backward_workspace_size(d, &size));
@@ -74,7 +74,9 @@ static bool shapes_agree(const tensor *q, const tensor *k, const tensor *v, cons
     if (w && tensor_count(w) != q->shape[q->rank - 1]) return false;
     if (batch < 1 || heads < 1 || q->rank != 2 || k->rank != 2 || v->rank != 2) return false;
     if (q->shape[0] % batch || k->shape[0] % batch || k->shape[0] != v->shape[0]) return false;
-    return q->shape[1] == k->shape[1] && q->shape[1] % heads == 0 && v->shape[1] % heads == 0;
+    const int64_t D = q->shape[1] / heads, HK = D ? k->shape[1] / D : 0;
+    if (HK < 1 || heads % HK || (w && HK != heads)) return false;
+    return q->shape[1] == heads * D && k->shape[1] == HK * D && v->shape[1] % HK == 0;
 }
 
 /* One dropout key per sequence, from the operation's own. */
@@ -85,9 +87,10 @@ static const uint64_t *dropout_keys(tape *t, int64_t batch)
     return keys;
 }
 
-/* All three operations: additive scores by a score vector w, else dot products; scale 0 is 1 / sqrt(D). */
-static tensor *attend_on_tape(tape *t, const attention_state *inputs, float scale, int64_t batch, int64_t heads,
-                              attention_mask mask, float dropout, float *weights)
+/* All four operations: additive scores by a score vector w, else dot products; scale 0 is 1 / sqrt(D), softcap 0 none.
+ */
+static tensor *attend_on_tape(tape *t, const attention_state *inputs, float scale, float softcap, int64_t batch,
+                              int64_t heads, attention_mask mask, float dropout, float *weights)
 {
     tensor *q = inputs->q, *k = inputs->k, *v = inputs->v, *w = inputs->w;
     if (tape_status(t) != ATTN_OK) return tape_nothing(t);
@@ -99,16 +102,18 @@ static tensor *attend_on_tape(tape *t, const attention_state *inputs, float scal
         return tape_nothing(t);
     }
     const bool training = tape_get_mode(t) == TAPE_TRAIN;
-    const int64_t T = q->shape[0] / batch, S = k->shape[0] / batch, D = q->shape[1] / heads, DV = v->shape[1] / heads;
+    const int64_t T = q->shape[0] / batch, S = k->shape[0] / batch, D = q->shape[1] / heads;
+    const int64_t HK = k->shape[1] / D, DV = v->shape[1] / HK;
     tensor *o = tape_result(t, 2, (int64_t[]){batch * T, heads * DV});
     if (!o) return tape_nothing(t);
     attn_desc d;
-    attn_desc_init(&d, sizeof d, batch, heads, heads, T, S, D, DV);
+    attn_desc_init(&d, sizeof d, batch, heads, HK, T, S, D, DV);
     d.q = attend_view(q->value, T, heads, D);
-    d.k = attend_view(k->value, S, heads, D);
-    d.v = attend_view(v->value, S, heads, DV);
+    d.k = attend_view(k->value, S, HK, D);
+    d.v = attend_view(v->value, S, HK, DV);
     d.o = attend_output(o->value, T, heads, DV);
     if (scale > 0) d.scale = scale;
+    d.softcap = softcap;
     if (w) d.score = ATTN_SCORE_ADDITIVE, d.score_vector.data = w->value;
     if (training) d.lse = (attn_output){tape_take(t, batch * heads * T, sizeof(float)), heads * T, T, 1};
     d.key_lengths = mask.key_lengths;
@@ -129,20 +134,26 @@ static tensor *attend_on_tape(tape *t, const attention_state *inputs, float scal
 tensor *tape_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads, attention_mask mask,
                        float dropout, float *weights)
 {
+    return tape_capped_attention(t, q, k, v, batch, heads, 0, mask, dropout, weights);
+}
+
+tensor *tape_capped_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads, float softcap,
+                              attention_mask mask, float dropout, float *weights)
+{
     const attention_state inputs = {.q = q, .k = k, .v = v};
-    return attend_on_tape(t, &inputs, 0, batch, heads, mask, dropout, weights);
+    return attend_on_tape(t, &inputs, 0, softcap, batch, heads, mask, dropout, weights);
 }
 
 tensor *tape_unscaled_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads,
                                 attention_mask mask, float dropout, float *weights)
 {
     const attention_state inputs = {.q = q, .k = k, .v = v};
-    return attend_on_tape(t, &inputs, 1, batch, heads, mask, dropout, weights);
+    return attend_on_tape(t, &inputs, 1, 0, batch, heads, mask, dropout, weights);
 }
 
 tensor *tape_additive_attention(tape *t, tensor *q, tensor *k, tensor *v, tensor *w, int64_t batch, int64_t heads,
                                 attention_mask mask, float dropout, float *weights)
 {
     const attention_state inputs = {.q = q, .k = k, .v = v, .w = w};
-    return attend_on_tape(t, &inputs, 1, batch, heads, mask, dropout, weights);
+    return attend_on_tape(t, &inputs, 1, 0, batch, heads, mask, dropout, weights);
 }

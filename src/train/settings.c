@@ -22,6 +22,9 @@ const setting setting_table[] = {
     {AT(vocabulary), SETTING_INTEGER, true, false, 8000, 10, 1000000},
     {AT(width), SETTING_INTEGER, true, false, 256, 2, 16384},
     {AT(heads), SETTING_INTEGER, true, false, 8, 1, 1024},
+    {AT(key_value_heads), SETTING_INTEGER, true, false, 0, 0, 1024},
+    {AT(qk_norm), SETTING_INTEGER, true, false, 0, 0, 1},
+    {AT(softcap), SETTING_NUMBER, true, false, 0, 0, 1e6},
     {AT(layers), SETTING_INTEGER, true, false, 3, 1, 100},
     {AT(ffn), SETTING_INTEGER, true, false, 1024, 1, 65536},
     {AT(longest), SETTING_INTEGER, true, false, 256, 2, 4096},
@@ -161,6 +164,9 @@ attn_status settings_complete(attn_seq_train_options *o, const setting_default *
     if (o->arch == ATTN_SEQ_ARCH_TRANSFORMER && o->width % o->heads != 0)
         return status_fail(ATTN_ERROR_ARGUMENT, "width = %lld is no multiple of heads = %lld", (long long)o->width,
                            (long long)o->heads);
+    if (o->key_value_heads && o->heads % o->key_value_heads != 0)
+        return status_fail(ATTN_ERROR_ARGUMENT, "heads = %lld is no multiple of key_value_heads = %lld",
+                           (long long)o->heads, (long long)o->key_value_heads);
     if (o->width % 2 != 0)
         return status_fail(ATTN_ERROR_ARGUMENT, "width = %lld, expected an even number", (long long)o->width);
     if (o->epochs == 0 && o->steps == 0 && o->minutes == 0)

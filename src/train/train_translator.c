@@ -22,7 +22,7 @@ static translator_config configure(const seq2seq_task *k)
     const attn_seq_train_options *o = k->options;
     int64_t pieces = tokenizer_vocabulary(k->data.tokenizer, TOKENIZER_TARGET);
     return (translator_config){
-        .kind = TRANSLATOR_MARIAN,
+        .kind = o->key_value_heads || o->qk_norm || o->softcap > 0 ? TRANSLATOR_OWN : TRANSLATOR_MARIAN,
         .vocab_size = pieces,
         .decoder_vocab_size = pieces,
         .d_model = o->width,
@@ -30,6 +30,9 @@ static translator_config configure(const seq2seq_task *k)
         .decoder_layers = o->layers,
         .encoder_heads = o->heads,
         .decoder_heads = o->heads,
+        .key_value_heads = o->key_value_heads,
+        .qk_norm = o->qk_norm,
+        .softcap = (float)o->softcap,
         .encoder_ffn_dim = o->ffn,
         .decoder_ffn_dim = o->ffn,
         .max_position_embeddings = k->data.positions,

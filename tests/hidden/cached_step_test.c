@@ -29,15 +29,26 @@ static float draw(uint64_t stream, uint64_t i)
     return 2 * random_unit(random_philox(stream, i, 0).word[0]) - 1;
 }
 
-/* Every tensor pointer of a layer in turn, those of attention's biases and weights included. */
-static void declare_layer(parameters *p, int64_t *index)
+enum { HEADS = 3, HEAD = WIDTH / HEADS };
+
+typedef struct variant {
+    bool pre_norm, qk_norm;
+    int64_t key_value_heads;
+    float softcap;
+} variant;
+
+/* Every tensor pointer of a layer in turn, those of attention's biases, weights and norms included. */
+static void declare_layer(parameters *p, const variant *v, int64_t *index)
 {
-    const int64_t d = WIDTH, f = HIDDEN;
-    for (int block = 0; block < 2; block++)
-        for (int i = 0; i < 4; i++) {
-            *index = parameters_declare(p, "weight", 2, (int64_t[]){d, d});
-            *index = parameters_declare(p, "bias", 1, &d);
+    const int64_t d = WIDTH, f = HIDDEN, h = HEAD;
+    for (int block = 0; block < 2; block++) {
+        for (int i = 0; i < 4; i++) { /* queries, keys, values, output */
+            const int64_t rows = i == 1 || i == 2 ? HEAD * v->key_value_heads : d;
+            *index = parameters_declare(p, "weight", 2, (int64_t[]){rows, d});
+            *index = parameters_declare(p, "bias", 1, &rows);
         }
+        for (int i = 0; i < 4; i++) *index = parameters_declare(p, "norm of queries, of keys", 1, &h);
+    }
     for (int i = 0; i < 4; i++) *index = parameters_declare(p, "cross, self norm", 1, &d);
     *index = parameters_declare(p, "fc1", 2, (int64_t[]){f, d});
     *index = parameters_declare(p, "fc1 bias", 1, &f);
@@ -46,11 +57,16 @@ static void declare_layer(parameters *p, int64_t *index)
     for (int i = 0; i < 2; i++) *index = parameters_declare(p, "final norm", 1, &d);
 }
 
-static void create_decoder(decoder *m, bool pre_norm)
+static void drop_norms(attention_parameters *p)
+{
+    p->q_norm_gamma = p->q_norm_beta = p->k_norm_gamma = p->k_norm_beta = NULL;
+}
+
+static void create_decoder(decoder *m, const variant *v)
 {
     memset(m, 0, sizeof *m);
     int64_t last = 0;
-    for (int i = 0; i < LAYERS; i++) declare_layer(&m->parameters, &last);
+    for (int i = 0; i < LAYERS; i++) declare_layer(&m->parameters, v, &last);
     assert_true(last > 0);
     assert_int_equal(parameters_allocate(&m->parameters, false), ATTN_OK);
     for (int64_t i = 0; i < m->parameters.total; i++) m->parameters.values[i] = 0.4f * draw(1, (uint64_t)i);
@@ -59,8 +75,16 @@ static void create_decoder(decoder *m, bool pre_norm)
     assert_int_equal((int64_t)each * LAYERS, m->parameters.count);
     for (size_t i = 0; i < each * LAYERS; i++)
         memcpy((tensor **)(void *)m->layers + i, &(tensor *){&m->parameters.items[i].tensor}, sizeof(tensor *));
-    m->options =
-        (transformer_options){.heads = 3, .activation = ACTIVATION_SWISH, .pre_norm = pre_norm, .norm_epsilon = 1e-5f};
+    for (int i = 0; i < LAYERS && !v->qk_norm; i++) {
+        drop_norms(&m->layers[i].self);
+        drop_norms(&m->layers[i].cross);
+    }
+    m->options = (transformer_options){.heads = HEADS,
+                                       .key_value_heads = v->key_value_heads,
+                                       .softcap = v->softcap,
+                                       .activation = ACTIVATION_SWISH,
+                                       .pre_norm = v->pre_norm,
+                                       .norm_epsilon = 1e-5f};
     for (int i = 0; i < BATCH * PLACES * WIDTH; i++) m->memory_values[i] = draw(2, (uint64_t)i);
     m->memory = (tensor){.rank = 2, .shape = {BATCH * PLACES, WIDTH}, .value = m->memory_values};
 }
@@ -139,10 +163,15 @@ static void reorder(transformer_cache *cache, history *rows, const int64_t *from
 static void agrees_with_the_uncached_decoder(void **state)
 {
     (void)state;
-    for (int pre_norm = 0; pre_norm < 2; pre_norm++) {
+    static const variant variants[] = {
+        {.key_value_heads = HEADS},
+        {.pre_norm = true, .key_value_heads = HEADS},
+        {.qk_norm = true, .key_value_heads = 1, .softcap = 1.5f},
+    };
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
         static decoder m;
         static history rows[ROWS];
-        create_decoder(&m, pre_norm);
+        create_decoder(&m, &variants[i]);
         tape *t;
         transformer_cache *cache;
         assert_int_equal(tape_create(&t, TAPE_INFER, 2), ATTN_OK);

@@ -176,6 +176,24 @@ static void attention(void **state)
     check_gradients(&c);
 }
 
+/* Four heads of queries, normalized head by head, to two of keys and values, scores capped; 3 sequences. */
+static tensor *grouped_attentions(tape *t, gradient_check *c)
+{
+    const attention_mask causal = {.causal = true}, padded = {.key_lengths = key_lengths};
+    tensor *q = tape_layer_norm(t, c->leaf[0], NULL, c->leaf[3], c->leaf[4], 1e-5f);
+    tensor *y = tape_capped_attention(t, q, c->leaf[1], c->leaf[2], 3, 4, 1.5f, padded, 0, NULL);
+    assert_int_equal(y->shape[1], 4 * 3);
+    return tape_capped_attention(t, y, y, y, 3, 2, 0.5f, causal, 0.2f, NULL);
+}
+
+static void grouped_attention(void **state)
+{
+    (void)state;
+    gradient_check c = {.function = grouped_attentions, .seed = 11};
+    check_leaves(&c, 5, (int[]){2, 2, 2, 1, 1}, (const int64_t[][2]){{15, 20}, {21, 10}, {21, 6}, {5}, {5}});
+    check_gradients(&c);
+}
+
 /* One sequence's queries to its keys, then a single query each to as many heads, as in a recurrent decoder. */
 static tensor *additive_attentions(tape *t, gradient_check *c)
 {
@@ -200,7 +218,7 @@ int main(void)
         cmocka_unit_test(embed),     cmocka_unit_test(add_rows),           cmocka_unit_test(add),
         cmocka_unit_test(linear),    cmocka_unit_test(layer_norm),         cmocka_unit_test(dropout),
         cmocka_unit_test(take_rows), cmocka_unit_test(cross_entropy),      cmocka_unit_test(prepend),
-        cmocka_unit_test(attention), cmocka_unit_test(additive_attention),
+        cmocka_unit_test(attention), cmocka_unit_test(additive_attention), cmocka_unit_test(grouped_attention),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
