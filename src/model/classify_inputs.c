@@ -15,6 +15,9 @@
 #define MOST_ROWS 64
 #define MOST_CELLS 4096
 
+/* Multiplications that are worth another thread: waking one costs more than a sentence takes. */
+#define THREAD_WORK 2e8
+
 typedef struct classifying {
     const attn_seq_model *model;
     const attn_seq_classify_options *options;
@@ -186,9 +189,20 @@ static void run_task(void *argument, int64_t index, int worker)
     task_outcome_set(&c->outcomes[index], run_batch(c, index, c->tapes[worker]));
 }
 
+/* As many as the work is worth, of those that may be used. */
+static int worthwhile_threads(const classifying *c)
+{
+    const classifier_config *k = &c->model->classifier->config;
+    double each = (double)k->layers * (double)k->width * (4 * (double)k->width + 2 * (double)k->ffn), positions = 0;
+    for (int64_t i = 0; i < c->count; i++) positions += (double)c->prepared[i].length;
+    double threads = 1 + each * positions / THREAD_WORK;
+    return threads < c->threads ? (int)threads : c->threads;
+}
+
 static attn_status run_batches(classifying *c)
 {
     if (c->batches.count == 0) return ATTN_OK;
+    c->threads = worthwhile_threads(c);
     int workers = c->batches.count < c->threads ? (int)c->batches.count : c->threads;
     memset(c->outcomes, 0, (size_t)c->count * sizeof *c->outcomes);
     c->tapes = calloc((size_t)workers, sizeof(tape *));
@@ -222,7 +236,7 @@ static attn_status classify_all(classifying *c)
     c->results = calloc((size_t)c->count, sizeof *c->results);
     if (!c->prepared || !c->outcomes || !c->results)
         return status_fail(ATTN_ERROR_MEMORY, "no memory for %lld inputs", (long long)c->count);
-    parallel_for(c->threads, c->count, prepare, c);
+    parallel_for(c->count < c->threads ? (int)c->count : c->threads, c->count, prepare, c);
     attn_status status = task_outcomes_first(c->outcomes, c->count);
     if (!status) status = begin_results(c);
     if (!status) status = plan(c);

@@ -6,15 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A text too long loses its end, but for the last piece, which ends every text. */
-static void cut(prepared_input *p, int64_t most)
-{
-    if (p->length <= most) return;
-    p->ids[most - 1] = p->ids[p->length - 1];
-    p->length = most;
-    p->cut = true;
-}
-
 static bool is_blank(attn_seq_text text)
 {
     for (size_t i = 0; i < text.length; i++)
@@ -27,9 +18,12 @@ static attn_status prepare_text(prepared_input *p, const attn_seq_model *m, attn
     p->blank = is_blank(text);
     if (p->blank) return ATTN_OK;
     attn_status status = tokenizer_encode(m->tokenizer, TOKENIZER_SOURCE, text.bytes, text.length, &p->ids, &p->length);
+    if (status != ATTN_OK) return status;
+    int64_t whole = p->length;
+    p->length = tokenizer_shorten(m->tokenizer, p->ids, whole, m->classifier->config.max_positions);
+    p->cut = p->length < whole;
     p->blank = p->length == 0;
-    if (status == ATTN_OK) cut(p, m->classifier->config.max_positions);
-    return status;
+    return ATTN_OK;
 }
 
 /* Room for one image or spectrogram, which are as long as the network's patches are many. */
