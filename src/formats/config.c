@@ -22,14 +22,9 @@ static attn_status no_memory(const char *name)
     return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to read it", name);
 }
 
-attn_status config_parse(config **out, const char *name, const char *text, size_t bytes)
+/* Takes `root`, also on failure. */
+static attn_status hold(config **out, const char *name, json_t *root)
 {
-    *out = NULL;
-    json_error_t error;
-    json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
-    if (!root)
-        return status_fail(ATTN_ERROR_FORMAT, "%s: line %d, column %d: %s, expected JSON", name, error.line,
-                           error.column, error.text);
     if (!json_is_object(root)) {
         json_decref(root);
         return status_fail(ATTN_ERROR_FORMAT, "%s: expected a JSON object, found something else", name);
@@ -44,6 +39,23 @@ attn_status config_parse(config **out, const char *name, const char *text, size_
     c->root = root;
     *out = c;
     return ATTN_OK;
+}
+
+attn_status config_parse(config **out, const char *name, const char *text, size_t bytes)
+{
+    *out = NULL;
+    json_error_t error;
+    json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+    if (!root)
+        return status_fail(ATTN_ERROR_FORMAT, "%s: line %d, column %d: %s, expected JSON", name, error.line,
+                           error.column, error.text);
+    return hold(out, name, root);
+}
+
+attn_status config_of_json(config **out, const char *name, const struct json_t *object)
+{
+    *out = NULL;
+    return hold(out, name, json_incref((json_t *)object));
 }
 
 attn_status config_open(config **out, const char *path)

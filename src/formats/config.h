@@ -13,6 +13,7 @@
 #include "attn/attn.h"
 
 typedef struct config config;
+struct json_t;
 
 /* The file must hold one JSON object, in UTF-8, without duplicate names, of at most CONFIG_MOST_BYTES. */
 #define CONFIG_MOST_BYTES ((size_t)1 << 26)
@@ -20,6 +21,9 @@ attn_status config_open(config **out, const char *path);
 
 /* The same from memory; `name` stands for the path in messages. */
 attn_status config_parse(config **out, const char *name, const char *text, size_t bytes);
+
+/* An object that has been read already, jansson's json_t, of which a reference is kept. */
+attn_status config_of_json(config **out, const char *name, const struct json_t *object);
 
 void config_destroy(config *c);
 

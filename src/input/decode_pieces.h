@@ -6,9 +6,12 @@
 #include "input/token_pipeline.h"
 
 /* Appends a piece, `first` where none came before it. */
-void decode_piece(pipeline_decoder decoder, const char *piece, bool first, text_buffer *text);
+void decode_piece(const token_pipeline *p, const char *piece, bool first, text_buffer *text);
 
 /* After the last piece. */
-void decode_end(pipeline_decoder decoder, text_buffer *text);
+void decode_end(const token_pipeline *p, text_buffer *text);
+
+/* Fills p->shown, of a byte-level vocabulary. */
+attn_status decode_shown_pieces(token_pipeline *p, const char *path);
 
 #endif

@@ -143,6 +143,7 @@ static void each_point(const step *s, point_step run, const text_buffer *from, t
         uint32_t point;
         at += utf8_next(from->bytes + at, from->size - at, &point);
         run(s, point, to);
+        to->moved |= to->size == 0;
     }
 }
 
@@ -173,11 +174,10 @@ static void drop_marks(const step *s, uint32_t c, text_buffer *to)
     if (!g_unichar_ismark(c)) text_append_point(to, c);
 }
 
-/* U+0130 is the one character whose lower case is two. */
 static void lower_point(const step *s, uint32_t c, text_buffer *to)
 {
     (void)s;
-    text_append_point(to, c == 0x130 ? 'i' : g_unichar_tolower(c));
+    text_append_point(to, c == 0x130 ? 'i' : lower_case(c));
     if (c == 0x130) text_append_point(to, 0x307);
 }
 
@@ -213,6 +213,7 @@ static void strip(const step *s, const text_buffer *from, text_buffer *to)
         at += length;
     }
     if (!s->left) begin = 0;
+    to->moved |= begin > 0;
     if (!s->right) end = from->size;
     if (begin < end) text_append(to, from->bytes + begin, end - begin);
 }
@@ -233,7 +234,7 @@ static void replace(const step *s, const text_buffer *from, text_buffer *to)
 /* *text becomes what `run` makes of it. */
 static void pass(const step *s, point_step run, text_buffer *text)
 {
-    text_buffer result = {.failed = text->failed};
+    text_buffer result = {.failed = text->failed, .moved = text->moved};
     each_point(s, run, text, &result);
     text_clear(text);
     *text = result;
@@ -241,7 +242,7 @@ static void pass(const step *s, point_step run, text_buffer *text)
 
 static void pass_normalize(GNormalizeMode mode, text_buffer *text)
 {
-    text_buffer result = {.failed = text->failed};
+    text_buffer result = {.failed = text->failed, .moved = text->moved};
     normalize(mode, text, &result);
     text_clear(text);
     *text = result;
@@ -260,7 +261,7 @@ static void run_bert(const step *s, text_buffer *text)
 
 static void run_whole(const step *s, text_buffer *text)
 {
-    text_buffer result = {.failed = text->failed};
+    text_buffer result = {.failed = text->failed, .moved = text->moved};
     if (s->kind == STEP_STRIP) strip(s, text, &result);
     if (s->kind == STEP_REPLACE) replace(s, text, &result);
     if (s->kind == STEP_PREPEND) {

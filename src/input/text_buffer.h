@@ -10,6 +10,7 @@ typedef struct text_buffer {
     char *bytes; /* no NUL at the end; NULL before the first growth */
     size_t size, capacity;
     bool failed;
+    bool moved; /* something that stood before it has been taken away */
 } text_buffer;
 
 void text_append(text_buffer *b, const char *bytes, size_t size);

@@ -12,6 +12,11 @@ void token_pipeline_destroy(token_pipeline *p)
     normalizer_destroy(p->normalizer);
     word_splitter_destroy(p->splitter);
     unigram_destroy(p->unigram);
+    free(p->wordpiece.prefix);
+    byte_pairs_destroy(p->byte_pairs);
+    free(p->inner_prefix);
+    free(p->shown);
+    text_clear(&p->shown_text);
     vocabulary_destroy(p->vocabulary);
     added_tokens_clear(&p->added);
     free(p);
@@ -20,7 +25,7 @@ void token_pipeline_destroy(token_pipeline *p)
 const char *token_pipeline_piece(const token_pipeline *p, int32_t id)
 {
     const added_token *added = added_tokens_of_id(&p->added, id);
-    return added ? added->name : vocabulary_piece(p->vocabulary, id);
+    return added ? added->content : vocabulary_piece(p->vocabulary, id);
 }
 
 int32_t token_pipeline_find(const token_pipeline *p, const char *piece)
@@ -51,16 +56,27 @@ int64_t token_pipeline_size(const token_pipeline *p)
 typedef struct encoding {
     const token_pipeline *p;
     id_list *ids;
-    bool begun; /* something of the text has been seen */
+    bool begun; /* what follows is not the text's first character */
     attn_status status;
 } encoding;
 
 static void encode_word(void *argument, const char *word, size_t bytes)
 {
     encoding *e = argument;
-    unigram_encode(e->p->unigram, word, bytes, e->ids);
+    switch (e->p->model) {
+    case PIPELINE_UNIGRAM:
+        unigram_encode(e->p->unigram, word, bytes, e->ids);
+        break;
+    case PIPELINE_WORDPIECE:
+        wordpiece_encode(&e->p->wordpiece, word, bytes, e->ids);
+        break;
+    case PIPELINE_BYTE_PAIRS:
+        byte_pairs_encode(e->p->byte_pairs, word, bytes, e->ids);
+        break;
+    }
 }
 
+/* Of normalized text. */
 static void split_words(encoding *e, const char *text, size_t bytes)
 {
     if (bytes == 0 || e->status != ATTN_OK) return;
@@ -76,6 +92,7 @@ static void normalize_part(encoding *e, const char *text, size_t bytes)
     text_buffer normal = {0};
     text_append(&normal, text, bytes);
     normalizer_run(e->p->normalizer, &normal);
+    e->begun |= normal.moved;
     if (normal.failed)
         e->ids->failed = true;
     else
@@ -116,10 +133,10 @@ attn_status token_pipeline_decode(const token_pipeline *p, const int32_t *ids, i
     for (int64_t i = 0; i < count; i++) {
         const char *piece = token_pipeline_is_special(p, ids[i]) ? NULL : token_pipeline_piece(p, ids[i]);
         if (!piece) continue;
-        decode_piece(p->decoder, piece, first, &joined);
+        decode_piece(p, piece, first, &joined);
         first = false;
     }
-    decode_end(p->decoder, &joined);
+    decode_end(p, &joined);
     text_append(&joined, "", 1);
     if (joined.failed) {
         text_clear(&joined);

@@ -22,6 +22,18 @@ static attn_status open_marian(tokenizer *k, const char *directory, const char *
     return marian_tokenizer_open(&k->marian, directory);
 }
 
+static attn_status open_bert(tokenizer *k, const char *directory, const char *path)
+{
+    (void)path;
+    return token_pipeline_open_bert(&k->pipeline, directory);
+}
+
+static attn_status open_bart(tokenizer *k, const char *directory, const char *path)
+{
+    (void)path;
+    return token_pipeline_open_bart(&k->pipeline, directory);
+}
+
 static attn_status open_pipeline(tokenizer *k, const char *directory, const char *path)
 {
     (void)directory;
@@ -35,6 +47,8 @@ static const struct {
 } kinds[] = {
     {"source.spm", open_marian},
     {"tokenizer.json", open_pipeline},
+    {"vocab.txt", open_bert},
+    {"merges.txt", open_bart},
 };
 
 static attn_status open_files(tokenizer *k, const char *directory)
@@ -48,7 +62,8 @@ static attn_status open_files(tokenizer *k, const char *directory)
         free(path);
         if (there) return s;
     }
-    return status_fail(ATTN_ERROR_FILE, "%s: no tokenizer: expected source.spm or tokenizer.json", directory);
+    return status_fail(ATTN_ERROR_FILE,
+                       "%s: no tokenizer: expected source.spm, tokenizer.json, vocab.txt or merges.txt", directory);
 }
 
 attn_status tokenizer_open(tokenizer **out, const char *directory)
@@ -106,7 +121,7 @@ attn_status tokenizer_decode(const tokenizer *k, const int32_t *ids, int64_t cou
 
 const char *tokenizer_piece(const tokenizer *k, tokenizer_side side, int32_t id)
 {
-    const char *piece = k->marian ? marian_tokenizer_piece(k->marian, side, id) : token_pipeline_piece(k->pipeline, id);
+    const char *piece = k->marian ? marian_tokenizer_piece(k->marian, side, id) : token_pipeline_shown(k->pipeline, id);
     return piece ? piece : "<unk>";
 }
 

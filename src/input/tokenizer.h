@@ -1,7 +1,10 @@
 /* Text to token ids and back, whatever files a model's directory brings for it:
  *
  *     source.spm, target.spm, vocab.json    Marian's pair of SentencePiece models
- *     tokenizer.json                        Hugging Face's tokenizers, as transformers.PreTrainedTokenizerFast opens it
+ *     tokenizer.json                        Hugging Face's tokenizers, as transformers.PreTrainedTokenizerFast opens
+ * it: Unigram, WordPiece and byte-level BPE vocab.txt                             WordPiece, as
+ * transformers.BertTokenizer opens it merges.txt, vocab.json                byte-level BPE, as
+ * transformers.BartTokenizer opens it
  *
  * in this order, the first that is there. An opened one is read by any number of threads at once. */
 #ifndef INPUT_TOKENIZER_H

@@ -43,7 +43,7 @@ static bool lower_cased(const char *const *lines, int64_t count)
             uint32_t c;
             at += utf8_next(lines[i] + at, bytes - at, &c);
             letters += is_letter(c);
-            capitals += g_unichar_tolower(c) != c;
+            capitals += lower_case(c) != c;
         }
     }
     return 1000 * capitals < letters;

@@ -1,4 +1,6 @@
-/* Classes of characters as the tokenizers library (Hugging Face) has them, over GLib's Unicode tables. */
+/* Classes of characters as the tokenizers library (Hugging Face) has them, over GLib's Unicode tables. That library's
+ * own are those of Unicode 8 in part: of the characters assigned since, some are punctuation or marks here and not
+ * there. */
 #ifndef INPUT_UNICODE_CLASSES_H
 #define INPUT_UNICODE_CLASSES_H
 
@@ -16,6 +18,15 @@ static inline bool is_white_space(uint32_t c)
 static inline bool is_letter(uint32_t c)
 {
     return g_unichar_isalpha(c);
+}
+
+/* The lower case where it is one character: of all but U+0130. GLib knows letters alone; Roman numerals and letters in
+ * circles have cases too. */
+static inline uint32_t lower_case(uint32_t c)
+{
+    if (c >= 0x2160 && c <= 0x216F) return c + 0x10;
+    if (c >= 0x24B6 && c <= 0x24CF) return c + 0x1A;
+    return g_unichar_tolower(c);
 }
 
 /* Categories Nd, Nl and No. */
@@ -43,14 +54,13 @@ static inline bool is_punctuation(uint32_t c)
     }
 }
 
-/* Categories Cc, Cf, Cn and Co, but tab and line ends. */
+/* Categories Cc, Cf and Co, but tab and line ends. */
 static inline bool is_control(uint32_t c)
 {
     if (c == '\t' || c == '\n' || c == '\r') return false;
     switch (g_unichar_type(c)) {
     case G_UNICODE_CONTROL:
     case G_UNICODE_FORMAT:
-    case G_UNICODE_UNASSIGNED:
     case G_UNICODE_PRIVATE_USE:
         return true;
     default:

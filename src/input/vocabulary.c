@@ -108,6 +108,14 @@ attn_status vocabulary_open(vocabulary **out, const char *path)
     return s == ATTN_OK ? build(out, json, path) : s;
 }
 
+attn_status vocabulary_of_json(vocabulary **out, const struct json_t *object, const char *name)
+{
+    *out = NULL;
+    config *json;
+    attn_status s = config_of_json(&json, name, object);
+    return s == ATTN_OK ? build(out, json, name) : s;
+}
+
 static attn_status fill_from_list(vocabulary *v, const char *const *pieces, int64_t count, const char *name)
 {
     size_t bytes = 0;

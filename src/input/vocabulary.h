@@ -5,11 +5,15 @@
 #include "attn/attn.h"
 
 typedef struct vocabulary vocabulary;
+struct json_t;
 
 attn_status vocabulary_open(vocabulary **out, const char *path);
 
 /* The same from memory; `name` is what messages call it. */
 attn_status vocabulary_parse(vocabulary **out, const char *json, size_t bytes, const char *name);
+
+/* The same of an object that has been read already, jansson's json_t, of which it keeps a reference. */
+attn_status vocabulary_of_json(vocabulary **out, const struct json_t *object, const char *name);
 
 /* Piece i has id i; names are copied. A name that stands there twice is a FORMAT error. */
 attn_status vocabulary_create(vocabulary **out, const char *const *pieces, int64_t count, const char *name);

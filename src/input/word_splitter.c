@@ -116,40 +116,40 @@ bool word_splitter_is_byte_level(const word_splitter *w)
 
 typedef struct split {
     const word_splitter *w;
-    bool first;
     void (*each)(void *argument, const char *word, size_t bytes);
     void *argument;
     bool failed;
 } split;
 
-static void run_from(split *s, int index, const char *text, size_t bytes);
+static void run_from(split *s, int index, const char *text, size_t bytes, bool first);
 
-/* Words between white space; with `punctuation` its signs are words of their own. */
-static void split_words(split *s, int index, const char *text, size_t bytes, bool punctuation)
+/* Words between white space; for BERT each sign of punctuation is a word of its own. */
+static void split_words(split *s, int index, const char *text, size_t bytes, bool first)
 {
+    const bool punctuation = s->w->steps[index].kind == STEP_BERT;
     size_t begin = 0;
     for (size_t at = 0; at < bytes;) {
         uint32_t c;
         size_t length = utf8_next(text + at, bytes - at, &c);
         const bool sign = punctuation && is_punctuation(c), space = is_white_space(c);
         if (sign || space) {
-            run_from(s, index + 1, text + begin, at - begin);
-            if (sign) run_from(s, index + 1, text + at, length);
+            run_from(s, index + 1, text + begin, at - begin, first && begin == 0);
+            if (sign) run_from(s, index + 1, text + at, length, first && at == 0);
             begin = at + length;
         }
         at += length;
     }
-    run_from(s, index + 1, text + begin, bytes - begin);
+    run_from(s, index + 1, text + begin, bytes - begin, first && begin == 0);
 }
 
 /* Spaces become the mark, which begins a word each time that it stands there. */
-static void split_metaspace(split *s, int index, const char *text, size_t bytes)
+static void split_metaspace(split *s, int index, const char *text, size_t bytes, bool first)
 {
     const step *step = &s->w->steps[index];
     const size_t mark = strlen(step->mark);
     text_buffer marked = {0};
     const bool marks_itself = text[0] == ' ' || (bytes >= mark && memcmp(text, step->mark, mark) == 0);
-    if (!marks_itself && (step->prepend == PREPEND_ALWAYS || (step->prepend == PREPEND_FIRST && s->first)))
+    if (!marks_itself && (step->prepend == PREPEND_ALWAYS || (step->prepend == PREPEND_FIRST && first)))
         text_append(&marked, step->mark, mark);
     for (size_t at = 0; at < bytes; at++) {
         if (text[at] == ' ')
@@ -160,11 +160,11 @@ static void split_metaspace(split *s, int index, const char *text, size_t bytes)
     size_t begin = 0;
     for (size_t at = 1; step->split && mark > 0 && at + mark <= marked.size; at++) {
         if (memcmp(marked.bytes + at, step->mark, mark) != 0) continue;
-        run_from(s, index + 1, marked.bytes + begin, at - begin);
+        run_from(s, index + 1, marked.bytes + begin, at - begin, first && begin == 0);
         begin = at;
     }
     s->failed |= marked.failed;
-    if (!marked.failed) run_from(s, index + 1, marked.bytes + begin, marked.size - begin);
+    if (!marked.failed) run_from(s, index + 1, marked.bytes + begin, marked.size - begin, first && begin == 0);
     text_clear(&marked);
 }
 
@@ -185,12 +185,12 @@ int byte_level_byte(uint32_t point)
     return point == 0x143 ? 0xAD : -1;
 }
 
-static void write_bytes(split *s, int index, const char *text, size_t bytes)
+static void write_bytes(split *s, int index, const char *text, size_t bytes, bool first)
 {
     text_buffer written = {0};
     for (size_t i = 0; i < bytes; i++) text_append_point(&written, byte_level_point((unsigned char)text[i]));
     s->failed |= written.failed;
-    if (!written.failed) run_from(s, index + 1, written.bytes, written.size);
+    if (!written.failed) run_from(s, index + 1, written.bytes, written.size, first);
     text_clear(&written);
 }
 
@@ -242,7 +242,7 @@ static size_t gpt2_word_end(const char *text, size_t bytes, size_t at)
     return last > at ? last : end;
 }
 
-static void split_byte_level(split *s, int index, const char *text, size_t bytes)
+static void split_byte_level(split *s, int index, const char *text, size_t bytes, bool first)
 {
     const step *step = &s->w->steps[index];
     text_buffer spaced = {0};
@@ -256,38 +256,32 @@ static void split_byte_level(split *s, int index, const char *text, size_t bytes
     }
     for (size_t at = 0; at < bytes;) {
         size_t end = step->regex ? gpt2_word_end(text, bytes, at) : bytes;
-        write_bytes(s, index, text + at, end - at);
+        write_bytes(s, index, text + at, end - at, first && at == 0);
         at = end;
     }
     text_clear(&spaced);
 }
 
-static void run_from(split *s, int index, const char *text, size_t bytes)
+static void run_from(split *s, int index, const char *text, size_t bytes, bool first)
 {
     if (bytes == 0 || s->failed) return;
     if (index == s->w->count) {
         s->each(s->argument, text, bytes);
         return;
     }
-    switch (s->w->steps[index].kind) {
-    case STEP_BERT:
-        split_words(s, index, text, bytes, true);
-        break;
-    case STEP_WHITESPACE_SPLIT:
-        split_words(s, index, text, bytes, false);
-        break;
-    case STEP_METASPACE:
-        split_metaspace(s, index, text, bytes);
-        break;
-    default:
-        split_byte_level(s, index, text, bytes);
-    }
+    const step_kind kind = s->w->steps[index].kind;
+    if (kind == STEP_METASPACE)
+        split_metaspace(s, index, text, bytes, first);
+    else if (kind == STEP_BYTE_LEVEL)
+        split_byte_level(s, index, text, bytes, first);
+    else
+        split_words(s, index, text, bytes, first);
 }
 
 attn_status word_splitter_run(const word_splitter *w, const char *text, size_t bytes, bool first,
                               void (*each)(void *argument, const char *word, size_t bytes), void *argument)
 {
-    split s = {.w = w, .first = first, .each = each, .argument = argument};
-    run_from(&s, 0, text, bytes);
+    split s = {.w = w, .each = each, .argument = argument};
+    run_from(&s, 0, text, bytes, first);
     return s.failed ? status_fail(ATTN_ERROR_MEMORY, "tokenizing: out of memory") : ATTN_OK;
 }
