@@ -168,7 +168,7 @@ static attn_status pack(recurrent_translator *m)
 static attn_status open_files(recurrent_translator **m, const char *config_path, const char *weights_path,
                               bool trainable)
 {
-    const weight_rules rules = {NULL};
+    const weight_rules rules = {0};
     recurrent_config config;
     safetensors *file = NULL;
     attn_status status = recurrent_config_read(&config, config_path);
