@@ -40,6 +40,38 @@ tensor *transformer_encode(tape *t, const transformer_options *o, const transfor
     return x;
 }
 
+/* The first `first` of every sequence's rows. */
+static tensor *take_first(tape *t, tensor *x, int64_t batch, int64_t first)
+{
+    const int64_t length = batch ? tensor_rows(x) / batch : 0;
+    int64_t *rows = tape_take(t, batch * first, sizeof *rows);
+    for (int64_t i = 0; rows && i < batch * first; i++) rows[i] = i / first * length + i % first;
+    return tape_take_rows(t, x, rows, batch * first);
+}
+
+/* A layer of which only the first rows leave: all are keys and values, but no others are queries. */
+static tensor *encode_first(tape *t, const transformer_options *o, const transformer_layer *l, tensor *x, int64_t batch,
+                            attention_mask mask, int64_t first)
+{
+    tensor *h = sublayer_input(t, o, x, l->self_norm_gamma, l->self_norm_beta);
+    tensor *y = multi_head_attention(t, o, &l->self, take_first(t, h, batch, first), h, batch, mask, NULL);
+    x = sublayer_output(t, o, take_first(t, x, batch, first), y, l->self_norm_gamma, l->self_norm_beta);
+    return transform(t, o, l, x);
+}
+
+tensor *transformer_encode_first(tape *t, const transformer_options *o, const transformer_layer *layers,
+                                 int64_t layer_count, tensor *x, int64_t batch, const int64_t *lengths, int64_t first,
+                                 const attention_weights_sink *sink)
+{
+    const int64_t last = layer_count - 1;
+    if (last < 0 || (sink && sink_at(sink->self, last))) {
+        x = transformer_encode(t, o, layers, layer_count, x, batch, lengths, sink);
+        return take_first(t, x, batch, first);
+    }
+    x = transformer_encode(t, o, layers, last, x, batch, lengths, sink);
+    return encode_first(t, o, &layers[last], x, batch, (attention_mask){.key_lengths = lengths}, first);
+}
+
 tensor *transformer_decode(tape *t, const transformer_options *o, const transformer_layer *layers, int64_t layer_count,
                            tensor *x, tensor *memory, int64_t batch, const int64_t *memory_lengths,
                            const attention_weights_sink *sink)

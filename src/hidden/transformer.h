@@ -43,6 +43,12 @@ struct attention_weights_sink {
 tensor *transformer_encode(tape *t, const transformer_options *o, const transformer_layer *layers, int64_t layer_count,
                            tensor *x, int64_t batch, const int64_t *lengths, const attention_weights_sink *sink);
 
+/* The same, but only the first `first` rows of every sequence are wanted, as where a class token is: (B*first, d). The
+ * last layer computes no others, unless the sink asks for its weights. */
+tensor *transformer_encode_first(tape *t, const transformer_options *o, const transformer_layer *layers,
+                                 int64_t layer_count, tensor *x, int64_t batch, const int64_t *lengths, int64_t first,
+                                 const attention_weights_sink *sink);
+
 /* x (B*T, d) causal, memory (B*S, d) with memory_lengths of B -> (B*T, d). */
 tensor *transformer_decode(tape *t, const transformer_options *o, const transformer_layer *layers, int64_t layer_count,
                            tensor *x, tensor *memory, int64_t batch, const int64_t *memory_lengths,

@@ -117,13 +117,6 @@ static tensor *embed(tape *t, const classifier *m, const classifier_input *in)
     return tape_dropout(t, x, m->config.dropout);
 }
 
-static tensor *first_rows(tape *t, tensor *x, const classifier_input *in)
-{
-    int64_t *rows = tape_take(t, in->batch, sizeof *rows);
-    for (int64_t i = 0; rows && i < in->batch; i++) rows[i] = i * in->length;
-    return tape_take_rows(t, x, rows, in->batch);
-}
-
 static tensor *logits(tape *t, const classifier *m, const classifier_input *in, const attention_weights_sink *sink)
 {
     const bert_parts *p = m->parts;
@@ -135,8 +128,8 @@ static tensor *logits(tape *t, const classifier *m, const classifier_input *in, 
         return tape_nothing(t);
     }
     tensor *x = embed(t, m, in);
-    x = transformer_encode(t, &m->options, m->layers, c->layers, x, in->batch, in->lengths, sink);
-    x = tape_linear(t, first_rows(t, x, in), p->pooler_weight, p->pooler_bias, ACTIVATION_TANH);
+    x = transformer_encode_first(t, &m->options, m->layers, c->layers, x, in->batch, in->lengths, 1, sink);
+    x = tape_linear(t, x, p->pooler_weight, p->pooler_bias, ACTIVATION_TANH);
     x = tape_dropout(t, x, c->classifier_dropout < 0 ? c->dropout : c->classifier_dropout);
     return tape_linear(t, x, m->head_weight, m->head_bias, ACTIVATION_NONE);
 }

@@ -196,15 +196,16 @@ tensor *patch_encode(tape *t, const classifier *m, const classifier_input *in, p
         tape_linear(t, cut_patches(t, c, in, layout), p->projection_weight, p->projection_bias, ACTIVATION_NONE);
     x = tape_prepend(t, p->tokens, (int)classifier_patch_grid(c).classes, x, in->batch, p->positions);
     x = tape_dropout(t, x, c->dropout);
-    return transformer_encode(t, &m->options, m->layers, c->layers, x, in->batch, NULL, sink);
+    return transformer_encode_first(t, &m->options, m->layers, c->layers, x, in->batch, NULL,
+                                    classifier_patch_grid(c).classes, sink);
 }
 
 tensor *patch_token(tape *t, const classifier *m, tensor *x, int64_t batch, int64_t which)
 {
     const patch_parts *p = m->parts;
-    const int64_t tokens = token_count(&m->config);
+    const int64_t classes = classifier_patch_grid(&m->config).classes;
     int64_t *rows = tape_take(t, batch, sizeof *rows);
-    for (int64_t i = 0; rows && i < batch; i++) rows[i] = i * tokens + which;
+    for (int64_t i = 0; rows && i < batch; i++) rows[i] = i * classes + which;
     return tape_layer_norm(t, tape_take_rows(t, x, rows, batch), NULL, p->norm_gamma, p->norm_beta,
                            m->config.norm_epsilon);
 }

@@ -32,11 +32,11 @@ json_t *patch_write_sides(int64_t rows, int64_t columns);
 /* All weights but the head's; names begin with PREFIX, "vit.". */
 attn_status patch_walk(classifier *m, const char *prefix, weight_visitor visit, void *argument);
 
-/* Tokens after the encoder (B * tokens, d), without the final norm. */
+/* The learned tokens after the encoder (B * classes, d), without the final norm. */
 tensor *patch_encode(tape *t, const classifier *m, const classifier_input *in, patch_layout layout,
                      const attention_weights_sink *sink);
 
-/* Token `which` of every image, after the final norm: (B, d). */
+/* Learned token `which` of every image, of x (B * classes, d), after the final norm: (B, d). */
 tensor *patch_token(tape *t, const classifier *m, tensor *x, int64_t batch, int64_t which);
 
 #endif
