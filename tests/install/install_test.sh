@@ -31,13 +31,18 @@ done
 LD_LIBRARY_PATH=$(dirname "$(find "$prefix" -name 'libattn.so')")
 export LD_LIBRARY_PATH
 models=$(find "$prefix/share/attn/models" -mindepth 1 -name config.json)
-for source in examples/*.c; do
-    name=$(basename "$source" .c)
-    [ "$name" != translate_sentence ] || [ -n "$models" ] || { echo "== no model is installed: $name was only built" && continue; }
-    for way in by-cmake by-pkg-config; do
-        echo "== $way/$name"
-        "$way/$name"
-    done
+run() { echo "== $*"; "$@"; }
+for way in by-cmake by-pkg-config; do
+    run "$way/attend"
+    if [ -n "$models" ]; then run "$way/translate_sentence"; else echo "== no model is installed: not translated"; fi
+    i=0
+    while [ $i -lt 20 ]; do
+        printf 'good\ta warm and funny film\nbad\ta dull mess of a film\n'
+        i=$((i + 1))
+    done >examples.tsv
+    run "$way/train_classifier" examples.tsv "$way-model" | tail -n 2
+    run "$way/classify" 'a warm film' "$way-model" | tee "$way.out"
+    grep -q '^\* good' "$way.out" || { echo "expected good"; exit 1; }
 done
 
 unset LD_LIBRARY_PATH
