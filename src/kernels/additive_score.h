@@ -15,25 +15,37 @@
 /* Rows whose sums run side by side. */
 #define ADDITIVE_ROWS 4
 
+#define ADDITIVE_INLINE static inline __attribute__((always_inline))
+
+/* What one vector of dimensions adds; part is SIMD_LANES, or what is left of D. */
+ADDITIVE_INLINE void additive_part(const int rows, vec weight, vec x, const float *y, int64_t y_row, int part,
+                                   vec sum[ADDITIVE_ROWS], float *bent, int64_t bent_row)
+{
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+        const float *at = y + r * y_row;
+        vec t = vec_tanh(vec_add(x, part == SIMD_LANES ? vec_load(at) : vec_load_n(at, part)));
+        if (bent) vec_store(bent + r * bent_row, t);
+        sum[r] = vec_fma(weight, t, sum[r]);
+    }
+}
+
 /* `rows` of them, at most ADDITIVE_ROWS. Where `bent` is not NULL the hyperbolic tangents go to
  * bent[r * bent_row + d], a multiple of SIMD_LANES for each row. */
-static inline __attribute__((always_inline)) void additive_score(const int rows, const float *w, const float *x,
-                                                                 const float *y, int64_t y_row, int64_t D,
-                                                                 float *scores, float *bent, int64_t bent_row)
+ADDITIVE_INLINE void additive_score(const int rows, const float *w, const float *x, const float *y, int64_t y_row,
+                                    int64_t D, float *scores, float *bent, int64_t bent_row)
 {
     vec sum[ADDITIVE_ROWS];
+    int64_t d = 0;
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) sum[r] = vec_zero();
-    for (int64_t d = 0; d < D; d += SIMD_LANES) {
-        int part = (int)(D - d < SIMD_LANES ? D - d : SIMD_LANES);
-        vec weight = vec_load_n(w + d, part), one = vec_load_n(x + d, part);
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-            vec t = vec_tanh(vec_add(one, vec_load_n(y + r * y_row + d, part)));
-            if (bent) vec_store(bent + r * bent_row + d, t);
-            sum[r] = vec_fma(weight, t, sum[r]);
-        }
-    }
+    for (; d + SIMD_LANES <= D; d += SIMD_LANES)
+        additive_part(rows, vec_load(w + d), vec_load(x + d), y + d, y_row, SIMD_LANES, sum, bent ? bent + d : NULL,
+                      bent_row);
+    int part = (int)(D - d);
+    if (part)
+        additive_part(rows, vec_load_n(w + d, part), vec_load_n(x + d, part), y + d, y_row, part, sum,
+                      bent ? bent + d : NULL, bent_row);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) scores[r] = vec_sum(sum[r]);
 }

@@ -9,6 +9,7 @@
  *   vec_load_n, vec_store_n         the first n lanes; the others read as 0 and are not touched, n <= 0 touches nothing
  *   vec_fma(a, b, c)                a * b + c, rounded once in vectors, twice in the scalar twin
  *   vec_max, vec_min(a, b)          b when either is NaN
+ *   vec_with_sign(a, b)             |a| with the sign of b
  *   vec_round                       to nearest, ties to even
  *   vec_scale2(x, n)                x * 2^n for an integral n, where x and the result are positive normals
  *   vec_split(x, &e)                m in 1 .. 2 with x = m * 2^e, for a positive normal x

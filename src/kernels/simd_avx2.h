@@ -83,6 +83,11 @@ static inline vec vec_abs(vec a)
 {
     return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
 }
+static inline vec vec_with_sign(vec a, vec b)
+{
+    const vec sign = _mm256_set1_ps(-0.0f);
+    return _mm256_or_ps(_mm256_andnot_ps(sign, a), _mm256_and_ps(sign, b));
+}
 static inline vec vec_round(vec a)
 {
     return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -73,6 +73,11 @@ static inline vec vec_abs(vec a)
 {
     return _mm512_abs_ps(a);
 }
+static inline vec vec_with_sign(vec a, vec b)
+{
+    const __m512i sign = _mm512_set1_epi32(INT32_MIN); /* its bit from b, the others from a */
+    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(sign, _mm512_castps_si512(b), _mm512_castps_si512(a), 0xca));
+}
 static inline vec vec_round(vec a)
 {
     return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -71,6 +71,10 @@ static inline vec vec_abs(vec a)
 {
     return fabsf(a);
 }
+static inline vec vec_with_sign(vec a, vec b)
+{
+    return copysignf(a, b);
+}
 static inline vec vec_round(vec a)
 {
     return rintf(a);
