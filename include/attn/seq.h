@@ -338,21 +338,21 @@ ATTN_API attn_status attn_seq_train_summarizer(const attn_seq_train_options *opt
  * Defaults that are not the translator's, for texts, images and recordings:
  *
  *                      texts  images  recordings
- *   width              128    64      96
+ *   width              128    64      64
  *   heads              4      4       4
  *   layers             2      6       4
- *   ffn                256    192     256
+ *   ffn                256    192     192
  *   batch              32     64      32
  *   dropout            0.3    0       0.1
  *   attention_dropout  0.1    0       0
- *   rate               0.001  0.002   0.001
+ *   rate               0.001  0.002   0.002
  *   warmup             200    300     200
  *   schedule           flat   flat    flat
  *   cooldown           0.7    0.8     0.8
  *   weight_decay       0.01   0.05    0.05
  *   augment            1      1       1
  *   average            0.998  0.998   0.998
- *   epochs             10     30      50
+ *   epochs             10     30      40
  *   valid_every        0      0       0
  *
  * Files, kills, resuming, thread safety and statuses are as attn_seq_train_translator has them; instead of its

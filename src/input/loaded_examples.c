@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "formats/wav.h"
+#include "input/spectrogram.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,9 @@ static attn_status append_audio(loaded_examples *out, int64_t i, int64_t *capaci
     if (sound.rate != out->rate)
         s = status_fail(ATTN_ERROR_FORMAT, "%s: %lld samples a second, expected %lld", path, (long long)sound.rate,
                         (long long)out->rate);
+    if (s == ATTN_OK && spectrogram_frames(sound.count) == 0)
+        s = status_fail(ATTN_ERROR_FORMAT, "%s: %lld samples, expected at least %d", path, (long long)sound.count,
+                        SPECTROGRAM_WINDOW);
     if (s == ATTN_OK) s = reserve((void **)&out->samples, capacity, at, sound.count, sizeof *out->samples);
     if (s == ATTN_OK) memcpy(out->samples + at, sound.samples, (size_t)sound.count * sizeof *out->samples);
     out->start[i + 1] = at + sound.count;

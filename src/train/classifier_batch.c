@@ -116,13 +116,14 @@ static void fill_audio(void *argument, int64_t task, int worker)
     const uint64_t key = example_key(f->key, example);
     const spectrogram_preparation *p = &f->m->data->sound;
     int64_t count = loaded_examples_length(e, example);
-    float *samples = malloc(((size_t)augment_audio_most(count) + 1) * sizeof *samples);
+    float *samples = malloc(((size_t)augment_audio_most(count) + SPECTROGRAM_WINDOW) * sizeof *samples);
     if (!samples) {
         f->status[task] = ATTN_ERROR_MEMORY;
         return;
     }
     count = augment_audio(e->samples + e->start[example], count, samples, f->m->augment, key);
     float *values = f->values + task * f->size;
+    while (count < SPECTROGRAM_WINDOW) samples[count++] = 0; /* made shorter than the least there can be */
     const sound made = {e->rate, count, samples};
     f->status[task] = spectrogram_compute(f->m->data->spectrogram, "recording", &made, values);
     int64_t frames = spectrogram_frames(count);

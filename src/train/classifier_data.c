@@ -168,15 +168,23 @@ static attn_status measure_sound(classifier_data *d)
     return spectrogram_create(&d->spectrogram, &d->sound);
 }
 
-/* As many frames as the longest recording has. */
-static int64_t longest_frames(const loaded_examples *e)
+static int ascending(const void *left, const void *right)
 {
-    int64_t most = 1;
-    for (int64_t i = 0; i < e->count; i++) {
-        int64_t frames = spectrogram_frames(loaded_examples_length(e, i));
-        if (frames > most) most = frames;
-    }
-    return most < MOST_FRAMES ? most : MOST_FRAMES;
+    const int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* As many frames as 99 of 100 recordings fit in: each costs time in every example, and a few are far longer. */
+static attn_status usual_frames(const loaded_examples *e, int64_t *frames)
+{
+    int64_t *all = malloc((size_t)e->count * sizeof *all);
+    if (!all) return status_fail(ATTN_ERROR_MEMORY, "out of memory for %lld recordings", (long long)e->count);
+    for (int64_t i = 0; i < e->count; i++) all[i] = spectrogram_frames(loaded_examples_length(e, i));
+    qsort(all, (size_t)e->count, sizeof *all, ascending);
+    const int64_t most = all[(e->count - 1) * 99 / 100];
+    free(all);
+    *frames = most < 1 ? 1 : most < MOST_FRAMES ? most : MOST_FRAMES;
+    return ATTN_OK;
 }
 
 static attn_status choose_spectrogram(classifier_data *d, const attn_seq_train_options *o)
@@ -184,7 +192,9 @@ static attn_status choose_spectrogram(classifier_data *d, const attn_seq_train_o
     spectrogram_preparation_init(&d->sound);
     d->sound.rate = d->train.rate;
     d->sound.bins = d->train.rate < MOST_RATE ? 64 : 128;
-    const int64_t frames = longest_frames(&d->train);
+    int64_t frames = 0;
+    attn_status s = usual_frames(&d->train, &frames);
+    if (s != ATTN_OK) return s;
     d->patch = o->patch > 0 ? o->patch : frames > 256 ? 16 : 8;
     d->sound.frames = (frames + d->patch - 1) / d->patch * d->patch;
     if (d->patch > d->sound.bins)
