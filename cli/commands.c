@@ -10,7 +10,7 @@ const command command_table[] = {
     {"translate", "translate each line of a file or of standard input", command_translate},
     {"classify", "tell the label of texts, images or recordings", command_classify},
     {"score", "print the log-probability of given translations", command_score},
-    {"eval", "translate a test set and score it: BLEU, chrF, perplexity, speed", command_eval},
+    {"eval", "run a model on a test set and score it: BLEU, chrF, accuracy, macro-F1", command_eval},
     {"train", "train a model", command_train},
     {"look", "write a page on which to look at a model's attention", command_look},
     {"explain", "show the steps of attention on small matrices", command_explain},

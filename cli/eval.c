@@ -1,4 +1,5 @@
 #include "commands.h"
+#include "eval_labels.h"
 #include "eval_pairs.h"
 #include "failure.h"
 #include "json.h"
@@ -12,7 +13,7 @@
 #include <time.h>
 
 typedef struct evaluation {
-    const char *model_name, *file;
+    const char *model_name, *file, *labels_file;
     bool json;
     attn_seq_model *model;
     attn_seq_translate_options options;
@@ -30,6 +31,7 @@ static int parse(evaluation *e, int argc, char **argv)
     const option table[] = {
         option_string('m', "model", "DIR", &e->model_name,
                       "the model: a directory, or the name of an installed one (default: the first installed)"),
+        option_string(0, "labels", "FILE", &e->labels_file, "labels of an IDX file (default: beside it)"),
         option_int('b', "beam-size", "N", &e->options.beam, 1, 256, "hypotheses kept at each step; 1 is greedy"),
         option_float(0, "normalize", "A", &e->options.normalize, -10, 10,
                      "rank by log-probability / length^A; 0 favours short translations"),
@@ -41,11 +43,17 @@ static int parse(evaluation *e, int argc, char **argv)
         .operands = "FILE",
         .least_operands = 1,
         .most_operands = 1,
-        .summary = "Translates the sources of FILE, lines of SOURCE TAB TARGET, and scores the translations.",
-        .details = "A source that stands on several lines has as many references. BLEU and chrF are\n"
-                   "sacreBLEU's, with its signatures. Perplexity is that of the targets, by piece,\n"
-                   "</s> counted.",
-        .examples = "attn eval -m my-model test.tsv",
+        .summary = "Runs a model on a test set and scores what it says.",
+        .details = "With a translator, FILE holds lines of SOURCE TAB TARGET. A source that stands on\n"
+                   "several lines has as many references. BLEU and chrF are sacreBLEU's, with its\n"
+                   "signatures. Perplexity is that of the targets, by piece, </s> counted.\n"
+                   "\n"
+                   "With a classifier, FILE is anything that attn train classify learns from: lines of\n"
+                   "LABEL TAB TEXT, a folder of images or recordings by label, a list of them, an IDX file.\n"
+                   "Told are accuracy, macro-F1 (the mean over the labels, each counting the same), the mean\n"
+                   "of -log p, and how often each label was taken for each.",
+        .examples = "attn eval -m my-model test.tsv\n"
+                    "attn eval -m mnist t10k-images-idx3-ubyte.gz",
         .options = table,
         .option_count = sizeof table / sizeof *table,
     };
@@ -65,11 +73,11 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int open_all(evaluation *e)
+static int open_model(evaluation *e)
 {
-    if (eval_pairs_read(&e->pairs, e->file)) return 1;
+    const attn_seq_task task = e->model_name ? ATTN_SEQ_TASK_ANY : ATTN_SEQ_TASK_TRANSLATE;
     char *directory;
-    if (attn_seq_model_find(e->model_name, ATTN_SEQ_TASK_TRANSLATE, &directory)) return failure_of_library("eval");
+    if (attn_seq_model_find(e->model_name, task, &directory)) return failure_of_library("eval");
     attn_status status = attn_seq_model_open(&e->model, directory);
     attn_seq_free(directory);
     return status ? failure_of_library("eval") : 0;
@@ -181,7 +189,12 @@ static void print_json(const evaluation *e)
 
 static int evaluate(evaluation *e)
 {
-    if (open_all(e) || translate(e) || score_translations(e) || score_references(e)) return 1;
+    attn_seq_description d = {.struct_size = sizeof d};
+    if (open_model(e)) return 1;
+    if (attn_seq_model_describe(e->model, &d)) return failure_of_library("eval");
+    if (d.task >= ATTN_SEQ_TASK_CLASSIFY_TEXT)
+        return eval_labels(e->model, e->file, e->labels_file, e->options.threads, e->json);
+    if (eval_pairs_read(&e->pairs, e->file) || translate(e) || score_translations(e) || score_references(e)) return 1;
     if (e->json)
         print_json(e);
     else

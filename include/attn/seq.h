@@ -599,6 +599,37 @@ ATTN_API attn_status attn_seq_classify(const attn_seq_model *model, const attn_s
 /* NULL is ignored. */
 ATTN_API void attn_seq_classifications_free(attn_seq_classification *classifications, int64_t count);
 
+/* How good a classifier is on labelled examples. */
+typedef struct attn_seq_evaluation {
+    size_t struct_size;  /* set by the caller to sizeof(attn_seq_evaluation) */
+    int64_t count;       /* examples */
+    int64_t label_count; /* the model's */
+    int64_t *confusion;  /* (label_count, label_count): examples by label expected and label found */
+    double accuracy;     /* 0 to 100: the share of right answers */
+    double macro_f1;     /* 0 to 100: the mean over the labels, each counting the same, of 2 TP / (2 TP + FP + FN);
+                            without those that are neither expected nor found */
+    double loss;         /* mean of -log p of the expected label, in nats */
+} attn_seq_evaluation;
+
+/* Classifies the labelled examples that `path` names, in any form that attn_seq_train_classifier learns from, and
+ * counts what comes out right. Labels are compared by name.
+ *
+ *   model        open, a classifier, not NULL
+ *   path         not NULL
+ *   labels_path  of an IDX file's labels; NULL: beside it
+ *   threads      0 to 1024; 0: as many as this process may use
+ *   evaluation   receives the counts, to be cleared by attn_seq_evaluation_clear; nothing in it on failure
+ *
+ * Thread safety: may run in several threads on one model.
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT; ATTN_ERROR_UNSUPPORTED (the model is for another task); ATTN_ERROR_FILE;
+ * ATTN_ERROR_FORMAT (also: a label that the model does not have); ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_classifier_evaluate(const attn_seq_model *model, const char *path,
+                                                  const char *labels_path, int threads,
+                                                  attn_seq_evaluation *evaluation);
+
+/* Frees the counts; NULL is ignored. */
+ATTN_API void attn_seq_evaluation_clear(attn_seq_evaluation *evaluation);
+
 /* The models that are found on this machine, as a list of directories that ends with NULL: those in each directory that
  * ATTN_MODELS names (separated by colons), then those in share/attn/models beside this library; by name within
  * each. *directories is to be freed by attn_seq_free, in one piece; NULL on failure.

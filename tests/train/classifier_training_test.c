@@ -175,11 +175,32 @@ static void learns(const char *train, const char *model, classifier_family famil
     classifier_destroy(m);
 }
 
+/* All that there is to learn from, which attn_seq_classify answers for. */
+static void evaluates(const char *model_directory, const char *examples, int64_t count)
+{
+    attn_seq_model *model;
+    attn_seq_evaluation e = {.struct_size = sizeof e};
+    assert_int_equal(attn_seq_model_open(&model, in_directory(model_directory)), ATTN_OK);
+    if (attn_seq_classifier_evaluate(model, in_directory(examples), NULL, 1, &e) != ATTN_OK)
+        fail_msg("%s", attn_seq_error());
+    assert_int_equal(e.count, count);
+    assert_int_equal(e.label_count, 2);
+    int64_t right = e.confusion[0] + e.confusion[3], all = right + e.confusion[1] + e.confusion[2];
+    assert_int_equal(all, count);
+    assert_float_equal(e.accuracy, 100.0 * (double)right / (double)all, 1e-9);
+    assert_true(e.accuracy > 85 && e.macro_f1 > 80 && e.loss < 0.6);
+    attn_seq_evaluation_clear(&e);
+    assert_null(e.confusion);
+    assert_int_equal(attn_seq_classifier_evaluate(model, in_directory("absent"), NULL, 1, &e), ATTN_ERROR_FILE);
+    attn_seq_model_close(model);
+}
+
 static void learns_texts(void **state)
 {
     (void)state;
     learns("texts.tsv", "text-model", CLASSIFIER_BERT, "80 examples of text2 labels: bad (40), good (40)16 of the");
     assert_int_equal(access(in_directory("text-model/tokenizer.json"), F_OK), 0);
+    evaluates("text-model", "texts.tsv", 80);
 }
 
 static void learns_images(void **state)
@@ -187,12 +208,14 @@ static void learns_images(void **state)
     (void)state;
     learns("images-idx3-ubyte", "image-model", CLASSIFIER_VIT, "64 examples of image2 labels: 0 (32), 1 (32)13 of the");
     assert_int_equal(access(in_directory("image-model/preprocessor_config.json"), F_OK), 0);
+    evaluates("image-model", "images-idx3-ubyte", 64);
 }
 
 static void learns_recordings(void **state)
 {
     (void)state;
     learns("tones", "audio-model", CLASSIFIER_AST, "40 examples of audio2 labels: high (20), low (20)8 of the");
+    evaluates("audio-model", "tones", 40);
 }
 
 static void assert_same_model(const char *left, const char *right)
