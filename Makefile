@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 CMAKE_FLAGS ?=
 BUILD := build/$(PRESET)
 
-.PHONY: all help deps configure build demo test nightly bench bench-models install format lint clean
+.PHONY: all help deps configure build demo test nightly bench bench-models study-cost install format lint clean
 
 all: build
 
@@ -15,6 +15,7 @@ help:
 	@echo 'make nightly       run the long tests too'
 	@echo 'make bench         speed of the operator, as a ratio to this CPU'"'"'s FMA peak'
 	@echo 'make bench-models  speed of training and translating, beside PyTorch and CTranslate2 if installed'
+	@echo 'make study-cost    time and memory of attention by length, beside the plain way and PyTorch if installed'
 	@echo 'make install       install to PREFIX=$(PREFIX) (DESTDIR is honoured)'
 	@echo 'make deps          install the packages that the build needs, or name them'
 	@echo 'make format        lay out the C files with clang-format; make lint checks them and the rules of the tree'
@@ -43,6 +44,9 @@ bench: build
 
 bench-models: build
 	@cmake --build --preset $(PRESET) --target bench-models
+
+study-cost: build
+	@cmake --build --preset $(PRESET) --target study-cost
 
 install: build
 	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)'
