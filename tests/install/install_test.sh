@@ -40,8 +40,8 @@ for way in by-cmake by-pkg-config; do
         printf 'good\ta warm and funny film\nbad\ta dull mess of a film\n'
         i=$((i + 1))
     done >examples.tsv
-    run "$way/train_classifier" examples.tsv "$way-model" | tail -n 2
-    run "$way/classify" 'a warm film' "$way-model" | tee "$way.out"
+    run "$way/learn_labels" examples.tsv "$way-model" | tail -n 2
+    run "$way/classify_input" 'a warm film' "$way-model" | tee "$way.out"
     grep -q '^\* good' "$way.out" || { echo "expected good"; exit 1; }
 done
 

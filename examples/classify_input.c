@@ -1,6 +1,6 @@
 /* Classifies a text, or an image or a recording in a file, and says how probable each label is.
- *     cc classify.c $(pkg-config --cflags --libs attnseq) -o classify
- *     ./classify "A warm, funny, engaging film." [MODEL] */
+ *     cc classify_input.c $(pkg-config --cflags --libs attnseq) -o classify_input
+ *     ./classify_input "A warm, funny, engaging film." [MODEL] */
 #include <attn/seq.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Learns to tell labels from examples: lines of LABEL TAB TEXT, a folder of images or recordings by label, or IDX
- * files. What is learnt is left in a directory that `classify` and `attn classify -m` open.
- *     cc train_classifier.c $(pkg-config --cflags --libs attnseq) -o train_classifier
- *     ./train_classifier reviews.tsv my-model */
+ * files. What is learnt is left in a directory that `classify_input` and `attn classify -m` open.
+ *     cc learn_labels.c $(pkg-config --cflags --libs attnseq) -o learn_labels
+ *     ./learn_labels reviews.tsv my-model */
 #include <attn/seq.h>
 #include <stdio.h>
 
