@@ -51,30 +51,28 @@ void json_number(FILE *out, double number)
         fputs("null", out);
 }
 
-void json_matrix(FILE *out, const double *values, int64_t rows, int64_t columns)
+/* Of `doubles`, or of `floats` where those are NULL. */
+static void print_matrix(FILE *out, const double *doubles, const float *floats, int64_t rows, int64_t columns)
 {
     fputc('[', out);
     for (int64_t i = 0; i < rows; i++) {
         fputs(i ? ", [" : "[", out);
         for (int64_t j = 0; j < columns; j++) {
+            const int64_t at = i * columns + j;
             if (j) fputs(", ", out);
-            json_number(out, values[i * columns + j]);
+            json_number(out, doubles ? doubles[at] : (double)floats[at]);
         }
         fputc(']', out);
     }
     fputc(']', out);
 }
 
+void json_matrix(FILE *out, const double *values, int64_t rows, int64_t columns)
+{
+    print_matrix(out, values, NULL, rows, columns);
+}
+
 void json_matrix_float(FILE *out, const float *values, int64_t rows, int64_t columns)
 {
-    fputc('[', out);
-    for (int64_t i = 0; i < rows; i++) {
-        fputs(i ? ", [" : "[", out);
-        for (int64_t j = 0; j < columns; j++) {
-            if (j) fputs(", ", out);
-            json_number(out, values[i * columns + j]);
-        }
-        fputc(']', out);
-    }
-    fputc(']', out);
+    print_matrix(out, NULL, values, rows, columns);
 }

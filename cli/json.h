@@ -11,7 +11,7 @@ void json_string(FILE *out, const char *text);
 /* A number with all its digits; null when it is not finite. */
 void json_number(FILE *out, double number);
 
-/* [[..], ..] of (rows, columns). */
+/* [[..], ..] of (rows, columns), of doubles or of floats. */
 void json_matrix(FILE *out, const double *values, int64_t rows, int64_t columns);
 void json_matrix_float(FILE *out, const float *values, int64_t rows, int64_t columns);
 
