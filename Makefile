@@ -2,9 +2,10 @@
 PRESET ?= release
 PREFIX ?= /usr/local
 CMAKE_FLAGS ?=
+DATA ?= data/tatoeba-eng-fra
 BUILD := build/$(PRESET)
 
-.PHONY: all help deps configure build demo test nightly bench bench-models study-cost install format lint clean
+.PHONY: all help deps configure build demo test nightly bench bench-models study-cost study-parameters study-dropout study-stability install format lint clean
 
 all: build
 
@@ -16,6 +17,7 @@ help:
 	@echo 'make bench         speed of the operator, as a ratio to this CPU'"'"'s FMA peak'
 	@echo 'make bench-models  speed of training and translating, beside PyTorch and CTranslate2 if installed'
 	@echo 'make study-cost    time and memory of attention by length, beside the plain way and PyTorch if installed'
+	@echo 'make study-parameters, study-dropout, study-stability   small trainings on DATA=$(DATA), with plots in doc'
 	@echo 'make install       install to PREFIX=$(PREFIX) (DESTDIR is honoured)'
 	@echo 'make deps          install the packages that the build needs, or name them'
 	@echo 'make format        lay out the C files with clang-format; make lint checks them and the rules of the tree'
@@ -47,6 +49,10 @@ bench-models: build
 
 study-cost: build
 	@cmake --build --preset $(PRESET) --target study-cost
+
+# Several trainings of one thread each, some minutes in all; a study that was stopped goes on where doc/NAME.tsv ends.
+study-parameters study-dropout study-stability: build
+	@bench/training_study.py $(@:study-%=%) --attn $(BUILD)/bin/attn --data '$(DATA)' --output doc/$(@:study-%=%)
 
 install: build
 	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)'

@@ -8,10 +8,11 @@
 #include <string.h>
 
 static const char *const number_names[] = {"fp32", "bf16", NULL};
+static const char *const schedule_names[] = {"root", "flat", NULL};
 
 typedef struct train_line {
     const pairs_training *training;
-    int format, compute;
+    int format, compute, schedule;
     bool resume, force, json, quiet;
 } train_line;
 
@@ -30,7 +31,7 @@ static int refuse_width(const command_line *line, const train_line *l)
 static int parse(train_line *l, int argc, char **argv)
 {
     attn_seq_train_options *o = l->training->options;
-    l->format = l->compute = -1;
+    l->format = l->compute = l->schedule = -1;
     const int64_t many = INT64_C(1000000000000000);
     const option common[] = {
         option_string('m', "model", "DIR", &o->model, "where the model goes (required)"),
@@ -53,7 +54,9 @@ static int parse(train_line *l, int argc, char **argv)
                    "source and target tokens of a batch, padding included (default 4000)"),
         option_float(0, "rate", "R", &o->rate, 0, 10, "peak learning rate (default 0.001)"),
         option_int(0, "warmup", "N", &o->warmup, 1, 1000000000,
-                   "steps to the peak; then the rate falls as 1/sqrt(step) (default 1000)"),
+                   "steps to the peak; what then comes, --schedule says (default 1000)"),
+        option_choice(0, "schedule", &l->schedule, schedule_names,
+                      "root: after the warm-up the rate falls as 1/sqrt(step); flat: it stays (default root)"),
         option_float(0, "cooldown", "F", &o->cooldown, 0, 1,
                      "last fraction of the run, over which the rate falls to 0 (default 0.3)"),
         option_float(0, "clip", "X", &o->clip, 0, 1e9, "largest norm of the gradient, 0: any (default 1)"),
@@ -107,6 +110,7 @@ int train_pairs(const pairs_training *t, int argc, char **argv)
     if (stop >= 0) return stop;
     t->options->format = l.format;
     t->options->compute = l.compute;
+    t->options->schedule = l.schedule;
     const train_run run = {
         .command = t->command,
         .use = t->use,
