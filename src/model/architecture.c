@@ -18,6 +18,7 @@ static const architecture table[] = {
     {"bart", "BartForConditionalGeneration", ARCHITECTURE_BART, ATTN_SEQ_TASK_SUMMARIZE},
     {"attn-transformer", "TransformerTranslator", ARCHITECTURE_TRANSFORMER, ATTN_SEQ_TASK_TRANSLATE},
     {"attn-rnn", "RecurrentTranslator", ARCHITECTURE_RECURRENT, ATTN_SEQ_TASK_TRANSLATE},
+    {"attn-rnn", "RecurrentForSequenceClassification", ARCHITECTURE_CLASSIFIER, ATTN_SEQ_TASK_CLASSIFY_TEXT},
 };
 static const size_t table_length = sizeof table / sizeof *table;
 

@@ -77,6 +77,7 @@ attn_status classifier_create(classifier **out, const classifier_config *config,
     }
     classifier_bind(m);
     if (trainable) initial_weights_fill(&m->parameters, seed, initial_weight_of, m);
+    if (trainable && classifier_functions_of(config->family)->begin) classifier_functions_of(config->family)->begin(m);
     *out = m;
     return ATTN_OK;
 }
@@ -94,6 +95,7 @@ void classifier_destroy(classifier *m)
 
 attn_status classifier_pack(classifier *m)
 {
+    if (classifier_functions_of(m->config.family)->recurrent) return ATTN_OK; /* a text is one product and its steps */
     return layers_pack(m->layers, m->config.layers);
 }
 

@@ -15,16 +15,18 @@
 #define MODEL_CLASSIFIER_H
 
 #include "formats/safetensors.h"
+#include "hidden/recurrent.h"
 #include "hidden/transformer.h"
 #include "model/weight_format.h"
 #include "tensor/parameters.h"
 
 typedef enum classifier_family {
-    CLASSIFIER_BERT, /* BertForSequenceClassification */
-    CLASSIFIER_VIT,  /* ViTForImageClassification */
-    CLASSIFIER_AST   /* ASTForAudioClassification */
+    CLASSIFIER_BERT,     /* BertForSequenceClassification */
+    CLASSIFIER_VIT,      /* ViTForImageClassification */
+    CLASSIFIER_AST,      /* ASTForAudioClassification */
+    CLASSIFIER_RECURRENT /* of text; our own, of model_type "attn-rnn" */
 } classifier_family;
-#define CLASSIFIER_FAMILIES 3
+#define CLASSIFIER_FAMILIES 4
 
 typedef struct classifier_config {
     classifier_family family;
@@ -45,6 +47,10 @@ typedef struct classifier_config {
     int64_t vocab_size, type_vocab_size;
     int64_t max_positions; /* the longest text, in pieces */
     int32_t pad_id;
+
+    /* recurrence: `width` units in both directions together, `layers`, `dropout` */
+    recurrent_cell cell;
+    int64_t embedding; /* its width */
 
     /* images, and spectrograms as images of one channel: a row is a mel bin, a column a frame */
     int64_t channels, rows, columns;
@@ -101,7 +107,8 @@ typedef struct classifier_input {
     const float *values;    /* images (B, channels * rows * columns), audio (B, frames * bins) */
 } classifier_input;
 
-/* Logits (B, labels). `sink` takes the encoder's weights in `self` and may be NULL. Fails the tape with
+/* Logits (B, labels). `sink` takes the encoder's weights in `self` and may be NULL; a recurrent network's, which pools
+ * the text by one query, are those of layer 0, (B, 1, 1, S). Fails the tape with
  * ATTN_ERROR_ARGUMENT on a text longer than max_positions or an id outside the vocabulary. On an inferring tape the
  * classifier is only read: any number of threads may share it, each with its tape. */
 tensor *classifier_logits(tape *t, const classifier *m, const classifier_input *input,

@@ -43,18 +43,23 @@ attn_status classifier_check_range(const char *name, const char *field, int64_t 
                        (long long)least, (long long)most);
 }
 
+static attn_status check_transformer(const classifier_config *c, const char *name)
+{
+    attn_status status = classifier_check_range(name, "intermediate_size", c->ffn, 1, MOST_WIDTH);
+    if (status == ATTN_OK) status = classifier_check_range(name, "num_attention_heads", c->heads, 1, c->width);
+    if (status != ATTN_OK || c->width % c->heads == 0) return status;
+    return status_fail(ATTN_ERROR_FORMAT, "%s: num_attention_heads is %lld, expected a divisor of hidden_size, %lld",
+                       name, (long long)c->heads, (long long)c->width);
+}
+
 attn_status classifier_config_check(const classifier_config *c, const char *name)
 {
+    const classifier_functions *functions = classifier_functions_of(c->family);
     attn_status status = classifier_check_range(name, "the number of labels", c->label_count, 1, MOST_LABELS);
     if (status == ATTN_OK) status = classifier_check_range(name, "hidden_size", c->width, 1, MOST_WIDTH);
     if (status == ATTN_OK) status = classifier_check_range(name, "num_hidden_layers", c->layers, 0, MOST_LAYERS);
-    if (status == ATTN_OK) status = classifier_check_range(name, "intermediate_size", c->ffn, 1, MOST_WIDTH);
-    if (status == ATTN_OK) status = classifier_check_range(name, "num_attention_heads", c->heads, 1, c->width);
-    if (status == ATTN_OK && c->width % c->heads != 0)
-        status =
-            status_fail(ATTN_ERROR_FORMAT, "%s: num_attention_heads is %lld, expected a divisor of hidden_size, %lld",
-                        name, (long long)c->heads, (long long)c->width);
-    return status == ATTN_OK ? classifier_functions_of(c->family)->check(c, name) : status;
+    if (status == ATTN_OK && !functions->recurrent) status = check_transformer(c, name);
+    return status == ATTN_OK ? functions->check(c, name) : status;
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */

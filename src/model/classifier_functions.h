@@ -11,6 +11,7 @@
 
 typedef struct classifier_functions {
     const char *model_type, *architecture; /* config.json: "bert", "BertForSequenceClassification" */
+    bool recurrent;                        /* no Transformer: heads, ffn and activation mean nothing */
     bool pre_norm;                         /* of the Transformer's layers */
     size_t parts_size;                     /* of what classifier.parts points to; zeroed when `walk` sees it first */
 
@@ -27,12 +28,15 @@ typedef struct classifier_functions {
     /* The walk over all weights of a classifier, head included. */
     weight_walk walk;
 
+    /* What the names do not tell of new weights; NULL: nothing. */
+    void (*begin)(classifier *m);
+
     tensor *(*logits)(tape *t, const classifier *m, const classifier_input *input, const attention_weights_sink *sink);
 } classifier_functions;
 
 const classifier_functions *classifier_functions_of(classifier_family family);
 
-extern const classifier_functions ast_functions, bert_functions, vit_functions;
+extern const classifier_functions ast_functions, bert_functions, recurrent_functions, vit_functions;
 
 /* ---- for families ----------------------------------------------------------------------------------------------- */
 

@@ -18,9 +18,22 @@ void looked_at_free(const attn_seq_attention *attention)
     free(l);
 }
 
-static bool count_weights(const classifier_config *c, int64_t positions, int64_t *count)
+/* A recurrent network has one query, which pools the text; in a Transformer every position is one, in every layer. */
+static attn_seq_attention shape_of(const classifier_config *c, int64_t positions)
 {
-    return checked_mul_i64(positions, positions, count) && checked_mul_i64(*count, c->layers * c->heads, count) &&
+    if (c->family == CLASSIFIER_RECURRENT)
+        return (attn_seq_attention){
+            .kind = ATTN_SEQ_ATTENTION_CROSS, .layers = 1, .heads = 1, .rows = 1, .columns = positions};
+    return (attn_seq_attention){.kind = ATTN_SEQ_ATTENTION_ENCODER,
+                                .layers = c->layers,
+                                .heads = c->heads,
+                                .rows = positions,
+                                .columns = positions};
+}
+
+static bool count_weights(const attn_seq_attention *a, int64_t *count)
+{
+    return checked_mul_i64(a->rows, a->columns, count) && checked_mul_i64(*count, a->layers * a->heads, count) &&
            *count <= MOST_WEIGHTS;
 }
 
@@ -40,33 +53,31 @@ attn_status looked_at_create(looked_at **out, const attn_seq_model *model, const
     *out = NULL;
     const classifier_config *c = &model->classifier->config;
     int64_t n = input->length, count;
-    if (!count_weights(c, n, &count))
+    attn_seq_attention shape = shape_of(c, n);
+    if (!count_weights(&shape, &count))
         return status_fail(ATTN_ERROR_UNSUPPORTED,
                            "classified without attention weights: %lld positions have more than 2^27", (long long)n);
     looked_at *l = calloc(1, sizeof *l);
     if (!l) return status_fail(ATTN_ERROR_MEMORY, "no memory for attention weights");
     l->weights = calloc((size_t)count + 1, sizeof *l->weights);
-    l->layers = calloc((size_t)c->layers + 1, sizeof *l->layers);
-    l->labels = calloc((size_t)n, sizeof *l->labels);
+    l->layers = calloc((size_t)shape.layers + 1, sizeof *l->layers);
+    l->labels = calloc((size_t)n + 1, sizeof *l->labels);
     if (!l->weights || !l->layers || !l->labels) {
         looked_at_free(&l->attention);
         return status_fail(ATTN_ERROR_MEMORY, "no memory for attention weights");
     }
-    for (int64_t i = 0; i < c->layers; i++) l->layers[i] = l->weights + i * c->heads * n * n;
+    for (int64_t i = 0; i < shape.layers; i++) l->layers[i] = l->weights + i * shape.heads * shape.rows * shape.columns;
     if (!label(l, model, input)) {
         looked_at_free(&l->attention);
         return status_fail(ATTN_ERROR_MEMORY, "no memory for attention's labels");
     }
     l->sink.self = l->layers;
-    l->attention = (attn_seq_attention){.kind = ATTN_SEQ_ATTENTION_ENCODER,
-                                        .layers = c->layers,
-                                        .heads = c->heads,
-                                        .rows = n,
-                                        .columns = n,
-                                        .weights = l->weights,
-                                        .row_labels = l->labels,
-                                        .column_labels = l->labels,
-                                        .patches = l->picture ? &l->picture->patches : NULL};
+    l->labels[n] = "(text)"; /* whose query a lone row is */
+    shape.weights = l->weights;
+    shape.row_labels = c->family == CLASSIFIER_RECURRENT ? l->labels + n : l->labels;
+    shape.column_labels = l->labels;
+    shape.patches = l->picture ? &l->picture->patches : NULL;
+    l->attention = shape;
     *out = l;
     return ATTN_OK;
 }

@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "model/initial_weights.h"
 #include "model/recurrent_config.h"
+#include "model/recurrent_weights.h"
 #include "model/weight_visitor.h"
 #include "model/weights_file.h"
 
@@ -11,43 +12,6 @@
 #include <stdlib.h>
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
-
-/* PyTorch's names: encoder.weight_ih_l0, encoder.weight_ih_l0_reverse. */
-static attn_status visit_direction(recurrent_parameters *p, const char *prefix, int64_t layer, bool reverse,
-                                   int64_t inputs, int64_t units, int64_t gates, weight_visitor visit, void *argument)
-{
-    const struct {
-        const char *name;
-        tensor **slot;
-        int64_t columns; /* 0: a vector */
-    } weights[] = {
-        {"weight_ih", &p->input_weight, inputs},
-        {"weight_hh", &p->recurrent_weight, units},
-        {"bias_ih", &p->input_bias, 0},
-        {"bias_hh", &p->recurrent_bias, 0},
-    };
-    attn_status status = ATTN_OK;
-    for (int i = 0; i < 4 && status == ATTN_OK; i++) {
-        char name[96];
-        snprintf(name, sizeof name, "%s.%s_l%lld%s", prefix, weights[i].name, (long long)layer,
-                 reverse ? "_reverse" : "");
-        status = weights[i].columns
-                     ? visit_matrix(visit, argument, weights[i].slot, name, gates * units, weights[i].columns)
-                     : visit_vector(visit, argument, weights[i].slot, name, gates * units);
-    }
-    return status;
-}
-
-static attn_status visit_stack(recurrent_parameters *p, const char *prefix, int64_t layers, int directions,
-                               int64_t inputs, int64_t units, int64_t gates, weight_visitor visit, void *argument)
-{
-    attn_status status = ATTN_OK;
-    for (int64_t l = 0; l < layers; l++)
-        for (int d = 0; d < directions && status == ATTN_OK; d++)
-            status = visit_direction(&p[l * directions + d], prefix, l, d == 1, l ? directions * units : inputs, units,
-                                     gates, visit, argument);
-    return status;
-}
 
 static attn_status visit_attention(recurrent_translator *m, weight_visitor visit, void *argument)
 {
@@ -71,11 +35,11 @@ static attn_status visit_weights(void *model, weight_visitor visit, void *argume
     const int64_t gates = recurrent_gates(c->cell), E = c->embedding_size, H = c->hidden_size;
     attn_status status = visit_matrix(visit, argument, &m->embedding, "embedding.weight", c->vocab_size, E);
     if (status == ATTN_OK)
-        status = visit_stack(m->encoder, "encoder", c->encoder_layers, directions, E, H / directions, gates, visit,
-                             argument);
+        status = recurrent_visit(m->encoder, "encoder", c->encoder_layers, directions, E, H / directions, gates, visit,
+                                 argument);
     if (status == ATTN_OK)
-        status = visit_stack(m->decoder, "decoder", c->decoder_layers, 1, E + recurrent_fed_size(c), H, gates, visit,
-                             argument);
+        status = recurrent_visit(m->decoder, "decoder", c->decoder_layers, 1, E + recurrent_fed_size(c), H, gates,
+                                 visit, argument);
     if (status == ATTN_OK) status = visit_attention(m, visit, argument);
     if (status == ATTN_OK)
         status = visit_matrix(visit, argument, &m->combine_weight, "combine.weight", E,
@@ -107,15 +71,6 @@ static initial_weight initial_weight_of(const void *model, const parameter *p)
     return (initial_weight){drawn ? INITIAL_GLOROT : INITIAL_ZERO, 0};
 }
 
-/* Forget gates begin open (Jozefowicz et al. 2015, section 2.2). */
-static void open_forget_gates(const recurrent_parameters *p, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) {
-        const int64_t units = p[i].recurrent_weight->shape[1];
-        for (int64_t j = 0; j < units; j++) p[i].input_bias->value[units + j] = 1;
-    }
-}
-
 attn_status recurrent_translator_create(recurrent_translator **out, const recurrent_config *config, bool trainable,
                                         uint64_t seed)
 {
@@ -133,8 +88,8 @@ attn_status recurrent_translator_create(recurrent_translator **out, const recurr
     if (trainable) {
         initial_weights_fill(&m->parameters, seed, initial_weight_of, m);
         if (config->cell == RECURRENT_LSTM) {
-            open_forget_gates(m->encoder, config->encoder_layers * (config->bidirectional ? 2 : 1));
-            open_forget_gates(m->decoder, config->decoder_layers);
+            recurrent_open_forget_gates(m->encoder, config->encoder_layers * (config->bidirectional ? 2 : 1));
+            recurrent_open_forget_gates(m->decoder, config->decoder_layers);
         }
     }
     *out = m;

@@ -3,6 +3,7 @@
 
 #include "base/status.h"
 #include "model/activation_names.h"
+#include "model/recurrent_config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,7 +158,8 @@ static void describe_classifier(const attn_seq_model *model, attn_seq_descriptio
     d->encoder_heads = c->heads;
     d->encoder_ffn = c->ffn;
     d->max_positions = c->max_positions;
-    d->activation = activation_name(c->activation);
+    d->activation = c->family == CLASSIFIER_RECURRENT ? "tanh" : activation_name(c->activation);
+    d->cell = c->family == CLASSIFIER_RECURRENT ? recurrent_cell_names[c->cell] : NULL;
     d->label_count = c->label_count;
     d->labels = (const char *const *)c->labels;
 }
