@@ -8,10 +8,11 @@
 
 static const char *const number_names[] = {"fp32", "bf16", NULL};
 static const char *const kind_names[] = {"text", "image", "audio", NULL};
+static const char *const arch_names[] = {"transformer", "lstm", "gru", "rnn", NULL};
 
 typedef struct classify_line {
     attn_seq_train_options o;
-    int kind, format, compute;
+    int kind, arch, format, compute;
     bool resume, force, cross_validate, json, quiet;
 } classify_line;
 
@@ -26,8 +27,9 @@ static const char details[] =
     "\n"
     "Without --valid one example in ten (--folds) is held out to judge by. DIR becomes a Hugging Face\n"
     "directory (transformers opens it as BertForSequenceClassification, ViTForImageClassification or\n"
-    "ASTForAudioClassification) with the weights of the best validation, judged by accuracy. It also\n"
-    "keeps checkpoint.safetensors, from which --resume goes on, as with `attn train translate`.\n"
+    "ASTForAudioClassification; a recurrent network's is our own) with the weights of the best\n"
+    "validation, judged by accuracy. It also keeps checkpoint.safetensors, from which --resume goes\n"
+    "on, as with `attn train translate`.\n"
     "\n"
     "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C and 143 by\n"
     "SIGTERM, both after saving.";
@@ -47,6 +49,11 @@ static int check(const command_line *line, const classify_line *l)
         return options_refuse(line, "--cross-validate: --folds is %" PRId64 ", expected at least 2", o->folds);
     if (o->train_target && !o->train) return options_refuse(line, "--train-labels goes with --train");
     if (o->valid_target && !o->valid) return options_refuse(line, "--valid-labels goes with --valid");
+    if (l->arch <= ATTN_SEQ_ARCH_TRANSFORMER && !l->resume && o->embedding >= 0)
+        return options_refuse(line, "--embedding goes with --arch lstm, gru or rnn");
+    if (l->arch > ATTN_SEQ_ARCH_TRANSFORMER && l->kind > 0)
+        return options_refuse(line, "--arch %s is for texts, not for --kind %s", arch_names[l->arch],
+                              kind_names[l->kind]);
     if (o->width > 0 && o->width % 2)
         return options_refuse(line, "--dim: %" PRId64 ", expected an even number", o->width);
     return -1;
@@ -56,7 +63,7 @@ static int parse(classify_line *l, int argc, char **argv)
 {
     attn_seq_train_options *o = &l->o;
     attn_seq_train_options_init(o);
-    l->kind = l->format = l->compute = -1;
+    l->kind = l->arch = l->format = l->compute = -1;
     const int64_t many = INT64_C(1000000000000000);
     const option table[] = {
         option_string('m', "model", "DIR", &o->model, "where the model goes (required)"),
@@ -65,6 +72,10 @@ static int parse(classify_line *l, int argc, char **argv)
         option_string(0, "train-labels", "FILE", &o->train_target, "labels of an IDX file (default: beside it)"),
         option_string(0, "valid-labels", "FILE", &o->valid_target, "labels of --valid's IDX file"),
         option_choice(0, "kind", &l->kind, kind_names, "of the examples (default: told from the data)"),
+        option_choice(0, "arch", &l->arch, arch_names,
+                      "what to train; the last three, pooled by attention, are for texts (default transformer)"),
+        option_int(0, "embedding", "N", &o->embedding, 1, 16384,
+                   "width of a recurrent model's embedding (default that of the model)"),
         option_int(0, "folds", "N", &o->folds, 0, 1000000,
                    "without --valid, hold out one example in N, 0: none (default 10)"),
         option_int(0, "fold", "N", &o->fold, 0, 1000000, "which: those at N, N + folds, ... (default 0)"),
@@ -135,6 +146,7 @@ int command_train_classify(int argc, char **argv)
     int stop = parse(&l, argc, argv);
     if (stop >= 0) return stop;
     if (l.kind >= 0) l.o.task = ATTN_SEQ_TASK_CLASSIFY_TEXT + l.kind;
+    l.o.arch = l.arch;
     l.o.format = l.format;
     l.o.compute = l.compute;
     const train_run run = {

@@ -224,7 +224,7 @@ typedef struct attn_seq_train_options {
     const char *valid;        /* pairs or examples for validation; NULL: none, and so no early stopping */
     const char *valid_target;
 
-    int64_t arch;            /* * an attn_seq_arch: Transformer. Recurrent ones are for translation */
+    int64_t arch;            /* * an attn_seq_arch: Transformer. Recurrent ones translate, and classify texts */
     int64_t attention;       /* * of recurrent ones, an attn_seq_attend: general */
     int64_t feeding;         /* * of dot, general and concat, 1: what was attended to enters the next step: 0 */
     int64_t embedding;       /* * of recurrent ones, width of the embedding, 0: `width`: 0 */

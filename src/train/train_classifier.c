@@ -46,6 +46,26 @@ static const setting_default text_defaults[] = {
     {"valid_every", 0},
     {NULL, 0},
 };
+static const setting_default recurrent_defaults[] = {
+    {"task", ATTN_SEQ_TASK_CLASSIFY_TEXT},
+    {"vocabulary", 8000},
+    {"width", 128},
+    {"heads", 1},
+    {"layers", 1},
+    {"longest", 256},
+    {"batch", 32},
+    {"dropout", 0.5},
+    {"rate", 1e-3},
+    {"warmup", 200},
+    {"schedule", ATTN_SEQ_SCHEDULE_FLAT},
+    {"cooldown", 0.7},
+    {"weight_decay", 0.01},
+    {"augment", 1},
+    {"average", 0.998},
+    {"epochs", 10},
+    {"valid_every", 0},
+    {NULL, 0},
+};
 static const setting_default image_defaults[] = {
     {"task", ATTN_SEQ_TASK_CLASSIFY_IMAGE},
     {"width", 64},
@@ -94,7 +114,11 @@ static attn_status defaults(void *task, const attn_seq_train_options *o, const s
     if (!o->train) return ATTN_OK; /* which is refused with words of its own */
     attn_status s = o->task >= 0 ? ATTN_OK : example_kind_of(o->train, &kind);
     *list = lists[kind];
-    return s;
+    if (o->arch <= ATTN_SEQ_ARCH_TRANSFORMER) return s;
+    *list = recurrent_defaults;
+    if (s != ATTN_OK || kind == EXAMPLES_TEXT) return s;
+    return status_fail(ATTN_ERROR_ARGUMENT, "arch = %lld, expected ATTN_SEQ_ARCH_TRANSFORMER for images and recordings",
+                       (long long)o->arch);
 }
 
 static attn_status measure_lengths(classifier_task *k)
@@ -154,6 +178,14 @@ static classifier_config configure(const classifier_task *k)
         c.type_vocab_size = 1;
         c.max_positions = o->longest;
         c.pad_id = tokenizer_find(d->tokenizer, TOKENIZER_SOURCE, "[PAD]");
+    }
+    if (o->arch != ATTN_SEQ_ARCH_TRANSFORMER) {
+        static const recurrent_cell cells[] = {[ATTN_SEQ_ARCH_LSTM] = RECURRENT_LSTM,
+                                               [ATTN_SEQ_ARCH_GRU] = RECURRENT_GRU,
+                                               [ATTN_SEQ_ARCH_RNN] = RECURRENT_RNN};
+        c.family = CLASSIFIER_RECURRENT;
+        c.cell = cells[o->arch];
+        c.embedding = o->embedding ? o->embedding : o->width;
     }
     return c;
 }

@@ -172,7 +172,8 @@ static void hostile_configurations(void **state)
     (void)state;
     hostile("\"lstm\"", "\"lstn\"", "cell_type is \"lstn\"");
     hostile("\"hidden_size\": 18", "\"hidden_size\": 19", "hidden_size is 19, expected an even number");
-    hostile("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 9", "num_hidden_layers is 9, expected an integer from 1 to 8");
+    hostile("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 9",
+            "num_hidden_layers is 9, expected an integer from 1 to 8");
     hostile("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3", "encoder.weight_ih_l2 is missing");
     hostile("\"embedding_size\": 7", "\"embedding_size\": 8", "embeddings.weight has shape (19, 7)");
 }
