@@ -1,7 +1,7 @@
 #include "eval_pairs.h"
 
 #include "failure.h"
-#include "gzip.h"
+#include "text_source.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,23 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* All of the file and a NUL; NULL with errno set. */
-static char *read_all(FILE *f, size_t *length)
+/* All of the file and a NUL; NULL when reading fails or memory is short, with errno set or the source's problem. */
+static char *read_all(text_source *f, size_t *length)
 {
     size_t capacity = 1 << 16;
     char *text = malloc(capacity);
     *length = 0;
-    while (text && !feof(f) && !ferror(f)) {
+    while (text) {
         if (capacity - *length < 2) {
             char *grown = capacity > SIZE_MAX / 2 ? NULL : realloc(text, capacity *= 2);
             if (!grown) break;
             text = grown;
         }
-        *length += fread(text + *length, 1, capacity - *length - 1, f);
-    }
-    if (text && feof(f)) {
+        ssize_t got = text_source_read(f, text + *length, capacity - *length - 1);
+        if (got < 0) break;
+        *length += (size_t)got;
         text[*length] = 0;
-        return text;
+        if (got == 0) return text;
     }
     free(text);
     return NULL;
@@ -104,15 +104,13 @@ static int group(eval_pairs *p)
 int eval_pairs_read(eval_pairs *out, const char *path)
 {
     *out = (eval_pairs){0};
-    bool standard = !strcmp(path, "-");
-    FILE *f = standard ? stdin : fopen(path, "rb");
+    text_source *f = text_source_open(path);
     if (!f) return failure("eval", "%s: %s", path, strerror(errno));
     size_t length;
     out->text = read_all(f, &length);
-    int reason = errno;
-    if (!standard) fclose(f);
-    if (!out->text) return failure("eval", "%s: %s", path, strerror(reason));
-    if (gzip_begins(out->text, length)) return failure("eval", "%s: " GZIP_ADVICE, path);
+    if (!out->text) failure("eval", "%s: %s", path, text_source_problem(f));
+    text_source_close(f);
+    if (!out->text) return 1;
     return split(out, length, path) || group(out);
 }
 

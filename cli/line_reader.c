@@ -1,13 +1,10 @@
 #include "line_reader.h"
 
-#include "gzip.h"
+#include "text_source.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define CHUNK ((size_t)1 << 16)
 #define WINDOW ((size_t)1 << 20)
@@ -15,12 +12,11 @@
 /*     buffer  [ lines that were given | lines to come ...| room ]
  *               0                      begin             end    capacity     */
 struct line_reader {
-    int file;
+    text_source *source;
     const char *path;
     char *buffer;
     size_t begin, end, capacity;
     bool at_end, skipping; /* skipping: inside a line that is too long */
-    bool begun, gzip;      /* begun: a line was given */
 };
 
 line_reader *line_reader_open(const char *path)
@@ -29,8 +25,8 @@ line_reader *line_reader_open(const char *path)
     line_reader *r = calloc(1, sizeof *r);
     if (!r) return NULL;
     r->path = standard ? NULL : path;
-    r->file = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (r->file >= 0) return r;
+    r->source = text_source_open(path);
+    if (r->source) return r;
     int reason = errno;
     free(r);
     errno = reason;
@@ -40,7 +36,7 @@ line_reader *line_reader_open(const char *path)
 void line_reader_close(line_reader *r)
 {
     if (!r) return;
-    if (r->path) close(r->file);
+    text_source_close(r->source);
     free(r->buffer);
     free(r);
 }
@@ -52,16 +48,10 @@ const char *line_reader_name(const line_reader *r)
 
 const char *line_reader_problem(const line_reader *r)
 {
-    return r->gzip ? GZIP_ADVICE : strerror(errno);
+    return text_source_problem(r->source);
 }
 
-static bool would_wait(const line_reader *r)
-{
-    struct pollfd p = {.fd = r->file, .events = POLLIN};
-    return poll(&p, 1, 0) == 0;
-}
-
-/* Reads once, behind what is there; false too where that is a gzip file's beginning. */
+/* Reads once, behind what is there. */
 static bool read_more(line_reader *r)
 {
     if (r->capacity - r->end < CHUNK) {
@@ -71,14 +61,11 @@ static bool read_more(line_reader *r)
         r->buffer = grown;
         r->capacity = capacity;
     }
-    ssize_t got;
-    do got = read(r->file, r->buffer + r->end, CHUNK);
-    while (got < 0 && errno == EINTR);
+    ssize_t got = text_source_read(r->source, r->buffer + r->end, CHUNK);
     if (got < 0) return false;
     r->end += (size_t)got;
     r->at_end = got == 0;
-    r->gzip = !r->begun && !r->skipping && gzip_begins(r->buffer, r->end);
-    return !r->gzip;
+    return true;
 }
 
 /* One line from begin on, as an offset for now: the buffer may still move. False: none is complete yet. */
@@ -115,14 +102,13 @@ int64_t line_reader_next(line_reader *r, read_line *lines, int64_t most)
             count++;
             continue;
         }
-        if (r->at_end || (count > 0 && (r->begin > WINDOW || would_wait(r)))) break;
+        if (r->at_end || (count > 0 && (r->begin > WINDOW || text_source_would_wait(r->source)))) break;
         if (!read_more(r)) {
             free(offsets);
             return -1;
         }
     }
     for (int64_t i = 0; i < count; i++) lines[i].text.bytes = r->buffer + offsets[i];
-    r->begun = r->begun || count > 0;
     free(offsets);
     return count;
 }
