@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "failure.h"
 #include "options.h"
+#include "run_outputs.h"
 #include "writable.h"
 
 #include <math.h>
@@ -163,21 +164,17 @@ static int make_room(run_job *job)
     return attn_weights(&job->desc, NULL, &w) == ATTN_OK ? 0 : failure("run", "%s", attn_error());
 }
 
-/* Writes the last `rank` of the four sizes as the shape. */
-static int write_output(const char *path, const int64_t *shape, int sizes, int rank, const float *values)
-{
-    if (!path) return 0;
-    attn_status status = attn_seq_array_write_npy(path, rank, shape + sizes - rank, values);
-    return status == ATTN_OK ? 0 : failure_of_library("run");
-}
-
+/* With as many of the last sizes as the inputs have dimensions. */
 static int write_outputs(const run_job *job)
 {
     const run_sizes *n = &job->sizes;
     const run_options *o = &job->options;
-    if (write_output(o->output, (int64_t[]){n->B, n->H, n->T, n->DV}, 4, n->rank, job->o)) return 1;
-    if (write_output(o->lse, (int64_t[]){n->B, n->H, n->T}, 3, n->rank - 1, job->lse)) return 1;
-    return write_output(o->weights, (int64_t[]){n->B, n->H, n->T, n->S}, 4, n->rank, job->weights);
+    const int64_t of_o[] = {n->B, n->H, n->T, n->DV}, of_lse[] = {n->B, n->H, n->T}, of_w[] = {n->B, n->H, n->T, n->S};
+    const int skipped = 4 - n->rank;
+    const run_output outputs[] = {{o->output, n->rank, of_o + skipped, job->o},
+                                  {o->lse, n->rank - 1, of_lse + skipped, job->lse},
+                                  {o->weights, n->rank, of_w + skipped, job->weights}};
+    return run_outputs_write(outputs, sizeof outputs / sizeof *outputs);
 }
 
 static int check_outputs(const run_options *o)

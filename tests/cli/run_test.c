@@ -102,6 +102,27 @@ static void refuses_what_does_not_fit(void **state)
     refused(1, line, "run_q.npy/o.npy: cannot write: Not a directory");
 }
 
+/* O and the log-sum-exps would fit, the weights do not: none of them is left, and what was there stays. */
+static void a_full_disk_leaves_no_output(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("d=$(mktemp -d); cd $TESTS/data; echo old > $d/o.npy; ulimit -f 2;"
+                           "$ATTN run run_q.npy run_k.npy run_v.npy -o $d/o.npy --lse $d/l.npy --weights $d/w.npy;"
+                           "s=$?; cat $d/o.npy; ls $d; rm -r $d; exit $s"),
+                     1);
+    shell_said("/w.npy: cannot write: File too large\n");
+    shell_said("old\no.npy\n");
+}
+
+static void outputs_may_be_devices(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("cd $TESTS/data; $ATTN run run_q.npy run_k.npy run_v.npy -o /dev/null --lse /dev/stdout |"
+                           "head -c 6 | tail -c 5"),
+                     0);
+    shell_said_only("NUMPY");
+}
+
 static void refuses_wrong_usage(void **state)
 {
     (void)state;
@@ -121,10 +142,9 @@ static void refuses_wrong_usage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gives_numpys_numbers),
-        cmocka_unit_test(takes_fewer_dimensions),
-        cmocka_unit_test(refuses_what_does_not_fit),
-        cmocka_unit_test(refuses_wrong_usage),
+        cmocka_unit_test(gives_numpys_numbers),      cmocka_unit_test(takes_fewer_dimensions),
+        cmocka_unit_test(refuses_what_does_not_fit), cmocka_unit_test(a_full_disk_leaves_no_output),
+        cmocka_unit_test(outputs_may_be_devices),    cmocka_unit_test(refuses_wrong_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
