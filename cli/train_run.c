@@ -31,6 +31,31 @@ static bool asked_to_stop(void *argument)
     return stop_signal != 0;
 }
 
+/* The option that sets a field of attn_seq_train_options. */
+static void print_option(char *text, size_t size, const char *field, size_t length)
+{
+    static const char *const others[][2] = {
+        {"width", "dim"}, {"vocabulary", "vocab"}, {"longest", "max-length"}, {"feeding", "input-feeding"}};
+    snprintf(text, size, "--%.*s", (int)length, field);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (strlen(others[i][0]) == length && !strncmp(others[i][0], field, length))
+            snprintf(text, size, "--%s", others[i][1]);
+    }
+    for (char *c = text; *c; c++)
+        if (*c == '_') *c = '-';
+}
+
+/* On what cannot change while a run is resumed the library names its field, the command the option. */
+static int tell_failure(const train_run *run)
+{
+    const char *message = attn_seq_error();
+    const size_t field = strspn(message, "abcdefghijklmnopqrstuvwxyz_");
+    if (!run->resume || strncmp(message + field, " = ", 3) != 0) return failure_of_library(run->command);
+    char name[64];
+    print_option(name, sizeof name, message, field);
+    return failure(run->command, "%s%s", name, message + field);
+}
+
 static int tell_end(const train_run *run, attn_status status)
 {
     const char *model = run->options->model;
@@ -40,7 +65,7 @@ static int tell_end(const train_run *run, attn_status status)
         return 128 + (int)stop_signal;
     }
     bool exists = status == ATTN_ERROR_ARGUMENT && strstr(attn_seq_error(), ": exists; ");
-    if (status != ATTN_OK) failure_of_library(run->command);
+    if (status != ATTN_OK) tell_failure(run);
     if (exists) fputs("--resume goes on with that run, --force begins anew and loses it.\n", stderr);
     if (status != ATTN_OK) return 1;
     if (!run->quiet && !run->json)

@@ -77,6 +77,10 @@ static void trains_and_translates(void **state)
     shell_said_only("checkpoint.safetensors\nconfig.json\ngeneration_config.json\nmodel.safetensors\nsource.spm\n"
                     "target.spm\ntokenizer_config.json\nvocab.json\n");
     assert_int_equal(shell("echo one red | $ATTN translate --model $D/new/model"), 0);
+    assert_int_equal(shell("$ATTN train translate --model $D/new/model --resume --dim 32"), 1);
+    shell_said("attn train translate: --dim = 32, but the run that ");
+    assert_int_equal(shell("$ATTN train translate --model $D/new/model --resume --label-smoothing 0.5"), 1);
+    shell_said("attn train translate: --label-smoothing = 0.5, but the run that ");
     assert_int_equal(shell("$ATTN train translate --model $D/new/model " TINY "--steps 5"), 1);
     shell_said("exists; ");
     shell_said("--resume goes on with that run, --force begins anew and loses it.\n");
