@@ -52,13 +52,14 @@ STUDIES = {
         "seeds": 10,
         "pairs": 20000,
         "validation": 200,
-        "options": TINY + ["--steps", "200", "--valid-every", "40", "--warmup", "1", "--rate", "0.02", "--clip", "0",
+        "options": TINY + ["--steps", "200", "--valid-every", "40", "--warmup", "1", "--schedule", "flat",
+                           "--cooldown", "0", "--rate", "0.006", "--clip", "0",
                            "--average", "0", "--dropout", "0"],
         "variants": {
             "as it is": [],
-            "soft cap": ["--softcap", "10"],
+            "soft cap": ["--softcap", "5"],
             "QK norm": ["--qk-norm"],
-            "QK norm, soft cap": ["--qk-norm", "--softcap", "10"],
+            "QK norm, soft cap": ["--qk-norm", "--softcap", "5"],
         },
     },
 }
@@ -133,7 +134,7 @@ def plot(name, prefix, rows, seeds):
         draw(prefix, "", [["BLEU", v, bleu] for v, _, _, _, bleu in last_of(rows)],
              f"Translation by heads of keys and values, {runs}", "heads of keys and values, of 8", "validation BLEU", ["--kind", "bar"])
         return
-    titles = {"dropout": "What dropout does on 3,000 pairs", "stability": "A run without warm-up at rate 0.02"}
+    titles = {"dropout": "What dropout does on 3,000 pairs", "stability": "Rate 0.006 from the first step on, no clipping"}
     draw(prefix, "", losses, f"{titles[name]}, {runs}", "step", "validation loss / nats a token")
 
 
