@@ -26,6 +26,18 @@ else
     echo "PyTorch and transformers are not installed for $python: no ratio"
 fi
 
+for family in bert vit; do
+    echo "training: $family, the sizes of bench/classifier_speed.c, fp32"
+    : > "$lines/attn"
+    : > "$lines/pytorch"
+    for turn in 1 2; do
+        "$bin/bench_classifier_speed" "$family" 6 | tee -a "$lines/attn"
+        [ -z "$peer" ] || "$python" "$here/peers/classifier_pytorch.py" "$family" 6 2>/dev/null | tee -a "$lines/pytorch"
+    done
+    [ -z "$peer" ] ||
+        awk -v a="$(mean "$lines/attn")" -v p="$(mean "$lines/pytorch")" 'BEGIN { printf "ratio to PyTorch: %.2f\n", a / p }'
+done
+
 # Translating: the model and the sentences may be named, MODEL=DIR SENTENCES=FILE.
 model=${MODEL:-}
 for candidate in "$here"/../models/*/; do
