@@ -41,7 +41,7 @@ done
 # Translating: the model and the sentences may be named, MODEL=DIR SENTENCES=FILE.
 model=${MODEL:-}
 for candidate in "$here"/../models/*/; do
-    [ -n "$model" ] || [ ! -e "$candidate/config.json" ] || model=$candidate
+    [ -n "$model" ] || [ ! -e "$candidate/source.spm" ] || model=$candidate
 done
 sentences=${SENTENCES:-$here/shapes/sentences.txt}
 if [ -z "$model" ]; then
