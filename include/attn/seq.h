@@ -456,14 +456,15 @@ typedef struct attn_seq_attended {
     size_t attention_count;              /* at least 1 */
 } attn_seq_attended;
 
-/* Writes one HTML file that needs nothing else: a chooser of sentence (where there are several), kind, layer and head,
- * each with its mean, the map with both sentences as axes, and the sentences themselves, where pointing at a piece
- * shades what it attends to. Works offline, by keyboard, on light and dark screens. Weights are kept to 4 decimals. The
- * file replaces `path` only when it is whole.
+/* Writes one HTML file that needs nothing else: a chooser of input (where there are several), kind, layer and head,
+ * each with its mean, and the roll-out; the map of what is chosen, with both sequences as axes; the words, or the
+ * picture with its patches, where pointing at one shades what it attends to; all heads side by side. Works offline, by
+ * keyboard, on light and dark screens. Weights are kept to 1/65535; of more than 2^22 weights in all, the largest of
+ * each row, and the page says which share of the whole they hold. The file replaces `path` only when it is whole.
  *
  * Thread safety: may run in several threads at once.
- * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (NULL, a size below 1, or more than 2^25 weights in all, which no browser would
- * show: draw the one map that matters as PNG then); ATTN_ERROR_FILE; ATTN_ERROR_MEMORY. */
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (NULL, a size below 1, or more than a browser would show: over 2^28 weights, or
+ * so many rows that not 16 of each could be kept); ATTN_ERROR_FILE; ATTN_ERROR_MEMORY. */
 ATTN_API attn_status attn_seq_attention_write_html(const attn_seq_attended *inputs, size_t count, const char *path);
 
 /* Writes one JSON array, an object for each input: {"task", "source", "target", "attention": [{"kind": "cross",
@@ -528,7 +529,7 @@ typedef struct attn_seq_hypothesis {
 
 typedef struct attn_seq_translation {
     attn_status status;  /* of this line: ATTN_OK; ATTN_ERROR_FORMAT (invalid UTF-8); ATTN_ERROR_UNSUPPORTED (more than
-                            2^25 attention weights were asked for: translated, but `attention` is NULL where so) */
+                            2^27 attention weights were asked for: translated, but `attention` is NULL where so) */
     const char *message; /* "" or what is wrong with the line */
     int64_t count;       /* hypotheses: 1 to n_best, 0 if status is ATTN_ERROR_FORMAT */
     const attn_seq_hypothesis *hypotheses; /* best first */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #define KINDS 3
-#define MOST_WEIGHTS ((int64_t)1 << 25)
+#define MOST_WEIGHTS ((int64_t)1 << 27)
 
 /* The public array comes first: its address is the block's. */
 typedef struct attended {
@@ -96,7 +96,7 @@ attn_status attended_kinds(attn_seq_hypothesis *h, const attn_seq_model *model, 
     int64_t counts[KINDS], S = h->source_length, T = h->target_length;
     if (!count_weights(n, S, T, counts))
         return status_fail(ATTN_ERROR_UNSUPPORTED,
-                           "translated without attention weights: %lld and %lld pieces have more than 2^25",
+                           "translated without attention weights: %lld and %lld pieces have more than 2^27",
                            (long long)S, (long long)T);
     attended *a = create(S, T, counts);
     if (!a) return status_fail(ATTN_ERROR_MEMORY, "no memory for attention weights");
