@@ -19,3 +19,15 @@ for format in fp32 bf16; do
         { cat "$scratch/log"; exit 1; }
     "$python" "$SOURCE/tools/check-huggingface" --build "$BUILD" "$scratch/$format" "$scratch/pairs.tsv"
 done
+
+for label in good bad; do
+    for animal in cat dog bird fish horse; do
+        for verb in sees likes finds follows; do
+            printf '%s\tThe %s %s %s things.\n' "$label" "$animal" "$verb" "$label"
+        done
+    done
+done >"$scratch/labelled.tsv"
+"$BUILD/bin/attn" train classify --train "$scratch/labelled.tsv" --valid "$scratch/labelled.tsv" --model "$scratch/bert" \
+    --vocab 60 --dim 32 --heads 4 --layers 2 --ffn 64 --steps 40 --valid-every 20 2>"$scratch/log" ||
+    { cat "$scratch/log"; exit 1; }
+"$python" "$SOURCE/tools/check-huggingface" --build "$BUILD" "$scratch/bert" "$scratch/labelled.tsv"
