@@ -1,5 +1,5 @@
-/* Lines of a file, a pipe or a terminal, plain or gzip, as many at a time as are there: whoever types a line is answered before the
- * next one is waited for. */
+/* Lines of a file, a pipe or a terminal, plain or gzip, as many at a time as are there: whoever types a line is
+ * answered before the next one is waited for. */
 #ifndef CLI_LINE_READER_H
 #define CLI_LINE_READER_H
 
