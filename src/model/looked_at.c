@@ -23,7 +23,7 @@ static attn_seq_attention shape_of(const classifier_config *c, int64_t positions
 {
     if (c->family == CLASSIFIER_RECURRENT)
         return (attn_seq_attention){
-            .kind = ATTN_SEQ_ATTENTION_CROSS, .layers = 1, .heads = 1, .rows = 1, .columns = positions};
+            .kind = ATTN_SEQ_ATTENTION_POOLING, .layers = 1, .heads = 1, .rows = 1, .columns = positions};
     return (attn_seq_attention){.kind = ATTN_SEQ_ATTENTION_ENCODER,
                                 .layers = c->layers,
                                 .heads = c->heads,
@@ -72,7 +72,7 @@ attn_status looked_at_create(looked_at **out, const attn_seq_model *model, const
         return status_fail(ATTN_ERROR_MEMORY, "no memory for attention's labels");
     }
     l->sink.self = l->layers;
-    l->labels[n] = "(text)"; /* whose query a lone row is */
+    l->labels[n] = "label"; /* what a lone row is read for */
     shape.weights = l->weights;
     shape.row_labels = c->family == CLASSIFIER_RECURRENT ? l->labels + n : l->labels;
     shape.column_labels = l->labels;

@@ -138,12 +138,46 @@ static void tells_what_it_could_not_read(void **state)
     attn_seq_classifications_free(c, 5);
 }
 
+/* One query pools the text. */
+static void shows_what_was_pooled(void **state)
+{
+    (void)state;
+    static char *labels[] = {"negative", "positive"};
+    const classifier_config config = {.family = CLASSIFIER_RECURRENT,
+                                      .label_count = 2,
+                                      .labels = labels,
+                                      .width = 16,
+                                      .layers = 1,
+                                      .heads = 1,
+                                      .cell = RECURRENT_LSTM,
+                                      .embedding = 8,
+                                      .vocab_size = 60,
+                                      .max_positions = POSITIONS};
+    classifier *m;
+    if (classifier_create(&m, &config, true, 1) != ATTN_OK) fail_msg("%s", status_message());
+    assert_int_equal(classifier_save(m, DIRECTORY, WEIGHTS_FP32), ATTN_OK);
+    classifier_destroy(m);
+    attn_seq_model_close(model);
+    if (attn_seq_model_open(&model, DIRECTORY) != ATTN_OK) fail_msg("%s", attn_seq_error());
+    attn_seq_input input = text_of("a warm funny film");
+    attn_seq_classification *c = classify(&input, 1, true);
+    const attn_seq_attention *a = c->attention;
+    assert_int_equal(a->kind, ATTN_SEQ_ATTENTION_POOLING);
+    assert_int_equal(a->layers * a->heads * a->rows, 1);
+    assert_string_equal(a->row_labels[0], "label");
+    float sum = 0;
+    for (int64_t j = 0; j < a->columns; j++) sum += a->weights[j];
+    assert_float_equal(sum, 1, 1e-5);
+    attn_seq_classifications_free(c, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(describes_itself),
         cmocka_unit_test(neighbours_do_not_matter),
         cmocka_unit_test(tells_what_it_could_not_read),
+        cmocka_unit_test(shows_what_was_pooled),
     };
     return cmocka_run_group_tests(tests, make_model, remove_model);
 }
