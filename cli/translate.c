@@ -76,7 +76,7 @@ static int parse(translating *t, int argc, char **argv)
     int count;
     int stop = options_parse(&line, argc, argv, &files, &count);
     if (stop >= 0) return stop;
-    if (t->form.n_best > t->options.beam)
+    if (t->options.beam > 0 && t->form.n_best > t->options.beam)
         return options_refuse(&line, "--n-best: %" PRId64 " is more than --beam-size, %" PRId64, t->form.n_best,
                               t->options.beam);
     if (t->picture.path && !attention_output_known(t->picture.path))

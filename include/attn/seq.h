@@ -492,10 +492,12 @@ ATTN_API void attn_seq_free(void *memory);
 
 typedef struct attn_seq_translate_options {
     size_t struct_size; /* set by attn_seq_translate_options_init */
-    int64_t beam;       /* 1 to 256 hypotheses kept at each step; 1 is greedy; 5 after init */
+    int64_t beam;       /* 1 to 256 hypotheses kept at each step; 1 is greedy; 0, as after init: the model's own, which
+                           generation_config.json says (num_beams), else 5 */
     int64_t n_best;     /* 1 to beam hypotheses given for each line; 1 after init */
-    double normalize;   /* A in score = log_probability / length^A; finite; 1 after init, which of 0, 0.6, 1, 1.5 and 2
-                           gave the best BLEU on Tatoeba's English and French */
+    double normalize;   /* A in score = log_probability / length^A; finite; NaN, as after init: the model's own
+                           (length_penalty), else 1, which of 0, 0.6, 1, 1.5 and 2 gave the best BLEU on Tatoeba's
+                           English and French */
     int threads;        /* 0 to 1024; 0 after init: as many as this process may use */
     bool alignment;     /* fill attn_seq_hypothesis.alignment */
     bool attention;     /* fill attn_seq_hypothesis.attention */
@@ -537,7 +539,8 @@ typedef struct attn_seq_translation {
 
 /* Translates `count` lines: translations[i] is line i's. A line of white space alone gives one empty hypothesis. Lines
  * are batched by length inside; what a line gets does not depend on its neighbours, but for the last bits of the
- * scores. A target ends after at most 3 * source pieces + 10 pieces, or at the model's last position.
+ * scores. A target ends after at most 3 * source pieces + 10 pieces, at the model's last position, or where
+ * generation_config.json's max_length says; its forced_bos_token_id, min_length and no_repeat_ngram_size are kept to.
  *
  *   model         open, not NULL
  *   options       not NULL, set up by attn_seq_translate_options_init
@@ -552,6 +555,11 @@ typedef struct attn_seq_translation {
  * Marian's --normalize. */
 ATTN_API attn_status attn_seq_translate(const attn_seq_model *model, const attn_seq_translate_options *options,
                                         const attn_seq_text *lines, int64_t count, attn_seq_translation **translations);
+
+/* The same for a summarizer, which reads a text's beginning, as much as it has positions for, and writes one summary.
+ * Source of the model: Lewis et al., "BART" (2020). */
+ATTN_API attn_status attn_seq_summarize(const attn_seq_model *model, const attn_seq_translate_options *options,
+                                        const attn_seq_text *lines, int64_t count, attn_seq_translation **summaries);
 
 /* NULL is ignored. */
 ATTN_API void attn_seq_translations_free(attn_seq_translation *translations, int64_t count);

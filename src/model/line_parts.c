@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "base/utf8.h"
+#include "input/pairs.h"
 
 #include <stdlib.h>
 
@@ -141,29 +142,48 @@ static attn_status cut_sentence(line_parts *p, const tokenizer *k, const char *t
     }
     if (length > longest) {
         /* One character of many pieces, which SentencePiece's byte fallback can make: its first pieces must do. */
-        ids[longest - 1] = ids[length - 1];
-        length = longest;
+        length = tokens_cut(ids, length, longest);
     }
     if (length > 1) return add(p, ids, length, ends_in_space(text, bytes));
     free(ids); /* </s> alone: characters that the tokenizer drops */
     return ATTN_OK;
 }
 
-attn_status line_parts_cut(line_parts *out, const tokenizer *k, const char *text, size_t bytes, int64_t longest)
+/* The whole text's pieces; *ids NULL where there are none. */
+static attn_status encode_whole(const tokenizer *k, const char *text, size_t bytes, int32_t **ids, int64_t *length)
 {
-    *out = (line_parts){0};
+    *ids = NULL;
+    *length = 0;
     size_t valid = utf8_valid_prefix(text, bytes);
     if (valid < bytes)
         return status_fail(ATTN_ERROR_FORMAT, "invalid UTF-8: byte 0x%02x at column %zu", (unsigned char)text[valid],
                            valid + 1);
     if (is_blank(text, bytes)) return ATTN_OK;
+    attn_status status = tokenizer_encode(k, TOKENIZER_SOURCE, text, bytes, ids, length);
+    if (status || *length > 1) return status;
+    free(*ids); /* </s> alone: characters that the tokenizer drops */
+    *ids = NULL;
+    return ATTN_OK;
+}
+
+attn_status line_parts_truncate(line_parts *out, const tokenizer *k, const char *text, size_t bytes, int64_t longest)
+{
+    *out = (line_parts){0};
     int32_t *ids;
     int64_t length;
-    attn_status status = tokenizer_encode(k, TOKENIZER_SOURCE, text, bytes, &ids, &length);
-    if (status) return status;
-    if (length <= longest && length > 1) return add(out, ids, length, false);
+    attn_status status = encode_whole(k, text, bytes, &ids, &length);
+    return status || !ids ? status : add(out, ids, tokens_cut(ids, length, longest), false);
+}
+
+attn_status line_parts_cut(line_parts *out, const tokenizer *k, const char *text, size_t bytes, int64_t longest)
+{
+    *out = (line_parts){0};
+    int32_t *ids;
+    int64_t length;
+    attn_status status = encode_whole(k, text, bytes, &ids, &length);
+    if (status || !ids) return status;
+    if (length <= longest) return add(out, ids, length, false);
     free(ids);
-    if (length <= 1) return ATTN_OK;
     for (size_t at = 0, end; at < bytes && !status; at = end) {
         end = at + sentence_end(text + at, bytes - at);
         status = cut_sentence(out, k, text + at, end - at, longest);

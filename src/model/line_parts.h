@@ -20,6 +20,10 @@ typedef struct line_parts {
  * alone gives no part. Invalid UTF-8 is a FORMAT error. *out is overwritten, and must be cleared also after a failure.
  */
 attn_status line_parts_cut(line_parts *out, const tokenizer *k, const char *text, size_t bytes, int64_t longest);
+
+/* One part: the text's first longest - 1 pieces and </s>. */
+attn_status line_parts_truncate(line_parts *out, const tokenizer *k, const char *text, size_t bytes, int64_t longest);
+
 void line_parts_clear(line_parts *p);
 
 #endif

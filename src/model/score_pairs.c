@@ -5,6 +5,7 @@
 #include "base/parallel.h"
 #include "base/status.h"
 #include "base/utf8.h"
+#include "input/pairs.h"
 #include "model/length_batches.h"
 #include "model/seq_model.h"
 #include "model/task_outcome.h"
@@ -43,6 +44,8 @@ static attn_status encode_side(const scoring *s, attn_seq_text text, tokenizer_s
     attn_status status = tokenizer_encode(s->model->tokenizer, side, text.bytes, text.length, ids, length);
     if (status) return status;
     int64_t most = s->model->seq2seq.sizes.max_positions;
+    if (side == TOKENIZER_SOURCE && s->model->architecture->task == ATTN_SEQ_TASK_SUMMARIZE)
+        *length = tokens_cut(*ids, *length, most);
     if (*length > most)
         return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: %lld pieces, the model has positions for %lld", name,
                            (long long)*length, (long long)most);
@@ -177,7 +180,8 @@ attn_status attn_seq_score(const attn_seq_model *model, const attn_seq_pair *pai
     if (count < 0) return status_fail(ATTN_ERROR_ARGUMENT, "count = %lld, expected at least 0", (long long)count);
     if (threads < 0 || threads > PARALLEL_MAX_THREADS)
         return status_fail(ATTN_ERROR_ARGUMENT, "threads = %d, expected 0 to %d", threads, PARALLEL_MAX_THREADS);
-    attn_status status = seq_model_expect(model, ATTN_SEQ_TASK_TRANSLATE);
+    const bool summarizes = model->architecture->task == ATTN_SEQ_TASK_SUMMARIZE;
+    attn_status status = seq_model_expect(model, summarizes ? ATTN_SEQ_TASK_SUMMARIZE : ATTN_SEQ_TASK_TRANSLATE);
     if (count == 0 || status) return status;
     if (threads == 0) threads = parallel_default_threads();
     scoring s = {.model = model, .pairs = pairs, .scores = scores};

@@ -4,6 +4,7 @@
 #define MODEL_SEQ2SEQ_H
 
 #include "attn/seq.h"
+#include "model/generation.h"
 #include "model/recurrent_translator.h"
 #include "model/translator.h"
 #include "model/weight_format.h"
@@ -70,6 +71,7 @@ typedef struct seq2seq {
     void *network;
     parameters *parameters; /* the network's */
     seq2seq_sizes sizes;
+    generation_settings generation;
 } seq2seq;
 
 void seq2seq_destroy(seq2seq *m); /* zeroes *m; one that is zeroed already is ignored */

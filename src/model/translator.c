@@ -34,6 +34,7 @@ attn_status translator_declare(translator **out, const translator_config *config
     translator *m = calloc(1, sizeof *m);
     if (!m) return no_memory();
     m->config = *config;
+    m->generation = generation_standard();
     m->encoder = calloc((size_t)config->encoder_layers + 1, sizeof *m->encoder);
     m->decoder = calloc((size_t)config->decoder_layers + 1, sizeof *m->decoder);
     m->encoder_options = options_of(config, config->encoder_heads);

@@ -5,6 +5,7 @@
 
 #include "formats/safetensors.h"
 #include "hidden/transformer.h"
+#include "model/generation.h"
 #include "model/translator_family.h"
 #include "model/weight_format.h"
 #include "tensor/parameters.h"
@@ -47,6 +48,7 @@ typedef struct translator {
     bool positions_stored; /* came from the file, and go back into it */
     transformer_layer *encoder, *decoder;
     transformer_options encoder_options, decoder_options;
+    generation_settings generation;
 } translator;
 
 /* Declares and allocates all parameters, initialised from `seed` if trainable, else zero. Embeddings that are shared

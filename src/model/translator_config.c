@@ -172,11 +172,18 @@ attn_status translator_config_write(const translator_config *c, weight_format fo
 }
 
 /* What generate() does unless told: never <pad>, end at </s>, at most as many pieces as there are positions. */
-attn_status translator_generation_write(const translator_config *c, const char *path)
+attn_status translator_generation_write(const translator_config *c, const generation_settings *g, const char *path)
 {
-    return json_file_save(json_pack("{s:[[i]], s:i, s:i, s:i, s:i, s:I, s:i}", "bad_words_ids", c->pad_id,
-                                    "decoder_start_token_id", c->decoder_start_id, "eos_token_id", c->eos_id,
-                                    "forced_eos_token_id", c->eos_id, "pad_token_id", c->pad_id, "max_length",
-                                    (json_int_t)c->max_position_embeddings, "num_beams", 5),
-                          path);
+    const search_limits *l = &g->limits;
+    json_t *json =
+        json_pack("{s:[[i]], s:i, s:i, s:i, s:i, s:I, s:I}", "bad_words_ids", c->pad_id, "decoder_start_token_id",
+                  c->decoder_start_id, "eos_token_id", c->eos_id, "forced_eos_token_id", c->eos_id, "pad_token_id",
+                  c->pad_id, "max_length", (json_int_t)(g->max_length ? g->max_length : c->max_position_embeddings),
+                  "num_beams", (json_int_t)g->beam);
+    json_t *rest = json_pack("{s:o*, s:o*, s:o*, s:o*}", "length_penalty",
+                             g->length_penalty != 1 ? json_real(g->length_penalty) : NULL, "min_length",
+                             l->min_length ? json_integer(l->min_length) : NULL, "no_repeat_ngram_size",
+                             l->distinct_ngrams ? json_integer(l->distinct_ngrams) : NULL, "forced_bos_token_id",
+                             l->forces_first ? json_integer(l->first_id) : NULL);
+    return json_file_save(json_joined(json, rest), path);
 }

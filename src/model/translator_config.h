@@ -12,6 +12,6 @@ attn_status translator_config_check(const translator_config *c, const char *name
 attn_status translator_config_read(translator_config *c, const char *path);
 
 attn_status translator_config_write(const translator_config *c, weight_format format, const char *path);
-attn_status translator_generation_write(const translator_config *c, const char *path);
+attn_status translator_generation_write(const translator_config *c, const generation_settings *g, const char *path);
 
 #endif

@@ -79,6 +79,7 @@ attn_status translator_open(translator **out, const char *directory, bool traina
                              : status_fail(ATTN_ERROR_MEMORY, "%s: no memory to open it", directory);
     free(config_path);
     free(weights_path);
+    if (status == ATTN_OK) status = generation_read(&m->generation, directory, m->config.decoder_vocab_size);
     if (status != ATTN_OK) {
         translator_destroy(m);
         return status;
@@ -108,7 +109,7 @@ attn_status translator_save(const translator *m, const char *directory, weight_f
     if (!config_path || !generation_path || !weights_path)
         status = status_fail(ATTN_ERROR_MEMORY, "%s: no memory to save it", directory);
     if (status == ATTN_OK) status = translator_config_write(&m->config, format, config_path);
-    if (status == ATTN_OK) status = translator_generation_write(&m->config, generation_path);
+    if (status == ATTN_OK) status = translator_generation_write(&m->config, &m->generation, generation_path);
     if (status == ATTN_OK) status = write_weights(m, weights_path, format);
     free(config_path);
     free(generation_path);

@@ -80,6 +80,7 @@ seq2seq seq2seq_of_translator(translator *network)
         .family = &family,
         .network = network,
         .parameters = &network->parameters,
+        .generation = network->generation,
         .sizes = {.source_vocabulary = c->vocab_size,
                   .target_vocabulary = c->decoder_vocab_size,
                   .max_positions = c->max_position_embeddings,

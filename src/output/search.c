@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "base/parallel.h"
 #include "base/status.h"
+#include "output/repeated_ngrams.h"
 #include "output/top_candidates.h"
 
 #include <math.h>
@@ -45,6 +46,9 @@ typedef struct search {
     live_rows rows, next;
     candidate *candidates; /* (rows, width) */
     int64_t *candidate_counts;
+    int32_t *histories; /* (rows, history_length): each row's ids, start first; NULL where no limit asks for them */
+    int32_t *banned;    /* (rows, history_length + 2): ids that may not be next */
+    int64_t history_length;
     float *logits;
     continuation *best; /* width */
     int64_t *finished;  /* of each sequence */
@@ -78,8 +82,26 @@ static void search_clear(search *s)
     free(s->nodes);
     free(s->candidates);
     free(s->candidate_counts);
+    free(s->histories);
+    free(s->banned);
     free(s->best);
     free(s->finished);
+}
+
+/* What the limits need. */
+static attn_status create_limits(search *s, int64_t batch, size_t rows)
+{
+    size_t cells;
+    for (int64_t i = 0; i < batch && s->model->limits.distinct_ngrams > 0; i++) {
+        if (s->max_lengths[i] + 1 > s->history_length) s->history_length = s->max_lengths[i] + 1;
+    }
+    if (!checked_mul(rows, (size_t)s->history_length + 2, &cells))
+        return status_fail(ATTN_ERROR_OVERFLOW, "%zu rows of %lld tokens are too many", rows,
+                           (long long)s->history_length);
+    s->banned = malloc(cells * sizeof *s->banned);
+    s->histories = s->history_length ? malloc(cells * sizeof *s->histories) : NULL;
+    if (s->banned && (s->histories || !s->history_length)) return ATTN_OK;
+    return status_fail(ATTN_ERROR_MEMORY, "no memory for %zu rows of %lld tokens", rows, (long long)s->history_length);
 }
 
 static attn_status search_create(search *s, int64_t batch)
@@ -105,7 +127,7 @@ static attn_status search_create(search *s, int64_t batch)
         s->rows.from[i] = s->rows.sequence_of[i] = i;
         s->rows.nodes[i] = -1;
     }
-    return ATTN_OK;
+    return create_limits(s, batch, rows);
 }
 
 static double normalized(const search *s, double log_probability, int64_t length)
@@ -250,12 +272,38 @@ static attn_status extend_sequence(search *s, int64_t begin, int64_t end)
     return ATTN_OK;
 }
 
+/* The row's ids so far, start first. Returns how many. */
+static int64_t collect_history(const search *s, int64_t row, int32_t *history)
+{
+    int64_t i = s->position + 1;
+    for (int64_t n = s->rows.nodes[row]; n >= 0; n = s->nodes[n].parent) history[--i] = s->nodes[n].id;
+    history[0] = s->model->start_id;
+    return s->position + 1;
+}
+
 static void find_candidates(void *argument, int64_t row, int worker)
 {
     (void)worker;
     search *s = argument;
-    s->candidate_counts[row] = top_candidates(s->logits + row * s->model->vocabulary, s->model->vocabulary,
-                                              s->model->pad_id, s->width, s->candidates + row * s->width);
+    const search_model *m = s->model;
+    candidate *top = s->candidates + row * s->width;
+    if (s->position == 0 && m->limits.forces_first) {
+        top[0] = (candidate){0, m->limits.first_id};
+        s->candidate_counts[row] = 1;
+        return;
+    }
+    int32_t *banned = s->banned + row * (s->history_length + 2);
+    int64_t count = 0;
+    if (m->pad_id >= 0) banned[count++] = m->pad_id;
+    if (s->position + 1 < m->limits.min_length) banned[count++] = m->eos_id;
+    if (s->histories) {
+        int32_t *history = s->histories + row * s->history_length;
+        int64_t length = collect_history(s, row, history);
+        count += repeated_ngrams(history, length, m->limits.distinct_ngrams, banned + count);
+    }
+    int64_t held = top_candidates(s->logits + row * m->vocabulary, m->vocabulary, banned, count, s->width, top);
+    if (held == 0) top[held++] = (candidate){0, m->eos_id}; /* the limits leave nothing else */
+    s->candidate_counts[row] = held;
 }
 
 static attn_status take_step(search *s)

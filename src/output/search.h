@@ -5,6 +5,14 @@
 
 #include "attn/attn.h"
 
+/* What may be written, beyond what is probable. All zero: anything. Lengths and n-grams count the start id. */
+typedef struct search_limits {
+    bool forces_first; /* the first token is first_id, with probability 1 */
+    int32_t first_id;
+    int64_t min_length;      /* no </s> while fewer ids are there */
+    int64_t distinct_ngrams; /* no n-gram of this size is written twice; 0: any may be */
+} search_limits;
+
 /* Logits of the next token for every live row: ids (rows), all at `position`; row r continues the previous step's row
  * from[r] (at position 0: sequence r's start) and belongs to sequence_of[r]. The rows of a sequence are neighbours,
  * sequences ascend, and those that are done have no rows. *logits (rows, vocabulary) stays valid until the next call;
@@ -15,6 +23,7 @@ typedef struct search_model {
                         int64_t position, float **logits);
     int64_t vocabulary;
     int32_t start_id, eos_id, pad_id; /* pad is never produced; -1: there is none */
+    search_limits limits;
 } search_model;
 
 #define SEARCH_MAX_BEAM 256

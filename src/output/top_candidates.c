@@ -31,13 +31,25 @@ static inline int64_t insert(candidate *top, int64_t held, int64_t count, float 
 /* The count-th largest maximum; -inf where there are fewer blocks. */
 static float reachable(const float *maxima, int64_t blocks, int64_t count)
 {
-    candidate best[TOP_CANDIDATES_MAX + 1];
+    candidate best[TOP_CANDIDATES_MAX];
     int64_t held = 0;
     for (int64_t b = 0; b < blocks; b++) held = insert(best, held, count, maxima[b], 0);
     return held < count ? -INFINITY : best[count - 1].log_probability;
 }
 
-int64_t top_candidates(const float *logits, int64_t vocabulary, int32_t banned, int64_t count, candidate *top)
+/* Takes the banned ids' logits away, and out of their blocks' maxima. */
+static void ban(float *logits, int64_t vocabulary, const int32_t *banned, int64_t count, int64_t block, float *maxima)
+{
+    for (int64_t i = 0; i < count; i++) logits[banned[i]] = -INFINITY;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t b = banned[i] / block, end = vocabulary - b * block < block ? vocabulary : (b + 1) * block;
+        maxima[b] = -INFINITY;
+        for (int64_t v = b * block; v < end; v++) maxima[b] = fmaxf(maxima[b], logits[v]);
+    }
+}
+
+int64_t top_candidates(float *logits, int64_t vocabulary, const int32_t *banned, int64_t banned_count, int64_t count,
+                       candidate *top)
 {
     float maxima[MOST_BLOCKS];
     int64_t block = block_length(vocabulary), blocks = (vocabulary + block - 1) / block;
@@ -45,14 +57,14 @@ int64_t top_candidates(const float *logits, int64_t vocabulary, int32_t banned, 
     float maximum = row->block_maxima(logits, vocabulary, block, maxima);
     double normaliser = (double)maximum + log(row->sum_exponentials(logits, vocabulary, maximum));
     if (!isfinite(normaliser)) return -1;
-    /* The banned one may be a block's maximum, hence one more. */
-    float floor = reachable(maxima, blocks, count + (banned >= 0));
+    ban(logits, vocabulary, banned, banned_count, block, maxima);
+    float floor = reachable(maxima, blocks, count);
     int64_t held = 0;
     for (int64_t b = 0; b < blocks; b++) {
         if (maxima[b] < floor) continue;
         int64_t end = vocabulary - b * block < block ? vocabulary : (b + 1) * block;
         for (int64_t v = b * block; v < end; v++) {
-            if (logits[v] < floor || v == banned || logits[v] == -INFINITY) continue;
+            if (logits[v] < floor || logits[v] == -INFINITY) continue;
             held = insert(top, held, count, logits[v], (int32_t)v);
         }
     }

@@ -75,7 +75,7 @@ static void decode(uint64_t seed, int64_t first, int64_t batch, search_options o
 {
     toy m = toy_create(seed, batch, o.beam);
     memmove(m.keys, m.keys + first, (size_t)batch * sizeof *m.keys);
-    search_model model = {&m, toy_step, VOCABULARY, PAD, EOS, PAD};
+    search_model model = {&m, toy_step, VOCABULARY, PAD, EOS, PAD, {0}};
     int64_t max_lengths[16];
     for (int64_t i = 0; i < batch; i++) max_lengths[i] = longest;
     assert_int_equal(search_decode(&model, &o, batch, max_lengths, results), ATTN_OK);
@@ -195,7 +195,7 @@ static void finished_sequences_leave_the_batch(void **state)
 {
     (void)state;
     toy m = toy_create(9, 16, 1);
-    search_model model = {&m, toy_step, VOCABULARY, PAD, EOS, PAD};
+    search_model model = {&m, toy_step, VOCABULARY, PAD, EOS, PAD, {0}};
     search_options o = {1, 1, 1, 1};
     int64_t max_lengths[16], tokens = 0, longest = 0;
     hypothesis h[16];
@@ -216,7 +216,7 @@ static void refuses_bad_options_and_logits(void **state)
 {
     (void)state;
     toy m = toy_create(1, 1, 1);
-    search_model model = {&m, toy_step, VOCABULARY, PAD, EOS, PAD};
+    search_model model = {&m, toy_step, VOCABULARY, PAD, EOS, PAD, {0}};
     int64_t length = 3, none = 0;
     hypothesis h;
     assert_int_equal(search_decode(&model, &(search_options){0, 1, 1, 1}, 1, &length, &h), ATTN_ERROR_ARGUMENT);
@@ -251,13 +251,15 @@ static void candidates_are_the_largest(void **state)
                 all[v] = (candidate){v == banned ? -INFINITY : logits[v], (int32_t)v};
             }
             if (banned >= 0) logits[banned] = 11;
+            double normaliser = log_normaliser(logits, size);
+            const int32_t twice[] = {banned, banned};
             qsort(all, (size_t)size, sizeof *all, by_logit);
-            int64_t held = top_candidates(logits, size, banned, count, top);
+            int64_t held = top_candidates(logits, size, twice, banned >= 0 ? 2 : 0, count, top);
             int64_t want = size - (banned >= 0) < count ? size - (banned >= 0) : count;
             assert_int_equal(held, want);
             for (int64_t i = 0; i < held; i++) {
                 assert_int_equal(top[i].id, all[i].id);
-                double log_p = (double)all[i].log_probability - log_normaliser(logits, size);
+                double log_p = (double)all[i].log_probability - normaliser;
                 assert_true(fabs((double)top[i].log_probability - log_p) < 1e-5);
             }
         }
@@ -285,10 +287,50 @@ static void normaliser_is_the_log_of_the_sum(void **state)
         for (int at = 0; at < 1003; at += 334) {
             float old = logits[at];
             logits[at] = bad[i];
-            assert_int_equal(top_candidates(logits, 1003, -1, 2, top), -1);
+            assert_int_equal(top_candidates(logits, 1003, NULL, 0, 2, top), -1);
             logits[at] = old;
         }
     }
+}
+
+/* Beams of every width keep to what the limits say, and n-grams count the start id. */
+static void keeps_to_the_limits(void **state)
+{
+    (void)state;
+    const search_limits limits = {.forces_first = true, .first_id = 3, .min_length = 4, .distinct_ngrams = 2};
+    for (int64_t beam = 1; beam <= 4; beam++) {
+        toy m = toy_create((uint64_t)beam, 8, beam);
+        search_model model = {&m, toy_step, VOCABULARY, PAD, EOS, PAD, limits};
+        const int64_t longest[] = {9, 9, 9, 9, 9, 9, 9, 9};
+        hypothesis h[8];
+        assert_int_equal(search_decode(&model, &(search_options){beam, 1, 1, 1}, 8, longest, h), ATTN_OK);
+        for (int i = 0; i < 8; i++) {
+            assert_int_equal(h[i].ids[0], 3);
+            assert_true(h[i].length >= 4); /* with the start id before them: </s> is the fifth at the soonest */
+            int32_t ids[10] = {PAD};
+            memcpy(ids + 1, h[i].ids, (size_t)h[i].length * sizeof *ids);
+            for (int64_t a = 0; a < h[i].length; a++) {
+                for (int64_t b = 0; b < a; b++) assert_true(ids[a] != ids[b] || ids[a + 1] != ids[b + 1]);
+            }
+        }
+        hypotheses_clear(h, 8);
+        toy_destroy(&m);
+    }
+}
+
+/* With every id banned but the one that ends, it ends. */
+static void ends_when_nothing_is_left(void **state)
+{
+    (void)state;
+    toy m = toy_create(1, 1, 1);
+    search_model model = {&m, toy_step, VOCABULARY, PAD, EOS, PAD, {.min_length = 100, .distinct_ngrams = 1}};
+    const int64_t longest = 50;
+    hypothesis h;
+    assert_int_equal(search_decode(&model, &(search_options){1, 1, 1, 1}, 1, &longest, &h), ATTN_OK);
+    assert_int_equal(h.length, VOCABULARY - 1);
+    assert_int_equal(h.ids[h.length - 1], EOS);
+    hypotheses_clear(&h, 1);
+    toy_destroy(&m);
 }
 
 int main(void)
@@ -302,6 +344,8 @@ int main(void)
         cmocka_unit_test(neighbours_change_nothing),
         cmocka_unit_test(finished_sequences_leave_the_batch),
         cmocka_unit_test(refuses_bad_options_and_logits),
+        cmocka_unit_test(keeps_to_the_limits),
+        cmocka_unit_test(ends_when_nothing_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,49 @@
+#include "model/generation.h"
+
+#include "base/status.h"
+#include "formats/config.h"
+#include "model/weights_file.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MOST_LENGTH (INT64_C(1) << 32)
+
+generation_settings generation_standard(void)
+{
+    return (generation_settings){.beam = 5, .length_penalty = 1};
+}
+
+static void read_fields(generation_settings *g, config *f, int64_t vocabulary)
+{
+    *g = generation_standard();
+    g->beam = config_integer_or(f, "num_beams", 1, SEARCH_MAX_BEAM, g->beam);
+    g->length_penalty = config_number_or(f, "length_penalty", -1000, 1000, g->length_penalty);
+    g->max_length = config_integer_or(f, "max_length", 0, MOST_LENGTH, 0);
+    g->limits.min_length = config_integer_or(f, "min_length", 0, MOST_LENGTH, 0);
+    g->limits.distinct_ngrams = config_integer_or(f, "no_repeat_ngram_size", 0, MOST_LENGTH, 0);
+    g->limits.forces_first = config_has(f, "forced_bos_token_id");
+    g->limits.first_id = (int32_t)config_integer_or(f, "forced_bos_token_id", 0, vocabulary - 1, 0);
+}
+
+static attn_status read_file(generation_settings *g, const char *path, int64_t vocabulary)
+{
+    config *f;
+    attn_status status = config_open(&f, path);
+    if (status != ATTN_OK) return status;
+    read_fields(g, f, vocabulary);
+    status = config_status(f);
+    config_destroy(f);
+    return status;
+}
+
+attn_status generation_read(generation_settings *g, const char *directory, int64_t vocabulary)
+{
+    char *own = model_file_path(directory, "generation_config.json"),
+         *model = model_file_path(directory, "config.json");
+    attn_status status = own && model ? read_file(g, access(own, F_OK) == 0 ? own : model, vocabulary)
+                                      : status_fail(ATTN_ERROR_MEMORY, "%s: no memory to open it", directory);
+    free(own);
+    free(model);
+    return status;
+}

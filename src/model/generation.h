@@ -1,0 +1,19 @@
+/* How a model likes to be decoded: generation_config.json, or the same fields of config.json where there is none. */
+#ifndef MODEL_GENERATION_H
+#define MODEL_GENERATION_H
+
+#include "output/search.h"
+
+typedef struct generation_settings {
+    int64_t beam;          /* num_beams; 5 where it is absent */
+    double length_penalty; /* 1 where it is absent */
+    int64_t max_length;    /* ids of a target, the start's among them; 0: as many as there are positions */
+    search_limits limits;
+} generation_settings;
+
+generation_settings generation_standard(void);
+
+/* DIR's; `vocabulary` bounds its ids. */
+attn_status generation_read(generation_settings *g, const char *directory, int64_t vocabulary);
+
+#endif
