@@ -44,9 +44,6 @@ typedef enum long_sources { LONG_SOURCES_LEFT_OUT, LONG_SOURCES_CUT } long_sourc
 attn_status token_pairs_encode(token_pairs *out, const tokenizer *k, const pair_texts *texts, int64_t longest,
                                long_sources policy);
 
-/* The first longest - 1 of `length` ids and the last one, </s>, where there are more. Returns how many are left. */
-int64_t tokens_cut(int32_t *ids, int64_t length, int64_t longest);
-
 void token_pairs_clear(token_pairs *p);
 
 static inline int64_t token_side_length(const token_side *s, int64_t pair)

@@ -42,9 +42,9 @@ static int64_t mask_spans(int32_t *to, const int32_t *ids, int64_t count, int32_
     return written;
 }
 
-static attn_status reserve(token_pairs *out, int64_t count)
+static attn_status reserve(token_pairs *out, int64_t count, int64_t before)
 {
-    const size_t texts = (size_t)count, most = TEXT_INFILLING_WINDOW + 1;
+    const size_t texts = (size_t)count, most = TEXT_INFILLING_WINDOW + (size_t)before + 1;
     out->source.ids = malloc(texts * 2 * most * sizeof *out->source.ids + 1);
     out->target.ids = malloc(texts * most * sizeof *out->target.ids + 1);
     out->source.start = calloc(texts + 1, sizeof *out->source.start);
@@ -54,24 +54,26 @@ static attn_status reserve(token_pairs *out, int64_t count)
 }
 
 attn_status text_infilling_make(token_pairs *out, const token_side *texts, const int64_t *chosen, int64_t count,
-                                int32_t mask_id, uint64_t key)
+                                int64_t before, int32_t mask_id, uint64_t key)
 {
     memset(out, 0, sizeof *out);
-    attn_status s = reserve(out, count);
+    attn_status s = reserve(out, count, before);
     if (s != ATTN_OK) return s;
     out->count = count;
     for (int64_t i = 0; i < count; i++) {
         const int32_t *ids = texts->ids + texts->start[chosen[i]];
-        const int64_t pieces = token_side_length(texts, chosen[i]) - 1;
+        const int64_t pieces = token_side_length(texts, chosen[i]) - before - 1;
         const int64_t window = pieces < TEXT_INFILLING_WINDOW ? pieces : TEXT_INFILLING_WINDOW;
         draws d = {random_derive(key, (uint64_t)i), 0};
-        const int32_t *from = ids + (int64_t)(draw(&d) * (float)(pieces - window + 1));
+        const int32_t *from = ids + before + (int64_t)(draw(&d) * (float)(pieces - window + 1));
         int32_t *source = out->source.ids + out->source.start[i], *target = out->target.ids + out->target.start[i];
-        int64_t masked = mask_spans(source, from, window, mask_id, &d);
-        memcpy(target, from, (size_t)window * sizeof *target);
-        source[masked] = target[window] = ids[pieces];
+        int64_t masked = before + mask_spans(source + before, from, window, mask_id, &d);
+        memcpy(source, ids, (size_t)before * sizeof *source);
+        memcpy(target, ids, (size_t)before * sizeof *target);
+        memcpy(target + before, from, (size_t)window * sizeof *target);
+        source[masked] = target[before + window] = ids[before + pieces];
         out->source.start[i + 1] = out->source.start[i] + masked + 1;
-        out->target.start[i + 1] = out->target.start[i] + window + 1;
+        out->target.start[i + 1] = out->target.start[i] + before + window + 1;
     }
     return ATTN_OK;
 }

@@ -25,13 +25,6 @@ static attn_status append(growing_side *g, int64_t pair, const int32_t *ids, int
     return ATTN_OK;
 }
 
-int64_t tokens_cut(int32_t *ids, int64_t length, int64_t longest)
-{
-    if (length <= longest) return length;
-    ids[longest - 1] = ids[length - 1];
-    return longest;
-}
-
 static attn_status encode_pair(token_pairs *out, growing_side *source, growing_side *target, const tokenizer *k,
                                const char *source_text, const char *target_text, int64_t longest, long_sources policy)
 {
@@ -41,7 +34,7 @@ static attn_status encode_pair(token_pairs *out, growing_side *source, growing_s
     if (s == ATTN_OK)
         s = tokenizer_encode(k, TOKENIZER_TARGET, target_text, strlen(target_text), &target_ids, &target_count);
     if (s == ATTN_OK && source_count > longest && policy == LONG_SOURCES_CUT) {
-        source_count = tokens_cut(source_ids, source_count, longest);
+        source_count = tokenizer_shorten(k, source_ids, source_count, longest);
         out->cut++;
     }
     if (s == ATTN_OK && (source_count > longest || target_count > longest)) {

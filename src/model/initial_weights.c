@@ -40,6 +40,9 @@ static void fill(tensor *w, initial_weight how, uint64_t key)
     case INITIAL_ONE:
         for (int64_t i = 0; i < count; i++) w->value[i] = 1;
         return;
+    case INITIAL_IDENTITY:
+        for (int64_t i = 0; i < w->shape[0]; i++) w->value[i * w->shape[1] + i] = 1;
+        return;
     case INITIAL_NORMAL:
         fill_normal(w, how.deviation, key);
         return;

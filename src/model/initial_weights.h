@@ -8,9 +8,10 @@ typedef struct initial_weight {
     enum {
         INITIAL_ZERO,
         INITIAL_ONE,
-        INITIAL_NORMAL, /* with `deviation` */
-        INITIAL_GLOROT  /* uniform in +-sqrt(6 / (rows + columns)): Glorot and Bengio 2010, equation 16; the columns are
-                           all dimensions but the first */
+        INITIAL_IDENTITY, /* of a square matrix */
+        INITIAL_NORMAL,   /* with `deviation` */
+        INITIAL_GLOROT /* uniform in +-sqrt(6 / (rows + columns)): Glorot and Bengio 2010, equation 16; the columns are
+                          all dimensions but the first */
     } kind;
     double deviation;
 } initial_weight;

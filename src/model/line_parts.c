@@ -2,7 +2,6 @@
 
 #include "base/status.h"
 #include "base/utf8.h"
-#include "input/pairs.h"
 
 #include <stdlib.h>
 
@@ -142,11 +141,20 @@ static attn_status cut_sentence(line_parts *p, const tokenizer *k, const char *t
     }
     if (length > longest) {
         /* One character of many pieces, which SentencePiece's byte fallback can make: its first pieces must do. */
-        length = tokens_cut(ids, length, longest);
+        length = tokenizer_shorten(k, ids, length, longest);
     }
     if (length > 1) return add(p, ids, length, ends_in_space(text, bytes));
     free(ids); /* </s> alone: characters that the tokenizer drops */
     return ATTN_OK;
+}
+
+/* Whether there is anything but </s> and its like. What is unknown counts, too. */
+static bool has_pieces(const tokenizer *k, const int32_t *ids, int64_t length)
+{
+    for (int64_t i = 0; i < length; i++) {
+        if (ids[i] == tokenizer_unk_id(k) || !tokenizer_is_special(k, TOKENIZER_SOURCE, ids[i])) return true;
+    }
+    return false;
 }
 
 /* The whole text's pieces; *ids NULL where there are none. */
@@ -160,8 +168,8 @@ static attn_status encode_whole(const tokenizer *k, const char *text, size_t byt
                            valid + 1);
     if (is_blank(text, bytes)) return ATTN_OK;
     attn_status status = tokenizer_encode(k, TOKENIZER_SOURCE, text, bytes, ids, length);
-    if (status || *length > 1) return status;
-    free(*ids); /* </s> alone: characters that the tokenizer drops */
+    if (status || has_pieces(k, *ids, *length)) return status;
+    free(*ids); /* characters that the tokenizer drops */
     *ids = NULL;
     return ATTN_OK;
 }
@@ -172,7 +180,7 @@ attn_status line_parts_truncate(line_parts *out, const tokenizer *k, const char 
     int32_t *ids;
     int64_t length;
     attn_status status = encode_whole(k, text, bytes, &ids, &length);
-    return status || !ids ? status : add(out, ids, tokens_cut(ids, length, longest), false);
+    return status || !ids ? status : add(out, ids, tokenizer_shorten(k, ids, length, longest), false);
 }
 
 attn_status line_parts_cut(line_parts *out, const tokenizer *k, const char *text, size_t bytes, int64_t longest)

@@ -71,6 +71,7 @@ seq2seq seq2seq_of_recurrent(recurrent_translator *network)
         .family = &family,
         .network = network,
         .parameters = &network->parameters,
+        .generation = generation_standard(),
         .sizes = {.source_vocabulary = c->vocab_size,
                   .target_vocabulary = c->vocab_size,
                   .max_positions = c->max_length,

@@ -5,7 +5,6 @@
 #include "base/parallel.h"
 #include "base/status.h"
 #include "base/utf8.h"
-#include "input/pairs.h"
 #include "model/length_batches.h"
 #include "model/seq_model.h"
 #include "model/task_outcome.h"
@@ -45,7 +44,7 @@ static attn_status encode_side(const scoring *s, attn_seq_text text, tokenizer_s
     if (status) return status;
     int64_t most = s->model->seq2seq.sizes.max_positions;
     if (side == TOKENIZER_SOURCE && s->model->architecture->task == ATTN_SEQ_TASK_SUMMARIZE)
-        *length = tokens_cut(*ids, *length, most);
+        *length = tokenizer_shorten(s->model->tokenizer, *ids, *length, most);
     if (*length > most)
         return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: %lld pieces, the model has positions for %lld", name,
                            (long long)*length, (long long)most);

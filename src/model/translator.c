@@ -71,11 +71,20 @@ static bool is_embedding(const translator *m, const tensor *w)
            w == m->target.learned_positions;
 }
 
+/* A summary takes most of its words from the text: where source and target share their embedding, a cross-attention
+ * that begins by handing on what it attends to makes an attended piece likely from the first step on. */
+static bool hands_on(const translator *m, const parameter *p)
+{
+    return m->config.kind == TRANSLATOR_BART && (initial_ends_with(p->name, "encoder_attn.v_proj.weight") ||
+                                                 initial_ends_with(p->name, "encoder_attn.out_proj.weight"));
+}
+
 static initial_weight initial_weight_of(const void *model, const parameter *p)
 {
     const translator *m = model;
     const tensor *w = &p->tensor;
     if (is_embedding(m, w)) return (initial_weight){INITIAL_NORMAL, 1 / sqrt((double)m->config.d_model)};
+    if (hands_on(m, p)) return (initial_weight){INITIAL_IDENTITY, 0};
     if (w->rank == 2 && w != m->output_bias) return (initial_weight){INITIAL_GLOROT, 0};
     const bool gain =
         initial_ends_with(p->name, "norm.weight") || w == m->source.norm_gamma || w == m->target.norm_gamma;

@@ -2,13 +2,13 @@
 
 #include "train/batch_loss.h"
 
-attn_status seq2seq_task_load(seq2seq_task *k, const training_setup *setup, long_sources policy,
+attn_status seq2seq_task_load(seq2seq_task *k, const training_setup *setup, const train_data_form *form,
                               training_data_facts *facts)
 {
     k->options = setup->options;
     k->threads = setup->threads;
     k->step = setup->step;
-    attn_status s = train_data_load(&k->data, setup->options, policy, setup->begin, setup->notices);
+    attn_status s = train_data_load(&k->data, setup->options, form, setup->begin, setup->notices);
     *facts = (training_data_facts){.fingerprint = k->data.fingerprint, .validates = k->data.valid.count > 0};
     return s;
 }

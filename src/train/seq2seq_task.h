@@ -19,7 +19,7 @@ typedef struct seq2seq_task {
     batch batch;
 } seq2seq_task;
 
-attn_status seq2seq_task_load(seq2seq_task *k, const training_setup *setup, long_sources policy,
+attn_status seq2seq_task_load(seq2seq_task *k, const training_setup *setup, const train_data_form *form,
                               training_data_facts *facts);
 
 /* The model becomes the task's. */

@@ -20,7 +20,8 @@ static attn_status read_pairs(pair_texts *p, const char *path, const char *targe
     return ATTN_OK;
 }
 
-static attn_status train_pieces(const pair_texts *p, const attn_seq_train_options *o, notice_sink n)
+static attn_status train_pieces(const pair_texts *p, const attn_seq_train_options *o, const train_data_form *form,
+                                notice_sink n)
 {
     const char **lines = malloc(2 * (size_t)p->count * sizeof *lines);
     if (!lines) return status_fail(ATTN_ERROR_MEMORY, "out of memory for %lld pairs", (long long)p->count);
@@ -30,7 +31,10 @@ static attn_status train_pieces(const pair_texts *p, const attn_seq_train_option
     }
     notice_tell(n, "learning %lld pieces from both sides", (long long)o->vocabulary);
     int threads = o->threads > 0 ? (int)o->threads : parallel_default_threads();
-    attn_status s = tokenizer_train(lines, 2 * p->count, o->vocabulary, (uint32_t)o->seed, threads, o->model);
+    const uint32_t seed = (uint32_t)o->seed;
+    attn_status s = form->bart_tokenizer ? tokenizer_train_style(TOKENIZER_BART, lines, 2 * p->count, o->vocabulary,
+                                                                 seed, threads, o->model)
+                                         : tokenizer_train(lines, 2 * p->count, o->vocabulary, seed, threads, o->model);
     free(lines);
     return s;
 }
@@ -62,27 +66,28 @@ static uint64_t hash_side(uint64_t h, const token_side *side, int64_t count)
     return h;
 }
 
-static int64_t longest_side(const token_pairs *p)
+static int64_t longest_of(const token_side *side, int64_t count)
 {
     int64_t longest = 0;
-    for (int64_t i = 0; i < p->count; i++) {
-        int64_t source = token_side_length(&p->source, i), target = token_side_length(&p->target, i);
-        if (source > longest) longest = source;
-        if (target > longest) longest = target;
+    for (int64_t i = 0; i < count; i++) {
+        if (token_side_length(side, i) > longest) longest = token_side_length(side, i);
     }
     return longest;
 }
 
-static attn_status load_training(train_data *d, const attn_seq_train_options *o, bool train_tokenizer, notice_sink n)
+static attn_status load_training(train_data *d, const attn_seq_train_options *o, const train_data_form *form,
+                                 bool train_tokenizer, notice_sink n)
 {
     pair_texts texts = {0};
     attn_status s = read_pairs(&texts, o->train, o->train_target, n);
-    if (s == ATTN_OK && train_tokenizer) s = train_pieces(&texts, o, n);
+    if (s == ATTN_OK && train_tokenizer) s = train_pieces(&texts, o, form, n);
     if (s == ATTN_OK) s = tokenizer_open(&d->tokenizer, o->model);
     if (s == ATTN_OK) s = encode(&d->train, d, &texts, o->longest, o->train, n);
     pair_texts_clear(&texts);
     if (s != ATTN_OK) return s;
-    d->positions = longest_side(&d->train);
+    d->longest_target = longest_of(&d->train.target, d->train.count);
+    d->positions = longest_of(&d->train.source, d->train.count);
+    if (d->positions < d->longest_target) d->positions = d->longest_target;
     /* Where texts are cut, positions are learned, and those beyond would stay as they began. */
     if (d->policy == LONG_SOURCES_LEFT_OUT) d->positions = (d->positions + 31) / 32 * 32;
     uint64_t h = hash_side(0xcbf29ce484222325u, &d->train.source, d->train.count);
@@ -90,14 +95,14 @@ static attn_status load_training(train_data *d, const attn_seq_train_options *o,
     return ATTN_OK;
 }
 
-attn_status train_data_load(train_data *out, const attn_seq_train_options *o, long_sources policy, bool train_tokenizer,
-                            notice_sink notices)
+attn_status train_data_load(train_data *out, const attn_seq_train_options *o, const train_data_form *form,
+                            bool train_tokenizer, notice_sink notices)
 {
     memset(out, 0, sizeof *out);
-    out->policy = policy;
+    out->policy = form->long_sources;
     /* Validation pairs first: a mistake in them is told before the long work. */
     attn_status s = o->valid ? read_pairs(&out->valid_texts, o->valid, o->valid_target, notices) : ATTN_OK;
-    if (s == ATTN_OK) s = load_training(out, o, train_tokenizer, notices);
+    if (s == ATTN_OK) s = load_training(out, o, form, train_tokenizer, notices);
     if (s == ATTN_OK && o->valid) s = encode(&out->valid, out, &out->valid_texts, out->positions, o->valid, notices);
     return s;
 }

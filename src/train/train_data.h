@@ -12,14 +12,21 @@ typedef struct train_data {
     token_pairs train, valid; /* valid.count 0: none given */
     pair_texts valid_texts;   /* all of them, also those too long for `valid` */
     long_sources policy;
+    int64_t longest_target; /* of the training pairs */
     int64_t positions; /* that the model needs: the longest training side, rounded up to whole 32s where none is cut */
     uint64_t fingerprint; /* of the training ids: resuming on others is refused */
 } train_data;
 
+/* What a kind of training makes of pairs. */
+typedef struct train_data_form {
+    long_sources long_sources;
+    bool bart_tokenizer; /* tokenizer.json in BART's style, else Marian's files */
+} train_data_form;
+
 /* Reads the pairs and opens the directory's tokenizer, after training it if `train_tokenizer`. *out is overwritten, and
  * must be cleared by the caller also after a failure. */
-attn_status train_data_load(train_data *out, const attn_seq_train_options *o, long_sources policy, bool train_tokenizer,
-                            notice_sink notices);
+attn_status train_data_load(train_data *out, const attn_seq_train_options *o, const train_data_form *form,
+                            bool train_tokenizer, notice_sink notices);
 void train_data_clear(train_data *d);
 
 #endif

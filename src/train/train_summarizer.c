@@ -22,7 +22,8 @@ static attn_status defaults(void *task, const attn_seq_train_options *o, const s
 
 static attn_status load(void *task, const training_setup *setup, training_data_facts *facts)
 {
-    return seq2seq_task_load(task, setup, LONG_SOURCES_CUT, facts);
+    const train_data_form form = {.long_sources = LONG_SOURCES_CUT, .bart_tokenizer = true};
+    return seq2seq_task_load(task, setup, &form, facts);
 }
 
 static translator_config configure(const seq2seq_task *k)
@@ -45,9 +46,9 @@ static translator_config configure(const seq2seq_task *k)
         .share_encoder_decoder_embeddings = true,
         .tie_word_embeddings = true,
         .dropout = (float)o->dropout,
-        .pad_id = (int32_t)pieces - 1,
-        .eos_id = 0,
-        .decoder_start_id = 0,
+        .pad_id = tokenizer_find(k->data.tokenizer, TOKENIZER_TARGET, "<pad>"),
+        .eos_id = tokenizer_find(k->data.tokenizer, TOKENIZER_TARGET, "</s>"),
+        .decoder_start_id = tokenizer_find(k->data.tokenizer, TOKENIZER_TARGET, "</s>"),
     };
 }
 
@@ -57,8 +58,12 @@ static attn_status create(void *task, uint64_t key, parameters **p)
     translator_config config = configure(k);
     translator *network;
     attn_status s = translator_create(&network, &config, true, key);
-    if (s == ATTN_OK) seq2seq_task_take(k, seq2seq_of_translator(network), p);
-    return s;
+    if (s != ATTN_OK) return s;
+    network->generation.max_length = k->data.longest_target + 1; /* and the id that it starts from */
+    network->generation.limits.forces_first = true;              /* every text begins with it */
+    network->generation.limits.first_id = tokenizer_find(k->data.tokenizer, TOKENIZER_TARGET, "<s>");
+    seq2seq_task_take(k, seq2seq_of_translator(network), p);
+    return ATTN_OK;
 }
 
 /* In the run's first steps the batch's texts themselves, damaged and whole, take the place of its pairs. */
@@ -69,7 +74,7 @@ static attn_status fetch(void *task, int64_t index, uint64_t key)
     if (*k->step >= k->options->denoise) return seq2seq_task_fetch(k, index, key);
     const int64_t first = k->plan.start[index], count = k->plan.start[index + 1] - first;
     token_pairs_clear(&s->restored);
-    attn_status status = text_infilling_make(&s->restored, &k->data.train.source, k->plan.order + first, count,
+    attn_status status = text_infilling_make(&s->restored, &k->data.train.source, k->plan.order + first, count, 1,
                                              tokenizer_unk_id(k->data.tokenizer), key);
     if (status != ATTN_OK) return status;
     return batch_fill_all(&k->batch, &s->restored, k->model.sizes.pad_id, k->model.sizes.start_id);

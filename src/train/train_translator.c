@@ -14,7 +14,8 @@ static attn_status defaults(void *task, const attn_seq_train_options *o, const s
 
 static attn_status load(void *task, const training_setup *setup, training_data_facts *facts)
 {
-    return seq2seq_task_load(task, setup, LONG_SOURCES_LEFT_OUT, facts);
+    const train_data_form form = {.long_sources = LONG_SOURCES_LEFT_OUT};
+    return seq2seq_task_load(task, setup, &form, facts);
 }
 
 static translator_config configure(const seq2seq_task *k)

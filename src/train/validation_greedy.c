@@ -62,7 +62,7 @@ static attn_status begin_group(grouped_pairs *g, const train_data *data, const c
     int64_t length = 0;
     attn_status s = tokenizer_encode(data->tokenizer, TOKENIZER_SOURCE, source, strlen(source), &ids, &length);
     if (s != ATTN_OK) return s;
-    if (data->policy == LONG_SOURCES_CUT) length = tokens_cut(ids, length, data->positions);
+    if (data->policy == LONG_SOURCES_CUT) length = tokenizer_shorten(data->tokenizer, ids, length, data->positions);
     *kept = length <= data->positions;
     if (!*kept) {
         free(ids);

@@ -9,17 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXTS = 40, EOS = 0, MASK = 1 };
+enum { TEXTS = 40, EOS = 0, MASK = 1, BOS = 2 };
 
-/* Text i holds i * 5 pieces, 10, 11, 12, ..., and </s>. */
+/* Text i holds <s>, i * 5 pieces, 10, 11, 12, ..., and </s>. */
 static token_side make_texts(void)
 {
-    token_side s = {malloc(TEXTS * 205 * sizeof(int32_t)), malloc((TEXTS + 1) * sizeof(int64_t))};
+    token_side s = {malloc(TEXTS * 210 * sizeof(int32_t)), malloc((TEXTS + 1) * sizeof(int64_t))};
     s.start[0] = 0;
     for (int64_t i = 0; i < TEXTS; i++) {
-        s.start[i + 1] = s.start[i] + 5 * i + 1;
-        for (int64_t j = 0; j < 5 * i; j++) s.ids[s.start[i] + j] = (int32_t)(10 + j);
-        s.ids[s.start[i] + 5 * i] = EOS;
+        s.start[i + 1] = s.start[i] + 5 * i + 2;
+        s.ids[s.start[i]] = BOS;
+        for (int64_t j = 0; j < 5 * i; j++) s.ids[s.start[i] + 1 + j] = (int32_t)(10 + j);
+        s.ids[s.start[i] + 1 + 5 * i] = EOS;
     }
     return s;
 }
@@ -31,7 +32,9 @@ static int64_t check_pair(const token_pairs *p, int64_t i, int64_t pieces)
     const int32_t *source = p->source.ids + p->source.start[i], *target = p->target.ids + p->target.start[i];
     int64_t source_length = token_side_length(&p->source, i), target_length = token_side_length(&p->target, i);
     int64_t window = pieces < TEXT_INFILLING_WINDOW ? pieces : TEXT_INFILLING_WINDOW;
-    assert_int_equal(target_length, window + 1);
+    assert_int_equal(target_length, window + 2);
+    assert_true(*source++ == BOS && *target++ == BOS);
+    source_length--;
     assert_int_equal(target[window], EOS);
     assert_int_equal(source[source_length - 1], EOS);
     for (int64_t j = 0; j < window; j++) assert_int_equal(target[j], target[0] + j);
@@ -54,11 +57,11 @@ static void masks_about_a_quarter(void **state)
     for (int64_t i = 0; i < TEXTS; i++) chosen[i] = TEXTS - 1 - i;
     for (uint64_t key = 1; key <= 20; key++) {
         token_pairs p;
-        assert_int_equal(text_infilling_make(&p, &texts, chosen, TEXTS, MASK, key), ATTN_OK);
+        assert_int_equal(text_infilling_make(&p, &texts, chosen, TEXTS, 1, MASK, key), ATTN_OK);
         assert_int_equal(p.count, TEXTS);
         for (int64_t i = 0; i < TEXTS; i++) {
             kept += check_pair(&p, i, 5 * chosen[i]);
-            whole += token_side_length(&p.target, i) - 1;
+            whole += token_side_length(&p.target, i) - 2;
         }
         token_pairs_clear(&p);
     }
@@ -74,9 +77,9 @@ static void is_a_function_of_its_key(void **state)
     token_side texts = make_texts();
     const int64_t chosen[] = {30, 30};
     token_pairs a, b, other;
-    assert_int_equal(text_infilling_make(&a, &texts, chosen, 2, MASK, 5), ATTN_OK);
-    assert_int_equal(text_infilling_make(&b, &texts, chosen, 2, MASK, 5), ATTN_OK);
-    assert_int_equal(text_infilling_make(&other, &texts, chosen, 2, MASK, 6), ATTN_OK);
+    assert_int_equal(text_infilling_make(&a, &texts, chosen, 2, 1, MASK, 5), ATTN_OK);
+    assert_int_equal(text_infilling_make(&b, &texts, chosen, 2, 1, MASK, 5), ATTN_OK);
+    assert_int_equal(text_infilling_make(&other, &texts, chosen, 2, 1, MASK, 6), ATTN_OK);
     size_t bytes = (size_t)a.source.start[2] * sizeof(int32_t);
     assert_int_equal(a.source.start[2], b.source.start[2]);
     assert_memory_equal(a.source.ids, b.source.ids, bytes);
