@@ -8,9 +8,10 @@
 
 const command command_table[] = {
     {"translate", "translate each line of a file or of standard input", command_translate},
+    {"summarize", "sum up each line of a file or of standard input", command_summarize},
     {"classify", "tell the label of texts, images or recordings", command_classify},
     {"score", "print the log-probability of given translations", command_score},
-    {"eval", "run a model on a test set and score it: BLEU, chrF, accuracy, macro-F1", command_eval},
+    {"eval", "run a model on a test set and score it: BLEU, chrF, ROUGE, accuracy, macro-F1", command_eval},
     {"train", "train a model", command_train},
     {"look", "write a page on which to look at a model's attention", command_look},
     {"explain", "show the steps of attention on small matrices", command_explain},

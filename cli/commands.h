@@ -15,6 +15,7 @@ command_function command_info;
 command_function command_look;
 command_function command_run;
 command_function command_score;
+command_function command_summarize;
 command_function command_train;
 command_function command_translate;
 

@@ -16,6 +16,7 @@ typedef struct evaluation {
     const char *model_name, *file, *labels_file;
     bool json;
     attn_seq_model *model;
+    bool summarizes;
     attn_seq_translate_options options;
     eval_pairs pairs;
     attn_seq_translation *translations;
@@ -30,11 +31,12 @@ static int parse(evaluation *e, int argc, char **argv)
     int64_t threads = 0;
     const option table[] = {
         option_string('m', "model", "DIR", &e->model_name,
-                      "the model: a directory, or the name of an installed one (default: the first installed)"),
+                      "the model: a directory, or the name of an installed one (default: the first translator)"),
         option_string(0, "labels", "FILE", &e->labels_file, "labels of an IDX file (default: beside it)"),
-        option_int('b', "beam-size", "N", &e->options.beam, 1, 256, "hypotheses kept at each step; 1 is greedy"),
+        option_int('b', "beam-size", "N", &e->options.beam, 1, 256,
+                   "hypotheses kept at each step; 1 is greedy (default: what the model says)"),
         option_float(0, "normalize", "A", &e->options.normalize, -10, 10,
-                     "rank by log-probability / length^A; 0 favours short translations"),
+                     "rank by log-probability / length^A; 0 favours what is short (default: what the model says)"),
         option_flag(0, "json", &e->json, "print one JSON object"),
         option_int(0, "threads", "N", &threads, 0, 1024, "0: as many as there are processors for this process"),
     };
@@ -44,9 +46,10 @@ static int parse(evaluation *e, int argc, char **argv)
         .least_operands = 1,
         .most_operands = 1,
         .summary = "Runs a model on a test set and scores what it says.",
-        .details = "With a translator, FILE holds lines of SOURCE TAB TARGET. A source that stands on\n"
-                   "several lines has as many references. BLEU and chrF are sacreBLEU's, with its\n"
-                   "signatures. Perplexity is that of the targets, by piece, </s> counted.\n"
+        .details = "With a translator or a summarizer, FILE holds lines of SOURCE TAB TARGET. A source that\n"
+                   "stands on several lines has as many references. A translator's BLEU and chrF are\n"
+                   "sacreBLEU's, with its signatures; a summarizer's ROUGE is rouge_score's without a\n"
+                   "stemmer. Perplexity is that of the targets, by piece, </s> counted.\n"
                    "\n"
                    "With a classifier, FILE is anything that attn train classify learns from: lines of\n"
                    "LABEL TAB TEXT, a folder of images or recordings by label, a list of them, an IDX file.\n"
@@ -99,7 +102,8 @@ static int translate(evaluation *e)
     for (int64_t i = 0; i < count; i++)
         texts[i] = (attn_seq_text){e->pairs.sources[i].text, strlen(e->pairs.sources[i].text)};
     double start = now();
-    attn_status status = attn_seq_translate(e->model, &e->options, texts, count, &e->translations);
+    attn_status status = (e->summarizes ? attn_seq_summarize : attn_seq_translate)(e->model, &e->options, texts, count,
+                                                                                   &e->translations);
     e->seconds = now() - start;
     free(texts);
     if (status) return failure_of_library("eval");
@@ -152,7 +156,10 @@ static int score_references(evaluation *e)
 static void print_text(const evaluation *e)
 {
     int64_t sources = e->pairs.source_count;
-    printf("%s\n%s\n", e->scores.bleu_line, e->scores.chrf_line);
+    if (e->summarizes)
+        printf("%s\n", e->scores.rouge_line);
+    else
+        printf("%s\n%s\n", e->scores.bleu_line, e->scores.chrf_line);
     printf("perplexity %.4f (%" PRId64 " pieces of %" PRId64 " references", e->perplexity, e->pieces_scored,
            e->pairs.count - e->too_long);
     if (e->too_long) printf("; %" PRId64 " are longer than the model takes", e->too_long);
@@ -167,7 +174,17 @@ static void print_field(const char *name, double value)
     json_number(stdout, value);
 }
 
-static void print_json(const evaluation *e)
+static void print_scores_of_summaries(const evaluation *e)
+{
+    printf("{\n  \"rouge_1\": ");
+    json_number(stdout, e->scores.rouge_1);
+    print_field("rouge_2", e->scores.rouge_2);
+    print_field("rouge_l", e->scores.rouge_l);
+    printf(",\n  \"rouge_signature\": ");
+    json_string(stdout, e->scores.rouge_signature);
+}
+
+static void print_scores_of_translations(const evaluation *e)
 {
     printf("{\n  \"bleu\": ");
     json_number(stdout, e->scores.bleu);
@@ -176,6 +193,11 @@ static void print_json(const evaluation *e)
     print_field("chrf", e->scores.chrf);
     printf(",\n  \"chrf_signature\": ");
     json_string(stdout, e->scores.chrf_signature);
+}
+
+static void print_json(const evaluation *e)
+{
+    (e->summarizes ? print_scores_of_summaries : print_scores_of_translations)(e);
     print_field("perplexity", e->perplexity);
     printf(",\n  \"references_too_long\": %" PRId64, e->too_long);
     printf(",\n  \"sources\": %" PRId64 ",\n  \"references\": %" PRId64 ",\n  \"beam\": %" PRId64,
@@ -194,6 +216,9 @@ static int evaluate(evaluation *e)
     if (attn_seq_model_describe(e->model, &d)) return failure_of_library("eval");
     if (d.task >= ATTN_SEQ_TASK_CLASSIFY_TEXT)
         return eval_labels(e->model, e->file, e->labels_file, e->options.threads, e->json);
+    e->summarizes = d.task == ATTN_SEQ_TASK_SUMMARIZE;
+    if (e->options.beam == 0) e->options.beam = d.beam;
+    if (isnan(e->options.normalize)) e->options.normalize = d.normalize;
     if (eval_pairs_read(&e->pairs, e->file) || translate(e) || score_translations(e) || score_references(e)) return 1;
     if (e->json)
         print_json(e);

@@ -1,179 +1,21 @@
-#include "attention_output.h"
 #include "commands.h"
-#include "failure.h"
-#include "line_reader.h"
-#include "options.h"
-#include "translate_print.h"
-#include "writable.h"
+#include "seq2seq_command.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define WINDOW 2048 /* lines that are sorted by length together */
-
-typedef struct translating {
-    const char *model_name, *file;
-    attn_seq_model *model;
-    attn_seq_translate_options options;
-    translate_form form;
-    attention_output picture;
-    line_reader *reader;
-    int64_t lines; /* read so far */
-    bool failed;   /* some line was */
-} translating;
-
-static int parse(translating *t, int argc, char **argv)
+int command_translate(int argc, char **argv)
 {
-    static const char *const forms[] = {"soft", "hard", NULL}, *const kinds[] = {"cross", "encoder", "decoder", NULL};
-    int64_t threads = 0;
-    t->form.alignment = ALIGNMENT_NONE;
-    const option table[] = {
-        option_string('m', "model", "DIR", &t->model_name,
-                      "the model: a directory, or the name of an installed one (default: the first installed)"),
-        option_int('b', "beam-size", "N", &t->options.beam, 1, 256, "hypotheses kept at each step; 1 is greedy"),
-        option_float(0, "normalize", "A", &t->options.normalize, -10, 10,
-                     "rank by log-probability / length^A; 0 favours short translations"),
-        option_int(0, "n-best", "N", &t->form.n_best, 1, 256,
-                   "print the N best: id ||| hypothesis ||| alignment ||| features ||| score"),
-        option_flag(0, "scores", &t->form.scores, "print each translation's score and a tab before it"),
-        option_choice(
-            0, "alignment", &t->form.alignment, forms,
-            "print ||| and which source word each translated word comes from (hard: s-t pairs counted from 0), or "
-            "its weight on each (soft)"),
-        option_string(0, "attention", "FILE", &t->picture.path, ATTENTION_OUTPUT_HELP),
-        option_choice(0, "attention-of", &t->picture.kind, kinds, "what the .png, .npy or the terminal shows"),
-        option_int(0, "layer", "N", &t->picture.layer, 1, 1000, ATTENTION_LAYER_HELP),
-        option_int(0, "head", "N", &t->picture.head, 1, 1000, ATTENTION_HEAD_HELP),
-        option_flag(0, "rollout", &t->picture.rollout, ATTENTION_ROLLOUT_HELP),
-        option_int(0, "threads", "N", &threads, 0, 1024, "0: as many as there are processors for this process"),
-    };
-    const command_line line = {
-        .command = "translate",
-        .operands = "[FILE]",
-        .most_operands = 1,
+    static const seq2seq_command translate = {
+        .name = "translate",
+        .task = ATTN_SEQ_TASK_TRANSLATE,
+        .run = attn_seq_translate,
         .summary = "Translates each line of FILE, or of standard input: one line in, one line out, in order.",
         .details = "Lines longer than the model takes are split at sentence ends and joined again. A\n"
                    "line that cannot be translated (invalid UTF-8) gives an empty line and a message\n"
                    "that names it; the others go on, and the exit status is 1 at the end.\n"
-                   "\n"
-                   "Alignments are between words as white space separates them, from the cross\n"
-                   "attention of the last decoder layer but one, averaged over its heads.\n"
-                   "With several lines, FILE.png is the first one's picture, FILE-2.png the next's; .npy is\n"
-                   "likewise, and holds (layers, heads, rows, columns), or the one matrix that --layer,\n"
-                   "--head or --rollout asks for.",
+                   "\n" SEQ2SEQ_DETAILS,
         .examples = "echo 'Where is the station?' | attn translate\n"
                     "attn translate -b 1 --scores book.txt\n"
                     "echo 'I love you.' | attn translate --attention love.png\n"
                     "attn translate -m my-model --n-best 3 --alignment hard book.txt",
-        .options = table,
-        .option_count = sizeof table / sizeof *table,
     };
-    char **files;
-    int count;
-    int stop = options_parse(&line, argc, argv, &files, &count);
-    if (stop >= 0) return stop;
-    if (t->options.beam > 0 && t->form.n_best > t->options.beam)
-        return options_refuse(&line, "--n-best: %" PRId64 " is more than --beam-size, %" PRId64, t->form.n_best,
-                              t->options.beam);
-    if (t->picture.path && !attention_output_known(t->picture.path))
-        return options_refuse(&line,
-                              "--attention: \"%s\", expected a name that ends in .png, .html, .json or .npy, or -",
-                              t->picture.path);
-    if (t->picture.rollout && t->picture.head)
-        return options_refuse(&line, "--head and --rollout: a roll-out takes the mean of the heads");
-    t->file = count ? files[0] : NULL;
-    t->options.n_best = t->form.n_best ? t->form.n_best : 1;
-    t->options.alignment = t->form.alignment != ALIGNMENT_NONE;
-    t->options.attention = t->picture.path != NULL;
-    t->options.threads = (int)threads;
-    return -1;
-}
-
-static int open_all(translating *t)
-{
-    t->reader = line_reader_open(t->file);
-    if (!t->reader) return failure("translate", "%s: %s", t->file, strerror(errno));
-    if (t->picture.path && strcmp(t->picture.path, "-") && writable_check("translate", t->picture.path)) return 1;
-    char *directory;
-    if (attn_seq_model_find(t->model_name, ATTN_SEQ_TASK_TRANSLATE, &directory)) return failure_of_library("translate");
-    attn_status status = attn_seq_model_open(&t->model, directory);
-    attn_seq_free(directory);
-    return status ? failure_of_library("translate") : 0;
-}
-
-static void report(translating *t, int64_t line, const char *message)
-{
-    failure("translate", "%s:%" PRId64 ": %s", line_reader_name(t->reader), line, message);
-    t->failed = true;
-}
-
-static int show(translating *t, const read_line *line, const attn_seq_translation *translation, int64_t id)
-{
-    translate_print(&t->form, translation, id);
-    if (line->too_long) report(t, id + 1, "the line is longer than 16 MB");
-    if (translation->status) report(t, id + 1, translation->message);
-    if (!t->picture.path || translation->count == 0) return 0;
-    char *source = strndup(line->text.bytes, line->text.length);
-    const attn_seq_hypothesis *best = &translation->hypotheses[0];
-    const attn_seq_attended input = {ATTN_SEQ_TASK_TRANSLATE, source, best->text, best->attention,
-                                     best->attention_count};
-    int status = source ? attention_output_add(&t->picture, &input, id) : failure("translate", "no memory for a line");
-    free(source);
-    return status;
-}
-
-static void release(void *translations, int64_t count)
-{
-    attn_seq_translations_free(translations, count);
-}
-
-static int translate_window(translating *t, const read_line *lines, attn_seq_text *texts, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) texts[i] = lines[i].text;
-    attn_seq_translation *translations;
-    if (attn_seq_translate(t->model, &t->options, texts, count, &translations)) return failure_of_library("translate");
-    int status = 0;
-    for (int64_t i = 0; i < count && !status; i++) status = show(t, &lines[i], &translations[i], t->lines + i);
-    t->lines += count;
-    if (attention_output_hold(&t->picture, translations, count, release)) status = 1;
-    if (status) return status;
-    errno = 0;
-    if (fflush(stdout) || ferror(stdout))
-        return failure("translate", "standard output: %s", errno ? strerror(errno) : "write error");
-    return 0;
-}
-
-static int translate_all(translating *t)
-{
-    read_line *lines = calloc(WINDOW, sizeof *lines);
-    attn_seq_text *texts = calloc(WINDOW, sizeof *texts);
-    int status = lines && texts ? 0 : failure("translate", "no memory for %d lines", WINDOW);
-    int64_t count = 0;
-    while (!status && (count = line_reader_next(t->reader, lines, WINDOW)) > 0)
-        status = translate_window(t, lines, texts, count);
-    if (!status && count < 0)
-        status = failure("translate", "%s: %s", line_reader_name(t->reader), line_reader_problem(t->reader));
-    free(lines);
-    free(texts);
-    return status;
-}
-
-int command_translate(int argc, char **argv)
-{
-    translating t = {0};
-    t.picture.command = "translate";
-    attn_seq_translate_options_init(&t.options);
-    int stop = parse(&t, argc, argv);
-    if (stop >= 0) return stop;
-    signal(SIGPIPE, SIG_IGN); /* a reader that has gone is told like any other failed write */
-    int status = open_all(&t);
-    if (!status) status = translate_all(&t);
-    if (attention_output_end(&t.picture)) status = 1;
-    attn_seq_model_close(t.model);
-    line_reader_close(t.reader);
-    return status || t.failed ? 1 : 0;
+    return seq2seq_command_run(&translate, argc, argv);
 }

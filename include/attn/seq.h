@@ -48,6 +48,8 @@ typedef struct attn_seq_description {
     const char *activation;    /* "relu", "gelu", "swish" or "tanh" */
     const char *cell;          /* of a recurrent model: "lstm", "gru" or "rnn"; else NULL */
     const char *attention;     /* of a recurrent translator: "none", "additive", "dot", ...; else NULL */
+    int64_t beam;              /* of a decoder, unless told otherwise; else 0 */
+    double normalize;          /* likewise */
     int64_t label_count;       /* of a classifier, else 0 */
     const char *const *labels; /* of label_count */
 } attn_seq_description;

@@ -170,6 +170,8 @@ static void describe_seq2seq(const attn_seq_model *model, attn_seq_description *
     d->source_vocabulary = tokenizer_vocabulary(model->tokenizer, TOKENIZER_SOURCE);
     d->target_vocabulary = tokenizer_vocabulary(model->tokenizer, TOKENIZER_TARGET);
     d->max_positions = model->seq2seq.sizes.max_positions;
+    d->beam = model->seq2seq.generation.beam;
+    d->normalize = model->seq2seq.generation.length_penalty;
     model->seq2seq.family->describe(model->seq2seq.network, d);
 }
 
