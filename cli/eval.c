@@ -1,5 +1,6 @@
 #include "commands.h"
 #include "eval_labels.h"
+#include "eval_outputs.h"
 #include "eval_pairs.h"
 #include "failure.h"
 #include "json.h"
@@ -13,7 +14,7 @@
 #include <time.h>
 
 typedef struct evaluation {
-    const char *model_name, *file, *labels_file;
+    const char *model_name, *file, *labels_file, *outputs_file;
     bool json;
     attn_seq_model *model;
     bool summarizes;
@@ -32,6 +33,8 @@ static int parse(evaluation *e, int argc, char **argv)
     const option table[] = {
         option_string('m', "model", "DIR", &e->model_name,
                       "the model: a directory, or the name of an installed one (default: the first translator)"),
+        option_string(0, "outputs", "FILE", &e->outputs_file,
+                      "run no model, but score these lines, one for each line of the test set"),
         option_string(0, "labels", "FILE", &e->labels_file, "labels of an IDX file (default: beside it)"),
         option_int('b', "beam-size", "N", &e->options.beam, 1, 256,
                    "hypotheses kept at each step; 1 is greedy (default: what the model says)"),
@@ -56,7 +59,8 @@ static int parse(evaluation *e, int argc, char **argv)
                    "Told are accuracy, macro-F1 (the mean over the labels, each counting the same), the mean\n"
                    "of -log p, and how often each label was taken for each.",
         .examples = "attn eval -m my-model test.tsv\n"
-                    "attn eval -m mnist t10k-images-idx3-ubyte.gz",
+                    "attn eval -m mnist t10k-images-idx3-ubyte.gz\n"
+                    "cut -f 1 test.tsv | attn eval --outputs - test.tsv",
         .options = table,
         .option_count = sizeof table / sizeof *table,
     };
@@ -212,6 +216,7 @@ static void print_json(const evaluation *e)
 static int evaluate(evaluation *e)
 {
     attn_seq_description d = {.struct_size = sizeof d};
+    if (e->outputs_file) return eval_outputs(e->outputs_file, e->file, e->json);
     if (open_model(e)) return 1;
     if (attn_seq_model_describe(e->model, &d)) return failure_of_library("eval");
     if (d.task >= ATTN_SEQ_TASK_CLASSIFY_TEXT)
