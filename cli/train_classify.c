@@ -31,6 +31,24 @@ static const char details[] =
     "validation, judged by accuracy. It also keeps checkpoint.safetensors, from which --resume goes\n"
     "on, as with `attn train translate`.\n"
     "\n"
+    "Defaults that depend on what is learnt from (recurrent: --arch lstm, gru or rnn):\n"
+    "\n"
+    "                     texts   recurrent  images  recordings\n"
+    "  dim                64      64         64      64\n"
+    "  heads              4       1          4       4\n"
+    "  layers             2       1          6       4\n"
+    "  ffn                256     -          192     192\n"
+    "  batch              32      32         64      32\n"
+    "  dropout            0.3     0.5        0       0.1\n"
+    "  attention-dropout  0.1     0          0       0\n"
+    "  rate               0.0015  0.002      0.002   0.002\n"
+    "  warmup             200     200        300     200\n"
+    "  cooldown           0.7     0.7        0.8     0.8\n"
+    "  weight-decay       0.3     0.3        0.05    0.05\n"
+    "  augment            3       2          1       1\n"
+    "  average            0.99    0.99       0.998   0.998\n"
+    "  epochs             5       6          30      40\n"
+    "\n"
     "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C and 143 by\n"
     "SIGTERM, both after saving.";
 
@@ -95,7 +113,7 @@ static int parse(classify_line *l, int argc, char **argv)
                    "pixels a side (of audio: bins and frames) that become one position"),
         option_int(0, "batch", "N", &o->batch, 1, 1000000, "examples of a batch"),
         option_float(0, "augment", "X", &o->augment, 0, 4,
-                     "strength of what is done to examples while learning, 0: nothing (default 1)"),
+                     "strength of what is done to examples while learning, 0: nothing"),
         option_float(0, "dropout", "P", &o->dropout, 0, 0.99, "of the layers' outputs"),
         option_float(0, "attention-dropout", "P", &o->attention_dropout, 0, 0.99, "of attention's weights"),
         option_float(0, "label-smoothing", "E", &o->label_smoothing, 0, 0.99, "(default 0.1)"),
@@ -106,7 +124,7 @@ static int parse(classify_line *l, int argc, char **argv)
                      "last fraction of the run, over which the rate falls to 0"),
         option_float(0, "clip", "X", &o->clip, 0, 1e9, "largest norm of the gradient, 0: any (default 1)"),
         option_float(0, "average", "D", &o->average, 0, 0.9999999,
-                     "save a moving average of the weights with this decay, 0: the last weights (default 0.998)"),
+                     "save a moving average of the weights with this decay, 0: the last weights"),
         option_int(0, "epochs", "N", &o->epochs, 0, 1000000, "passes over the examples"),
         option_int(0, "steps", "N", &o->steps, 0, many, "batches; lifts the limit of epochs unless that is given too"),
         option_float(0, "minutes", "M", &o->minutes, 0, 1e7, "of work, pauses not counted; lifts it likewise"),

@@ -337,25 +337,25 @@ ATTN_API attn_status attn_seq_train_summarizer(const attn_seq_train_options *opt
  * scaled, slanted and bent; recordings change their speed, beginning and level, get noise, and lose a run of frames and
  * of frequencies.
  *
- * Defaults that are not the translator's, for texts, images and recordings:
+ * Defaults that are not the translator's, for texts, texts where `arch` is recurrent, images and recordings:
  *
- *                      texts  images  recordings
- *   width              128    64      64
- *   heads              4      4       4
- *   layers             2      6       4
- *   ffn                256    192     192
- *   batch              32     64      32
- *   dropout            0.3    0       0.1
- *   attention_dropout  0.1    0       0
- *   rate               0.001  0.002   0.002
- *   warmup             200    300     200
- *   schedule           flat   flat    flat
- *   cooldown           0.7    0.8     0.8
- *   weight_decay       0.01   0.05    0.05
- *   augment            1      1       1
- *   average            0.998  0.998   0.998
- *   epochs             10     30      40
- *   valid_every        0      0       0
+ *                      texts   recurrent  images  recordings
+ *   width              64      64         64      64
+ *   heads              4       1          4       4
+ *   layers             2       1          6       4
+ *   ffn                256     -          192     192
+ *   batch              32      32         64      32
+ *   dropout            0.3     0.5        0       0.1
+ *   attention_dropout  0.1     0          0       0
+ *   rate               0.0015  0.002      0.002   0.002
+ *   warmup             200     200        300     200
+ *   schedule           flat    flat       flat    flat
+ *   cooldown           0.7     0.7        0.8     0.8
+ *   weight_decay       0.3     0.3        0.05    0.05
+ *   augment            3       2          1       1
+ *   average            0.99    0.99       0.998   0.998
+ *   epochs             5       6          30      40
+ *   valid_every        0       0          0       0
  *
  * Files, kills, resuming, thread safety and statuses are as attn_seq_train_translator has them; instead of its
  * tokenizer's files there are tokenizer.json and tokenizer_config.json, or preprocessor_config.json. */
