@@ -5,7 +5,7 @@ CMAKE_FLAGS ?=
 DATA ?= data/tatoeba-eng-fra
 BUILD := build/$(PRESET)
 
-.PHONY: all help deps configure build demo test nightly bench bench-models study-cost study-parameters study-dropout study-stability install format lint clean
+.PHONY: all help deps configure build demo test nightly bench bench-models study-cost study-longrange study-parameters study-dropout study-stability install format lint clean
 
 all: build
 
@@ -17,6 +17,7 @@ help:
 	@echo 'make bench         speed of the operator, as a ratio to this CPU'"'"'s FMA peak'
 	@echo 'make bench-models  speed of training and translating, beside PyTorch and CTranslate2 if installed'
 	@echo 'make study-cost    time and memory of attention by length, beside the plain way and PyTorch if installed'
+	@echo 'make study-longrange  LSTM without and with attention and Transformer by length: copy, reverse, recall, add, translate'
 	@echo 'make study-parameters, study-dropout, study-stability   small trainings on DATA=$(DATA), with plots in doc'
 	@echo 'make install       install to PREFIX=$(PREFIX) (DESTDIR is honoured)'
 	@echo 'make deps          install the packages that the build needs, or name them'
@@ -49,6 +50,10 @@ bench-models: build
 
 study-cost: build
 	@cmake --build --preset $(PRESET) --target study-cost
+
+# Forty-five small trainings on one thread each; a study that was stopped goes on where doc/longrange.tsv ends.
+study-longrange: build
+	@bench/longrange_study.py --attn $(BUILD)/bin/attn --data '$(DATA)' --output doc/longrange
 
 # Several trainings of one thread each, some minutes in all; a study that was stopped goes on where doc/NAME.tsv ends.
 study-parameters study-dropout study-stability: build

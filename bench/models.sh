@@ -38,6 +38,16 @@ for family in bert vit; do
         awk -v a="$(mean "$lines/attn")" -v p="$(mean "$lines/pytorch")" 'BEGIN { printf "ratio to PyTorch: %.2f\n", a / p }'
 done
 
+echo "training: LSTM of 512 units with attention, embedding 256, vocabulary 8000, batches of 64 x 24, fp32"
+: > "$lines/attn"
+: > "$lines/pytorch"
+for turn in 1 2; do
+    "$bin/bench_recurrent_speed" 8 | tee -a "$lines/attn"
+    [ -z "$peer" ] || "$python" "$here/peers/recurrent_pytorch.py" 8 2>/dev/null | tee -a "$lines/pytorch"
+done
+[ -z "$peer" ] ||
+    awk -v a="$(mean "$lines/attn")" -v p="$(mean "$lines/pytorch")" 'BEGIN { printf "ratio to PyTorch: %.2f\n", a / p }'
+
 # Translating: the model and the sentences may be named, MODEL=DIR SENTENCES=FILE.
 model=${MODEL:-}
 for candidate in "$here"/../models/*/; do
