@@ -73,5 +73,6 @@ const classifier_functions ast_functions = {
     .write = write,
     .check = check,
     .walk = walk,
+    .begin = patch_begin,
     .logits = logits,
 };

@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "base/status.h"
 #include "model/config_limits.h"
+#include "model/positions.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -128,6 +129,16 @@ attn_status patch_walk(classifier *m, const char *prefix, weight_visitor visit, 
     const size_t count = sizeof layer_weights / sizeof *layer_weights - (m->config.qkv_bias ? 0 : QKV_BIASES);
     attn_status status = walk_others(m, prefix, visit, argument);
     return status == ATTN_OK ? visit_layers(visit, argument, &stack, layer_weights, count) : status;
+}
+
+void patch_begin(classifier *m)
+{
+    const patch_grid grid = classifier_patch_grid(&m->config);
+    const int64_t d = m->config.width, row_width = d / 2, column_width = d - row_width;
+    float *places = ((patch_parts *)m->parts)->positions->value + grid.classes * d;
+    for (int64_t x = 0; x < grid.columns; x++) positions_fill(places + x * d, grid.rows, row_width, grid.columns * d);
+    for (int64_t y = 0; y < grid.rows; y++)
+        positions_fill(places + y * grid.columns * d + row_width, grid.columns, column_width, d);
 }
 
 /* ---- the way through -------------------------------------------------------------------------------------------- */

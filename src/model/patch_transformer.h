@@ -32,6 +32,11 @@ json_t *patch_write_sides(int64_t rows, int64_t columns);
 /* All weights but the head's; names begin with PREFIX, "vit.". */
 attn_status patch_walk(classifier *m, const char *prefix, weight_visitor visit, void *argument);
 
+/* New positions begin as sines and cosines, of the row in the first half of the width, of the column in the second; the
+ * learned tokens' as they are. Small random ones leave a model to find out first where its patches lie, which takes
+ * long on little data (Beyer et al., "Better plain ViT baselines for ImageNet-1k", 2022). */
+void patch_begin(classifier *m);
+
 /* The learned tokens after the encoder (B * classes, d), without the final norm. */
 tensor *patch_encode(tape *t, const classifier *m, const classifier_input *in, patch_layout layout,
                      const attention_weights_sink *sink);

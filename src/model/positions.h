@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-/* positions (count, width) */
-void positions_fill(float *positions, int64_t count, int64_t width);
+/* positions (count, width), each `stride` elements after the one before */
+void positions_fill(float *positions, int64_t count, int64_t width, int64_t stride);
 
 #endif

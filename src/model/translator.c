@@ -60,7 +60,7 @@ attn_status translator_compute_positions(translator *m)
     size_t size = (size_t)m->config.max_position_embeddings * (size_t)m->config.d_model * sizeof(float);
     m->source.positions = malloc(size);
     if (!m->source.positions) return no_memory();
-    positions_fill(m->source.positions, m->config.max_position_embeddings, m->config.d_model);
+    positions_fill(m->source.positions, m->config.max_position_embeddings, m->config.d_model, m->config.d_model);
     m->target.positions = m->source.positions;
     return ATTN_OK;
 }

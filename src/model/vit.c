@@ -64,5 +64,6 @@ const classifier_functions vit_functions = {
     .write = write,
     .check = check,
     .walk = walk,
+    .begin = patch_begin,
     .logits = logits,
 };
