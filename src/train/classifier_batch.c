@@ -70,7 +70,6 @@ static attn_status fill_text(classifier_batch *b, const batch_maker *m, const in
         if (m->augment > 0)
             hide_pieces(m->data->tokenizer, row, length, PIECES_HIDDEN * m->augment, example_key(key, chosen[i]));
         for (int64_t j = length; j < longest; j++) row[j] = m->pad_id;
-        b->units += length;
     }
     b->input.ids = b->ids;
     b->input.length = longest;
@@ -144,7 +143,6 @@ static attn_status fill_values(classifier_batch *b, const batch_maker *m, const 
     for (int64_t i = 0; i < count && s == ATTN_OK; i++) s = status[i];
     free(status);
     if (s != ATTN_OK) return status_fail(s, "an example of the batch cannot be prepared");
-    b->units = count;
     b->input.values = b->values;
     return ATTN_OK;
 }
@@ -154,7 +152,6 @@ attn_status classifier_batch_fill(classifier_batch *b, const batch_maker *m, con
 {
     const classifier_data *d = m->data;
     b->input = (classifier_input){.batch = count};
-    b->units = 0;
     attn_status s;
     if (d->kind == EXAMPLES_TEXT)
         s = fill_text(b, m, chosen, count, key);

@@ -8,7 +8,6 @@
 typedef struct classifier_batch {
     classifier_input input;
     int32_t *expected; /* the labels, of input.batch */
-    int64_t units;     /* tokens without padding; images; recordings */
     int32_t *ids;      /* what input points at */
     int64_t *lengths;
     float *values;

@@ -231,7 +231,7 @@ static attn_status fetch(void *task, int64_t index, uint64_t key)
 static tensor *loss(void *task, tape *t, step_figures *f)
 {
     classifier_task *k = task;
-    f->units = k->batch.units;
+    f->units = k->batch.input.batch;
     tensor *logits = classifier_logits(t, k->model, &k->batch.input, NULL);
     return tape_cross_entropy(t, logits, k->batch.expected, (float)k->options->label_smoothing, &f->nll, &f->counted);
 }
