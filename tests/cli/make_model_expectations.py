@@ -1,5 +1,7 @@
-"""Writes data/FIXTURE_scores.tsv (source, target, natural log-probability) and data/FIXTURE_greedy.tsv (source, greedy translation, its
-log-probability) for the tiny models under tests/fixtures/marian, as transformers computes them.
+"""Writes data/FIXTURE_scores.tsv (source, target, natural log-probability), data/FIXTURE_greedy.tsv (source, greedy translation, its
+log-probability) and data/FIXTURE_beam.tsv (number of the source from 0, each of the four translations of beam 4, its log-probability
+divided by its length) for the tiny models under tests/fixtures/marian, as transformers computes them. Left alone, both go on to the
+longest length; in the beams of `shared` a bias on </s> makes most of them end before.
 
     python3 tests/cli/make_model_expectations.py
 """
@@ -11,6 +13,7 @@ from transformers import MarianMTModel, MarianTokenizer
 
 HERE = pathlib.Path(__file__).parent
 FIXTURES = HERE.parent / "fixtures" / "marian"
+ENDING_BIAS = 2.0
 LETTERS = "abcdefghijklmnopqrstuvwxyz.,!?éß日 "
 
 
@@ -41,6 +44,18 @@ def greedy(model, tokenizer, source):
     return tokenizer.decode(ids[1:], skip_special_tokens=True), total
 
 
+def beam(model, tokenizer, source, size):
+    """generate() as Marian searches: it ends when as many hypotheses as the beam is wide have, and forces no </s>."""
+    encoded = tokenizer([source], return_tensors="pt")
+    limit = min(3 * encoded.input_ids.shape[1] + 10, model.config.max_position_embeddings)
+    out = model.generate(
+        **encoded, num_beams=size, num_return_sequences=size, length_penalty=1.0, early_stopping=True, do_sample=False,
+        max_length=limit + 1, forced_eos_token_id=None, bad_words_ids=[[model.config.pad_token_id]],
+        output_scores=True, return_dict_in_generate=True)
+    texts = [tokenizer.decode(ids[1:], skip_special_tokens=True) for ids in out.sequences]
+    return list(zip(texts, out.sequences_scores.tolist()))
+
+
 for name in ("shared", "separate"):
     rng = random.Random(7)
     model = MarianMTModel.from_pretrained(FIXTURES / name, dtype=torch.float32).eval()
@@ -58,3 +73,10 @@ for name in ("shared", "separate"):
         for source, _ in pairs:
             text, total = greedy(model, tokenizer, source)
             print(source, text, f"{total:.6f}", sep="\t", file=out)
+    model.generation_config.forced_eos_token_id = None
+    if name == "shared":
+        model.final_logits_bias[0, model.config.eos_token_id] = ENDING_BIAS
+    with open(HERE / "data" / f"{name}_beam.tsv", "w") as out:
+        for number, (source, _) in enumerate(pairs[:20]):
+            for text, score in beam(model, tokenizer, source, 4):
+                print(number, text, f"{score:.6f}", sep="\t", file=out)

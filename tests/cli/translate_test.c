@@ -6,8 +6,8 @@
 #define MODELS "$TESTS/../fixtures/marian"
 #define TRANSLATE "$ATTN translate -m " MODELS "/shared "
 
-/* What is expected of the models, data/..._greedy.tsv and data/..._scores.tsv, comes from transformers
- * (make_model_expectations.py). */
+/* What is expected of the models, data/..._greedy.tsv, data/..._scores.tsv and data/..._beam.tsv, comes from
+ * transformers (make_model_expectations.py). */
 
 /* The largest |a - b| of the two numbers that stand on each line. */
 static double largest_difference(int64_t lines)
@@ -45,6 +45,31 @@ static void agrees_with_transformers(void **state)
                                m, m, m),
                          0);
         assert_true(largest_difference(40) < 1e-3);
+    }
+}
+
+/* All four hypotheses of beam 4. generate() agrees where it searches as Marian does: early_stopping, as many finished
+ * hypotheses as the beam is wide end the search; length_penalty 1; nothing forces </s> at the longest length, where
+ * every hypothesis of `separate` ends. Those of `shared` end before, with bias 2 on </s>, the first of the biases that
+ * begin at byte 4624. */
+static void beams_agree_with_transformers(void **state)
+{
+    (void)state;
+    static const char *const models[][2] = {
+        {"separate", "true"},
+        {"shared", "printf '\\0\\0\\0\\100' | dd of=$d/m/model.safetensors bs=1 seek=4624 conv=notrunc 2> $d/said"}};
+    for (int i = 0; i < 2; i++) {
+        const char *m = models[i][0];
+        assert_int_equal(
+            shell("d=$(mktemp -d); cp -r " MODELS "/%s $d/m; chmod -R u+w $d/m; %s;"
+                  "head -n 20 $TESTS/data/%s_greedy.tsv | cut -f1 | $ATTN translate -m $d/m -b 4 --n-best 4 |"
+                  "sed -E 's/^([0-9]+) [|]{3} (.*) [|]{3} .* [|]{3} .* [|]{3} (.*)$/\\1\\t\\2\\t\\3/' > $d/got;"
+                  "cut -f1,2 $TESTS/data/%s_beam.tsv > $d/texts; cut -f1,2 $d/got | diff $d/texts - &&"
+                  "cut -f3 $TESTS/data/%s_beam.tsv > $d/scores && cut -f3 $d/got | paste - $d/scores;"
+                  "s=$?; rm -r $d; exit $s",
+                  m, models[i][1], m, m, m),
+            0);
+        assert_true(largest_difference(80) < 1e-5);
     }
 }
 
@@ -258,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_transformers),
+        cmocka_unit_test(beams_agree_with_transformers),
         cmocka_unit_test(neighbours_and_threads_change_no_score),
         cmocka_unit_test(order_is_kept),
         cmocka_unit_test(odd_lines_get_a_line_each),
