@@ -105,7 +105,7 @@ static attn_status read_wordpiece(token_pipeline *p, const json_t *model, const 
     if (s == ATTN_OK) s = read_unknown(p, model, true, path);
     if (s == ATTN_OK) s = copy_field(&p->wordpiece.prefix, model, "continuing_subword_prefix", path);
     if (s == ATTN_OK)
-        s = nested_integer(path, "model", model, "max_input_chars_per_word", 0, 1 << 20, &p->wordpiece.most_characters);
+        s = nested_integer(path, "model", model, "max_input_chars_per_word", 0, 1000, &p->wordpiece.most_characters);
     p->wordpiece.vocabulary = p->vocabulary;
     p->wordpiece.unk = p->unk;
     return s;

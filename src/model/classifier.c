@@ -5,7 +5,6 @@
 #include "model/classifier_functions.h"
 #include "model/classifier_parts.h"
 #include "model/initial_weights.h"
-#include "model/layers_pack.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,12 +90,6 @@ void classifier_destroy(classifier *m)
     free(m->layers);
     free(m->parts);
     free(m);
-}
-
-attn_status classifier_pack(classifier *m)
-{
-    if (classifier_functions_of(m->config.family)->recurrent) return ATTN_OK; /* a text is one product and its steps */
-    return layers_pack(m->layers, m->config.layers);
 }
 
 tensor *classifier_logits(tape *t, const classifier *m, const classifier_input *input,

@@ -94,10 +94,6 @@ void classifier_destroy(classifier *m);
  * business. */
 attn_status classifier_save(const classifier *m, const char *directory, weight_format format);
 
-/* Lays the weights of the products out once more as they are fastest, for one that is not trained and has much to do;
- * before it is shared between threads. */
-attn_status classifier_pack(classifier *m);
-
 /* What one batch holds: ids of text, or values of images and audio. */
 typedef struct classifier_input {
     int64_t batch;          /* B */

@@ -57,15 +57,6 @@ static void runs_what_transformers_saved(void **state)
     }
 }
 
-static void packed_it_computes_the_same(void **state)
-{
-    (void)state;
-    classifier *m = open_fixture("bert/labels", false);
-    assert_int_equal(classifier_pack(m), ATTN_OK);
-    expect_fixture(m, "bert/labels");
-    classifier_destroy(m);
-}
-
 static void labels_are_the_files_own(void **state)
 {
     (void)state;
