@@ -39,7 +39,7 @@ struct held_results {
     void (*release)(void *results, int64_t count);
 };
 
-static void forget(attention_output *o)
+void attention_output_forget(attention_output *o)
 {
     for (size_t i = 0; i < o->count; i++) {
         free((void *)o->kept[i].source);
@@ -54,7 +54,7 @@ int attention_output_hold(attention_output *o, void *results, int64_t count,
     struct held_results *grown = keeps(o) ? realloc(o->held, (o->held_count + 1) * sizeof *grown) : NULL;
     if (!grown) {
         release(results, count);
-        if (keeps(o)) forget(o);
+        attention_output_forget(o);
         return keeps(o) ? failure(o->command, "no memory for %s", o->path) : 0;
     }
     o->held = grown;
@@ -281,7 +281,7 @@ int attention_output_end(attention_output *o)
                  : attn_seq_attention_write_json(o->kept, o->count, o->path))
             status = failure_of_library(o->command);
     }
-    forget(o);
+    attention_output_forget(o);
     free(o->kept);
     for (size_t i = 0; i < o->held_count; i++) o->held[i].release(o->held[i].results, o->held[i].count);
     free(o->held);

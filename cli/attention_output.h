@@ -38,6 +38,9 @@ int attention_output_add(attention_output *o, const attn_seq_attended *input, in
 int attention_output_hold(attention_output *o, void *results, int64_t count,
                           void (*release)(void *results, int64_t count));
 
+/* Nothing will be written of what was kept. */
+void attention_output_forget(attention_output *o);
+
 /* Writes what was kept, and frees. Returns 0, or 1 after telling what failed. */
 int attention_output_end(attention_output *o);
 

@@ -31,7 +31,8 @@ static int parse(looking *l, int argc, char **argv)
                       "the model: a directory, or the name of an installed one (default: a text is translated, an "
                       "image or a recording classified, by the first installed)"),
         option_string('o', "output", "FILE", &l->page.path, "the page, a name that ends in .html"),
-        option_int('b', "beam-size", "N", &l->beam, 1, 256, "hypotheses kept at each step of a translation"),
+        option_int('b', "beam-size", "N", &l->beam, 1, 256,
+                   "hypotheses kept at each step of a translation or a summary (default: the model's own)"),
         option_int(0, "threads", "N", &l->threads, 0, 1024, "0: as many as there are processors for this process"),
     };
     const command_line line = {
@@ -132,7 +133,7 @@ static int classify(looking *l, const classify_item *item)
     return attention_output_hold(&l->page, r, 1, release_classifications) || status;
 }
 
-static int translate(looking *l, const classify_item *item)
+static int write_text(looking *l, const classify_item *item)
 {
     attn_seq_translate_options options;
     attn_seq_translate_options_init(&options);
@@ -140,7 +141,9 @@ static int translate(looking *l, const classify_item *item)
     options.threads = (int)l->threads;
     options.attention = true;
     attn_seq_translation *r;
-    if (attn_seq_translate(l->model, &options, &item->input.text, 1, &r)) return failure_of_library("look");
+    bool sums_up = l->model_is.task == ATTN_SEQ_TASK_SUMMARIZE;
+    if ((sums_up ? attn_seq_summarize : attn_seq_translate)(l->model, &options, &item->input.text, 1, &r))
+        return failure_of_library("look");
     int status = r->status ? failure("look", "%s: %s", item->place, r->message) : 0;
     if (!status && r->count > 0 && r->hypotheses->attention) {
         const attn_seq_attended attended = {l->model_is.task, item->name, r->hypotheses->text, r->hypotheses->attention,
@@ -157,7 +160,7 @@ static int look_at(looking *l, const classify_item *item)
     if (l->done == MOST_INPUTS)
         return failure("look", "%s: more than %d inputs are too many for a page to choose from", item->place,
                        MOST_INPUTS);
-    return l->model_is.task < ATTN_SEQ_TASK_CLASSIFY_TEXT ? translate(l, item) : classify(l, item);
+    return l->model_is.task < ATTN_SEQ_TASK_CLASSIFY_TEXT ? write_text(l, item) : classify(l, item);
 }
 
 static int look_at_all(looking *l)
@@ -173,14 +176,14 @@ static int look_at_all(looking *l)
 
 int command_look(int argc, char **argv)
 {
-    looking l = {.beam = 5,
-                 .model_is.struct_size = sizeof l.model_is,
+    looking l = {.model_is.struct_size = sizeof l.model_is,
                  .page = {.command = "look", .path = "look.html", .kind = -1}};
     int stop = parse(&l, argc, argv);
     if (stop >= 0) return stop;
     int status = open_all(&l);
     if (!status) status = look_at_all(&l);
     if (!status && l.done == 0) status = failure("look", "there is nothing to look at");
+    if (status) attention_output_forget(&l.page);
     if (attention_output_end(&l.page)) status = 1;
     if (!status) fprintf(stderr, "attn look: open %s in a browser\n", l.page.path);
     classify_source_close(l.source);
