@@ -246,9 +246,13 @@ static void learns(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(labels_are_the_files_own),      cmocka_unit_test(fp32_weights_are_not_copied),
-        cmocka_unit_test(returns_what_it_saved),         cmocka_unit_test(names_what_does_not_fit),
-        cmocka_unit_test(fails_the_tape_on_wrong_input), cmocka_unit_test(learns),
+        cmocka_unit_test(runs_what_transformers_saved),
+        cmocka_unit_test(labels_are_the_files_own),
+        cmocka_unit_test(fp32_weights_are_not_copied),
+        cmocka_unit_test(returns_what_it_saved),
+        cmocka_unit_test(names_what_does_not_fit),
+        cmocka_unit_test(fails_the_tape_on_wrong_input),
+        cmocka_unit_test(learns),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }
