@@ -110,6 +110,8 @@ static void backward_task(void *argument, int64_t task, int worker)
     add_pair(&w, b, h, first_query, last_query, first_key, last_key);
 }
 
+#define SUMMED_AT_ONCE 64
+
 /* One head's parts, in order. */
 static void sum_score_vector(void *argument, int64_t h, int worker)
 {
@@ -118,11 +120,14 @@ static void sum_score_vector(void *argument, int64_t h, int worker)
     const attn_desc *d = plan->d;
     int64_t pairs = d->B ? pairs_of(plan) : 0;
     float *out = output_at(&d->grad_score_vector, 0, h, 0);
-    for (int64_t n = 0; n < d->D; n++) {
-        double sum = 0;
-        for (int64_t part = 0; part < d->B * pairs; part++)
-            sum += score_vector_part(plan, part / pairs, h, part % pairs)[n];
-        out[n] = (float)sum;
+    for (int64_t first = 0; first < d->D; first += SUMMED_AT_ONCE) {
+        double sum[SUMMED_AT_ONCE] = {0};
+        int64_t count = least(SUMMED_AT_ONCE, d->D - first);
+        for (int64_t part = 0; part < d->B * pairs; part++) {
+            const float *add = score_vector_part(plan, part / pairs, h, part % pairs) + first;
+            for (int64_t n = 0; n < count; n++) sum[n] += add[n];
+        }
+        for (int64_t n = 0; n < count; n++) out[first + n] = (float)sum[n];
     }
 }
 

@@ -90,6 +90,27 @@ static void bend_key(const backward_tile *t, int64_t n)
     for (; m % SIMD_LANES; m++) s[m] = dp[m] = 0;
 }
 
+/* The same of a tile of one query for `keys` keys from n on, side by side: at most ADDITIVE_ROWS. */
+PRODUCT_INLINE void bend_query(const int keys, const backward_tile *t, int64_t n)
+{
+    float s[ADDITIVE_ROWS], dp[ADDITIVE_ROWS];
+    additive_score(keys, t->score_vector, t->q, t->k + n * t->k_row, t->k_row, t->D, s, t->bent + n * t->bent_row,
+                   t->bent_row);
+    product_along(keys, t->grad_o, t->v + n * t->v_row, t->v_row, t->DV, 1, dp);
+    for (int r = 0; r < keys; r++) {
+        float *weights = t->p_t + (n + r) * BACKWARD_QUERIES, *grads = t->ds_t + (n + r) * BACKWARD_QUERIES;
+        weights[0] = s[r], grads[0] = dp[r];
+        for (int m = 1; m < SIMD_LANES; m++) weights[m] = grads[m] = 0;
+    }
+}
+
+static void bend_tile(const backward_tile *t)
+{
+    int64_t n = 0;
+    for (; t->queries == 1 && n + ADDITIVE_ROWS <= t->keys; n += ADDITIVE_ROWS) bend_query(ADDITIVE_ROWS, t, n);
+    for (; n < t->keys; n++) bend_key(t, n);
+}
+
 PRODUCT_INLINE void score_tile(const int R, const int V, const backward_tile *t, int64_t key, int64_t query)
 {
     int64_t at = key * BACKWARD_QUERIES + query;
@@ -112,7 +133,7 @@ void SIMD_NAMED(backward_scores)(const backward_tile *t)
 {
     int64_t query = 0, vectors = (t->queries + SIMD_LANES - 1) / SIMD_LANES;
     if (t->score_vector) {
-        for (int64_t n = 0; n < t->keys; n++) bend_key(t, n);
+        bend_tile(t);
         differentiate_rows(t, 0, t->keys, 0, vectors);
         return;
     }
