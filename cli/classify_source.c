@@ -134,17 +134,28 @@ static classify_item *add_item(classify_source *s)
     return item;
 }
 
+/* The library's last words, without the file that they begin with where that is the item's place, which is told anyway.
+ */
+static const char *words_of_failure(const classify_item *item)
+{
+    const char *words = attn_seq_error();
+    const size_t length = strlen(item->place);
+    return strncmp(words, item->place, length) == 0 && strncmp(words + length, ": ", 2) == 0 ? words + length + 2
+                                                                                             : words;
+}
+
 /* The one input of a path, or why there is none. */
 static bool read_path(const classify_source *s, classify_item *item)
 {
     int64_t count = 0;
-    if (attn_seq_inputs_read(item->name, &item->read, &count)) return (item->problem = strdup(attn_seq_error()));
+    if (attn_seq_inputs_read(item->name, &item->read, &count)) return (item->problem = strdup(words_of_failure(item)));
     if (count == 1 && (int)item->read->kind == s->kind) {
         item->input = *item->read;
         return true;
     }
-    const char *expected = s->kind == ATTN_SEQ_INPUT_IMAGE ? "one image" : "a recording";
-    return asprintf(&item->problem, "%s: expected %s", item->name, expected) >= 0;
+    const char *expected = s->kind == ATTN_SEQ_INPUT_IMAGE ? "expected one image" : "expected a recording";
+    if (strcmp(item->name, item->place) == 0) return (item->problem = strdup(expected));
+    return asprintf(&item->problem, "%s: %s", item->name, expected) >= 0;
 }
 
 static bool add_line(classify_source *s, const read_line *line)
