@@ -5,7 +5,10 @@ static const char details[] =
     "FILE holds a pair on every line, source TAB target, plain or gzip; further columns\n"
     "are ignored. With --train-target (and --valid-target) the sources and the targets\n"
     "are in two files, line by line.\n"
-    "\n" TRAIN_PAIRS_DETAILS("train translate", "a Transformer's: transformers.MarianMTModel", "BLEU");
+    "\n"
+    "--key-value-heads, --qk-norm and --softcap change a Transformer's attention in ways\n"
+    "that Marian has not: DIR's model_type is then attn-transformer, for attn alone.\n"
+    "\n" TRAIN_PAIRS_DETAILS("train translate", "any other Transformer's: transformers.MarianMTModel", "BLEU");
 
 static const char *const arch_names[] = {"transformer", "lstm", "gru", "rnn", NULL};
 static const char *const attention_names[] = {"none", "additive", "dot", "general", "concat", NULL};
