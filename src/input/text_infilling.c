@@ -28,14 +28,16 @@ static int64_t draw_span(draws *d)
     return length;
 }
 
-/* Writes at most 2 * count ids: every piece, and a mask before every piece. Returns how many. */
+/* Returns how many ids were written: at most `count`, as a span of no pieces is masked only where others were left out
+ * before it. */
 static int64_t mask_spans(int32_t *to, const int32_t *ids, int64_t count, int32_t mask_id, draws *d)
 {
     int64_t written = 0;
     for (int64_t i = 0; i < count;) {
         if (draw(d) < SPAN_BEGINS) {
+            int64_t span = draw_span(d);
+            i += span == 0 && written == i ? 1 : span;
             to[written++] = mask_id;
-            i += draw_span(d);
         }
         if (i < count) to[written++] = ids[i++];
     }
@@ -45,7 +47,7 @@ static int64_t mask_spans(int32_t *to, const int32_t *ids, int64_t count, int32_
 static attn_status reserve(token_pairs *out, int64_t count, int64_t before)
 {
     const size_t texts = (size_t)count, most = TEXT_INFILLING_WINDOW + (size_t)before + 1;
-    out->source.ids = malloc(texts * 2 * most * sizeof *out->source.ids + 1);
+    out->source.ids = malloc(texts * most * sizeof *out->source.ids + 1);
     out->target.ids = malloc(texts * most * sizeof *out->target.ids + 1);
     out->source.start = calloc(texts + 1, sizeof *out->source.start);
     out->target.start = calloc(texts + 1, sizeof *out->target.start);

@@ -37,6 +37,7 @@ static int64_t check_pair(const token_pairs *p, int64_t i, int64_t pieces)
     source_length--;
     assert_int_equal(target[window], EOS);
     assert_int_equal(source[source_length - 1], EOS);
+    assert_true(source_length <= target_length - 1);
     for (int64_t j = 0; j < window; j++) assert_int_equal(target[j], target[0] + j);
     assert_true(window == 0 || (target[0] >= 10 && target[window - 1] < 10 + pieces));
     int64_t kept = 0, at = 0;

@@ -21,7 +21,7 @@ for format in fp32 bf16; do
 done
 
 "$BUILD/bin/attn" train summarize --train "$scratch/pairs.tsv" --valid "$scratch/pairs.tsv" --model "$scratch/bart" --vocab 80 \
-    --dim 32 --heads 4 --layers 2 --ffn 64 --max-length 8 --denoise 20 --steps 60 --valid-every 30 2>"$scratch/log" ||
+    --dim 32 --heads 4 --layers 2 --ffn 64 --max-length 24 --denoise 20 --steps 60 --valid-every 30 2>"$scratch/log" ||
     { cat "$scratch/log"; exit 1; }
 "$python" "$SOURCE/tools/check-huggingface" --build "$BUILD" "$scratch/bart" "$scratch/pairs.tsv"
 
