@@ -57,7 +57,7 @@ static void make_model(void)
                                       .vocab_size = 8000,
                                       .type_vocab_size = 2,
                                       .max_positions = 128};
-    classifier *m;
+    classifier *m = NULL;
     if (classifier_create(&m, &config, true, 1) != ATTN_OK || classifier_save(m, DIRECTORY, WEIGHTS_BF16) != ATTN_OK)
         fail_msg("%s", status_message());
     classifier_destroy(m);

@@ -39,7 +39,7 @@ static int make_model(void **state)
                                       .vocab_size = 60,
                                       .type_vocab_size = 1,
                                       .max_positions = POSITIONS};
-    classifier *m;
+    classifier *m = NULL;
     mkdir(DIRECTORY, 0777);
     if (tokenizer_train_style(TOKENIZER_BERT, lines, 5, 40, 1, 1, DIRECTORY) != ATTN_OK ||
         classifier_create(&m, &config, true, 1) != ATTN_OK)
@@ -153,7 +153,7 @@ static void shows_what_was_pooled(void **state)
                                       .embedding = 8,
                                       .vocab_size = 60,
                                       .max_positions = POSITIONS};
-    classifier *m;
+    classifier *m = NULL;
     if (classifier_create(&m, &config, true, 1) != ATTN_OK) fail_msg("%s", status_message());
     assert_int_equal(classifier_save(m, DIRECTORY, WEIGHTS_FP32), ATTN_OK);
     classifier_destroy(m);
