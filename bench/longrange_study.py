@@ -29,18 +29,18 @@ TRAINED, ASKED, QUESTIONS = 15, (5, 10, 15, 20, 25, 30), 100
 BUCKETS = ((1, 4), (5, 8), (9, 12), (13, 16), (17, 40))
 
 COMMON = ["--threads", "1", "--quiet", "--epochs", "0", "--patience", "0", "--average", "0.99", "--warmup", "200"]
-SYNTHETIC = ["--vocab", "60", "--batch-tokens", "1000", "--steps", "1500", "--dropout", "0", "--label-smoothing", "0"]
+SYNTHETIC = ["--vocab", "60", "--batch-tokens", "1000", "--steps", "800", "--dropout", "0", "--label-smoothing", "0"]
 TRANSLATION = ["--vocab", "4000", "--batch-tokens", "2000", "--steps", "2500"]
-LSTM = ["--arch", "lstm", "--rate", "0.004"]
-TRANSFORMER = ["--heads", "4", "--layers", "2", "--rate", "0.002"]
+LSTM = ["--arch", "lstm", "--rate", "0.008"]
+TRANSFORMER = ["--heads", "4", "--layers", "2", "--rate", "0.004"]
 VARIANTS = {
     "LSTM": LSTM + ["--attention", "none"],
     "LSTM with attention": LSTM + ["--attention", "general"],
     "Transformer": TRANSFORMER,
 }
 SIZES = {
-    "synthetic": {"LSTM": ["--dim", "128"], "LSTM with attention": ["--dim", "128"],
-                  "Transformer": ["--dim", "128", "--ffn", "256"]},
+    "synthetic": {"LSTM": ["--dim", "64"], "LSTM with attention": ["--dim", "64"],
+                  "Transformer": ["--dim", "64", "--ffn", "128"]},
     "translation": {"LSTM": ["--dim", "192"], "LSTM with attention": ["--dim", "192"],
                     "Transformer": ["--dim", "192", "--ffn", "384"]},
 }
@@ -58,7 +58,7 @@ def reverse(draw_, length):
 
 def recall(draw_, length):
     """Keys and their values in pairs, then one of the keys: what was its value?"""
-    keys = draw_.sample(SYMBOLS, min(max(1, length // 2), len(SYMBOLS)))
+    keys = draw_.sample(SYMBOLS, min(max(1, length // 2 - 1), len(SYMBOLS)))
     values = draw_.choices("0 1 2 3 4 5 6 7 8 9".split(), k=len(keys))
     asked = draw_.randrange(len(keys))
     return [word for pair in zip(keys, values) for word in pair] + ["?", keys[asked]], [values[asked]]
