@@ -121,11 +121,12 @@ static void append_shown(text_buffer *all, const char *piece)
 {
     text_buffer text = {0};
     decode_bytes(piece, &text);
-    const bool readable = !text.failed && utf8_valid(text.bytes, text.size) && !memchr(text.bytes, 0, text.size);
+    const bool readable =
+        !text.failed && text.size > 0 && utf8_valid(text.bytes, text.size) && !memchr(text.bytes, 0, text.size);
     if (!readable) {
         text_append(all, piece, strlen(piece) + 1);
     } else {
-        const size_t space = text.size > 0 && text.bytes[0] == ' ';
+        const size_t space = text.bytes[0] == ' ';
         if (space) text_append(all, space_mark, 3);
         text_append(all, text.bytes + space, text.size - space);
         text_append(all, "", 1);
