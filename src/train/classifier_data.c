@@ -119,6 +119,7 @@ static attn_status load_images(classifier_data *d, const attn_seq_train_options 
 /* Sound above half of this rate says nothing about speech; the most that transformers' AST models are given. */
 #define MOST_RATE 16000
 #define MOST_FRAMES 1024
+#define USUAL_PATCH 16 /* bins and frames, as AST has it */
 
 /* Resamples, once and for all, what has more. */
 static attn_status limit_rate(loaded_examples *e)
@@ -195,7 +196,7 @@ static attn_status choose_spectrogram(classifier_data *d, const attn_seq_train_o
     int64_t frames = 0;
     attn_status s = usual_frames(&d->train, &frames);
     if (s != ATTN_OK) return s;
-    d->patch = o->patch > 0 ? o->patch : frames > 256 ? 16 : 8;
+    d->patch = o->patch > 0 ? o->patch : USUAL_PATCH;
     d->sound.frames = (frames + d->patch - 1) / d->patch * d->patch;
     if (d->patch > d->sound.bins)
         return status_fail(ATTN_ERROR_ARGUMENT, "patch = %lld, expected at most the %lld bins of the spectrogram",
