@@ -164,6 +164,7 @@ static void relabels_or_names_what_is_unknown(void **state)
     assert_int_equal(example_list_relabel(&list, &other.labels, "r.tsv"), ATTN_OK);
     assert_int_equal(list.label[0], 2);
     assert_example(1, "a", "2");
+    example_list_clear(&list);
     assert_int_equal(example_list_read(&list, scratch_path("r.tsv"), NULL, EXAMPLES_TEXT), ATTN_OK);
     assert_int_equal(example_list_relabel(&other, &list.labels, "s.tsv"), ATTN_ERROR_FORMAT);
     assert_non_null(strstr(attn_seq_error(), "s.tsv: label \"b\""));
