@@ -9,7 +9,7 @@ static void print_overview(void)
     const char *strong = colour(stdout, COLOUR_STRONG), *heading = colour(stdout, COLOUR_HEADING);
     const char *plain = colour(stdout, COLOUR_PLAIN);
     printf("%sUsage:%s attn COMMAND [OPTION]... [FILE]...\n\n"
-           "Attention on the CPU: train a translator, translate, and look at what it attends to.\n\n"
+           "Attention on the CPU: models of text, images and sound, trained, run and looked into.\n\n"
            "%sCommands:%s\n",
            heading, plain, heading, plain);
     for (size_t i = 0; i < command_count; i++)

@@ -59,11 +59,15 @@ typedef struct attn_seq_description {
  *
  *   MarianMTModel                    source.spm, target.spm, vocab.json (target_vocab.json too where the vocabularies
  *                                    are separate)
- *   BartForConditionalGeneration     the same
+ *   BartForConditionalGeneration     a tokenizer
  *   BertForSequenceClassification    a tokenizer
  *   ViTForImageClassification        preprocessor_config.json
  *   ASTForAudioClassification        preprocessor_config.json
+ *   TransformerTranslator            our own, of model_type "attn-transformer": the files of MarianMTModel
  *   RecurrentTranslator              our own, of model_type "attn-rnn": the files of MarianMTModel
+ *   RecurrentForSequenceClassification  likewise of "attn-rnn": a tokenizer
+ *
+ * A tokenizer is tokenizer.json, vocab.txt (WordPiece) or merges.txt and vocab.json (byte-level BPE).
  *
  * Every size is checked before it is used; nothing in the directory is executed.
  *
@@ -287,9 +291,10 @@ typedef struct attn_seq_train_options {
 /* Everything "not said", start new, no functions. options not NULL. */
 ATTN_API void attn_seq_train_options_init(attn_seq_train_options *options);
 
-/* Trains a Transformer encoder-decoder (Vaswani et al. 2017; Marian's variant of it) to turn source lines into target
- * lines and leaves it in options->model as a Hugging Face directory that attn_seq_model_open and
- * transformers.MarianMTModel open.
+/* Trains a Transformer encoder-decoder (Vaswani et al. 2017; Marian's variant of it) or, as `arch` says, a recurrent
+ * one to turn source lines into target lines and leaves it in options->model as a Hugging Face directory that
+ * attn_seq_model_open opens, and transformers.MarianMTModel too where it is a Transformer without `key_value_heads`,
+ * `qk_norm` and `softcap`.
  *
  * Loss: label-smoothed cross-entropy, mean over a batch's target tokens. Optimizer: Adam, beta 0.9 and 0.98, with the
  * rate of `rate`, `warmup` and `cooldown`. The SentencePiece model is trained first, on both sides together. The
@@ -318,7 +323,8 @@ ATTN_API attn_status attn_seq_train_summarizer(const attn_seq_train_options *opt
 
 /* Trains a classifier of texts, images or recordings, from labelled examples, and leaves it in options->model as a
  * Hugging Face directory that attn_seq_model_open and transformers open: BertForSequenceClassification,
- * ViTForImageClassification or ASTForAudioClassification.
+ * ViTForImageClassification or ASTForAudioClassification; or, of texts where `arch` is recurrent, as
+ * RecurrentForSequenceClassification, which only attn_seq_model_open opens.
  *
  * `train` names one of these; which, is found from it unless `task` says it:
  *
