@@ -90,16 +90,24 @@ static attn_seq_input_kind kind_of_line(const read_line *line)
     return kind;
 }
 
+/* What the first file is; where it cannot be read, the next that holds images or sound tells. */
+static attn_status kind_of_files(const classify_source *s, attn_seq_input_kind *kind)
+{
+    if (!attn_seq_file_kind(s->files[0], kind)) return ATTN_OK;
+    for (int i = 1; i < s->count; i++)
+        if (!attn_seq_file_kind(s->files[i], kind) && *kind != ATTN_SEQ_INPUT_TEXT) return ATTN_OK;
+    return attn_seq_file_kind(s->files[0], kind); /* for its words */
+}
+
 /* Begins the next operand. A file of lines is opened; one of images or sound is left for `next`. */
 static int begin_first(classify_source *s, bool standard_input)
 {
     attn_seq_input_kind kind = ATTN_SEQ_INPUT_TEXT;
     if (standard_input) {
         if (begin_lines(s, NULL)) return 1;
-    } else if (strcmp(s->files[0], "-") && attn_seq_file_kind(s->files[0], &kind)) {
-        return failure_of_library(s->command);
     }
     if (s->kind != KIND_UNKNOWN) return 0;
+    if (!standard_input && strcmp(s->files[0], "-") && kind_of_files(s, &kind)) return failure_of_library(s->command);
     if (kind == ATTN_SEQ_INPUT_TEXT && !s->reader) {
         const char *path = s->files[0];
         s->files++;
@@ -188,29 +196,29 @@ static int give_inputs(classify_source *s)
     return 0;
 }
 
-/* An image or a recording by itself is named; the many of an IDX file are not. */
-static int begin_inputs(classify_source *s, const char *path)
-{
-    attn_seq_input *inputs;
-    int64_t count;
-    if (attn_seq_inputs_read(path, &inputs, &count)) return failure_of_library(s->command);
-    if (count > 0 && (int)inputs->kind != s->kind) {
-        attn_seq_inputs_free(inputs);
-        return failure(s->command, "%s: another kind of input than the others", path);
-    }
-    s->inputs = inputs;
-    s->inputs_name = path;
-    s->input = 0;
-    s->input_count = count;
-    return 0;
-}
-
 static int add_file(classify_source *s, const char *path)
 {
     classify_item *item = add_item(s);
     item->name = strdup(path);
     item->place = strdup(path);
     return item->name && item->place && read_path(s, item) ? 0 : no_memory(s);
+}
+
+/* An image or a recording by itself is named; the many of an IDX file are not, save where none can be had from it. */
+static int begin_inputs(classify_source *s, const char *path)
+{
+    attn_seq_input *inputs;
+    int64_t count;
+    if (attn_seq_inputs_read(path, &inputs, &count)) return add_file(s, path);
+    if (count > 0 && (int)inputs->kind != s->kind) {
+        attn_seq_inputs_free(inputs);
+        return add_file(s, path);
+    }
+    s->inputs = inputs;
+    s->inputs_name = path;
+    s->input = 0;
+    s->input_count = count;
+    return 0;
 }
 
 /* An IDX file begins with 0, or with gzip's mark, as no PNG, JPEG or WAV does. */
@@ -226,7 +234,7 @@ static int begin_file(classify_source *s, const char *path)
 {
     attn_seq_input_kind kind = ATTN_SEQ_INPUT_TEXT;
     if (s->kind == ATTN_SEQ_INPUT_TEXT || !strcmp(path, "-")) return begin_lines(s, path);
-    if (attn_seq_file_kind(path, &kind)) return failure_of_library(s->command);
+    if (attn_seq_file_kind(path, &kind)) return add_file(s, path);
     if (kind == ATTN_SEQ_INPUT_TEXT) return begin_lines(s, path);
     return holds_many(path) ? begin_inputs(s, path) : add_file(s, path);
 }

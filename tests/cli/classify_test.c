@@ -75,6 +75,26 @@ static void goes_on_after_what_is_wrong(void **state)
     shell_said("expected one image");
 }
 
+/* Files named on the command line as well as in lines; a folder, a damaged IDX file and one that is not there. */
+static void goes_on_after_a_file_that_cannot_be_read(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("printf '\\0\\0\\10\\3\\0\\0\\0\\2abc' >classify.tmp.idx; $ATTN classify " IMAGES
+                           "nothing.png " IMAGE " . classify.tmp.idx " IMAGE "; status=$?; rm classify.tmp.idx; "
+                           "exit $status"),
+                     1);
+    shell_said("nothing.png\t\n");
+    shell_said("input.png\tcat\n.\t\n");
+    shell_said("classify.tmp.idx\t\n");
+    shell_said("nothing.png: No such file");
+    shell_said(".: Is a directory");
+    assert_int_equal(shell("ATTN_MODELS=" FIXTURES "/vit $ATTN classify nothing.png " IMAGE), 1);
+    shell_said("nothing.png\t\n");
+    shell_said("input.png\tLABEL_");
+    assert_int_equal(shell("ATTN_MODELS=" FIXTURES "/vit $ATTN classify nothing.png"), 1);
+    shell_said("nothing.png: No such file");
+}
+
 static void draws_what_was_attended_to(void **state)
 {
     (void)state;
@@ -124,6 +144,7 @@ int main(void)
         cmocka_unit_test(names_where_it_looked),
         cmocka_unit_test(labels_idx_images),
         cmocka_unit_test(goes_on_after_what_is_wrong),
+        cmocka_unit_test(goes_on_after_a_file_that_cannot_be_read),
         cmocka_unit_test(draws_what_was_attended_to),
         cmocka_unit_test(writes_a_page),
     };
