@@ -639,7 +639,7 @@ typedef struct attn_seq_evaluation {
  *
  * Thread safety: may run in several threads on one model.
  * Returns ATTN_OK; ATTN_ERROR_ARGUMENT; ATTN_ERROR_UNSUPPORTED (the model is for another task); ATTN_ERROR_FILE;
- * ATTN_ERROR_FORMAT (also: a label that the model does not have); ATTN_ERROR_MEMORY. */
+ * ATTN_ERROR_FORMAT (also: a label that the model does not have, a line that is not UTF-8); ATTN_ERROR_MEMORY. */
 ATTN_API attn_status attn_seq_classifier_evaluate(const attn_seq_model *model, const char *path,
                                                   const char *labels_path, int threads,
                                                   attn_seq_evaluation *evaluation);

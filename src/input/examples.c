@@ -133,7 +133,9 @@ attn_status example_list_read(example_list *out, const char *path, const char *l
     memset(out, 0, sizeof *out);
     out->kind = kind;
     attn_status s = is_folder(path) ? example_list_read_folder(out, path) : read_file(out, path, labels_path);
-    if (s == ATTN_OK && out->count == 0)
+    if (s == ATTN_OK && out->count == 0 && out->invalid > 0)
+        s = status_fail(ATTN_ERROR_FORMAT, "%s: invalid UTF-8 or a NUL byte, as in every line", out->first_invalid);
+    else if (s == ATTN_OK && out->count == 0)
         s = status_fail(ATTN_ERROR_FORMAT, "%s: no examples of %s in it", path, example_kind_name(kind));
     return s == ATTN_OK ? sort_labels(out) : s;
 }

@@ -37,7 +37,10 @@ static attn_status read_examples(evaluating *e, const char *path, const char *la
     const label_list labels = {.count = c->label_count, .names = c->labels};
     const example_kind kind = (example_kind)(e->model->architecture->task - ATTN_SEQ_TASK_CLASSIFY_TEXT);
     attn_status s = example_list_read(&e->examples, path, labels_path, kind);
-    return s == ATTN_OK ? example_list_relabel(&e->examples, &labels, path) : s;
+    if (s != ATTN_OK) return s;
+    if (e->examples.invalid > 0) /* a score that leaves some out would not be the test set's */
+        return status_fail(ATTN_ERROR_FORMAT, "%s: invalid UTF-8 or a NUL byte", e->examples.first_invalid);
+    return example_list_relabel(&e->examples, &labels, path);
 }
 
 /* Example i as an input; *read receives what has to be freed. */

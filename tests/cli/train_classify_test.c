@@ -41,6 +41,11 @@ static void trains_and_evaluates_classifiers(void **state)
     assert_int_equal(shell("$ATTN eval --json -m $D/c $D/texts.tsv | grep -c '\"confusion\": \\[\\[.*\\]\\]'"), 0);
     assert_int_equal(shell("printf 'green\\tx\\n' > $D/green.tsv; $ATTN eval -m $D/c $D/green.tsv"), 1);
     shell_said("green.tsv: label \"green\" is none of the 2");
+    assert_int_equal(shell("(cat $D/texts.tsv; printf 'x\\t\\377\\n') > $D/bytes.tsv; $ATTN eval -m $D/c $D/bytes.tsv"),
+                     1);
+    shell_said("invalid UTF-8 or a NUL byte\n");
+    assert_int_equal(shell("printf 'x\\t\\377\\n' > $D/bytes.tsv; $ATTN eval -m $D/c $D/bytes.tsv"), 1);
+    shell_said("bytes.tsv:1: invalid UTF-8 or a NUL byte, as in every line");
 }
 
 static void cross_validates(void **state)
