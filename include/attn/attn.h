@@ -38,8 +38,8 @@
  * to j. What a query does not attend to never reaches its row: keys and values masked in any way may hold anything, for
  * the rows that they are masked for. A score of +inf makes its row NaN; a score of -inf weighs 0.
  * - Precision. Products and sums in the data's type (fp32), by fused multiply-adds in a fixed order; exponentials
- * within 2 units in the last place, tanh within 3; a weight below 2^-125 of its row's largest may be flushed to 0, and
- * one below 2^-126 is. doc/NUMERICS.md says more.
+ * within 2 units in the last place, tanh within 2.5; a weight below 2^-125 of its row's largest may be flushed to 0,
+ * and one below 2^-126 is. doc/NUMERICS.md says more.
  * - Bits. The same whatever the thread count, the batch around a sequence, the strides, the keys beyond key_lengths,
  *   and whether a pair is masked by causal, a window, a byte or a bias of -inf (beside biases of 0), on the same
  *   instruction set and the same T, D, DV and options.
