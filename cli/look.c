@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define MOST_INPUTS 100
@@ -77,11 +78,21 @@ static int open_model(looking *l, attn_seq_task task)
     return 0;
 }
 
+/* One word with such an ending is a file's name, mistyped if there is no such file, and no text. */
+static bool is_file_name(const char *operand)
+{
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".wav", ".txt", NULL};
+    const char *ending = strpbrk(operand, " \t\n") ? NULL : strrchr(operand, '.');
+    for (int i = 0; ending && endings[i]; i++)
+        if (strcasecmp(ending, endings[i]) == 0) return true;
+    return false;
+}
+
 /* An operand that names no file is the text itself. */
 static int open_source(looking *l, int kind)
 {
     if (l->input && access(l->input, F_OK)) {
-        if (kind > ATTN_SEQ_INPUT_TEXT) return failure("look", "%s: no such file", l->input);
+        if (kind > ATTN_SEQ_INPUT_TEXT || is_file_name(l->input)) return failure("look", "%s: no such file", l->input);
         l->given.input = (attn_seq_input){.kind = ATTN_SEQ_INPUT_TEXT, .text = {l->input, strlen(l->input)}};
         l->given.name = l->given.place = (char *)l->input;
         return 0;

@@ -131,6 +131,8 @@ static void writes_a_page(void **state)
     shell_said("cat (0.64)\n");
     assert_int_equal(shell("$ATTN look " IMAGES "-o look.tmp.html nothing.png"), 1);
     shell_said("nothing.png: no such file");
+    assert_int_equal(shell("$ATTN look -m " FIXTURES "/marian/shared -o look.tmp.html nothing.png"), 1);
+    shell_said("nothing.png: no such file");
     assert_int_equal(shell("$ATTN look -o page.png x"), 2);
     assert_int_equal(shell("$ATTN look -m " FIXTURES "/marian/shared -o look.tmp.html </dev/null"), 1);
     shell_said("nothing to look at");
