@@ -79,11 +79,19 @@ static int begin_lines(classify_source *s, const char *path)
     return s->reader ? read_lines(s) : failure(s->command, "%s: %s", path, strerror(errno));
 }
 
+/* A line as a path, without the carriage return of a list that comes from Windows. */
+static char *path_of_line(const read_line *line)
+{
+    const size_t length = line->text.length;
+    const bool returns = length > 0 && line->text.bytes[length - 1] == '\r';
+    return strndup(length ? line->text.bytes : "", returns ? length - 1 : length);
+}
+
 /* What a line's path names, where it names a file. */
 static attn_seq_input_kind kind_of_line(const read_line *line)
 {
     attn_seq_input_kind kind = ATTN_SEQ_INPUT_TEXT;
-    char *path = strndup(line->text.bytes, line->text.length);
+    char *path = path_of_line(line);
     if (path && *path && access(path, R_OK) == 0 && attn_seq_file_kind(path, &kind) != ATTN_OK)
         kind = ATTN_SEQ_INPUT_TEXT;
     free(path);
@@ -170,7 +178,8 @@ static bool add_line(classify_source *s, const read_line *line)
 {
     classify_item *item = add_item(s);
     s->line++;
-    item->name = strndup(line->text.bytes ? line->text.bytes : "", line->text.length);
+    item->name = s->kind == ATTN_SEQ_INPUT_TEXT ? strndup(line->text.bytes ? line->text.bytes : "", line->text.length)
+                                                : path_of_line(line);
     if (!item->name || asprintf(&item->place, "%s:%" PRId64, line_reader_name(s->reader), s->line) < 0) return false;
     if (line->too_long) return (item->problem = strdup("the line is longer than 16 MB"));
     if (s->kind != ATTN_SEQ_INPUT_TEXT) return read_path(s, item);

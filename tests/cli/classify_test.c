@@ -14,6 +14,8 @@ static void labels_a_path(void **state)
     assert_string_equal(shell_output, "classify.tmp.png\tcat\n");
     assert_int_equal(shell("echo classify.tmp.png | $ATTN classify " IMAGES "--scores"), 0);
     assert_int_equal(strncmp(shell_output, "classify.tmp.png\tcat\tcat:0.", 27), 0);
+    assert_int_equal(shell("printf 'classify.tmp.png\\r\\n' | ATTN_MODELS=" FIXTURES "/vit $ATTN classify"), 0);
+    shell_said("classify.tmp.png\tLABEL_");
     assert_int_equal(shell("echo classify.tmp.png >classify.tmp.txt; $ATTN classify " IMAGES
                            "classify.tmp.txt classify.tmp.png; rm classify.tmp.*"),
                      0);
