@@ -6,6 +6,10 @@ bin=$1
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python3}
 
+for program in bench_train_speed bench_classifier_speed bench_recurrent_speed bench_translate_speed; do
+    [ -x "$bin/$program" ] || { echo "models.sh: $bin/$program is not there: make bench-models builds it" >&2; exit 1; }
+done
+
 # The first number of each line in the file, averaged.
 mean() {
     awk '{ sum += $2; n++ } END { if (n) printf "%.0f\n", sum / n; else print 0 }' "$1"
