@@ -76,7 +76,7 @@ static uint32_t unit_at(const unsigned char *units, uint32_t i)
 static bool unit_stays_inside(const unsigned char *units, uint32_t count, uint32_t i, size_t replacements)
 {
     uint32_t unit = unit_at(units, i);
-    if (unit >> 31) return true; /* a value: read, never followed */
+    if (unit >> 31 && i > 0) return true; /* a value: read, never followed; the root is followed whatever it says */
     uint32_t base = i ^ ((unit >> 10) << ((unit & (1u << 9)) >> 6));
     if ((base | 0xff) >= count) return false;
     if (!(unit & (1u << 8))) return true;
