@@ -55,8 +55,9 @@ static int parse(classifying *c, int argc, char **argv)
                    "that is a path, gives the path, a tab and the label. The images of an IDX file (MNIST's\n"
                    "format, plain or gzip) give a label each. What FILE is, its first bytes tell.\n"
                    "\n"
-                   "A line of white space alone gives an empty line. An input that cannot be read gives no\n"
-                   "label and a message that names it; the others go on, and the exit status is 1 at the end.\n"
+                   "A line of white space alone gives an empty line. An input that cannot be read, or is of\n"
+                   "another kind than the first, gives no label and a message that names it; the others go\n"
+                   "on, and the exit status is 1 at the end.\n"
                    "With several inputs, FILE.png is the first one's picture, FILE-2.png the next's.",
         .examples = "echo 'A warm, funny, engaging film.' | attn classify\n"
                     "attn classify --scores seven.png three.wav\n"
@@ -156,6 +157,11 @@ static void release(void *results, int64_t count)
     attn_seq_classifications_free(results, count);
 }
 
+static bool has_input(const classify_item *item)
+{
+    return !item->problem && !item->blank;
+}
+
 /* Those that could be read are classified together. */
 static int classify_window(classifying *c, const classify_item *items, int64_t count)
 {
@@ -163,13 +169,13 @@ static int classify_window(classifying *c, const classify_item *items, int64_t c
     if (!inputs) return failure("classify", "no memory for %" PRId64 " inputs", count);
     int64_t n = 0;
     for (int64_t i = 0; i < count; i++)
-        if (!items[i].problem) inputs[n++] = items[i].input;
+        if (has_input(&items[i])) inputs[n++] = items[i].input;
     attn_seq_classification *results = NULL;
     int status = attn_seq_classify(c->model, &c->options, inputs, n, &results) ? failure_of_library("classify") : 0;
     free(inputs);
     int64_t next = 0;
     for (int64_t i = 0; i < count && !status; i++)
-        status = show(c, &items[i], items[i].problem ? NULL : &results[next++]);
+        status = show(c, &items[i], has_input(&items[i]) ? &results[next++] : NULL);
     if (attention_output_hold(&c->attention, results, n, release)) status = 1;
     if (status) return status;
     errno = 0;

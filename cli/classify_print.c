@@ -11,7 +11,7 @@ static void print_scores(const classify_form *form, const float *probabilities)
 
 static void print_words(const classify_form *form, const classify_item *item, const attn_seq_classification *c)
 {
-    if (item->name && item->input.kind != ATTN_SEQ_INPUT_TEXT) printf("%s\t", item->name);
+    if (item->name && !item->blank && item->input.kind != ATTN_SEQ_INPUT_TEXT) printf("%s\t", item->name);
     if (c && c->label >= 0) {
         fputs(form->labels[c->label], stdout);
         if (form->scores) print_scores(form, c->probabilities);
@@ -45,6 +45,7 @@ static void print_json(const classify_form *form, const classify_item *item, con
 
 void classify_print(const classify_form *form, const classify_item *item, const attn_seq_classification *c)
 {
+    if (!item->name && item->problem) return; /* none of its lines is known */
     if (form->json)
         print_json(form, item, c);
     else

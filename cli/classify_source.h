@@ -9,7 +9,9 @@
 
 typedef struct classify_item {
     attn_seq_input input;
-    char *name;           /* text: the line; image and sound: its path; of an IDX file NULL */
+    char *name;           /* text: the line; image and sound: its path; of an IDX file, and where the input is a file of
+                           * texts that was refused, NULL */
+    bool blank;           /* a line of white space alone where a path could stand: there is no input, nor a problem */
     char *problem;        /* why there is no input; NULL: there is */
     char *place;          /* for messages: "book.txt:3", "images.idx:17" or the path */
     attn_seq_input *read; /* of one file, for this item alone; NULL: the input belongs to another */
@@ -17,8 +19,8 @@ typedef struct classify_item {
 
 typedef struct classify_source classify_source;
 
-/* kind: an attn_seq_input_kind, or KIND_UNKNOWN: it is told from the first operand's first bytes, or from what the
- * first line names. files of count; none: standard input. NULL after telling what failed. */
+/* kind: an attn_seq_input_kind, or KIND_UNKNOWN: it is told from the first bytes of the first operand that can be
+ * read, or from what its first line names. files of count; none: standard input. NULL after telling what failed. */
 classify_source *classify_source_open(const char *command, char **files, int count, int kind);
 void classify_source_close(classify_source *s); /* NULL is ignored */
 

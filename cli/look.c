@@ -167,6 +167,7 @@ static int write_text(looking *l, const classify_item *item)
 
 static int look_at(looking *l, const classify_item *item)
 {
+    if (item->blank) return 0;
     if (item->problem) return failure("look", "%s: %s", item->place, item->problem);
     if (l->done == MOST_INPUTS)
         return failure("look", "%s: more than %d inputs are too many for a page to choose from", item->place,

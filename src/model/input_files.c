@@ -31,7 +31,8 @@ static attn_status read_format(const char *path, file_format *format)
     int bytes = f ? gzread(f, begin, sizeof begin) : -1;
     int problem = errno;
     if (f) gzclose_r(f);
-    if (bytes < 0) return status_fail(ATTN_ERROR_FILE, "%s: %s", path, problem ? strerror(problem) : "cannot be read");
+    if (bytes < 0)
+        return status_fail(ATTN_ERROR_FILE, "%s: %s", path, problem ? strerror(problem) : "the gzip file is damaged");
     *format = format_of(begin, bytes);
     return ATTN_OK;
 }

@@ -74,7 +74,42 @@ static void goes_on_after_what_is_wrong(void **state)
     shell_said("\"label\": \"cat\", \"scores\": {\"cat\": 0.");
     shell_said("standard input:1: nothing.png: No such file");
     shell_said("standard input:3: ");
-    shell_said("expected one image");
+    shell_said("a recording, expected an image");
+    assert_int_equal(shell("(echo; echo " IMAGE "; echo ' ') | $ATTN classify " IMAGES), 0);
+    assert_int_equal(strncmp(shell_output, "\n", 1), 0);
+    shell_said("input.png\tcat\n\n");
+    assert_int_equal(shell("(echo; echo " IMAGE ") | ATTN_MODELS=" FIXTURES "/vit $ATTN classify"), 0);
+    shell_said("input.png\tLABEL_");
+}
+
+/* Several files of texts, one that is not there, a folder, a damaged gzip file, an image: the lines of the others. */
+static void goes_on_after_a_file_of_texts_that_cannot_be_read(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("mkdir -p classify.tmp/bert && cp " FIXTURES "/bert/plain/[cm]* classify.tmp/bert && "
+                           "printf '[PAD]\\n[UNK]\\n[CLS]\\n[SEP]\\ngood\\n' >classify.tmp/bert/vocab.txt"),
+                     0);
+    assert_int_equal(shell("echo good >classify.tmp.txt; printf '\\037\\213bad' >classify.tmp.gz; $ATTN classify "
+                           "-m classify.tmp/bert nothing.txt classify.tmp.txt . classify.tmp.gz " IMAGE
+                           " classify.tmp.txt 2>classify.tmp.err"),
+                     1);
+    assert_string_equal(shell_output, "LABEL_1\nLABEL_1\n");
+    assert_int_equal(shell("cat classify.tmp.err"), 0);
+    shell_said("nothing.txt: No such file");
+    shell_said(".: Is a directory");
+    shell_said("classify.tmp.gz: the gzip file is ");
+    shell_said("input.png: an image, expected lines of text");
+    assert_int_equal(shell("ATTN_MODELS=classify.tmp $ATTN classify nothing.txt classify.tmp.txt"), 1);
+    shell_said("nothing.txt: No such file");
+    shell_said("LABEL_");
+    assert_int_equal(shell("ATTN_MODELS=classify.tmp $ATTN classify nothing.txt nothing.png"), 1);
+    shell_said("nothing.txt: No such file");
+    shell_said("nothing.png: No such file");
+    assert_int_equal(
+        shell("mkfifo classify.tmp.pipe; cat classify.tmp.txt >classify.tmp.pipe & ATTN_MODELS=classify.tmp "
+              "$ATTN classify classify.tmp.pipe; status=$?; rm -r classify.tmp*; exit $status"),
+        0);
+    shell_said("LABEL_");
 }
 
 /* Files named on the command line as well as in lines; a folder, a damaged IDX file and one that is not there. */
@@ -149,6 +184,7 @@ int main(void)
         cmocka_unit_test(labels_idx_images),
         cmocka_unit_test(goes_on_after_what_is_wrong),
         cmocka_unit_test(goes_on_after_a_file_that_cannot_be_read),
+        cmocka_unit_test(goes_on_after_a_file_of_texts_that_cannot_be_read),
         cmocka_unit_test(draws_what_was_attended_to),
         cmocka_unit_test(writes_a_page),
     };
