@@ -268,6 +268,34 @@ typedef struct attn_region {
  * Statuses as attn_forward, and ATTN_ERROR_ARGUMENT: a region outside desc's sizes; w NULL. */
 ATTN_API attn_status attn_weights(const attn_desc *desc, const attn_region *region, const attn_output *w);
 
+/* A part of a result: what attn_forward wrote for some of the keys alone. */
+typedef struct attn_part {
+    attn_view o;   /* (B, H, T, DV) */
+    attn_view lse; /* (B, H, T), row counts queries */
+} attn_part;
+
+/* The result over all keys from `count` results over disjoint sets of them, for each sequence, head and query
+ *
+ *     lse = log(sum over n of exp(lse_n))      O = sum over n of exp(lse_n - lse) O_n
+ *
+ * in the order of the parts. So keys that lie in several places can be attended to one set after another; and a prefix
+ * that sequences share is kept once and read once, by a call with B = 1 and the queries of all sequences as those of
+ * one (q.row the stride between sequences), then merged with what each sequence's own keys gave
+ * (examples/shared_prefix.c). What attn_backward wants for each part are the merged o and lse; its grad_k and grad_v
+ * are then that part's, and the parts' grad_q are to be added.
+ *
+ * Reads the parts and desc's B, H, T, DV and parallel; writes desc's o, and lse where it has data. parts may be NULL
+ * when count is 0, which gives rows of zeros and -inf. A part without any key left for a row, its lse -inf, adds
+ * nothing to it, and its o is not looked at there; one whose lse is NaN or +inf makes the row NaN. desc's o may be one
+ * of the parts' o in the same place with the same strides, likewise lse; otherwise they overlap no part. Weights and
+ * sums are fp32, the sum of weights fp64. Needs no workspace. Thread-safe as long as the outputs are its own.
+ *
+ * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: count negative; parts NULL; o or a part's data NULL
+ * where it has elements; an output whose dimension above 1 has stride 0. ATTN_ERROR_OVERFLOW: a view that spans more
+ * than the address space.
+ * Milakov and Gimelshein, "Online normalizer calculation for softmax" (2018), equation 4. */
+ATTN_API attn_status attn_merge(const attn_desc *desc, const attn_part *parts, int64_t count);
+
 /* This library's version, "major.minor.patch". */
 ATTN_API const char *attn_version(void);
 

@@ -34,6 +34,7 @@ models=$(find "$prefix/share/attn/models" -mindepth 1 -name config.json)
 run() { echo "== $*"; "$@"; }
 for way in by-cmake by-pkg-config; do
     run "$way/attend"
+    run "$way/shared_prefix"
     if [ -n "$models" ]; then run "$way/translate_sentence"; else echo "== no model is installed: not translated"; fi
     i=0
     while [ $i -lt 20 ]; do

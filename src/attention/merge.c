@@ -1,0 +1,111 @@
+#include "attention/merge.h"
+
+#include "attention/descriptor.h"
+#include "base/parallel.h"
+#include "base/status.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* Columns of a row that are summed together: all parts are read before any column is written, so that the result may
+ * stand where a part stood. */
+#define COLUMNS 64
+
+/* Elements that make a task worth handing out. */
+#define TASK_ELEMENTS (1 << 16)
+
+typedef struct merge_plan {
+    const attn_desc *d;
+    const attn_part *parts;
+    int64_t count, rows, task_rows;
+} merge_plan;
+
+/* How the parts of one row weigh: exp(lse - base) * factor. */
+typedef struct row_scale {
+    float base, factor, lse;
+} row_scale;
+
+static float part_lse(const merge_plan *plan, int64_t n, int64_t b, int64_t h, int64_t i)
+{
+    return *view_at(&plan->parts[n].lse, b, h, i);
+}
+
+static row_scale scale_row(const merge_plan *plan, int64_t b, int64_t h, int64_t i)
+{
+    float largest = -INFINITY;
+    for (int64_t n = 0; n < plan->count; n++) largest = fmaxf(largest, part_lse(plan, n, b, h, i));
+    /* A NaN among them is not the largest, but makes the sum one. */
+    float base = largest == -INFINITY ? 0 : largest;
+    double sum = 0;
+    for (int64_t n = 0; n < plan->count; n++) sum += expf(part_lse(plan, n, b, h, i) - base);
+    return (row_scale){base, sum == 0 ? 0 : (float)(1 / sum), base + (float)log(sum)};
+}
+
+/* Columns c .. c + count - 1 of the row. */
+static void merge_columns(const merge_plan *plan, const row_scale *scale, int64_t b, int64_t h, int64_t i, int64_t c,
+                          int64_t count)
+{
+    float sum[COLUMNS] = {0};
+    for (int64_t n = 0; n < plan->count; n++) {
+        float lse = part_lse(plan, n, b, h, i);
+        if (lse == -INFINITY) continue;
+        float weight = expf(lse - scale->base) * scale->factor;
+        const float *o = view_at(&plan->parts[n].o, b, h, i) + c;
+        for (int64_t x = 0; x < count; x++) sum[x] += weight * o[x];
+    }
+    float *out = output_at(&plan->d->o, b, h, i) + c;
+    for (int64_t x = 0; x < count; x++) out[x] = sum[x];
+}
+
+static void merge_row(const merge_plan *plan, int64_t row)
+{
+    const attn_desc *d = plan->d;
+    int64_t i = row % d->T, h = row / d->T % d->H, b = row / d->T / d->H;
+    row_scale scale = scale_row(plan, b, h, i);
+    for (int64_t c = 0; c < d->DV; c += COLUMNS)
+        merge_columns(plan, &scale, b, h, i, c, d->DV - c < COLUMNS ? d->DV - c : COLUMNS);
+    float *lse = output_at(&d->lse, b, h, i);
+    if (lse) *lse = scale.lse;
+}
+
+static void merge_task(void *argument, int64_t task, int worker)
+{
+    (void)worker;
+    const merge_plan *plan = argument;
+    int64_t first = task * plan->task_rows, left = plan->rows - first;
+    for (int64_t n = 0; n < left && n < plan->task_rows; n++) merge_row(plan, first + n);
+}
+
+void merge_parts(const attn_desc *d, const attn_part *parts, int64_t count)
+{
+    double row = (double)(count + 1) * (double)(d->DV + 1);
+    merge_plan plan = {.d = d, .parts = parts, .count = count, .rows = d->B * d->H * d->T};
+    plan.task_rows = row >= TASK_ELEMENTS ? 1 : (int64_t)(TASK_ELEMENTS / row) + 1;
+    int64_t tasks = plan.rows / plan.task_rows + (plan.rows % plan.task_rows != 0);
+    parallel_run(&d->parallel, tasks, merge_task, &plan);
+}
+
+static attn_status check_part(const attn_desc *d, const attn_part *part, int64_t n)
+{
+    char name[40];
+    snprintf(name, sizeof name, "parts[%lld].o", (long long)n);
+    attn_status status = descriptor_check_view(name, &part->o, d->B, d->H, d->T, d->DV);
+    if (status) return status;
+    snprintf(name, sizeof name, "parts[%lld].lse", (long long)n);
+    return descriptor_check_view(name, &part->lse, d->B, d->H, d->T, 1);
+}
+
+attn_status attn_merge(const attn_desc *desc, const attn_part *parts, int64_t count)
+{
+    attn_desc d;
+    attn_status status = descriptor_read(desc, &d);
+    if (status) return status;
+    if (count < 0) return status_fail(ATTN_ERROR_ARGUMENT, "count = %lld, expected at least 0", (long long)count);
+    if (count && !parts)
+        return status_fail(ATTN_ERROR_ARGUMENT, "parts is NULL, expected %lld parts", (long long)count);
+    for (int64_t n = 0; n < count && !status; n++) status = check_part(&d, &parts[n], n);
+    if (!status) status = descriptor_check_output("o", &d.o, d.B, d.H, d.T, d.DV);
+    if (!status && d.lse.data) status = descriptor_check_output("lse", &d.lse, d.B, d.H, d.T, 1);
+    if (!status) merge_parts(&d, parts, count);
+    return status;
+}
