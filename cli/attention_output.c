@@ -21,12 +21,6 @@ static bool to_terminal(const attention_output *o)
     return !strcmp(o->path, "-");
 }
 
-bool attention_output_known(const char *path)
-{
-    return !strcmp(path, "-") || ends_with(path, ".png") || ends_with(path, ".html") || ends_with(path, ".json") ||
-           ends_with(path, ".npy");
-}
-
 /* What a page or a JSON file is made of at the end. */
 static bool keeps(const attention_output *o)
 {
@@ -262,13 +256,8 @@ static const attn_seq_attention *choose(const attention_output *o, const attn_se
 int attention_output_add(attention_output *o, const attn_seq_attended *input, int64_t id)
 {
     if (!input->attention) return 0;
-    if (!input->attention_count) return failure(o->command, "--attention: the model has no attention");
     const attn_seq_attention *a = choose(o, input);
-    if (!a) return failure(o->command, "--attention-of: the model has no attention of that kind");
-    bool layer = o->layer > a->layers;
-    if (layer || o->head > a->heads)
-        return failure(o->command, "there is no %s %" PRId64 ": the model has %" PRId64 " layers of %" PRId64 " heads",
-                       layer ? "layer" : "head", layer ? o->layer : o->head, a->layers, a->heads);
+    if (!a) return failure(o->command, "--attention: the model has no attention of that kind");
     return keeps(o) ? keep(o, input) : write_one(o, input, a, id);
 }
 

@@ -4,13 +4,6 @@
 
 #include "attn/seq.h"
 
-/* What the option's help says of its value. */
-#define ATTENTION_OUTPUT_HELP                                                                                          \
-    "what was attended to: FILE ends in .png (picture), .html (page), .json or .npy (numbers); - is the terminal"
-#define ATTENTION_LAYER_HELP "this layer alone, from 1 (default: the mean of all)"
-#define ATTENTION_HEAD_HELP "this head alone, from 1 (default: the mean of all)"
-#define ATTENTION_ROLLOUT_HELP "through all layers up to --layer, by attention roll-out"
-
 typedef struct attention_output {
     const char *command;
     const char *path;    /* NULL: not asked for */
@@ -24,9 +17,6 @@ typedef struct attention_output {
     struct held_results *held;
     size_t held_count;
 } attention_output;
-
-/* Whether the path's end says what to make. */
-bool attention_output_known(const char *path);
 
 /* Makes the picture of input `id`, counted from 0, or keeps it. An input without attention (an empty line) is passed
  * over. What the input points at must live until attention_output_hold takes it, its texts apart. Returns 0, or 1 after

@@ -1,4 +1,4 @@
-#include "attention_output.h"
+#include "attention_options.h"
 #include "classify_print.h"
 #include "classify_source.h"
 #include "commands.h"
@@ -68,12 +68,7 @@ static int parse(classifying *c, int argc, char **argv)
     };
     int stop = options_parse(&line, argc, argv, &c->files, &c->file_count);
     if (stop >= 0) return stop;
-    if (c->attention.path && !attention_output_known(c->attention.path))
-        return options_refuse(&line,
-                              "--attention: \"%s\", expected a name that ends in .png, .html, .json or .npy, or -",
-                              c->attention.path);
-    if (c->attention.rollout && c->attention.head)
-        return options_refuse(&line, "--head and --rollout: a roll-out takes the mean of the heads");
+    if ((stop = attention_options_refuse(&line, &c->attention)) >= 0) return stop;
     c->options.attention = c->attention.path != NULL;
     c->options.threads = (int)threads;
     return -1;
@@ -99,7 +94,7 @@ static int open_model(classifying *c, const char *directory)
         return failure_of_library("classify");
     c->form.labels = d.labels;
     c->form.label_count = d.label_count;
-    return 0;
+    return attention_options_check(&c->attention, &d);
 }
 
 static int open_all(classifying *c)

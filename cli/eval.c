@@ -27,6 +27,18 @@ typedef struct evaluation {
     int64_t too_long;                  /* references without perplexity: the model has no positions for them */
 } evaluation;
 
+/* The one that was given of those that are for writing texts; NULL: none. */
+static const char *decoding_option_of(const evaluation *e)
+{
+    return e->options.beam > 0 ? "beam-size" : !isnan(e->options.normalize) ? "normalize" : NULL;
+}
+
+/* The one that was given of those that running no model has no use for; NULL: none. */
+static const char *model_option_of(const evaluation *e)
+{
+    return e->model_name ? "model" : e->labels_file ? "labels" : decoding_option_of(e);
+}
+
 static int parse(evaluation *e, int argc, char **argv)
 {
     int64_t threads = 0;
@@ -69,6 +81,8 @@ static int parse(evaluation *e, int argc, char **argv)
     int stop = options_parse(&line, argc, argv, &files, &count);
     if (stop >= 0) return stop;
     e->file = files[0];
+    const char *useless = e->outputs_file ? model_option_of(e) : NULL;
+    if (useless) return options_refuse(&line, "--%s: --outputs runs no model, which this is for", useless);
     e->options.threads = (int)threads;
     return -1;
 }
@@ -219,8 +233,14 @@ static int evaluate(evaluation *e)
     if (e->outputs_file) return eval_outputs(e->outputs_file, e->file, e->json);
     if (open_model(e)) return 1;
     if (attn_seq_model_describe(e->model, &d)) return failure_of_library("eval");
-    if (d.task >= ATTN_SEQ_TASK_CLASSIFY_TEXT)
-        return eval_labels(e->model, e->file, e->labels_file, e->options.threads, e->json);
+    const bool classifies = d.task >= ATTN_SEQ_TASK_CLASSIFY_TEXT;
+    const char *useless = classifies ? decoding_option_of(e) : e->labels_file ? "labels" : NULL;
+    if (useless) {
+        failure("eval", "--%s is for models that %s; %s does not", useless, classifies ? "write" : "classify",
+                d.directory);
+        return 2;
+    }
+    if (classifies) return eval_labels(e->model, e->file, e->labels_file, e->options.threads, e->json);
     e->summarizes = d.task == ATTN_SEQ_TASK_SUMMARIZE;
     if (e->options.beam == 0) e->options.beam = d.beam;
     if (isnan(e->options.normalize)) e->options.normalize = d.normalize;

@@ -1,4 +1,4 @@
-#include "attention_output.h"
+#include "attention_options.h"
 #include "classify_source.h"
 #include "commands.h"
 #include "failure.h"
@@ -75,7 +75,7 @@ static int open_model(looking *l, attn_seq_task task)
     attn_status status = attn_seq_model_open(&l->model, directory);
     attn_seq_free(directory);
     if (status || attn_seq_model_describe(l->model, &l->model_is)) return failure_of_library("look");
-    return 0;
+    return attention_options_check(&l->page, &l->model_is);
 }
 
 /* One word with such an ending is a file's name, mistyped if there is no such file, and no text. */

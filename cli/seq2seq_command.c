@@ -1,6 +1,6 @@
 #include "seq2seq_command.h"
 
-#include "attention_output.h"
+#include "attention_options.h"
 #include "failure.h"
 #include "line_reader.h"
 #include "options.h"
@@ -48,7 +48,8 @@ static int parse(translating *t, int argc, char **argv)
             "print ||| and which source word each written word comes from (hard: s-t pairs counted from 0), or "
             "its weight on each (soft)"),
         option_string(0, "attention", "FILE", &t->picture.path, ATTENTION_OUTPUT_HELP),
-        option_choice(0, "attention-of", &t->picture.kind, kinds, "what the .png, .npy or the terminal shows"),
+        option_choice(0, "attention-of", &t->picture.kind, kinds,
+                      "what the .png, .npy or the terminal shows (default cross)"),
         option_int(0, "layer", "N", &t->picture.layer, 1, 1000, ATTENTION_LAYER_HELP),
         option_int(0, "head", "N", &t->picture.head, 1, 1000, ATTENTION_HEAD_HELP),
         option_flag(0, "rollout", &t->picture.rollout, ATTENTION_ROLLOUT_HELP),
@@ -71,12 +72,7 @@ static int parse(translating *t, int argc, char **argv)
     if (t->options.beam > 0 && t->form.n_best > t->options.beam)
         return options_refuse(&line, "--n-best: %" PRId64 " is more than --beam-size, %" PRId64, t->form.n_best,
                               t->options.beam);
-    if (t->picture.path && !attention_output_known(t->picture.path))
-        return options_refuse(&line,
-                              "--attention: \"%s\", expected a name that ends in .png, .html, .json or .npy, or -",
-                              t->picture.path);
-    if (t->picture.rollout && t->picture.head)
-        return options_refuse(&line, "--head and --rollout: a roll-out takes the mean of the heads");
+    if ((stop = attention_options_refuse(&line, &t->picture)) >= 0) return stop;
     t->file = count ? files[0] : NULL;
     t->options.n_best = t->form.n_best ? t->form.n_best : 1;
     t->options.alignment = t->form.alignment != ALIGNMENT_NONE;
@@ -94,7 +90,9 @@ static int open_all(translating *t)
     if (attn_seq_model_find(t->model_name, t->command->task, &directory)) return failure_of_library(t->command->name);
     attn_status status = attn_seq_model_open(&t->model, directory);
     attn_seq_free(directory);
-    return status ? failure_of_library(t->command->name) : 0;
+    attn_seq_description d = {.struct_size = sizeof d};
+    if (status || attn_seq_model_describe(t->model, &d)) return failure_of_library(t->command->name);
+    return attention_options_check(&t->picture, &d);
 }
 
 static void report(translating *t, int64_t line, const char *message)
@@ -157,7 +155,7 @@ static int translate_all(translating *t)
 
 int seq2seq_command_run(const seq2seq_command *c, int argc, char **argv)
 {
-    translating t = {.command = c, .picture = {.command = c->name}};
+    translating t = {.command = c, .picture = {.command = c->name, .kind = -1}};
     attn_seq_translate_options_init(&t.options);
     int stop = parse(&t, argc, argv);
     if (stop >= 0) return stop;

@@ -151,7 +151,9 @@ static void draws_what_was_attended_to(void **state)
                      0);
     shell_said("PNG");
     assert_int_equal(shell("$ATTN classify " IMAGES "--attention - --layer 9 " IMAGE), 1);
-    shell_said("there is no layer 9");
+    shell_said_only("attn classify: there is no layer 9: the model has 2 layers of 4 heads\n");
+    assert_int_equal(shell("$ATTN classify --layer 1 " IMAGE), 2);
+    shell_said("attn classify: --layer goes with --attention\n");
     assert_int_equal(shell("$ATTN classify --attention x.gif"), 2);
     assert_int_equal(shell("$ATTN classify --attention x.png --head 1 --rollout"), 2);
 }

@@ -39,6 +39,10 @@ static void trains_and_evaluates_classifiers(void **state)
     shell_said("accuracy ");
     shell_said("rows: expected; columns: found\n     blue  red\nblue ");
     assert_int_equal(shell("$ATTN eval --json -m $D/c $D/texts.tsv | grep -c '\"confusion\": \\[\\[.*\\]\\]'"), 0);
+    assert_int_equal(shell("$ATTN eval -b 3 -m $D/c $D/texts.tsv"), 2);
+    shell_said("attn eval: --beam-size is for models that write; ");
+    assert_int_equal(shell("$ATTN eval --normalize 1 -m $D/c $D/texts.tsv"), 2);
+    shell_said("attn eval: --normalize is for models that write; ");
     assert_int_equal(shell("printf 'green\\tx\\n' > $D/green.tsv; $ATTN eval -m $D/c $D/green.tsv"), 1);
     shell_said("green.tsv: label \"green\" is none of the 2");
     assert_int_equal(shell("(cat $D/texts.tsv; printf 'x\\t\\377\\n') > $D/bytes.tsv; $ATTN eval -m $D/c $D/bytes.tsv"),
