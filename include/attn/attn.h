@@ -3,7 +3,9 @@
  *
  *     O = softmax(mask(softcap(scale * Q K^T) + bias)) V,      softcap(x) = c * tanh(x / c)
  *
- * or, with ATTN_SCORE_ADDITIVE, the same with w^T tanh(q_i + k_j) where scale * Q K^T stands.
+ * or, with ATTN_SCORE_ADDITIVE, the same with w^T tanh(q_i + k_j) where scale * Q K^T stands. Where they are given,
+ * ALiBi slopes add -slope_h * |p - j| to the bias, and a sink z_h joins the softmax's sum as one more score without a
+ * value: the weight of key j is exp(x_ij) / (exp(z_h) + sum over j' of exp(x_ij')), x the scores after all else.
  *
  * One letter per dimension, here and everywhere in this project:
  *
@@ -31,12 +33,14 @@
  * What holds for every function of this header:
  *
  * - Zero sizes. B, T, S, D and DV may be 0. A query without any key left (S = 0, or all of its keys masked) gives a row
- *   of zeros, log-sum-exp -inf, and zero gradients. An array without elements may have NULL data.
+ *   of zeros, log-sum-exp -inf (with a sink: the sink, to rounding), and zero gradients. An array without elements may
+ *   have NULL data.
  * - Not-a-number. What a query attends to reaches its row: a NaN in row i of Q, or in its head's score vector, makes
- * row i of O and its log-sum-exp NaN if that query has a key left; a NaN in key j, or in its bias, does so to every row
- * that attends to j; a NaN or infinity in column c of value j makes element c NaN or infinite in every row that attends
- * to j. What a query does not attend to never reaches its row: keys and values masked in any way may hold anything, for
- * the rows that they are masked for. A score of +inf makes its row NaN; a score of -inf weighs 0.
+ * row i of O and its log-sum-exp NaN if that query has a key left; a NaN in its head's sink does so in any case, as
+ * does a sink of +inf, while a sink of -inf is none; a NaN in key j, or in its bias, does so to every row that attends
+ * to j; a NaN or infinity in column c of value j makes element c NaN or infinite in every row that attends to j. What a
+ * query does not attend to never reaches its row: keys and values masked in any way may hold anything, for the rows
+ * that they are masked for. A score of +inf makes its row NaN; a score of -inf weighs 0.
  * - Precision. Products and sums in the data's type (fp32), by fused multiply-adds in a fixed order; exponentials
  * within 2 units in the last place, tanh within 2.5; a weight below 2^-125 of its row's largest may be flushed to 0,
  * and one below 2^-126 is. doc/NUMERICS.md says more.
@@ -154,8 +158,8 @@ typedef struct attn_desc {
     attn_view k;     /* (B, HK, S, D) */
     attn_view v;     /* (B, HK, S, DV) */
     attn_output o;   /* (B, H, T, DV): forward writes it, backward reads it */
-    attn_output lse; /* (B, H, T), row counts queries: log(sum of exp(score)), natural logarithm. Forward writes it, or
-                        not when data is NULL; backward reads it */
+    attn_output lse; /* (B, H, T), row counts queries: log(sum of exp(score)), natural logarithm, the sink's included.
+                        Forward writes it, or not when data is NULL; backward reads it */
 
     /* Which keys a query attends to: those that every given rule keeps. */
     bool causal;                  /* keep j <= p */
@@ -190,6 +194,15 @@ typedef struct attn_desc {
                                       at. For ATTN_SCORE_ADDITIVE alone; data NULL otherwise */
     attn_output grad_score_vector; /* (H, D) likewise, what backward sums over the batch, queries and keys; not
                                       computed when data is NULL */
+    const float *alibi_slopes;     /* (H) each query head's slope, contiguous, or NULL: -slope * |p - j| is added to the
+                                      bias of query i, p its position, and key j, on either side of p. Computed in fp32: the
+                                      distance is rounded beyond 2^24. Press et al., "Train Short, Test Long" (2022),
+                                      section 3, whose heads have slopes 2^(-8 (h + 1) / H) for H a power of 2 */
+    const float *sinks;            /* (H) each query head's sink z, contiguous, or NULL: exp(z) joins the softmax's sum,
+                                      neither scaled, capped nor biased. -inf: none. OpenAI, "gpt-oss-120b & gpt-oss-20b
+                                      Model Card" (2025), section 2.2 */
+    float *grad_sinks;             /* (H) their gradient, summed over the batch and queries in a fixed order; not
+                                      computed when NULL */
 } attn_desc;
 
 /* Fills *desc for these sizes: fp32; contiguous (B, H, T, D), (B, HK, S, D), (B, HK, S, DV), (B, H, T, DV) and
@@ -203,8 +216,8 @@ ATTN_API void attn_desc_init(attn_desc *desc, size_t struct_size, int64_t B, int
  * D and DV are 512 or less. Data pointers and strides are not looked at; they may be NULL.
  *
  * ATTN_ERROR_ARGUMENT: desc or size NULL; a size negative, H or HK 0, HK not dividing H; a scale, softcap or dropout
- * outside its range; a scale other than 1 with ATTN_SCORE_ADDITIVE; a score vector or its gradient without; a window
- * below -1; threads outside 0 .. 1024; ATTN_CPU in the environment naming no instruction
+ * outside its range; a scale other than 1 with ATTN_SCORE_ADDITIVE; a score vector or its gradient without; grad_sinks
+ * without sinks; a window below -1; threads outside 0 .. 1024; ATTN_CPU in the environment naming no instruction
  * set. ATTN_ERROR_UNSUPPORTED: a dtype, a score, or a field of a later version, that this version does not know.
  * ATTN_ERROR_OVERFLOW: B * H * T * D or the like does not fit an int64_t. */
 ATTN_API attn_status attn_forward_workspace_size(const attn_desc *desc, size_t *size);
@@ -222,8 +235,8 @@ ATTN_API attn_status attn_forward_workspace_size(const attn_desc *desc, size_t *
 ATTN_API attn_status attn_forward(const attn_desc *desc, void *workspace, size_t workspace_size);
 
 /* Bytes of workspace that attn_backward needs for desc, into *size: linear in T + S. Data is not read, but which of
- * grad_q, grad_k, grad_v, grad_bias and grad_score_vector have data, and grad_bias's strides, count. Statuses as
- * attn_forward_workspace_size. */
+ * grad_q, grad_k, grad_v, grad_bias, grad_score_vector and grad_sinks have data, and grad_bias's strides, count.
+ * Statuses as attn_forward_workspace_size. */
 ATTN_API attn_status attn_backward_workspace_size(const attn_desc *desc, size_t *size);
 
 /* The gradients of a loss L by Q, K, V and the bias, from dO = dL/dO and what forward left in o and lse. With
@@ -239,10 +252,12 @@ ATTN_API attn_status attn_backward_workspace_size(const attn_desc *desc, size_t 
  *     dQ_id = w_d * sum over j of dS_ij (1 - t_ijd^2)      dK_jd = w_d * sum over i of dS_ij (1 - t_ijd^2)
  *     dw_d = sum over b, i, j of dS_ij t_ijd
  *
- * Reads q, k, v, o, lse, grad_o and the masks; writes, not adds to, each of grad_q, grad_k, grad_v, grad_bias and
- * grad_score_vector that has data. The descriptor is forward's, with the same masks, cap, dropout and keys. Rows
- * without any key left get and give zero gradients. Workspace and thread safety as attn_forward; bits do not depend on
- * the thread count.
+ * and with sinks, dz_h = -(sum over b, i of exp(z_h - lse_i) delta_i); slopes get no gradient.
+ *
+ * Reads q, k, v, o, lse, grad_o, the masks, slopes and sinks; writes, not adds to, each of grad_q, grad_k, grad_v,
+ * grad_bias, grad_score_vector and grad_sinks that has data. The descriptor is forward's, with the same masks, cap,
+ * dropout and keys. Rows without any key left get and give zero gradients. Workspace and thread safety as attn_forward;
+ * bits do not depend on the thread count.
  *
  * Statuses as attn_forward, and ATTN_ERROR_ARGUMENT: o, lse or grad_o NULL where they have elements; grad_bias without
  * bias, or with a dimension not broadcast that bias broadcasts.
@@ -259,11 +274,11 @@ typedef struct attn_region {
 /* W = softmax(mask(softcap(scale * Q K^T) + bias)), or of the additive scores, for the chosen sequences, heads and
  * queries only, so that the whole B x H x T x S array need not exist: w(b, h, i, j) is the weight of key j for query
  * region->row + i of head region->head + h of sequence region->batch + b, for j in 0 .. S - 1. Without dropout, which
- * is training's noise.
+ * is training's noise. With a sink the weights of a row sum to less than 1: the rest is the sink's.
  *
- * Reads desc's q, k, masks and score vector; w is (batches, heads, rows, S), its last dimension contiguous. region
- * NULL: all. A fully masked row is zeros. Needs no workspace: each row of w is its own. Thread-safe as long as w is its
- * own.
+ * Reads desc's q, k, masks, slopes, sinks and score vector; w is (batches, heads, rows, S), its last dimension
+ * contiguous. region NULL: all. A fully masked row is zeros. Needs no workspace: each row of w is its own. Thread-safe
+ * as long as w is its own.
  *
  * Statuses as attn_forward, and ATTN_ERROR_ARGUMENT: a region outside desc's sizes; w NULL. */
 ATTN_API attn_status attn_weights(const attn_desc *desc, const attn_region *region, const attn_output *w);

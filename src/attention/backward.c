@@ -12,8 +12,9 @@
  *
  * Query heads that share a key head follow each other in the same way, all rounds of one before the next.
  *
- * The gradient of additive scores' vector is summed over everything: each head of a sequence and chunk of keys adds to
- * a part of its own, round by round, and a last loop over the heads sums the parts in order. */
+ * The gradients of sinks and of additive scores' vector are summed over everything: each chunk of a head adds to a part
+ * of its own, round by round (backward_parts.h). A block of queries gives its sink once, where its first key stands. */
+#include "attention/backward_parts.h"
 #include "attention/backward_worker.h"
 #include "attention/descriptor.h"
 #include "attention/visible.h"
@@ -28,28 +29,10 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static int64_t chunks_of(const backward_plan *plan, int64_t rows)
-{
-    return rows / plan->chunk + (rows % plan->chunk != 0);
-}
-
-static int64_t pairs_of(const backward_plan *plan)
-{
-    int64_t q = chunks_of(plan, plan->d->T), k = chunks_of(plan, plan->d->S);
-    return q > k ? q : k;
-}
-
 static void zero_rows(const attn_output *out, int64_t b, int64_t h, int64_t first, int64_t last, int64_t columns)
 {
     if (!out->data || !columns) return;
     for (int64_t row = first; row < last; row++) memset(output_at(out, b, h, row), 0, (size_t)columns * sizeof(float));
-}
-
-/* The part of grad_score_vector that a head of a sequence and a chunk of keys add to. */
-static float *score_vector_part(const backward_plan *plan, int64_t b, int64_t h, int64_t key_chunk)
-{
-    if (!plan->score_vectors) return NULL;
-    return plan->score_vectors + ((b * plan->d->H + h) * pairs_of(plan) + key_chunk) * plan->d->D;
 }
 
 static void add_products(backward_worker *w, int64_t key_head)
@@ -66,9 +49,9 @@ static void add_products(backward_worker *w, int64_t key_head)
         backward_masked_products(t);
 }
 
-/* Queries first_query .. last_query - 1 against the keys of one chunk. */
+/* Queries first_query .. last_query - 1 against the keys of one chunk; what they give their sink into *sink. */
 static void add_pair(backward_worker *w, int64_t b, int64_t h, int64_t first_query, int64_t last_query,
-                     int64_t first_key, int64_t last_key)
+                     int64_t first_key, int64_t last_key, double *sink)
 {
     const attn_desc *d = w->plan->d;
     const int64_t most_queries = w->plan->tile_queries, most_keys = w->plan->tile_keys;
@@ -77,6 +60,7 @@ static void add_pair(backward_worker *w, int64_t b, int64_t h, int64_t first_que
         key_range keys = visible_keys_of(d, b, i, queries);
         if (keys.first >= last_key || keys.last <= first_key || keys.first >= keys.last) continue;
         backward_worker_queries(w, b, h, i, queries);
+        if (sink && keys.first >= first_key) backward_add_sink(w, sink);
         for (int64_t j = first_key; j < last_key; j += most_keys) {
             /* Tiles keep their places, so that a range that cuts one changes no other's bits. */
             int64_t from = j > keys.first ? j : keys.first, to = least(least(j + most_keys, last_key), keys.last);
@@ -89,7 +73,7 @@ static void backward_task(void *argument, int64_t task, int worker)
 {
     const backward_plan *plan = argument;
     const attn_desc *d = plan->d;
-    int64_t pairs = pairs_of(plan), group = d->H / d->HK;
+    int64_t pairs = backward_pairs(plan), group = d->H / d->HK;
     int64_t key_chunk = task % pairs, key_head = task / pairs % d->HK, b = task / pairs / d->HK;
     int64_t h = key_head * group + plan->round / pairs, query_chunk = (key_chunk + plan->round % pairs) % pairs;
     int64_t first_key = key_chunk * plan->chunk, last_key = least(d->S, first_key + plan->chunk);
@@ -98,48 +82,18 @@ static void backward_task(void *argument, int64_t task, int worker)
         zero_rows(&d->grad_k, b, key_head, first_key, last_key, d->D);
         zero_rows(&d->grad_v, b, key_head, first_key, last_key, d->DV);
     }
-    float *score_vector = score_vector_part(plan, b, h, key_chunk);
+    float *score_vector = backward_score_vector_part(plan, b, h, key_chunk);
+    double *sink = backward_sink_part(plan, b, h, query_chunk);
     if (plan->round % pairs == 0) {
         zero_rows(&d->grad_q, b, h, first_query, last_query, d->D);
+        if (sink) *sink = 0;
         if (score_vector) memset(score_vector, 0, (size_t)d->D * sizeof(float));
     }
     if (first_key >= last_key || first_query >= last_query) return;
     backward_worker w;
     backward_worker_open(&w, plan, worker, d->scale, true);
     w.tile.grad_score_vector = score_vector;
-    add_pair(&w, b, h, first_query, last_query, first_key, last_key);
-}
-
-#define SUMMED_AT_ONCE 64
-
-/* One head's parts, in order. */
-static void sum_score_vector(void *argument, int64_t h, int worker)
-{
-    (void)worker;
-    const backward_plan *plan = argument;
-    const attn_desc *d = plan->d;
-    int64_t pairs = d->B ? pairs_of(plan) : 0;
-    float *out = output_at(&d->grad_score_vector, 0, h, 0);
-    for (int64_t first = 0; first < d->D; first += SUMMED_AT_ONCE) {
-        double sum[SUMMED_AT_ONCE] = {0};
-        int64_t count = least(SUMMED_AT_ONCE, d->D - first);
-        for (int64_t part = 0; part < d->B * pairs; part++) {
-            const float *add = score_vector_part(plan, part / pairs, h, part % pairs) + first;
-            for (int64_t n = 0; n < count; n++) sum[n] += add[n];
-        }
-        for (int64_t n = 0; n < count; n++) out[first + n] = (float)sum[n];
-    }
-}
-
-/* Bytes of the parts of grad_score_vector, each begun on no particular boundary. */
-static bool score_vectors_bytes(const backward_plan *plan, size_t *bytes)
-{
-    const attn_desc *d = plan->d;
-    int64_t floats;
-    *bytes = 0;
-    if (!d->grad_score_vector.data) return true;
-    return checked_mul_i64(d->B * d->H, pairs_of(plan), &floats) && checked_mul_i64(floats, d->D, &floats) &&
-           checked_mul((size_t)floats, sizeof(float), bytes);
+    add_pair(&w, b, h, first_query, last_query, first_key, last_key, sink);
 }
 
 static attn_status plan_backward(const attn_desc *d, backward_plan *plan, size_t *bytes)
@@ -159,7 +113,7 @@ static attn_status plan_backward(const attn_desc *d, backward_plan *plan, size_t
     if (!d->B || (!d->T && !d->S)) return ATTN_OK;
     if (!backward_worker_floats(plan, &plan->worker_floats) ||
         !checked_mul(plan->worker_floats, sizeof(float), bytes) || !checked_mul(*bytes, workers, bytes) ||
-        !score_vectors_bytes(plan, &parts) || !checked_add(*bytes, parts, bytes))
+        !backward_parts_bytes(plan, &parts) || !checked_add(*bytes, parts, bytes))
         return status_fail(ATTN_ERROR_OVERFLOW, "the workspace for D = %lld, DV = %lld does not fit, expected less",
                            (long long)d->D, (long long)d->DV);
     return ATTN_OK;
@@ -231,14 +185,12 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
     if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
     if (status) return status;
     plan.workspace = workspace;
-    bool vector = d.grad_score_vector.data != NULL;
-    if (vector && bytes)
-        plan.score_vectors = plan.workspace + (size_t)parallel_workers(&d.parallel) * plan.worker_floats;
-    int64_t pairs = bytes ? pairs_of(&plan) : 0;
-    if (d.grad_q.data || d.grad_k.data || d.grad_v.data || vector)
+    if (bytes) backward_parts_place(&plan);
+    int64_t pairs = bytes ? backward_pairs(&plan) : 0;
+    if (d.grad_q.data || d.grad_k.data || d.grad_v.data || d.grad_score_vector.data || d.grad_sinks)
         for (plan.round = 0; plan.round < pairs * (d.H / d.HK); plan.round++)
             parallel_run(&d.parallel, d.B * d.HK * pairs, backward_task, &plan);
-    if (vector) parallel_run(&d.parallel, d.H, sum_score_vector, &plan);
+    backward_sum_parts(&plan);
     if (d.grad_bias.data && bytes) backward_bias(&plan);
     return ATTN_OK;
 }

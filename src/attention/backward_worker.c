@@ -27,7 +27,7 @@ static bool score_floats(const backward_plan *plan, size_t *floats)
 
 bool backward_worker_floats(const backward_plan *plan, size_t *floats)
 {
-    return score_floats(plan, floats) && checked_add(*floats, 2 * BACKWARD_QUERIES + 4 * tile_floats(plan), floats);
+    return score_floats(plan, floats) && checked_add(*floats, 3 * BACKWARD_QUERIES + 4 * tile_floats(plan), floats);
 }
 
 void backward_worker_open(backward_worker *w, const backward_plan *plan, int worker, float grad_scale, bool cap_slope)
@@ -35,7 +35,7 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, int wor
     const attn_desc *d = plan->d;
     float *minus_lse = plan->workspace + (size_t)worker * plan->worker_floats;
     size_t tile = tile_floats(plan);
-    float *p_t = minus_lse + 2 * BACKWARD_QUERIES, *q_t = p_t + 4 * tile;
+    float *p_t = minus_lse + 3 * BACKWARD_QUERIES, *q_t = p_t + 4 * tile;
     *w = (backward_worker){.plan = plan, .modification = p_t + 2 * tile, .dropout = p_t + 3 * tile};
     w->tile = (backward_tile){.D = d->D,
                               .DV = d->DV,
@@ -51,6 +51,7 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, int wor
                               .v_row = d->v.row,
                               .minus_lse = minus_lse,
                               .offset = minus_lse + BACKWARD_QUERIES,
+                              .delta = minus_lse + 2 * BACKWARD_QUERIES,
                               .p_t = p_t,
                               .ds_t = p_t + tile,
                               .q_t = q_t,

@@ -1,6 +1,6 @@
 /* One worker's way through backward's tiles, and its piece of the workspace:
  *
- *     [minus_lse | offset | p_t | ds_t | modification | dropout | q_t, grad_o_t, or bent for additive scores]
+ *     [minus_lse | offset | delta | p_t | ds_t | modification | dropout | q_t, grad_o_t, or bent for additive scores]
  *
  * whose size is a constant and D + DV rows of BACKWARD_QUERIES, or D rows of twice as many: nothing grows with T or S.
  */
@@ -21,9 +21,9 @@ typedef struct backward_plan {
     int64_t tile_queries, tile_keys;
     float *workspace;
     size_t worker_floats;
-    float
-        *score_vectors; /* parts of grad_score_vector, one for each head of a sequence and chunk of keys: backward.c */
-    int64_t round;      /* of the loop that runs now; backward.c and backward_bias.c each say what it means */
+    double *sinks; /* parts of grad_sinks and of grad_score_vector: backward_parts.h */
+    float *score_vectors;
+    int64_t round; /* of the loop that runs now; backward.c and backward_bias.c each say what it means */
 } backward_plan;
 
 /* The floats of one worker's piece, a whole number of cache lines; false when they do not fit. */

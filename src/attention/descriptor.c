@@ -125,6 +125,13 @@ static attn_status check_score(const attn_desc *d)
     return ATTN_OK;
 }
 
+static attn_status check_sinks(const attn_desc *d)
+{
+    if (d->grad_sinks && !d->sinks)
+        return status_fail(ATTN_ERROR_ARGUMENT, "grad_sinks is set but sinks is NULL, expected both");
+    return ATTN_OK;
+}
+
 static attn_status check_options(const attn_desc *d)
 {
     if (d->dtype != ATTN_DTYPE_F32)
@@ -136,6 +143,7 @@ static attn_status check_options(const attn_desc *d)
     if (!(d->dropout >= 0 && d->dropout < 1))
         return status_fail(ATTN_ERROR_ARGUMENT, "dropout = %g, expected at least 0 and below 1", d->dropout);
     attn_status status = check_score(d);
+    if (!status) status = check_sinks(d);
     if (!status) status = check_window("window_left", d->window_left);
     if (!status) status = check_window("window_right", d->window_right);
     if (status) return status;

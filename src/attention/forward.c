@@ -83,6 +83,7 @@ static forward_block block_at(const forward_plan *plan, int64_t b, int64_t h, in
                            .q = view_at(&d->q, b, h, first),
                            .q_row = d->q.row,
                            .score_vector = view_at(&d->score_vector, 0, h, 0),
+                           .sink = d->sinks ? d->sinks + h : NULL,
                            .o = output_at(&d->o, b, h, first),
                            .o_row = d->o.row,
                            .lse = output_at(&d->lse, b, h, first),

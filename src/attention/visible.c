@@ -97,7 +97,12 @@ static void cut_queries(const attn_desc *d, int64_t b, int64_t i, int64_t ni, in
     }
 }
 
-/* What mask and bias say, or zeros without them; whether any pair is left. */
+static float slope_of(const attn_desc *d, int64_t h)
+{
+    return d->alibi_slopes ? d->alibi_slopes[h] : 0;
+}
+
+/* What mask, bias and distances say, or zeros without them; whether any pair is left. */
 static bool read_masks(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
                        float *out, int64_t query_step, int64_t key_step)
 {
@@ -114,6 +119,8 @@ static bool read_masks(const attn_desc *d, int64_t b, int64_t h, int64_t i, int6
         .out = out,
         .query_step = query_step,
         .key_step = key_step,
+        .slope = slope_of(d, h),
+        .distance = add(position(d, b, i), -j),
     };
     return kernels_table()->modification(&tile);
 }
@@ -124,7 +131,7 @@ visible_kind visible_tile(const attn_desc *d, int64_t b, int64_t h, int64_t i, i
     key_range first = visible_keys(d, b, i), last = visible_keys(d, b, i + ni - 1);
     if (first.first >= j + nj || last.last <= j) return VISIBLE_NONE;
     bool cut = last.first > j || first.last < j + nj;
-    if (!cut && !d->mask.data && !d->bias.data) return VISIBLE_ALL;
+    if (!cut && !d->mask.data && !d->bias.data && slope_of(d, h) == 0) return VISIBLE_ALL;
     if (!read_masks(d, b, h, i, ni, j, nj, modification, query_step, key_step)) return VISIBLE_NONE;
     if (cut && query_step == 1)
         cut_keys(d, b, i, ni, j, nj, modification, key_step);

@@ -1,5 +1,5 @@
-/* Which keys a query attends to, and what is added to its scores: the one place where causal, window, lengths, masks
- * and bias are read, for both directions. */
+/* Which keys a query attends to, and what is added to its scores: the one place where causal, window, lengths, masks,
+ * bias and slopes are read, for both directions. */
 #ifndef ATTENTION_VISIBLE_H
 #define ATTENTION_VISIBLE_H
 

@@ -33,7 +33,7 @@ static void weigh_row(const attn_desc *d, int64_t b, int64_t h, int64_t i, float
     const float *q = view_at(&d->q, b, h, i);
     const float *k = view_at(&d->k, b, h / (d->H / d->HK), 0), *vector = view_at(&d->score_vector, 0, h, 0);
     visible_kind kind = visible_tile(d, b, h, i, 1, 0, d->S, w, d->S, 1);
-    float largest = -INFINITY;
+    float sink = d->sinks ? d->sinks[h] : -INFINITY, largest = sink;
     for (int64_t j = 0; j < d->S; j++) {
         float change = kind == VISIBLE_SOME ? w[j] : kind == VISIBLE_ALL ? 0 : -INFINITY;
         w[j] = -INFINITY;
@@ -44,7 +44,7 @@ static void weigh_row(const attn_desc *d, int64_t b, int64_t h, int64_t i, float
         w[j] = s + change;
         if (!(w[j] <= largest)) largest = w[j];
     }
-    double sum = 0;
+    double sum = sink == -INFINITY ? 0 : expf(sink - largest);
     for (int64_t j = 0; j < d->S; j++) {
         w[j] = w[j] == -INFINITY ? 0 : expf(w[j] - largest);
         sum += w[j];

@@ -42,7 +42,8 @@ void SIMD_NAMED(backward_begin)(const backward_tile *t)
         float lse = real ? t->lse[m * t->lse_row] : -INFINITY;
         /* A row without keys weighs nothing: exp(score - inf) is 0, where exp(score + inf) would not be. */
         t->minus_lse[m] = lse == -INFINITY ? -INFINITY : -lse;
-        t->offset[m] = real ? -t->grad_scale * dot(t->grad_o + m * t->grad_o_row, t->o + m * t->o_row, t->DV) : 0;
+        t->delta[m] = real ? dot(t->grad_o + m * t->grad_o_row, t->o + m * t->o_row, t->DV) : 0;
+        t->offset[m] = real ? -t->grad_scale * t->delta[m] : 0;
     }
 }
 

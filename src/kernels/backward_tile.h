@@ -1,6 +1,6 @@
 /* Backward attention of one tile: up to BACKWARD_QUERIES queries by BACKWARD_KEYS keys of one head, in three steps,
  *
- *     begin     once per block of queries: Q^T and dO^T, so that queries lie in lanes, -lse and -scale * delta
+ *     begin     once per block of queries: Q^T and dO^T, so that queries lie in lanes, -lse, delta and -scale * delta
  *     scores    P^T = exp(S^T - lse), dS^T = P^T .* (M^T .* (V dO^T) - delta) times the cap's slope and the scale
  *     products  dV += (P .* M)^T dO,  dK += dS^T Q,  dQ += dS K
  *
@@ -52,20 +52,19 @@ typedef struct backward_tile {
     float *bent; /* t, for the same: [(key * queries + query) * bent_row + d]; bent_row is a multiple of the lanes */
     int64_t bent_row;
 
-    float *q_t, *grad_o_t;     /* [c * BACKWARD_QUERIES + query]: D and DV rows */
-    float *minus_lse, *offset; /* BACKWARD_QUERIES each: -lse; -grad_scale * delta */
-    float *p_t, *ds_t;         /* BACKWARD_KEYS rows; all these are 64-byte aligned */
+    float *q_t, *grad_o_t;             /* [c * BACKWARD_QUERIES + query]: D and DV rows */
+    float *minus_lse, *delta, *offset; /* BACKWARD_QUERIES each: -lse; the sum of dO * O; -grad_scale * delta */
+    float *p_t, *ds_t;                 /* BACKWARD_KEYS rows; all these are 64-byte aligned */
 
     float *grad_q, *grad_k, *grad_v; /* added to; NULL: not computed */
     int64_t grad_q_row, grad_k_row, grad_v_row;
     float *grad_score_vector; /* likewise */
 } backward_tile;
 
-/* begin reads the block of queries and writes q_t and grad_o_t (but with additive scores), minus_lse and offset; scores
- * reads those, k, v, modification and dropout and writes p_t and ds_t (and bent); products reads these and adds to the
- * gradients. A pair whose
- * modification is -inf gets exactly 0 in p_t and ds_t whatever its keys and values hold; so does a query whose lse is
- * -inf and whose scores are not NaN. */
+/* begin reads the block of queries and writes q_t and grad_o_t (but with additive scores), minus_lse, delta and offset;
+ * scores reads those, k, v, modification and dropout and writes p_t and ds_t (and bent); products reads these and adds
+ * to the gradients. A pair whose modification is -inf gets exactly 0 in p_t and ds_t whatever its keys and values hold;
+ * so does a query whose lse is -inf and whose scores are not NaN. */
 typedef void backward_begin_kernel(const backward_tile *tile);
 typedef void backward_scores_kernel(const backward_tile *tile);
 typedef void backward_products_kernel(const backward_tile *tile);

@@ -109,8 +109,6 @@ INLINE void modify_chunk(const int vectors, const forward_block *block, const fo
     }
 }
 
-#define LOG2_E 0x1.715476p+0f
-
 /* Scores to weights exp(score - largest), as powers of 2, and their sum; what sum and O so far must be multiplied by
  * into shrink. */
 INLINE void weigh_chunk(const int vectors, const forward_chunk *chunk, const lane_group *g, const vec most[GROUP],

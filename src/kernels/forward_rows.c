@@ -34,7 +34,10 @@ static rows rows_of(const forward_block *block)
 void SIMD_NAMED(forward_rows_begin)(const forward_block *block)
 {
     rows r = rows_of(block);
-    for (int64_t m = 0; m < block->queries; m++) r.largest[m] = -INFINITY, r.sum[m] = 0;
+    for (int64_t m = 0; m < block->queries; m++) {
+        r.largest[m] = forward_sink(block);
+        r.sum[m] = forward_sink_sum(r.largest[m]);
+    }
     for (int64_t c = 0; c < block->queries * block->DV; c++) r.o[c] = 0;
 }
 

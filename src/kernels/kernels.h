@@ -10,6 +10,7 @@
 #include "kernels/backward_tile.h"
 #include "kernels/dropout.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,7 @@ typedef struct forward_block {
     const float *q;       /* [query * q_row + d] */
     int64_t q_row;
     const float *score_vector; /* additive scores by this vector of D, in rows alone; NULL: scaled products */
+    const float *sink;         /* one more score, without a value, that joins the sum; NULL: none */
     float *o;                  /* [query * o_row + c], written by finish */
     int64_t o_row;
     float *lse; /* [query * lse_row], written by finish unless NULL */
@@ -53,6 +55,17 @@ typedef struct forward_chunk {
     const float *modification; /* added to the capped scores, -inf masks; NULL: none */
     const float *dropout;      /* multiplies the weights after they are summed; NULL: none */
 } forward_chunk;
+
+/* What a block begins with: its sink as the largest score, and the sum exp(sink - sink), which is 1 for a number. */
+static inline float forward_sink(const forward_block *block)
+{
+    return block->sink ? *block->sink : -INFINITY;
+}
+
+static inline float forward_sink_sum(float sink)
+{
+    return sink == -INFINITY ? 0 : 1 + (sink - sink);
+}
 
 typedef void forward_begin_kernel(const forward_block *block);
 typedef void forward_step_kernel(const forward_block *block, const forward_chunk *chunk);
@@ -75,9 +88,9 @@ static inline size_t forward_rows_scratch(size_t DV)
     return FORWARD_ROW_QUERIES * (DV + 2 + FORWARD_CHUNK);
 }
 
-/* What mask and bias add to the scores of a tile of queries and keys: -inf where mask has a 0 byte, else the bias, or 0
- * without one; for query m and key n into out[m * query_step + n * key_step], one of whose steps is 1. Whether any of
- * them is not -inf. */
+/* What mask, bias and distance add to the scores of a tile of queries and keys: -inf where mask has a 0 byte, else the
+ * bias, or 0 without one, less slope times the distance |distance + m - n|; for query m and key n into
+ * out[m * query_step + n * key_step], one of whose steps is 1. Whether any of them is not -inf. */
 typedef struct modification_tile {
     int64_t queries, keys;
     const uint8_t *mask; /* [m * mask_row + n * mask_column], or NULL */
@@ -86,6 +99,8 @@ typedef struct modification_tile {
     int64_t bias_row, bias_column;
     float *out;
     int64_t query_step, key_step;
+    float slope;      /* 0: no distances */
+    int64_t distance; /* of query 0's position from key 0 */
 } modification_tile;
 
 typedef bool modification_kernel(const modification_tile *tile);

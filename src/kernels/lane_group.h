@@ -13,6 +13,8 @@
 #define GROUP 2
 #endif
 
+#define LOG2_E 0x1.715476p+0f /* scores become powers of 2 */
+
 typedef struct lane_group {
     int vectors;   /* of queries */
     int64_t first; /* query */

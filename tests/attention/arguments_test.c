@@ -55,6 +55,7 @@ typedef struct arrays {
     float in[4][FLOATS], out[6][FLOATS];
     int64_t lengths[B], offsets[B];
     uint64_t keys[B];
+    float sinks[H];
     unsigned char mask[B * T * S];
     _Alignas(ATTN_ALIGNMENT) unsigned char workspace[1 << 22];
 } arrays;
@@ -130,6 +131,7 @@ static void options_are_checked(void **state)
             d.score_vector.head = INT64_MIN, ATTN_ERROR_OVERFLOW, "score_vector with strides");
     REFUSED(d.score_vector.data = a.in[3], ATTN_ERROR_ARGUMENT, "score_vector.data is set");
     REFUSED(d.grad_score_vector.data = a.out[5], ATTN_ERROR_ARGUMENT, "grad_score_vector.data is set");
+    REFUSED(d.grad_sinks = a.out[5], ATTN_ERROR_ARGUMENT, "grad_sinks is set");
     REFUSED(d.dtype = (attn_dtype)7, ATTN_ERROR_UNSUPPORTED, "dtype = 7");
     REFUSED(d.scale = NAN, ATTN_ERROR_ARGUMENT, "scale = nan");
     REFUSED(d.scale = INFINITY, ATTN_ERROR_ARGUMENT, "scale = inf");
@@ -252,6 +254,7 @@ static void nothing_is_allocated(void **state)
         if (n % 2) {
             d.score = ATTN_SCORE_ADDITIVE, d.scale = 1;
             d.score_vector.data = a.in[3], d.grad_score_vector.data = a.out[5];
+            d.sinks = d.alibi_slopes = a.in[3], d.grad_sinks = a.sinks;
         }
         d.causal = true;
         d.dropout = 0.25f;

@@ -143,26 +143,36 @@ static void keys_beyond_the_length_are_not_read(void **state)
 static void a_gradient_not_asked_for_is_not_computed(void **state)
 {
     (void)state;
+    enum { GRADS = 4 };
     call_options o = plain(2, 2, 33, 20, 7, 9);
+    o.sinks = true;
     call *c = call_create(&o, 14);
     call_backward(c);
+    const float sinks[] = {c->desc.grad_sinks[0], c->desc.grad_sinks[1]};
     size_t bytes;
     assert_int_equal(attn_backward_workspace_size(&c->desc, &bytes), ATTN_OK);
     void *workspace = aligned_alloc(ATTN_ALIGNMENT, (bytes + 63) / 64 * 64);
-    attn_output *grads[CALL_OUTPUTS] = {&c->desc.grad_q, &c->desc.grad_k, &c->desc.grad_v, &c->desc.grad_score_vector};
+    attn_output *grads[GRADS] = {&c->desc.grad_q, &c->desc.grad_k, &c->desc.grad_v, &c->desc.grad_score_vector};
     for (int n = 0; n < 3 + additive; n++) {
         float *whole = malloc(c->outputs[n].size * sizeof(float));
         memcpy(whole, c->outputs[n].buffer, c->outputs[n].size * sizeof(float));
-        void *data[CALL_OUTPUTS];
-        for (int k = 0; k < CALL_OUTPUTS; k++) {
+        void *data[GRADS];
+        float *grad_sinks = c->desc.grad_sinks;
+        c->desc.grad_sinks = NULL;
+        for (int k = 0; k < GRADS; k++) {
             data[k] = grads[k]->data;
             if (k != n) grads[k]->data = NULL;
         }
         assert_int_equal(attn_backward(&c->desc, workspace, bytes), ATTN_OK);
         assert_memory_equal(whole, c->outputs[n].buffer, c->outputs[n].size * sizeof(float));
-        for (int k = 0; k < CALL_OUTPUTS; k++) grads[k]->data = data[k];
+        for (int k = 0; k < GRADS; k++) grads[k]->data = data[k];
+        c->desc.grad_sinks = grad_sinks;
         free(whole);
     }
+    for (int k = 0; k < GRADS; k++) grads[k]->data = NULL;
+    c->desc.grad_sinks[0] = c->desc.grad_sinks[1] = NAN;
+    assert_int_equal(attn_backward(&c->desc, workspace, bytes), ATTN_OK);
+    assert_memory_equal(sinks, c->desc.grad_sinks, sizeof sinks);
     free(workspace);
     call_destroy(c);
 }

@@ -62,6 +62,8 @@ call_options call_random_options(uint64_t seed)
     o.dropout = one_in(seed, 17, 3) ? 0.25f : 0;
     o.threads = (int)draw_range(seed, 18, 1, 4);
     o.additive = one_in(seed, 19, 3);
+    o.alibi = one_in(seed, 60, 3);
+    o.sinks = one_in(seed, 61, 3);
     if (o.additive && most > 70) o.B = 1, o.H = o.HK, o.D = 1 + o.D % 20; /* fp64 takes seconds of tanh otherwise */
     return o;
 }
@@ -172,6 +174,26 @@ static void make_score_vector(call *c)
     c->outputs[3].batches = 1;
 }
 
+static float *make_head_numbers(call *c, uint64_t stream, float factor)
+{
+    float *numbers = own(c, (size_t)c->options.H * sizeof(float));
+    for (int64_t h = 0; h < c->options.H; h++) numbers[h] = factor * draw_normal(c->seed, stream, (uint64_t)h);
+    return numbers;
+}
+
+static void make_slopes_and_sinks(call *c)
+{
+    attn_desc *d = &c->desc;
+    if (c->options.alibi) d->alibi_slopes = make_head_numbers(c, 10, 0.1f);
+    if (!c->options.sinks) return;
+    d->sinks = make_head_numbers(c, 11, 2 * c->options.sigma);
+    attn_output *view = &c->outputs[4].view;
+    make_output(c, 4, "grad_sinks", d->H, 1, 1);
+    view->head = 1;
+    c->outputs[4].batches = 1;
+    d->grad_sinks = view->data;
+}
+
 static void round_results(call *c)
 {
     attn_desc *d = &c->desc;
@@ -199,6 +221,7 @@ call *call_create(const call_options *options, uint64_t seed)
     d->grad_k = make_output(c, 1, "grad_k", o->HK, o->S, o->D);
     d->grad_v = make_output(c, 2, "grad_v", o->HK, o->S, o->DV);
     make_score_vector(c);
+    make_slopes_and_sinks(c);
     make_options(c);
     make_masks(c);
     c->reference = dense_create(d);
@@ -329,7 +352,7 @@ void call_check(call *c, double tolerance, double least)
 {
     dense_backward(&c->reference);
     const double *want[] = {c->reference.grad_q, c->reference.grad_k, c->reference.grad_v,
-                            c->reference.grad_score_vector};
+                            c->reference.grad_score_vector, c->reference.grad_sinks};
     for (int n = 0; n < CALL_OUTPUTS; n++) check_output(c, &c->outputs[n], want[n], tolerance, least);
     if (c->grad_bias) check_bias(c, tolerance, least);
 }

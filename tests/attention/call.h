@@ -11,14 +11,14 @@
 typedef struct call_options {
     int64_t B, H, HK, T, S, D, DV;
     float sigma; /* of Q, K, V, dO and the bias */
-    bool causal, windowed, lengths, offsets, mask, bias, broadcast, additive;
+    bool causal, windowed, lengths, offsets, mask, bias, broadcast, additive, alibi, sinks;
     float softcap, dropout;
     int threads;
 } call_options;
 
-#define CALL_OUTPUTS                                                                                                   \
-    4 /* grad_q, grad_k, grad_v and grad_score_vector, whose buffer is NULL without additive scores                    \
-       */
+/* grad_q, grad_k, grad_v, grad_score_vector and grad_sinks; the buffers of the last two are NULL without their options
+ */
+#define CALL_OUTPUTS 5
 
 typedef struct call_output {
     const char *name;
@@ -38,7 +38,7 @@ typedef struct call {
     size_t grad_bias_size;
     int64_t lengths[CALL_SEQUENCES], offsets[CALL_SEQUENCES];
     uint64_t keys[CALL_SEQUENCES];
-    void *owned[16];
+    void *owned[20];
     int owned_count;
 } call;
 

@@ -43,6 +43,14 @@ static double dropout_factor(const attn_desc *d, int64_t b, int64_t h, int64_t i
     return dropout_keeps(&draw, i, j) ? 1 / (1 - (double)d->dropout) : 0;
 }
 
+/* What is added to a kept pair's score: its bias, and its distance times the slope. */
+static double added(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j)
+{
+    double bias = d->bias.data ? ((const float *)d->bias.data)[mask_offset(&d->bias, b, h, i, j)] : 0;
+    int64_t p = i + (d->query_offsets ? d->query_offsets[b] : d->query_offset);
+    return d->alibi_slopes ? bias - d->alibi_slopes[h] * fabs((double)(p - j)) : bias;
+}
+
 dense dense_create(const attn_desc *d)
 {
     int64_t queries = d->B * d->H * d->T, keys = d->B * d->HK * d->S, n = 0;
@@ -53,6 +61,8 @@ dense dense_create(const attn_desc *d)
                .grad_o = read_rows(&d->grad_o, d->B, d->H, d->T, d->DV),
                .score_vector = read_rows(&d->score_vector, 1, d->H, 1, d->D),
                .grad_score_vector = array(d->H * d->D),
+               .sinks = array(d->H),
+               .grad_sinks = array(d->H),
                .bias = array(queries * d->S),
                .keep = array(queries * d->S),
                .dropout = array(queries * d->S),
@@ -63,14 +73,15 @@ dense dense_create(const attn_desc *d)
                .grad_k = array(keys * d->D),
                .grad_v = array(keys * d->DV),
                .grad_bias = array(queries * d->S)};
+    for (int64_t h = 0; h < d->H; h++) x.sinks[h] = d->sinks ? d->sinks[h] : -INFINITY;
     for (int64_t b = 0; b < d->B; b++)
         for (int64_t h = 0; h < d->H; h++)
             for (int64_t i = 0; i < d->T; i++)
                 for (int64_t j = 0; j < d->S; j++, n++) {
                     x.keep[n] = kept(d, b, h, i, j);
                     x.dropout[n] = dropout_factor(d, b, h, i, j);
-                    if (!x.keep[n] || !d->bias.data) continue;
-                    x.bias[n] = ((const float *)d->bias.data)[mask_offset(&d->bias, b, h, i, j)];
+                    if (!x.keep[n]) continue;
+                    x.bias[n] = added(d, b, h, i, j);
                     if (x.bias[n] == -INFINITY) x.bias[n] = x.keep[n] = 0;
                 }
     return x;
@@ -78,16 +89,16 @@ dense dense_create(const attn_desc *d)
 
 void dense_destroy(dense *x)
 {
-    double *arrays[] = {x->score_vector, x->grad_score_vector, x->q, x->k,   x->v,      x->bias,   x->keep,
-                        x->dropout,      x->weights,           x->o, x->lse, x->grad_o, x->grad_q, x->grad_k,
-                        x->grad_v,       x->grad_bias};
+    double *arrays[] = {x->score_vector, x->grad_score_vector, x->q,     x->k,         x->v,      x->bias,   x->keep,
+                        x->dropout,      x->weights,           x->o,     x->lse,       x->grad_o, x->grad_q, x->grad_k,
+                        x->grad_v,       x->grad_bias,         x->sinks, x->grad_sinks};
     for (size_t n = 0; n < sizeof arrays / sizeof arrays[0]; n++) free(arrays[n]);
 }
 
 /* What belongs to query i of head h of sequence b. */
 typedef struct row {
-    const double *q, *k, *v, *score_vector, *bias, *keep, *dropout;
-    double *grad_score_vector, *weights, *o, *lse, *grad_o, *grad_q, *grad_k, *grad_v, *grad_bias;
+    const double *q, *k, *v, *score_vector, *sink, *bias, *keep, *dropout;
+    double *grad_score_vector, *grad_sink, *weights, *o, *lse, *grad_o, *grad_q, *grad_k, *grad_v, *grad_bias;
 } row;
 
 static row row_of(const dense *x, int64_t index)
@@ -99,10 +110,12 @@ static row row_of(const dense *x, int64_t index)
                  .k = x->k + keys * d->D,
                  .v = x->v + keys * d->DV,
                  .score_vector = x->score_vector + h * d->D,
+                 .sink = x->sinks + h,
                  .bias = x->bias + pairs,
                  .keep = x->keep + pairs,
                  .dropout = x->dropout + pairs,
                  .grad_score_vector = x->grad_score_vector + h * d->D,
+                 .grad_sink = x->grad_sinks + h,
                  .weights = x->weights + pairs,
                  .o = x->o + index * d->DV,
                  .lse = x->lse + index,
@@ -139,12 +152,13 @@ void dense_forward(dense *x)
     const attn_desc *d = x->d;
     for (int64_t index = 0; index < d->B * d->H * d->T; index++) {
         row r = row_of(x, index);
-        double largest = -INFINITY, sum = 0;
+        double largest = *r.sink, sum;
         for (int64_t j = 0; j < d->S; j++) {
             if (!r.keep[j]) continue;
             r.weights[j] = capped(d, score(d, &r, j)) + r.bias[j];
             largest = fmax(largest, r.weights[j]);
         }
+        sum = *r.sink == -INFINITY ? 0 : exp(*r.sink - largest);
         for (int64_t j = 0; j < d->S; j++) {
             r.weights[j] = r.keep[j] ? exp(r.weights[j] - largest) : 0;
             sum += r.weights[j];
@@ -177,6 +191,7 @@ static void backward_row(const attn_desc *d, row r)
     double delta = 0;
     for (int64_t j = 0; j < d->S; j++)
         if (r.keep[j]) delta += r.weights[j] * r.dropout[j] * dot(r.grad_o, r.v + j * d->DV, d->DV);
+    if (*r.sink != -INFINITY) *r.grad_sink -= exp(*r.sink - *r.lse) * delta;
     for (int64_t j = 0; j < d->S; j++) {
         if (!r.keep[j]) continue;
         double dx = r.weights[j] * (r.dropout[j] * dot(r.grad_o, r.v + j * d->DV, d->DV) - delta);

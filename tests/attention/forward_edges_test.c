@@ -64,6 +64,54 @@ static void rows_without_keys_give_zeros(void **state)
     }
 }
 
+/* The sink alone is left. */
+static void rows_with_a_sink_and_no_keys_give_zeros(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < QUERY_COUNTS; n++)
+        for (int64_t S = 0; S <= 40; S += 40) {
+            call_options o = plain(1, 3, query_counts[n], S, 5, 6);
+            call *c = call_create(&o, n);
+            const float sinks[] = {1.5f, -INFINITY, -20};
+            c->desc.sinks = sinks;
+            c->desc.causal = true;
+            c->desc.query_offset = -100;
+            forward_results r = forward_call(&c->desc, n);
+            for (int64_t m = 0; m < 3 * o.T; m++) {
+                float sink = sinks[m / o.T];
+                if (sink == -INFINITY ? r.lse[m] != sink : fabsf(r.lse[m] - sink) > 1e-6f * fabsf(sink))
+                    fail_msg("lse is %.9g, expected the sink, %g", r.lse[m], sink);
+                for (int x = 0; x < 6; x++) assert_true(r.o[m * 6 + x] == 0);
+            }
+            forward_results_free(&r);
+            call_destroy(c);
+        }
+}
+
+/* A sink of -inf is none; one that is not a number, or +inf, spoils its head's rows and no other's. */
+static void odd_sinks_do_as_they_must(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < QUERY_COUNTS; n++)
+        for (int odd = 0; odd < 3; odd++) {
+            call_options o = plain(1, 2, query_counts[n], 200, 5, 6);
+            o.causal = true;
+            call *c = call_create(&o, 90 + n);
+            c->desc.query_offset = -1; /* the first query sees no key */
+            const float values[] = {-INFINITY, NAN, INFINITY}, sinks[] = {values[odd], -INFINITY};
+            forward_results plain = forward_call(&c->desc, n);
+            c->desc.sinks = sinks;
+            forward_results r = forward_call(&c->desc, n);
+            int64_t spoilt = odd ? o.T : 0;
+            for (int64_t m = 0; m < spoilt * 6; m++) assert_true(isnan(r.o[m]) && isnan(r.lse[m / 6]));
+            expect_same_bits("o", n, plain.o + spoilt * 6, r.o + spoilt * 6, (2 * o.T - spoilt) * 6);
+            expect_same_bits("lse", n, plain.lse + spoilt, r.lse + spoilt, 2 * o.T - spoilt);
+            forward_results_free(&plain);
+            forward_results_free(&r);
+            call_destroy(c);
+        }
+}
+
 static float *row_of(const attn_view *view, int64_t i)
 {
     return (float *)view->data + i * view->row;
@@ -208,6 +256,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(empty_sizes_give_zeros),
         cmocka_unit_test(rows_without_keys_give_zeros),
+        cmocka_unit_test(rows_with_a_sink_and_no_keys_give_zeros),
+        cmocka_unit_test(odd_sinks_do_as_they_must),
         cmocka_unit_test(what_is_masked_may_be_anything),
         cmocka_unit_test(a_bias_of_minus_infinity_masks_anything),
         cmocka_unit_test(a_spoilt_query_spoils_its_row_alone),

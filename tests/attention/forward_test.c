@@ -18,7 +18,7 @@ static void plain_row(const call *c, int64_t b, int64_t h, int64_t i, float *wei
     const float *k = (const float *)d->k.data + b * d->k.batch + kv * d->k.head;
     const float *v = (const float *)d->v.data + b * d->v.batch + kv * d->v.head;
     const float *w = d->score_vector.data ? (const float *)d->score_vector.data + h * d->score_vector.head : NULL;
-    float largest = -INFINITY, sum = 0;
+    float sink = (float)c->reference.sinks[h], largest = sink, sum;
     for (int64_t j = 0; j < d->S; j++) {
         float s = 0;
         for (int64_t x = 0; x < d->D; x++) {
@@ -31,6 +31,7 @@ static void plain_row(const call *c, int64_t b, int64_t h, int64_t i, float *wei
         weights[j] = c->reference.keep[row + j] != 0 ? s : -INFINITY;
         largest = fmaxf(largest, weights[j]);
     }
+    sum = sink == -INFINITY ? 0 : expf(sink - largest);
     for (int64_t j = 0; j < d->S; j++) {
         weights[j] = weights[j] == -INFINITY ? 0 : expf(weights[j] - largest);
         sum += weights[j];

@@ -114,9 +114,10 @@ static results run(const inputs *x, const backward_kernels *kernels)
     results y = {.tile = x->tile};
     backward_tile *t = &y.tile;
     size_t tile = BACKWARD_QUERIES * BACKWARD_KEYS;
-    y.scratch = floats((size_t)(t->D + t->DV) * BACKWARD_QUERIES + 2 * BACKWARD_QUERIES + 2 * tile);
+    y.scratch = floats((size_t)(t->D + t->DV) * BACKWARD_QUERIES + 3 * BACKWARD_QUERIES + 2 * tile);
     t->minus_lse = y.scratch, t->offset = t->minus_lse + BACKWARD_QUERIES;
-    t->p_t = t->offset + BACKWARD_QUERIES, t->ds_t = t->p_t + tile;
+    t->delta = t->offset + BACKWARD_QUERIES;
+    t->p_t = t->delta + BACKWARD_QUERIES, t->ds_t = t->p_t + tile;
     t->q_t = t->ds_t + tile, t->grad_o_t = t->q_t + t->D * BACKWARD_QUERIES;
     t->bent_row = (t->D + 15) / 16 * 16; /* a multiple of every set's lanes */
     t->bent = y.bent = floats((size_t)(t->bent_row * t->queries * t->keys));

@@ -53,6 +53,9 @@ typedef struct problem {
     int64_t queries, keys, D, DV;
     float softcap, *q, *k, *v;
     float *score_vector; /* NULL: scaled products */
+    float sink, slope;   /* a slope of 0: none */
+    int64_t distance;
+    bool distances_alone; /* neither mask nor bias */
     uint8_t *mask;
     float *bias, *factors; /* [query][key] */
     bool modified, dropped;
@@ -74,6 +77,10 @@ static problem make_problem(uint64_t seed, int64_t most_queries)
         p.factors[n] = p.factors[n] > 0 ? 2 : 0;
     }
     p.modified = whole(5, 0, 1), p.dropped = whole(6, 0, 1);
+    p.sink = whole(7, 0, 2) ? uniform(15, 0) : -INFINITY;
+    p.slope = whole(8, 0, 1) ? 0.01f * uniform(15, 1) : 0;
+    p.distance = whole(9, -100, 100);
+    p.distances_alone = p.slope != 0 && whole(10, 0, 1);
     return p;
 }
 
@@ -101,6 +108,7 @@ static float *run(const problem *p, const kernel_table *table, bool lanes)
                                  .q = p->q,
                                  .q_row = p->D + GAP,
                                  .score_vector = p->score_vector,
+                                 .sink = &p->sink,
                                  .o = out + GAP,
                                  .o_row = wide,
                                  .lse = out + GAP + p->queries * wide,
@@ -109,16 +117,30 @@ static float *run(const problem *p, const kernel_table *table, bool lanes)
     kernels->begin(&block);
     for (int64_t j = 0; j < p->keys; j += FORWARD_CHUNK) {
         int64_t keys = p->keys - j < FORWARD_CHUNK ? p->keys - j : FORWARD_CHUNK;
-        const modification_tile m = {p->queries, keys, p->mask + j,  p->keys,    1,       p->bias + j,
-                                     p->keys,    1,    modification, query_step, key_step};
+        const bool alone = p->distances_alone;
+        const modification_tile m = {.queries = p->queries,
+                                     .keys = keys,
+                                     .mask = alone ? NULL : p->mask + j,
+                                     .mask_row = p->keys,
+                                     .mask_column = 1,
+                                     .bias = alone ? NULL : p->bias + j,
+                                     .bias_row = p->keys,
+                                     .bias_column = 1,
+                                     .out = modification,
+                                     .query_step = query_step,
+                                     .key_step = key_step,
+                                     .slope = p->slope,
+                                     .distance = p->distance - j};
         bool any = table->modification(&m);
         bool want_any = false;
         for (int64_t i = 0; i < p->queries; i++)
             for (int64_t n = 0; n < keys; n++) {
-                float want = p->mask[i * p->keys + j + n] ? p->bias[i * p->keys + j + n] : -INFINITY;
+                int64_t pair = i * p->keys + j + n;
+                float want = (alone ? 0 : p->bias[pair]) + p->slope * -fabsf((float)(p->distance + i - j - n));
+                if (!alone && !p->mask[pair]) want = -INFINITY;
                 want_any |= want != -INFINITY;
                 assert_true(modification[i * query_step + n * key_step] == want);
-                factors[i * query_step + n * key_step] = p->factors[i * p->keys + j + n];
+                factors[i * query_step + n * key_step] = p->factors[pair];
             }
         assert_int_equal(any, want_any);
         kernels->step(&block, &(forward_chunk){.k = p->k + j * (p->D + GAP),

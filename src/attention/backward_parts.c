@@ -1,0 +1,108 @@
+#include "attention/backward_parts.h"
+
+#include "attention/descriptor.h"
+#include "base/checked.h"
+#include "base/parallel.h"
+
+#include <math.h>
+
+static int64_t chunks_of(const backward_plan *plan, int64_t rows)
+{
+    return rows / plan->chunk + (rows % plan->chunk != 0);
+}
+
+int64_t backward_pairs(const backward_plan *plan)
+{
+    int64_t q = chunks_of(plan, plan->d->T), k = chunks_of(plan, plan->d->S);
+    return q > k ? q : k;
+}
+
+/* Of a head: all its sequences' chunks. */
+static int64_t parts_of(const backward_plan *plan)
+{
+    return plan->d->B * backward_pairs(plan);
+}
+
+bool backward_parts_bytes(const backward_plan *plan, size_t *bytes)
+{
+    const attn_desc *d = plan->d;
+    int64_t count, floats = 0;
+    if (!checked_mul_i64(d->B * d->H, backward_pairs(plan), &count)) return false;
+    int64_t doubles = d->grad_sinks ? count : 0;
+    if (d->grad_score_vector.data && !checked_mul_i64(count, d->D, &floats)) return false;
+    size_t sinks;
+    return checked_mul((size_t)doubles, sizeof(double), &sinks) && checked_mul((size_t)floats, sizeof(float), bytes) &&
+           checked_add(*bytes, sinks, bytes);
+}
+
+void backward_parts_place(backward_plan *plan)
+{
+    const attn_desc *d = plan->d;
+    float *at = plan->workspace + (size_t)parallel_workers(&d->parallel) * plan->worker_floats;
+    if (d->grad_sinks) {
+        plan->sinks = (double *)at;
+        at = (float *)(plan->sinks + d->H * parts_of(plan));
+    }
+    if (d->grad_score_vector.data) plan->score_vectors = at;
+}
+
+static int64_t part_index(const backward_plan *plan, int64_t b, int64_t h, int64_t chunk)
+{
+    return h * parts_of(plan) + b * backward_pairs(plan) + chunk;
+}
+
+double *backward_sink_part(const backward_plan *plan, int64_t b, int64_t h, int64_t query_chunk)
+{
+    return plan->sinks ? plan->sinks + part_index(plan, b, h, query_chunk) : NULL;
+}
+
+float *backward_score_vector_part(const backward_plan *plan, int64_t b, int64_t h, int64_t key_chunk)
+{
+    return plan->score_vectors ? plan->score_vectors + part_index(plan, b, h, key_chunk) * plan->d->D : NULL;
+}
+
+void backward_add_sink(const backward_worker *w, double *part)
+{
+    const backward_tile *t = &w->tile;
+    double sink = w->plan->d->sinks[w->h];
+    if (sink == -INFINITY) return;
+    for (int64_t m = 0; m < t->queries; m++) *part -= exp(sink - t->lse[m * t->lse_row]) * t->delta[m];
+}
+
+static void sum_sink(const backward_plan *plan, int64_t h)
+{
+    double sum = 0;
+    for (int64_t part = 0; plan->sinks && part < parts_of(plan); part++) sum += plan->sinks[h * parts_of(plan) + part];
+    plan->d->grad_sinks[h] = (float)sum;
+}
+
+#define SUMMED_AT_ONCE 64
+
+static void sum_score_vector(const backward_plan *plan, int64_t h)
+{
+    const attn_desc *d = plan->d;
+    float *out = output_at(&d->grad_score_vector, 0, h, 0);
+    for (int64_t first = 0; first < d->D; first += SUMMED_AT_ONCE) {
+        double sum[SUMMED_AT_ONCE] = {0};
+        int64_t count = d->D - first < SUMMED_AT_ONCE ? d->D - first : SUMMED_AT_ONCE;
+        for (int64_t part = 0; plan->score_vectors && part < parts_of(plan); part++) {
+            const float *add = plan->score_vectors + (h * parts_of(plan) + part) * d->D + first;
+            for (int64_t n = 0; n < count; n++) sum[n] += add[n];
+        }
+        for (int64_t n = 0; n < count; n++) out[first + n] = (float)sum[n];
+    }
+}
+
+static void sum_head(void *argument, int64_t h, int worker)
+{
+    (void)worker;
+    const backward_plan *plan = argument;
+    if (plan->d->grad_sinks) sum_sink(plan, h);
+    if (plan->d->grad_score_vector.data) sum_score_vector(plan, h);
+}
+
+void backward_sum_parts(backward_plan *plan)
+{
+    const attn_desc *d = plan->d;
+    if (d->grad_sinks || d->grad_score_vector.data) parallel_run(&d->parallel, d->H, sum_head, plan);
+}

@@ -1,0 +1,28 @@
+/* Gradients that are summed over the whole batch. Each task adds to a part of its own, so that no two that run at once
+ * meet, and a last loop over the heads adds the parts in order. They stand in the workspace behind the workers' pieces:
+ *
+ *     [sinks, for each head of a sequence and chunk of queries | score vectors, D for each such and chunk of keys] */
+#ifndef ATTENTION_BACKWARD_PARTS_H
+#define ATTENTION_BACKWARD_PARTS_H
+
+#include "attention/backward_worker.h"
+
+/* How many chunks queries and keys are cut into, each: the larger of both numbers. */
+int64_t backward_pairs(const backward_plan *plan);
+
+bool backward_parts_bytes(const backward_plan *plan, size_t *bytes);
+
+/* Where the parts stand in the plan's workspace. */
+void backward_parts_place(backward_plan *plan);
+
+/* What a head of a sequence and one chunk add to; NULL where that gradient is not wanted. */
+double *backward_sink_part(const backward_plan *plan, int64_t b, int64_t h, int64_t query_chunk);
+float *backward_score_vector_part(const backward_plan *plan, int64_t b, int64_t h, int64_t key_chunk);
+
+/* Adds what the worker's block of queries gives the sink: of each, -exp(sink - lse) * delta. */
+void backward_add_sink(const backward_worker *w, double *part);
+
+/* The last loop: writes grad_sinks and grad_score_vector, those that have data. */
+void backward_sum_parts(backward_plan *plan);
+
+#endif
