@@ -45,12 +45,12 @@ static void print_option(char *text, size_t size, const char *field, size_t leng
         if (*c == '_') *c = '-';
 }
 
-/* On what cannot change while a run is resumed the library names its field, the command the option. */
+/* Of a value the library names the field, the command the option. */
 static int tell_failure(const train_run *run)
 {
     const char *message = attn_seq_error();
     const size_t field = strspn(message, "abcdefghijklmnopqrstuvwxyz_");
-    if (!run->resume || strncmp(message + field, " = ", 3) != 0) return failure_of_library(run->command);
+    if (field == 0 || strncmp(message + field, " = ", 3) != 0) return failure_of_library(run->command);
     char name[64];
     print_option(name, sizeof name, message, field);
     return failure(run->command, "%s%s", name, message + field);

@@ -44,7 +44,8 @@ static attn_status read_shape(idx_array *a, gzFile file, const char *path)
         const unsigned char *s = sizes + 4 * i;
         a->shape[i] = (int64_t)s[0] << 24 | s[1] << 16 | s[2] << 8 | s[3];
         if (!checked_mul_i64(a->count, a->shape[i], &a->count) || a->count > IDX_MOST_ELEMENTS)
-            return status_fail(ATTN_ERROR_FORMAT, "%s: dimension %d is %lld, expected at most %lld elements in all",
+            return status_fail(ATTN_ERROR_FORMAT,
+                               "%s: dimension %d is %lld, expected at most %lld elements in all dimensions together",
                                path, i, (long long)a->shape[i], (long long)IDX_MOST_ELEMENTS);
     }
     return status;
@@ -82,6 +83,28 @@ attn_status idx_read(idx_array *out, const char *path)
     attn_status status = read_shape(out, file, path);
     if (status == ATTN_OK) status = read_elements(out, file, path);
     gzclose(file);
+    if (status != ATTN_OK) idx_clear(out);
+    return status;
+}
+
+static attn_status check_images(const idx_array *a, const char *path)
+{
+    static const char *const names[] = {"count", "height", "width"};
+    if (a->rank != 3)
+        return status_fail(ATTN_ERROR_FORMAT, "%s: rank is %d, expected 3, as images have: count, height, width", path,
+                           a->rank);
+    for (int i = 1; i < 3; i++)
+        if (a->shape[i] < 1)
+            return status_fail(ATTN_ERROR_FORMAT, "%s: dimension %d, the %s of an image, is %lld, expected at least 1",
+                               path, i, names[i], (long long)a->shape[i]);
+    return ATTN_OK;
+}
+
+attn_status idx_read_images(idx_array *out, const char *path)
+{
+    attn_status status = idx_read(out, path);
+    if (status != ATTN_OK) return status;
+    status = check_images(out, path);
     if (status != ATTN_OK) idx_clear(out);
     return status;
 }

@@ -20,6 +20,9 @@ typedef struct idx_array {
 /* On failure *out is all zero. */
 attn_status idx_read(idx_array *out, const char *path);
 
+/* The same of an array that must be images: (count, height, width), no side 0. */
+attn_status idx_read_images(idx_array *out, const char *path);
+
 /* Frees and zeroes. */
 void idx_clear(idx_array *a);
 

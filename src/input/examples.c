@@ -3,6 +3,7 @@
 #include "base/status.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -37,8 +38,8 @@ static bool is_folder(const char *path)
     return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
 }
 
-/* Unsigned bytes in three dimensions, as the format's description has it. */
-static const unsigned char idx_images[4] = {0, 0, 8, 3};
+/* What an IDX file begins with: two zeros, the type of the elements, the rank. */
+#define IDX_BEGINNING 4
 
 /* The first bytes of a file, plain or gzip; how many to *count. */
 static attn_status read_beginning(const char *path, char *bytes, int most, int *count)
@@ -54,7 +55,7 @@ static attn_status read_beginning(const char *path, char *bytes, int most, int *
 
 static bool is_idx(const char *bytes, int count)
 {
-    return count >= (int)sizeof idx_images && !memcmp(bytes, idx_images, sizeof idx_images);
+    return count >= IDX_BEGINNING && bytes[0] == 0 && bytes[1] == 0 && bytes[2] >= 8 && bytes[2] <= 14;
 }
 
 /* A first line that ends in the name of an image or a recording makes the file a list of them. */
@@ -120,7 +121,7 @@ static attn_status sort_labels(example_list *l)
 
 static attn_status read_file(example_list *l, const char *path, const char *labels_path)
 {
-    char bytes[sizeof idx_images];
+    char bytes[IDX_BEGINNING];
     int count = 0;
     attn_status s = read_beginning(path, bytes, sizeof bytes, &count);
     if (s != ATTN_OK) return s;
@@ -149,14 +150,36 @@ static attn_status copy_labels(label_list *to, const label_list *from)
     return ATTN_OK;
 }
 
-attn_status example_list_relabel(example_list *l, const label_list *labels, const char *path)
+/* "a", "b", ... */
+static void quote_labels(const label_list *labels, char *text, size_t size)
+{
+    size_t at = 0;
+    text[0] = '\0';
+    for (int64_t i = 0; i < labels->count; i++) {
+        const char *rest = i ? ", ..." : "...";
+        if (at + strlen(labels->names[i]) + strlen(rest) + 5 > size) {
+            snprintf(text + at, size - at, "%s", rest);
+            return;
+        }
+        at += (size_t)snprintf(text + at, size - at, "%s\"%s\"", i ? ", " : "", labels->names[i]);
+    }
+}
+
+static attn_status unknown_label(const char *name, const label_list *labels, const char *path, const char *whose)
+{
+    char known[200];
+    quote_labels(labels, known, sizeof known);
+    return status_fail(ATTN_ERROR_FORMAT,
+                       "%s: label \"%.60s\" is none of the %lld that %s has: %s; give the examples these names", path,
+                       name, (long long)labels->count, whose, known);
+}
+
+attn_status example_list_relabel(example_list *l, const label_list *labels, const char *path, const char *whose)
 {
     for (int64_t i = 0; i < l->count; i++) {
         const char *name = l->labels.names[l->label[i]];
         int64_t index = label_list_find(labels, name);
-        if (index < 0)
-            return status_fail(ATTN_ERROR_FORMAT, "%s: label \"%.60s\" is none of the %lld of the training data", path,
-                               name, (long long)labels->count);
+        if (index < 0) return unknown_label(name, labels, path, whose);
         l->label[i] = (int32_t)index;
     }
     label_list_clear(&l->labels);

@@ -30,14 +30,13 @@ static attn_status find_labels(const char *path, const char *labels_path, char *
 
 static attn_status check(const idx_array *images, const char *path, const idx_array *labels, const char *labels_path)
 {
-    if (images->rank != 3)
-        return status_fail(ATTN_ERROR_FORMAT, "%s: %d dimensions, expected images: count, height, width", path,
-                           images->rank);
     if (labels->rank != 1)
-        return status_fail(ATTN_ERROR_FORMAT, "%s: %d dimensions, expected labels: count", labels_path, labels->rank);
+        return status_fail(ATTN_ERROR_FORMAT, "%s: rank is %d, expected 1, as labels have: count", labels_path,
+                           labels->rank);
     if (images->shape[0] != labels->shape[0])
-        return status_fail(ATTN_ERROR_FORMAT, "%s: %lld labels for the %lld images of %s", labels_path,
-                           (long long)labels->shape[0], (long long)images->shape[0], path);
+        return status_fail(ATTN_ERROR_FORMAT,
+                           "%s: dimension 0, the count of labels, is %lld, expected %lld, as many as %s has images",
+                           labels_path, (long long)labels->shape[0], (long long)images->shape[0], path);
     return ATTN_OK;
 }
 
@@ -58,8 +57,8 @@ attn_status example_list_read_idx(example_list *l, const char *path, const char 
         return status_fail(ATTN_ERROR_ARGUMENT, "%s: images, not %s", path, example_kind_name(l->kind));
     char found[4096];
     idx_array images = {0}, labels = {0};
-    attn_status s = find_labels(path, labels_path, found, sizeof found);
-    if (s == ATTN_OK) s = idx_read(&images, path);
+    attn_status s = idx_read_images(&images, path);
+    if (s == ATTN_OK) s = find_labels(path, labels_path, found, sizeof found);
     if (s == ATTN_OK) s = idx_read(&labels, found);
     if (s == ATTN_OK) s = check(&images, path, &labels, found);
     if (s == ATTN_OK) s = append_all(l, &labels);

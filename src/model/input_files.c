@@ -110,13 +110,8 @@ static attn_status read_sound(const char *path, attn_seq_input **inputs, int64_t
 static attn_status read_idx(const char *path, attn_seq_input **inputs, int64_t *count)
 {
     idx_array a;
-    attn_status status = idx_read(&a, path);
+    attn_status status = idx_read_images(&a, path);
     if (status != ATTN_OK) return status;
-    if (a.rank != 3 || a.shape[1] < 1 || a.shape[2] < 1) {
-        idx_clear(&a);
-        return status_fail(ATTN_ERROR_FORMAT, "%s: an IDX array of %d dimensions, expected images: 3, none empty", path,
-                           a.rank);
-    }
     status = make(inputs, a.shape[0], path, a.values, NULL);
     if (status != ATTN_OK) return status;
     int64_t pixels = a.shape[1] * a.shape[2];

@@ -55,7 +55,7 @@ static attn_status read_lists(classifier_data *d, const attn_seq_train_options *
     if (o->valid) {
         s = example_list_read(valid, o->valid, o->valid_target, d->kind);
         if (s == ATTN_OK) tell_of(valid, o->valid, n);
-        return s == ATTN_OK ? example_list_relabel(valid, &train->labels, o->valid) : s;
+        return s == ATTN_OK ? example_list_relabel(valid, &train->labels, o->valid, o->train) : s;
     }
     if (o->folds < 2 || train->count < o->folds) return ATTN_OK;
     if (o->fold >= o->folds)

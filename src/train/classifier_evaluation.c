@@ -40,7 +40,7 @@ static attn_status read_examples(evaluating *e, const char *path, const char *la
     if (s != ATTN_OK) return s;
     if (e->examples.invalid > 0) /* a score that leaves some out would not be the test set's */
         return status_fail(ATTN_ERROR_FORMAT, "%s: invalid UTF-8 or a NUL byte", e->examples.first_invalid);
-    return example_list_relabel(&e->examples, &labels, path);
+    return example_list_relabel(&e->examples, &labels, path, "the model");
 }
 
 /* Example i as an input; *read receives what has to be freed. */

@@ -30,6 +30,10 @@ static void trains_and_evaluates_classifiers(void **state)
     shell_said("--train FILE is missing");
     assert_int_equal(shell("$ATTN train classify --model $D/c --train $D/texts.tsv --cross-validate --fold 1"), 2);
     assert_int_equal(shell("$ATTN train classify --model $D/c --train $D/texts.tsv --kind image"), 1);
+    assert_int_equal(shell("$ATTN train classify --model $D/c --train $D/texts.tsv --dim 30 --heads 4"), 1);
+    shell_said_only("attn train classify: --dim = 30 is no multiple of heads = 4\n");
+    assert_int_equal(shell("$ATTN train classify --model $D/c --train $D/none.tsv"), 1);
+    shell_said("attn train classify: ");
     assert_int_equal(shell("$ATTN train classify --model $D/c " TINY_CLASSIFIER "--json > $D/lines"), 0);
     shell_said_only("");
     assert_int_equal(shell("grep -q '\"event\": \"validated\".*\"valid_accuracy\": .*\"valid_macro_f1\": ' $D/lines"),
@@ -44,7 +48,7 @@ static void trains_and_evaluates_classifiers(void **state)
     assert_int_equal(shell("$ATTN eval --normalize 1 -m $D/c $D/texts.tsv"), 2);
     shell_said("attn eval: --normalize is for models that write; ");
     assert_int_equal(shell("printf 'green\\tx\\n' > $D/green.tsv; $ATTN eval -m $D/c $D/green.tsv"), 1);
-    shell_said("green.tsv: label \"green\" is none of the 2");
+    shell_said("green.tsv: label \"green\" is none of the 2 that the model has: \"blue\", \"red\"; ");
     assert_int_equal(shell("(cat $D/texts.tsv; printf 'x\\t\\377\\n') > $D/bytes.tsv; $ATTN eval -m $D/c $D/bytes.tsv"),
                      1);
     shell_said("invalid UTF-8 or a NUL byte\n");

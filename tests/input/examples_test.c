@@ -128,6 +128,19 @@ static void reads_idx_with_its_labels(void **state)
     assert_int_equal(example_list_read(&list, alone, scratch_path("train-labels-idx1-ubyte"), kind), ATTN_OK);
     example_list_clear(&list);
     assert_int_equal(example_list_read(&list, alone, alone, kind), ATTN_ERROR_FORMAT);
+    assert_non_null(strstr(attn_seq_error(), "alone: rank is 3, expected 1, as labels have"));
+    example_list_clear(&list);
+    const unsigned char fewer[] = {0, 0, 8, 1, 0, 0, 0, 2, 7, 0};
+    const char *few = scratch_write("fewer", fewer, sizeof fewer);
+    assert_int_equal(example_list_read(&list, alone, few, kind), ATTN_ERROR_FORMAT);
+    assert_non_null(strstr(attn_seq_error(), "fewer: dimension 0, the count of labels, is 2, expected 3, as many as "));
+    example_list_clear(&list);
+    assert_int_equal(example_list_read(&list, few, few, kind), ATTN_ERROR_FORMAT);
+    assert_non_null(strstr(attn_seq_error(), "fewer: rank is 1, expected 3, as images have"));
+    example_list_clear(&list);
+    const unsigned char flat[] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 2};
+    assert_int_equal(example_list_read(&list, scratch_write("flat", flat, sizeof flat), few, kind), ATTN_ERROR_FORMAT);
+    assert_non_null(strstr(attn_seq_error(), "flat: dimension 1, the height of an image, is 0, expected at least 1"));
 }
 
 static void holds_out_every_third(void **state)
@@ -161,13 +174,13 @@ static void relabels_or_names_what_is_unknown(void **state)
     assert_int_equal(example_list_read(&list, write_text("r.tsv", "c\t1\na\t2\n"), NULL, EXAMPLES_TEXT), ATTN_OK);
     assert_int_equal(example_list_read(&other, write_text("s.tsv", "a\t1\nb\t1\nc\t1\n"), NULL, EXAMPLES_TEXT),
                      ATTN_OK);
-    assert_int_equal(example_list_relabel(&list, &other.labels, "r.tsv"), ATTN_OK);
+    assert_int_equal(example_list_relabel(&list, &other.labels, "r.tsv", "the model"), ATTN_OK);
     assert_int_equal(list.label[0], 2);
     assert_example(1, "a", "2");
     example_list_clear(&list);
     assert_int_equal(example_list_read(&list, scratch_path("r.tsv"), NULL, EXAMPLES_TEXT), ATTN_OK);
-    assert_int_equal(example_list_relabel(&other, &list.labels, "s.tsv"), ATTN_ERROR_FORMAT);
-    assert_non_null(strstr(attn_seq_error(), "s.tsv: label \"b\""));
+    assert_int_equal(example_list_relabel(&other, &list.labels, "s.tsv", "the model"), ATTN_ERROR_FORMAT);
+    assert_non_null(strstr(attn_seq_error(), "s.tsv: label \"b\" is none of the 2 that the model has: \"a\", \"c\"; "));
     example_list_clear(&other);
 }
 
