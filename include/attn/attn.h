@@ -311,6 +311,60 @@ typedef struct attn_part {
  * Milakov and Gimelshein, "Online normalizer calculation for softmax" (2018), equation 4. */
 ATTN_API attn_status attn_merge(const attn_desc *desc, const attn_part *parts, int64_t count);
 
+/* The keys and values of B sequences, kept from one call to the next. Key j of sequence b lies in row j of its own
+ * array, or, in pages, in row j % page_size of the page whose number is page_table[b * table_row + j / page_size]: any
+ * page may be any sequence's, and several may share one. */
+typedef struct attn_cache {
+    size_t struct_size; /* sizeof(attn_cache) where the caller was compiled */
+    attn_dtype dtype;   /* of K and V */
+    int64_t B, HK, D, DV;
+    int64_t S;     /* keys that a sequence has room for */
+    attn_output k; /* (B, HK, S, D); in pages (pages, HK, page_size, D), batch the stride from a page to the next */
+    attn_output v; /* (B, HK, S, DV), or (pages, HK, page_size, DV) likewise */
+    const int64_t *lengths; /* (B) keys that each sequence has, each in 0 .. S, the newest included */
+
+    int64_t page_size;         /* keys in a page; 0: no pages */
+    int64_t pages;             /* that K and V have */
+    const int32_t *page_table; /* each entry that is used in 0 .. pages - 1; NULL without pages */
+    int64_t table_row;         /* from a sequence's entries to the next one's; at least S / page_size, rounded up */
+} attn_cache;
+
+/* Fills *cache for these sizes: fp32, K and V contiguous in the order above, their data, the lengths and the page table
+ * NULL. page_size 0: no pages, and pages is not looked at. struct_size is sizeof(attn_cache); nothing beyond it is
+ * written. Sizes are checked when the cache is used. cache NULL is ignored. */
+ATTN_API void attn_cache_init(attn_cache *cache, size_t struct_size, int64_t B, int64_t HK, int64_t S, int64_t D,
+                              int64_t DV, int64_t page_size, int64_t pages);
+
+#define ATTN_DECODE_QUERIES 16 /* of a sequence, at most, in attn_decode */
+
+/* Bytes of workspace that attn_decode needs, into *size: some 0.3 MB a thread and, for every 512 of the S keys that a
+ * sequence has room for, one O and log-sum-exp of B * H * T rows. Neither data nor lengths are looked at.
+ *
+ * Statuses as attn_forward_workspace_size, the same of cache, and ATTN_ERROR_ARGUMENT: a size of cache that is not
+ * desc's; key_lengths set; query_offset other than 0 without query_offsets. ATTN_ERROR_UNSUPPORTED: T above
+ * ATTN_DECODE_QUERIES; dropout; additive scores; a cache's dtype that this version does not know. */
+ATTN_API attn_status attn_decode_workspace_size(const attn_desc *desc, const attn_cache *cache, size_t *size);
+
+/* attn_forward for a few queries a sequence against a cache: O and, where desc->lse has data, the log-sum-exp. Sequence
+ * b has cache->lengths[b] keys, and its queries are the last ones,
+ *
+ *     query i stands at position p = lengths[b] - T + i,
+ *
+ * unless desc->query_offsets says where they stand. So with causal each query sees all keys up to its own, which
+ * were put into the cache before. Each row of K and V is read once for all T queries of the H / HK heads that share it.
+ *
+ * Reads desc's q, masks, slopes, sinks and options, not its k and v, and the cache; writes o and lse. Rows of K and V,
+ * pages and entries of the page table that no query sees, by lengths, causal or window, are not read: pages that a
+ * window has left behind may be gone. A sequence of length 0 gives rows of zeros. Keys are cut in chunks of 512, merged
+ * in order as attn_merge does: the bits depend on neither the threads nor the batch, the pages, S or T. Workspace and
+ * thread safety as attn_forward; the cache may be read by several calls at once.
+ *
+ * Statuses as attn_decode_workspace_size and attn_forward, and ATTN_ERROR_ARGUMENT: lengths NULL, or one outside 0 ..
+ * S; an entry of the page table that is used and outside 0 .. pages - 1; page_table NULL with pages, or not NULL
+ * without. */
+ATTN_API attn_status attn_decode(const attn_desc *desc, const attn_cache *cache, void *workspace,
+                                 size_t workspace_size);
+
 /* This library's version, "major.minor.patch". */
 ATTN_API const char *attn_version(void);
 

@@ -3,8 +3,7 @@
  * K and V is read as it stands. scratch: scores [query][FORWARD_CHUNK], largest, sum [query], O [query][DV]. */
 #include "kernels/additive_score.h"
 #include "kernels/kernels.h"
-#include "kernels/simd.h"
-#include "kernels/simd_math.h"
+#include "kernels/row_softmax.h"
 #include "kernels/simd_product.h"
 
 #include <math.h>
@@ -41,28 +40,6 @@ void SIMD_NAMED(forward_rows_begin)(const forward_block *block)
     for (int64_t c = 0; c < block->queries * block->DV; c++) r.o[c] = 0;
 }
 
-/* How many lanes are left of a row of `length` at i; the rest of a last vector is neither read nor written. */
-INLINE int part_at(int64_t length, int64_t i)
-{
-    return (int)(length - i < SIMD_LANES ? length - i : SIMD_LANES);
-}
-
-INLINE vec load_part(const float *p, int part)
-{
-    return part == SIMD_LANES ? vec_load(p) : vec_load_n(p, part);
-}
-
-static vec modified(const forward_block *block, vec score, const float *modification, int part)
-{
-    if (block->softcap > 0) {
-        vec cap = vec_set1(block->softcap);
-        score = vec_mul(cap, vec_tanh(vec_div(score, cap)));
-    }
-    if (!modification) return score;
-    vec change = vec_load_n(modification, part), masked = vec_set1(-INFINITY);
-    return vec_select(vec_equal(change, masked), masked, vec_add(score, change));
-}
-
 static void multiply_chunk(const forward_block *block, const forward_chunk *chunk, const float *q, float *scores)
 {
     const float *k = chunk->k;
@@ -86,27 +63,7 @@ static float score(const forward_block *block, const forward_chunk *chunk, int64
                    float *scores, float largest)
 {
     (block->score_vector ? bend_chunk : multiply_chunk)(block, chunk, block->q + m * block->q_row, scores);
-    vec most = vec_set1(largest);
-    for (int64_t n = 0; n < chunk->keys; n += SIMD_LANES) {
-        int part = part_at(chunk->keys, n);
-        vec s = modified(block, load_part(scores + n, part), modification ? modification + n : NULL, part);
-        vec_store_n(scores + n, s, part);
-        most = vec_max(vec_select(mask_first(part), s, most), most);
-    }
-    return vec_largest(most);
-}
-
-/* scores to exp(score - largest); returns their sum. */
-static float weigh(float *scores, int64_t keys, float largest)
-{
-    vec sum = vec_zero(), base = vec_set1(largest == -INFINITY ? 0 : largest);
-    for (int64_t n = 0; n < keys; n += SIMD_LANES) {
-        int part = part_at(keys, n);
-        vec p = vec_exp(vec_sub(load_part(scores + n, part), base));
-        vec_store_n(scores + n, p, part);
-        sum = vec_add(sum, vec_select(mask_first(part), p, vec_zero()));
-    }
-    return vec_sum(sum);
+    return modify_row(block->softcap, scores, chunk->keys, modification, largest);
 }
 
 /* sum[v] += the weight of key n * its value's columns from c on, unless it is masked: then its value may be NaN. */
@@ -138,19 +95,12 @@ INLINE void add_values(const int vectors, const forward_block *block, const forw
         vec_store_n(o + c + v * SIMD_LANES, vec_add(even[v], odd[v]), part_at(block->DV - c, v * SIMD_LANES));
 }
 
-static float first_lane(vec x)
-{
-    float lanes[SIMD_LANES];
-    vec_store(lanes, x);
-    return lanes[0];
-}
-
 /* The chunk for query m. */
 static void step_query(const forward_block *block, const forward_chunk *chunk, const rows *r, int64_t m)
 {
     float *p = r->scores + m * FORWARD_CHUNK, *o = r->o + m * block->DV, before = r->largest[m];
     const float *modification = chunk->modification ? chunk->modification + m * FORWARD_CHUNK : NULL;
-    float largest = score(block, chunk, m, modification, p, before), sum = weigh(p, chunk->keys, largest);
+    float largest = score(block, chunk, m, modification, p, before), sum = weigh_row(p, chunk->keys, largest);
     bool same = largest == before || before == -INFINITY;
     float shrink = same ? 1 : first_lane(vec_exp(vec_set1(before - largest)));
     r->largest[m] = largest;

@@ -8,6 +8,7 @@
 
 #include "cpu/cpu.h"
 #include "kernels/backward_tile.h"
+#include "kernels/decode_chunk.h"
 #include "kernels/dropout.h"
 
 #include <math.h>
@@ -124,6 +125,7 @@ typedef struct kernel_table {
     modification_kernel *modification;
     forward_kernels forward_lanes, forward_rows;
     backward_kernels backward;
+    decode_chunk_kernel *decode_chunk;
 } kernel_table;
 
 /* The table for a CPU of this level: C first, each instruction set overriding. A level that this build has no kernels

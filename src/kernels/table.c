@@ -12,6 +12,7 @@ backward_begin_kernel backward_begin_scalar;
 backward_scores_kernel backward_scores_scalar;
 backward_products_kernel backward_products_scalar;
 rows_finite_kernel rows_finite_scalar;
+decode_chunk_kernel decode_chunk_scalar;
 
 static void fill_scalar(kernel_table *table)
 {
@@ -27,6 +28,7 @@ static void fill_scalar(kernel_table *table)
         (forward_kernels){forward_rows_begin_scalar, forward_rows_step_scalar, forward_rows_finish_scalar};
     table->backward =
         (backward_kernels){backward_begin_scalar, backward_scores_scalar, backward_products_scalar, rows_finite_scalar};
+    table->decode_chunk = decode_chunk_scalar;
 }
 
 #if defined(__x86_64__)
@@ -38,6 +40,7 @@ backward_begin_kernel backward_begin_avx2, backward_begin_avx512;
 backward_scores_kernel backward_scores_avx2, backward_scores_avx512;
 backward_products_kernel backward_products_avx2, backward_products_avx512;
 rows_finite_kernel rows_finite_avx2, rows_finite_avx512;
+decode_chunk_kernel decode_chunk_avx2, decode_chunk_avx512;
 forward_begin_kernel forward_rows_begin_avx2, forward_rows_begin_avx512;
 forward_step_kernel forward_lanes_step_avx2, forward_lanes_step_avx512;
 forward_step_kernel forward_rows_step_avx2, forward_rows_step_avx512;
@@ -57,6 +60,7 @@ static void fill_avx2(kernel_table *table)
     table->forward_rows = (forward_kernels){forward_rows_begin_avx2, forward_rows_step_avx2, forward_rows_finish_avx2};
     table->backward =
         (backward_kernels){backward_begin_avx2, backward_scores_avx2, backward_products_avx2, rows_finite_avx2};
+    table->decode_chunk = decode_chunk_avx2;
 }
 
 static void fill_avx512(kernel_table *table)
@@ -73,6 +77,7 @@ static void fill_avx512(kernel_table *table)
         (forward_kernels){forward_rows_begin_avx512, forward_rows_step_avx512, forward_rows_finish_avx512};
     table->backward =
         (backward_kernels){backward_begin_avx512, backward_scores_avx512, backward_products_avx512, rows_finite_avx512};
+    table->decode_chunk = decode_chunk_avx512;
 }
 
 void kernels_fill(kernel_table *table, cpu_level level)

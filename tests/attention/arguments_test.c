@@ -245,6 +245,24 @@ static void weights_are_checked(void **state)
     for (size_t n = 0; n < sizeof a.out; n++) assert_int_equal(((unsigned char *)a.out)[n], 0x5a);
 }
 
+/* Two queries of each sequence against a cache; the result merged with itself. */
+static attn_status merge_and_decode(void)
+{
+    attn_desc d;
+    attn_cache c;
+    size_t size;
+    attn_desc_init(&d, sizeof d, B, H, HK, 2, S, D, DV);
+    attn_cache_init(&c, sizeof c, B, HK, S, D, DV, 0, 0);
+    d.q.data = a.in[0], d.o.data = a.out[0], d.lse.data = a.out[1], d.sinks = a.in[3], d.parallel.threads = 2;
+    c.k.data = a.in[1], c.v.data = a.in[2], c.lengths = a.lengths;
+    attn_status status = attn_decode_workspace_size(&d, &c, &size);
+    if (!status) status = attn_decode(&d, &c, a.workspace, size);
+    const attn_part part = {{d.o.data, d.o.batch, d.o.head, d.o.row}, {d.lse.data, d.lse.batch, d.lse.head, d.lse.row}};
+    d.o.data = a.out[2], d.lse.data = a.out[3];
+    const attn_part parts[] = {part, part};
+    return status ? status : attn_merge(&d, parts, 2);
+}
+
 static void nothing_is_allocated(void **state)
 {
     (void)state;
@@ -272,6 +290,7 @@ static void nothing_is_allocated(void **state)
         if (!status) status = attn_forward(&d, a.workspace, forward);
         if (!status) status = attn_backward(&d, a.workspace, backward);
         if (!status) status = attn_weights(&d, &region, &w);
+        if (!status) status = merge_and_decode();
         watching = false;
         if (status) fail_msg("%s", attn_error());
         assert_int_equal(allocations, 0);

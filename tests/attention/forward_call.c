@@ -59,18 +59,24 @@ static float *guarded_collect(guarded *g, const char *name, uint64_t seed)
     return out;
 }
 
-forward_results forward_call(const attn_desc *desc, uint64_t seed)
+static attn_status call_size(const attn_desc *d, const attn_cache *cache, size_t *bytes)
+{
+    return cache ? attn_decode_workspace_size(d, cache, bytes) : attn_forward_workspace_size(d, bytes);
+}
+
+forward_results decode_call(const attn_desc *desc, const attn_cache *cache, uint64_t seed)
 {
     attn_desc d = *desc;
     guarded o = guarded_create(&d, d.DV, seed), lse = guarded_create(&d, 1, seed / 2);
     d.o = o.view;
     d.lse = lse.view;
     size_t bytes = 0;
-    if (attn_forward_workspace_size(&d, &bytes)) fail_msg("seed %llu: %s", (unsigned long long)seed, attn_error());
+    if (call_size(&d, cache, &bytes)) fail_msg("seed %llu: %s", (unsigned long long)seed, attn_error());
     size_t whole = (bytes + ATTN_ALIGNMENT - 1) / ATTN_ALIGNMENT * ATTN_ALIGNMENT + ATTN_ALIGNMENT;
     unsigned char *workspace = aligned_alloc(ATTN_ALIGNMENT, whole);
     memset(workspace, 0xff, whole); /* NaN, wherever it is read before it is written */
-    if (attn_forward(&d, workspace, bytes)) fail_msg("seed %llu: %s", (unsigned long long)seed, attn_error());
+    if (cache ? attn_decode(&d, cache, workspace, bytes) : attn_forward(&d, workspace, bytes))
+        fail_msg("seed %llu: %s", (unsigned long long)seed, attn_error());
     for (size_t n = bytes; n < whole; n++)
         if (workspace[n] != 0xff) fail_msg("seed %llu: wrote beyond its workspace", (unsigned long long)seed);
     free(workspace);
@@ -78,6 +84,11 @@ forward_results forward_call(const attn_desc *desc, uint64_t seed)
     r.o = guarded_collect(&o, "o", seed);
     r.lse = guarded_collect(&lse, "lse", seed);
     return r;
+}
+
+forward_results forward_call(const attn_desc *desc, uint64_t seed)
+{
+    return decode_call(desc, NULL, seed);
 }
 
 void forward_results_free(forward_results *r)

@@ -1,0 +1,132 @@
+#include "attention/cache.h"
+
+#include "attention/descriptor.h"
+#include "base/checked.h"
+#include "base/status.h"
+
+#include <string.h>
+
+/* Multiplied without a check, since attn_cache_init has no status: sizes whose product does not fit are refused when
+ * the cache is used. */
+static attn_output rows_of(int64_t heads, int64_t rows, int64_t columns)
+{
+    uint64_t head = (uint64_t)rows * (uint64_t)columns;
+    return (attn_output){NULL, (int64_t)((uint64_t)heads * head), (int64_t)head, columns};
+}
+
+static int64_t pages_for(int64_t keys, int64_t page_size)
+{
+    return keys / page_size + (keys % page_size != 0);
+}
+
+void attn_cache_init(attn_cache *cache, size_t struct_size, int64_t B, int64_t HK, int64_t S, int64_t D, int64_t DV,
+                     int64_t page_size, int64_t pages)
+{
+    if (!cache) return;
+    int64_t rows = page_size > 0 ? page_size : S;
+    attn_cache c = {
+        .struct_size = struct_size,
+        .dtype = ATTN_DTYPE_F32,
+        .B = B,
+        .HK = HK,
+        .S = S,
+        .D = D,
+        .DV = DV,
+        .k = rows_of(HK, rows, D),
+        .v = rows_of(HK, rows, DV),
+        .page_size = page_size,
+        .pages = pages,
+        .table_row = page_size > 0 ? pages_for(S, page_size) : 0,
+    };
+    size_t known = struct_size < sizeof c ? struct_size : sizeof c;
+    memcpy(cache, &c, known);
+    memset((char *)cache + known, 0, struct_size - known);
+}
+
+static attn_status check_sizes(const attn_cache *c)
+{
+    const struct {
+        const char *name;
+        int64_t value, least;
+    } sizes[] = {{"B", c->B, 0},        {"HK", c->HK, 1}, {"S", c->S, 0},
+                 {"D", c->D, 0},        {"DV", c->DV, 0}, {"page_size", c->page_size, 0},
+                 {"pages", c->pages, 0}};
+    for (size_t n = 0; n < sizeof sizes / sizeof sizes[0]; n++) {
+        if (sizes[n].value < sizes[n].least)
+            return status_fail(ATTN_ERROR_ARGUMENT, "cache: %s = %lld, expected at least %lld", sizes[n].name,
+                               (long long)sizes[n].value, (long long)sizes[n].least);
+    }
+    int64_t batches = c->page_size ? c->pages : c->B, rows = c->page_size ? c->page_size : c->S, count;
+    int64_t columns = c->D > c->DV ? c->D : c->DV;
+    if (!checked_mul_i64(rows, columns, &count) || !checked_mul_i64(c->HK, count, &count) ||
+        !checked_mul_i64(batches, count, &count) || count > INT64_MAX / 16)
+        return status_fail(ATTN_ERROR_OVERFLOW,
+                           "cache: %s = %lld, HK = %lld, %s = %lld, D = %lld, DV = %lld do not fit, expected at most "
+                           "2^59 elements",
+                           c->page_size ? "pages" : "B", (long long)batches, (long long)c->HK,
+                           c->page_size ? "page_size" : "S", (long long)rows, (long long)c->D, (long long)c->DV);
+    return ATTN_OK;
+}
+
+attn_status cache_read(const attn_cache *cache, attn_cache *c)
+{
+    if (!cache) return status_fail(ATTN_ERROR_ARGUMENT, "cache is NULL, expected a cache");
+    size_t given = cache->struct_size;
+    if (given < sizeof *c)
+        return status_fail(ATTN_ERROR_ARGUMENT, "cache: struct_size = %zu, expected %zu: was attn_cache_init called?",
+                           given, sizeof *c);
+    memcpy(c, cache, sizeof *c);
+    for (size_t n = sizeof *c; n < given; n++) {
+        if (((const unsigned char *)cache)[n])
+            return status_fail(ATTN_ERROR_UNSUPPORTED,
+                               "cache: byte %zu is %d, expected 0: a field of a later version than %s", n,
+                               ((const unsigned char *)cache)[n], attn_version());
+    }
+    if (c->dtype != ATTN_DTYPE_F32)
+        return status_fail(ATTN_ERROR_UNSUPPORTED, "cache: dtype = %d, expected ATTN_DTYPE_F32 (%d)", (int)c->dtype,
+                           (int)ATTN_DTYPE_F32);
+    return check_sizes(c);
+}
+
+attn_status cache_check_arrays(const attn_cache *c)
+{
+    int64_t batches = c->page_size ? c->pages : c->B, rows = c->page_size ? c->page_size : c->S;
+    attn_status status = descriptor_check_output("cache.k", &c->k, batches, c->HK, rows, c->D);
+    if (!status) status = descriptor_check_output("cache.v", &c->v, batches, c->HK, rows, c->DV);
+    if (status || !c->B) return status;
+    if (!c->lengths)
+        return status_fail(ATTN_ERROR_ARGUMENT, "cache.lengths is NULL, expected %lld lengths", (long long)c->B);
+    for (int64_t b = 0; b < c->B; b++) {
+        if (c->lengths[b] < 0 || c->lengths[b] > c->S)
+            return status_fail(ATTN_ERROR_ARGUMENT, "cache.lengths[%lld] = %lld, expected 0 to S = %lld", (long long)b,
+                               (long long)c->lengths[b], (long long)c->S);
+    }
+    if (!c->page_size != !c->page_table && c->S)
+        return status_fail(ATTN_ERROR_ARGUMENT,
+                           "cache.page_table is %s with page_size = %lld, expected both or neither",
+                           c->page_table ? "set" : "NULL", (long long)c->page_size);
+    if (!c->page_table) return ATTN_OK;
+    int64_t entries;
+    if (c->table_row < pages_for(c->S, c->page_size))
+        return status_fail(ATTN_ERROR_ARGUMENT,
+                           "cache.table_row = %lld, expected at least %lld: S = %lld in pages of %lld",
+                           (long long)c->table_row, (long long)pages_for(c->S, c->page_size), (long long)c->S,
+                           (long long)c->page_size);
+    if (!checked_mul_i64(c->B, c->table_row, &entries) || entries > INT64_MAX / 16)
+        return status_fail(ATTN_ERROR_OVERFLOW,
+                           "cache: B = %lld times table_row = %lld does not fit, expected at most 2^59",
+                           (long long)c->B, (long long)c->table_row);
+    return ATTN_OK;
+}
+
+attn_status cache_check_pages(const attn_cache *c, int64_t b, int64_t first, int64_t last)
+{
+    if (!c->page_table || first >= last) return ATTN_OK;
+    for (int64_t n = first / c->page_size; n <= (last - 1) / c->page_size; n++) {
+        int64_t page = c->page_table[b * c->table_row + n];
+        if (page < 0 || page >= c->pages)
+            return status_fail(ATTN_ERROR_ARGUMENT, "cache.page_table[%lld][%lld] = %lld, expected 0 to %lld",
+                               (long long)b, (long long)n, (long long)page, (long long)c->pages - 1);
+    }
+    return ATTN_OK;
+}

@@ -1,0 +1,314 @@
+#include "attn/attn.h"
+
+#include "attention/cache.h"
+#include "attention/descriptor.h"
+#include "attention/merge.h"
+#include "attention/visible.h"
+#include "base/checked.h"
+#include "base/parallel.h"
+#include "base/status.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+/* How one call is cut: an item is a chunk of DECODE_CHUNK keys of one key head of one sequence with all queries of the
+ * heads that share it, a task a run of items. Each chunk is a partial result, and the partial results are merged in
+ * the order of the keys, behind them the sinks as one more whose O is zeros. The workspace:
+ *
+ *     [query offsets (B) | parts, one a chunk and the sinks' | zeros (DV) | their O (chunk, B, H, T, DV) | their lse
+ * (chunk, B, H, T) | workers]
+ *
+ * and a worker's piece of it:
+ *
+ *     [kernel's scratch | modification | rows of K | rows of V] */
+typedef struct decode_plan {
+    attn_desc d;
+    attn_cache c;
+    const kernel_table *table;
+    int64_t block_heads;                         /* whose queries go through the kernel together */
+    int64_t chunks;                              /* of the longest sequence */
+    size_t parts, zeros, o, lse, workers;        /* offsets into the workspace, in bytes */
+    size_t modification, k_rows, v_rows, worker; /* offsets into a worker's piece, and its size */
+    int64_t items, task_items;
+    char *workspace;
+    attn_output part_o, part_lse; /* the first part's; the next one's stand part_batch behind */
+    int64_t o_step, lse_step;
+} decode_plan;
+
+/* Multiply-adds that make a task worth handing out: some microseconds. */
+#define TASK_WORK (1 << 18)
+
+static int64_t chunks_of(int64_t keys)
+{
+    return keys / DECODE_CHUNK + (keys % DECODE_CHUNK != 0);
+}
+
+/* Adds a piece of count * size bytes, begun on a line of its own; false when that does not fit. */
+static bool add_piece(size_t *all, int64_t count, size_t size, size_t *offset)
+{
+    size_t bytes;
+    *offset = *all;
+    return checked_mul((size_t)count, size, &bytes) && checked_add(bytes, ATTN_ALIGNMENT - 1, &bytes) &&
+           checked_add(*all, bytes & ~(size_t)(ATTN_ALIGNMENT - 1), all) && *all <= PTRDIFF_MAX;
+}
+
+static attn_status plan_workspace(decode_plan *plan, size_t *bytes)
+{
+    const attn_desc *d = &plan->d;
+    const int64_t rows = plan->block_heads * d->T, queries = d->B * d->H * d->T, chunks = chunks_of(d->S);
+    size_t offsets, worker = 0, scratch, all = 0;
+    int64_t part_floats = 0, part_rows = 0, items, workers = parallel_workers(&d->parallel);
+    bool fits = d->D < INT64_MAX / (1 << 20) && checked_mul_i64(queries, chunks, &part_rows) &&
+                checked_mul_i64(part_rows, d->DV, &part_floats) && checked_mul_i64(d->B * d->HK, chunks, &items);
+    fits = fits && add_piece(&worker, (int64_t)decode_scratch((size_t)rows, (size_t)d->D), sizeof(float), &scratch) &&
+           add_piece(&worker, rows * DECODE_CHUNK, sizeof(float), &plan->modification) &&
+           add_piece(&worker, DECODE_CHUNK, sizeof(float *), &plan->k_rows) &&
+           add_piece(&worker, DECODE_CHUNK, sizeof(float *), &plan->v_rows);
+    plan->worker = worker;
+    fits = fits && add_piece(&all, d->B, sizeof(int64_t), &offsets) &&
+           add_piece(&all, chunks + 1, sizeof(attn_part), &plan->parts) &&
+           add_piece(&all, d->DV, sizeof(float), &plan->zeros) &&
+           add_piece(&all, part_floats, sizeof(float), &plan->o) &&
+           add_piece(&all, part_rows, sizeof(float), &plan->lse) &&
+           add_piece(&all, items < workers ? items : workers, worker, &plan->workers);
+    if (!fits)
+        return status_fail(ATTN_ERROR_OVERFLOW,
+                           "the workspace for B = %lld, H = %lld, T = %lld, S = %lld, D = %lld, DV = %lld does not fit",
+                           (long long)d->B, (long long)d->H, (long long)d->T, (long long)d->S, (long long)d->D,
+                           (long long)d->DV);
+    *bytes = queries ? all : 0;
+    return ATTN_OK;
+}
+
+static attn_status check_same(const char *name, int64_t cache, int64_t desc)
+{
+    if (cache == desc) return ATTN_OK;
+    return status_fail(ATTN_ERROR_ARGUMENT, "cache: %s = %lld, expected the descriptor's %lld", name, (long long)cache,
+                       (long long)desc);
+}
+
+/* What decoding does not offer, and what the cache says instead of the descriptor. */
+static attn_status check_options(const attn_desc *d, const attn_cache *c)
+{
+    if (d->T > ATTN_DECODE_QUERIES)
+        return status_fail(ATTN_ERROR_UNSUPPORTED, "T = %lld, expected at most %d in attn_decode", (long long)d->T,
+                           ATTN_DECODE_QUERIES);
+    if (d->score != ATTN_SCORE_DOT)
+        return status_fail(ATTN_ERROR_UNSUPPORTED, "score = %d, expected ATTN_SCORE_DOT (%d) in attn_decode",
+                           (int)d->score, (int)ATTN_SCORE_DOT);
+    if (d->dropout > 0)
+        return status_fail(ATTN_ERROR_UNSUPPORTED, "dropout = %g, expected 0 in attn_decode", d->dropout);
+    if (d->key_lengths)
+        return status_fail(ATTN_ERROR_ARGUMENT, "key_lengths is set, expected NULL: the cache has the lengths");
+    if (d->query_offset && !d->query_offsets)
+        return status_fail(ATTN_ERROR_ARGUMENT,
+                           "query_offset = %lld, expected 0: the queries are the last, unless query_offsets says else",
+                           (long long)d->query_offset);
+    const struct {
+        const char *name;
+        int64_t cache, desc;
+    } sizes[] = {{"B", c->B, d->B}, {"HK", c->HK, d->HK}, {"S", c->S, d->S}, {"D", c->D, d->D}, {"DV", c->DV, d->DV}};
+    attn_status status = ATTN_OK;
+    for (size_t n = 0; n < sizeof sizes / sizeof sizes[0] && !status; n++)
+        status = check_same(sizes[n].name, sizes[n].cache, sizes[n].desc);
+    return status;
+}
+
+static attn_status plan_decode(const attn_desc *desc, const attn_cache *cache, decode_plan *plan, size_t *bytes)
+{
+    memset(plan, 0, sizeof *plan);
+    attn_status status = descriptor_read(desc, &plan->d);
+    if (!status) status = cache_read(cache, &plan->c);
+    if (!status) status = check_options(&plan->d, &plan->c);
+    if (status) return status;
+    const attn_desc *d = &plan->d;
+    int64_t group = d->H / d->HK, most = d->T ? DECODE_ROWS / d->T : 1;
+    plan->table = kernels_table();
+    plan->block_heads = group < most ? group : most;
+    return plan_workspace(plan, bytes);
+}
+
+static attn_status check_arrays(const decode_plan *plan)
+{
+    const attn_desc *d = &plan->d;
+    attn_status status = cache_check_arrays(&plan->c);
+    if (!status) status = descriptor_check_view("q", &d->q, d->B, d->H, d->T, d->D);
+    if (!status) status = descriptor_check_mask("mask", &d->mask, d, 1);
+    if (!status) status = descriptor_check_mask("bias", &d->bias, d, sizeof(float));
+    if (!status) status = descriptor_check_output("o", &d->o, d->B, d->H, d->T, d->DV);
+    if (!status && d->lse.data) status = descriptor_check_output("lse", &d->lse, d->B, d->H, d->T, 1);
+    return status;
+}
+
+/* Only the pages that some query sees have to be there. */
+static attn_status check_pages(const decode_plan *plan)
+{
+    attn_status status = ATTN_OK;
+    for (int64_t b = 0; b < plan->d.B && !status; b++) {
+        key_range seen = visible_keys_of(&plan->d, b, 0, plan->d.T);
+        status = cache_check_pages(&plan->c, b, seen.first, seen.last);
+    }
+    return status;
+}
+
+/* What the kernel adds to the scores of a block of heads; whether any of its pairs is left, and in *modified whether
+ * there is anything to add. */
+static bool modify_block(const decode_plan *plan, int64_t b, int64_t head, int64_t heads, int64_t first, int64_t keys,
+                         float *modification, bool *modified)
+{
+    const attn_desc *d = &plan->d;
+    visible_kind kinds[DECODE_ROWS];
+    bool any = false;
+    *modified = false;
+    for (int64_t n = 0; n < heads; n++) {
+        float *at = modification + n * d->T * DECODE_CHUNK;
+        kinds[n] = visible_tile(d, b, head + n, 0, d->T, first, keys, at, DECODE_CHUNK, 1);
+        any |= kinds[n] != VISIBLE_NONE;
+        *modified |= kinds[n] != VISIBLE_ALL;
+    }
+    for (int64_t n = 0; n < heads && *modified; n++) {
+        if (kinds[n] == VISIBLE_SOME) continue;
+        for (int64_t m = n * d->T; m < (n + 1) * d->T; m++)
+            for (int64_t key = 0; key < keys; key++)
+                modification[m * DECODE_CHUNK + key] = kinds[n] == VISIBLE_ALL ? 0 : -INFINITY;
+    }
+    return any;
+}
+
+/* Where the rows of K and V of a chunk stand. Those before the first key that any query sees may be gone: they are
+ * masked, and the first one stands in for them. */
+static void find_rows(const decode_plan *plan, int64_t b, int64_t kv_head, int64_t chunk, int64_t keys,
+                      int64_t first_seen, const float **k, const float **v)
+{
+    const attn_cache *c = &plan->c;
+    for (int64_t n = 0; n < keys; n++) {
+        int64_t j = chunk * DECODE_CHUNK + n;
+        if (j < first_seen) j = first_seen;
+        k[n] = c->k.data ? (const float *)c->k.data + cache_offset(c, &c->k, b, kv_head, j) : NULL;
+        v[n] = c->v.data ? (const float *)c->v.data + cache_offset(c, &c->v, b, kv_head, j) : NULL;
+    }
+}
+
+static void leave_out(const decode_chunk *x)
+{
+    for (int64_t h = 0; h < x->heads; h++)
+        for (int64_t i = 0; i < x->queries; i++) x->lse[h * x->lse_head + i * x->lse_row] = -INFINITY;
+}
+
+static void decode_item(const decode_plan *plan, int64_t item, char *piece)
+{
+    const attn_desc *d = &plan->d;
+    const int64_t chunk = item % plan->chunks, kv_head = item / plan->chunks % d->HK, b = item / plan->chunks / d->HK;
+    const int64_t first = chunk * DECODE_CHUNK, group = d->H / d->HK;
+    const key_range seen = visible_keys_of(d, b, 0, d->T);
+    const int64_t keys = seen.last - first < DECODE_CHUNK ? seen.last - first : DECODE_CHUNK;
+    const bool empty = keys <= 0 || seen.first >= first + keys;
+    float *modification = (float *)(piece + plan->modification);
+    const float **k = (const float **)(piece + plan->k_rows), **v = (const float **)(piece + plan->v_rows);
+    const attn_output o = {(float *)plan->part_o.data + chunk * plan->o_step, plan->part_o.batch, plan->part_o.head,
+                           plan->part_o.row};
+    const attn_output lse = {(float *)plan->part_lse.data + chunk * plan->lse_step, plan->part_lse.batch,
+                             plan->part_lse.head, plan->part_lse.row};
+    if (!empty) find_rows(plan, b, kv_head, chunk, keys, seen.first, k, v);
+    for (int64_t n = 0; n < group; n += plan->block_heads) {
+        const int64_t head = kv_head * group + n;
+        decode_chunk x = {.heads = group - n < plan->block_heads ? group - n : plan->block_heads,
+                          .queries = d->T,
+                          .keys = keys,
+                          .D = d->D,
+                          .DV = d->DV,
+                          .scale = d->scale,
+                          .softcap = d->softcap,
+                          .q = view_at(&d->q, b, head, 0),
+                          .q_head = d->q.head,
+                          .q_row = d->q.row,
+                          .k = k,
+                          .v = v,
+                          .o = output_at(&o, b, head, 0),
+                          .o_head = o.head,
+                          .o_row = o.row,
+                          .lse = output_at(&lse, b, head, 0),
+                          .lse_head = lse.head,
+                          .lse_row = lse.row,
+                          .scratch = (float *)piece};
+        bool modified = false;
+        if (empty || !modify_block(plan, b, head, x.heads, first, keys, modification, &modified)) {
+            leave_out(&x);
+            continue;
+        }
+        x.modification = modified ? modification : NULL;
+        plan->table->decode_chunk(&x);
+    }
+}
+
+static void decode_task(void *argument, int64_t task, int worker)
+{
+    const decode_plan *plan = argument;
+    char *piece = plan->workspace + plan->workers + (size_t)worker * plan->worker;
+    int64_t first = task * plan->task_items, left = plan->items - first;
+    for (int64_t n = 0; n < left && n < plan->task_items; n++) decode_item(plan, first + n, piece);
+}
+
+static attn_part sink_part(const attn_desc *d, float *zeros)
+{
+    if (d->DV) memset(zeros, 0, (size_t)d->DV * sizeof *zeros);
+    return (attn_part){.o = {zeros, 0, 0, 0}, .lse = {d->sinks, 0, 1, 0}};
+}
+
+/* The workspace is the caller's: the offsets that nobody gave, and the parts' places, go there. */
+static attn_part *lay_out(decode_plan *plan, char *workspace)
+{
+    attn_desc *d = &plan->d;
+    int64_t *offsets = (int64_t *)workspace, longest = 0;
+    attn_part *parts = (attn_part *)(workspace + plan->parts);
+    plan->workspace = workspace;
+    for (int64_t b = 0; b < d->B; b++) {
+        offsets[b] = d->query_offsets ? d->query_offsets[b] : plan->c.lengths[b] - d->T;
+        if (plan->c.lengths[b] > longest) longest = plan->c.lengths[b];
+    }
+    d->query_offsets = offsets;
+    d->key_lengths = plan->c.lengths;
+    plan->chunks = chunks_of(longest);
+    plan->part_o = (attn_output){workspace + plan->o, d->H * d->T * d->DV, d->T * d->DV, d->DV};
+    plan->part_lse = (attn_output){workspace + plan->lse, d->H * d->T, d->T, 1};
+    plan->o_step = d->B * plan->part_o.batch, plan->lse_step = d->B * plan->part_lse.batch;
+    for (int64_t n = 0; n < plan->chunks; n++) {
+        const attn_output *o = &plan->part_o, *lse = &plan->part_lse;
+        parts[n].o = (attn_view){(float *)o->data + n * plan->o_step, o->batch, o->head, o->row};
+        parts[n].lse = (attn_view){(float *)lse->data + n * plan->lse_step, lse->batch, lse->head, lse->row};
+    }
+    if (d->sinks) parts[plan->chunks] = sink_part(d, (float *)(workspace + plan->zeros));
+    plan->items = d->B * d->HK * plan->chunks;
+    int64_t keys = longest < DECODE_CHUNK ? longest : DECODE_CHUNK;
+    double work = (double)(keys * d->T * (d->H / d->HK)) * (double)(d->D + d->DV);
+    plan->task_items = work >= TASK_WORK ? 1 : (int64_t)(TASK_WORK / (work + TASK_WORK / 1024)) + 1;
+    return parts;
+}
+
+attn_status attn_decode_workspace_size(const attn_desc *desc, const attn_cache *cache, size_t *size)
+{
+    decode_plan plan;
+    size_t bytes = 0;
+    attn_status status = size ? plan_decode(desc, cache, &plan, &bytes)
+                              : status_fail(ATTN_ERROR_ARGUMENT, "size is NULL, expected where to put the size");
+    if (!status) *size = bytes;
+    return status;
+}
+
+attn_status attn_decode(const attn_desc *desc, const attn_cache *cache, void *workspace, size_t workspace_size)
+{
+    decode_plan plan;
+    size_t bytes = 0;
+    attn_status status = plan_decode(desc, cache, &plan, &bytes);
+    if (!status) status = check_arrays(&plan);
+    if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
+    if (status || !bytes) return status;
+    attn_part *parts = lay_out(&plan, workspace);
+    status = check_pages(&plan);
+    if (status) return status;
+    int64_t tasks = plan.items / plan.task_items + (plan.items % plan.task_items != 0);
+    parallel_run(&plan.d.parallel, tasks, decode_task, &plan);
+    merge_parts(&plan.d, parts, plan.chunks + (plan.d.sinks != NULL));
+    return ATTN_OK;
+}

@@ -1,0 +1,42 @@
+/* The contract of decoding's kernel: few queries, of all the heads that share a key head, over one chunk of keys.
+ *
+ *              D                        keys
+ *     rows  |  Q  |  .  K^T  ->  rows  |  P  |  .  V  ->  rows |  O  |,  and the log-sum-exp of each row
+ *
+ * Row m is query m % queries of head m / queries. All rows together read each row of K and V once, from wherever it
+ * lies: a page is any number of keys. A chunk knows nothing of the others; their results are merged (attn_merge). */
+#ifndef KERNELS_DECODE_CHUNK_H
+#define KERNELS_DECODE_CHUNK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define DECODE_CHUNK 512 /* keys in a chunk, at most */
+#define DECODE_ROWS 64   /* rows, at most */
+#define DECODE_BLOCK 32  /* keys whose rows are used by all queries while they are near the core */
+
+typedef struct decode_chunk {
+    int64_t heads, queries, keys; /* each at least 1 */
+    int64_t D, DV;
+    float scale, softcap; /* softcap 0: none */
+    const float *q;       /* [head * q_head + query * q_row + d] */
+    int64_t q_head, q_row;
+    const float *const *k;     /* [key][d] */
+    const float *const *v;     /* [key][c] */
+    const float *modification; /* [row * DECODE_CHUNK + key], added to the capped scores, -inf masks; NULL: none */
+    float *o;                  /* [head * o_head + query * o_row + c], written */
+    int64_t o_head, o_row;
+    float *lse; /* [head * lse_head + query * lse_row], written unless NULL */
+    int64_t lse_head, lse_row;
+    float *scratch; /* 64-byte aligned, decode_scratch floats */
+} decode_chunk;
+
+typedef void decode_chunk_kernel(const decode_chunk *chunk);
+
+/* Floats of scratch for so many rows; it must be known that they fit. */
+static inline size_t decode_scratch(size_t rows, size_t D)
+{
+    return (rows + 3) / 4 * 4 * ((D + 3) / 4 * 4 + DECODE_CHUNK);
+}
+
+#endif

@@ -1,0 +1,68 @@
+/* The softmax of one row of scores with keys in lanes, as kernels for few queries take it; built for one instruction
+ * set, like simd.h. */
+#ifndef KERNELS_ROW_SOFTMAX_H
+#define KERNELS_ROW_SOFTMAX_H
+
+#include "kernels/simd_math.h"
+
+#include <stdint.h>
+
+#define ROW_INLINE static inline __attribute__((always_inline))
+
+/* How many lanes are left of a row of `length` at i; the rest of a last vector is neither read nor written. */
+ROW_INLINE int part_at(int64_t length, int64_t i)
+{
+    return (int)(length - i < SIMD_LANES ? length - i : SIMD_LANES);
+}
+
+ROW_INLINE vec load_part(const float *p, int part)
+{
+    return part == SIMD_LANES ? vec_load(p) : vec_load_n(p, part);
+}
+
+ROW_INLINE float first_lane(vec x)
+{
+    float lanes[SIMD_LANES];
+    vec_store(lanes, x);
+    return lanes[0];
+}
+
+/* The score capped (softcap 0: not) and modified: -inf where modification is, which may be NULL. */
+static inline vec modified_score(float softcap, vec score, const float *modification, int part)
+{
+    if (softcap > 0) {
+        vec cap = vec_set1(softcap);
+        score = vec_mul(cap, vec_tanh(vec_div(score, cap)));
+    }
+    if (!modification) return score;
+    vec change = vec_load_n(modification, part), masked = vec_set1(-INFINITY);
+    return vec_select(vec_equal(change, masked), masked, vec_add(score, change));
+}
+
+/* Caps and modifies a row of scores; returns the largest of them and `largest`. */
+static inline float modify_row(float softcap, float *scores, int64_t keys, const float *modification, float largest)
+{
+    vec most = vec_set1(largest);
+    for (int64_t n = 0; n < keys; n += SIMD_LANES) {
+        int part = part_at(keys, n);
+        vec s = modified_score(softcap, load_part(scores + n, part), modification ? modification + n : NULL, part);
+        vec_store_n(scores + n, s, part);
+        most = vec_max(vec_select(mask_first(part), s, most), most);
+    }
+    return vec_largest(most);
+}
+
+/* scores to exp(score - largest); returns their sum. */
+static inline float weigh_row(float *scores, int64_t keys, float largest)
+{
+    vec sum = vec_zero(), base = vec_set1(largest == -INFINITY ? 0 : largest);
+    for (int64_t n = 0; n < keys; n += SIMD_LANES) {
+        int part = part_at(keys, n);
+        vec p = vec_exp(vec_sub(load_part(scores + n, part), base));
+        vec_store_n(scores + n, p, part);
+        sum = vec_add(sum, vec_select(mask_first(part), p, vec_zero()));
+    }
+    return vec_sum(sum);
+}
+
+#endif

@@ -1,0 +1,419 @@
+/* attn_decode against the fp64 reference, from contiguous caches and from pages; its bits over threads, batches, pages
+ * and queries; what it must not read; what it refuses. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "forward_call.h"
+
+#include "base/random.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int64_t whole(uint64_t seed, uint64_t n, int64_t low, int64_t high)
+{
+    return low + random_philox(seed, n, 80).word[0] % (high - low + 1);
+}
+
+static int64_t outputs(const attn_desc *d)
+{
+    return d->B * d->H * d->T * d->DV;
+}
+
+/* A random call with few queries, its keys in a contiguous cache. The queries are the last, or anywhere. */
+typedef struct decoding {
+    call *call;
+    attn_desc desc;
+    attn_cache cache;
+    int64_t page_size;
+    void *owned[3];
+} decoding;
+
+static decoding decoding_create(uint64_t seed)
+{
+    call_options o = call_random_options(seed);
+    o.additive = false, o.dropout = 0, o.lengths = true;
+    o.T = whole(seed, 0, 0, 2) ? whole(seed, 1, 1, 5) : whole(seed, 2, 1, ATTN_DECODE_QUERIES);
+    if (whole(seed, 3, 0, 5) == 0) o.S = whole(seed, 4, 500, 1300), o.B = 1;
+    if (whole(seed, 5, 0, 5) == 0) o.HK = 1, o.H = whole(seed, 6, 1, 9); /* more rows than go at once, too */
+    decoding x = {.call = call_create(&o, seed)};
+    attn_desc *d = &x.call->desc;
+    bool last = !o.offsets;
+    if (last) {
+        for (int64_t b = 0; b < d->B; b++) x.call->offsets[b] = x.call->lengths[b] - d->T;
+        d->query_offsets = x.call->offsets;
+        dense_destroy(&x.call->reference);
+        x.call->reference = dense_create(d);
+        dense_forward(&x.call->reference);
+    }
+    attn_cache_init(&x.cache, sizeof x.cache, d->B, d->HK, d->S, d->D, d->DV, 0, 0);
+    x.cache.k = (attn_output){(void *)d->k.data, d->k.batch, d->k.head, d->k.row};
+    x.cache.v = (attn_output){(void *)d->v.data, d->v.batch, d->v.head, d->v.row};
+    x.cache.lengths = x.call->lengths;
+    x.desc = *d;
+    x.desc.k.data = x.desc.v.data = NULL;
+    x.desc.key_lengths = NULL;
+    if (last) x.desc.query_offsets = NULL, x.desc.query_offset = 0;
+    x.page_size = whole(seed, 7, 1, whole(seed, 8, 0, 1) ? 128 : 5);
+    return x;
+}
+
+static void decoding_destroy(decoding *x)
+{
+    for (int n = 0; n < 3; n++) free(x->owned[n]);
+    call_destroy(x->call);
+}
+
+static void shuffle(uint64_t seed, int32_t *pages, int64_t count)
+{
+    for (int64_t n = 0; n < count; n++) pages[n] = (int32_t)n;
+    for (int64_t n = count - 1; n > 0; n--) {
+        int64_t other = whole(seed, 1000 + (uint64_t)n, 0, n);
+        int32_t page = pages[n];
+        pages[n] = pages[other], pages[other] = page;
+    }
+}
+
+/* Copies the rows of the keys that there are into pages, NaN around them. */
+static float *fill_pages(const attn_output *rows, const attn_cache *to, int64_t columns)
+{
+    int64_t page = to->HK * to->page_size * columns, count = to->pages * page;
+    float *data = malloc((size_t)count * sizeof *data + 1);
+    for (int64_t n = 0; n < count; n++) data[n] = NAN;
+    for (int64_t b = 0; b < to->B; b++)
+        for (int64_t h = 0; h < to->HK; h++)
+            for (int64_t j = 0; j < to->lengths[b]; j++)
+                memcpy(data + to->page_table[b * to->table_row + j / to->page_size] * page +
+                           (h * to->page_size + j % to->page_size) * columns,
+                       (const float *)rows->data + b * rows->batch + h * rows->head + j * rows->row,
+                       (size_t)columns * sizeof *data);
+    return data;
+}
+
+/* The same keys in pages, in no order; entries of the page table that are not used are none. */
+static attn_cache in_pages(decoding *x, uint64_t seed)
+{
+    const attn_cache *c = &x->cache;
+    attn_cache p;
+    int64_t each = (c->S + x->page_size - 1) / x->page_size, pages = c->B * each + 2;
+    attn_cache_init(&p, sizeof p, c->B, c->HK, c->S, c->D, c->DV, x->page_size, pages);
+    p.lengths = c->lengths;
+    int32_t *table = malloc((size_t)pages * sizeof *table);
+    shuffle(seed, table, pages);
+    for (int64_t b = 0; b < c->B; b++)
+        for (int64_t n = 0; n < each; n++)
+            if (n * x->page_size >= c->lengths[b]) table[b * each + n] = n % 2 ? -1 : INT32_MAX;
+    p.page_table = x->owned[0] = table;
+    p.k.data = x->owned[1] = fill_pages(&c->k, &p, c->D);
+    p.v.data = x->owned[2] = fill_pages(&c->v, &p, c->DV);
+    return p;
+}
+
+static void expect_near(uint64_t seed, const char *what, int64_t n, double got, double want, double slack)
+{
+    if (isinf(want) ? got != want : !(fabs(got - want) <= slack))
+        fail_msg("seed %llu: %s[%lld] is %.9g, expected %.9g", (unsigned long long)seed, what, (long long)n, got, want);
+}
+
+static void agrees_with_the_reference(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 3000; seed < 3120; seed++) {
+        decoding x = decoding_create(seed);
+        const dense *reference = &x.call->reference;
+        forward_results r = decode_call(&x.desc, &x.cache, seed);
+        for (int64_t n = 0; n < outputs(&x.desc); n++) expect_near(seed, "o", n, r.o[n], reference->o[n], 2e-5);
+        for (int64_t n = 0; n < x.desc.B * x.desc.H * x.desc.T; n++)
+            expect_near(seed, "lse", n, r.lse[n], reference->lse[n], 1e-6 * (5 + fabs(reference->lse[n])));
+        attn_cache pages = in_pages(&x, seed);
+        forward_results p = decode_call(&x.desc, &pages, seed + 1);
+        expect_same_bits("o from pages", seed, r.o, p.o, outputs(&x.desc));
+        expect_same_bits("lse from pages", seed, r.lse, p.lse, x.desc.B * x.desc.H * x.desc.T);
+        forward_results_free(&r);
+        forward_results_free(&p);
+        decoding_destroy(&x);
+    }
+}
+
+static void run_backwards(void *user, int threads, int64_t count, attn_task task, void *argument)
+{
+    (void)user, (void)threads;
+    while (count-- > 0) task(argument, count, 0);
+}
+
+static void threads_do_not_matter(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 3200; seed < 3230; seed++) {
+        decoding x = decoding_create(seed);
+        x.desc.parallel.threads = 1;
+        forward_results one = decode_call(&x.desc, &x.cache, seed);
+        for (int threads = 2; threads <= 8; threads += 3) {
+            x.desc.parallel.threads = threads;
+            if (threads == 5) x.desc.parallel.run = run_backwards;
+            forward_results r = decode_call(&x.desc, &x.cache, seed);
+            expect_same_bits("o, other threads", seed, one.o, r.o, outputs(&x.desc));
+            expect_same_bits("lse, other threads", seed, one.lse, r.lse, x.desc.B * x.desc.H * x.desc.T);
+            forward_results_free(&r);
+        }
+        forward_results_free(&one);
+        decoding_destroy(&x);
+    }
+}
+
+static attn_mask sequence_of(attn_mask mask, int64_t b, size_t size)
+{
+    if (mask.data) mask.data = (const char *)mask.data + b * mask.batch * (int64_t)size;
+    return mask;
+}
+
+/* Each sequence on its own, in a cache that has more room. */
+static void the_batch_does_not_matter(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 3300; seed < 3340; seed++) {
+        decoding x = decoding_create(seed);
+        forward_results all = decode_call(&x.desc, &x.cache, seed);
+        for (int64_t b = 0; b < x.desc.B; b++) {
+            attn_desc d = x.desc;
+            attn_cache c = x.cache;
+            d.B = c.B = 1;
+            if (!d.mask.data && !d.bias.data) d.S = c.S = d.S + 700;
+            d.q.data = (const float *)d.q.data + b * d.q.batch;
+            c.k.data = (float *)c.k.data + b * c.k.batch, c.v.data = (float *)c.v.data + b * c.v.batch;
+            d.mask = sequence_of(d.mask, b, 1), d.bias = sequence_of(d.bias, b, sizeof(float));
+            c.lengths += b;
+            if (d.query_offsets) d.query_offsets += b;
+            forward_results one = decode_call(&d, &c, seed);
+            expect_same_bits("a sequence alone", seed, all.o + b * outputs(&d), one.o, outputs(&d));
+            forward_results_free(&one);
+        }
+        forward_results_free(&all);
+        decoding_destroy(&x);
+    }
+}
+
+/* Each query on its own, told where it stands. */
+static void the_other_queries_do_not_matter(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 3400; seed < 3440; seed++) {
+        decoding x = decoding_create(seed);
+        forward_results all = decode_call(&x.desc, &x.cache, seed);
+        for (int64_t i = 0; i < x.desc.T; i++) {
+            attn_desc d = x.desc;
+            int64_t offsets[CALL_SEQUENCES];
+            for (int64_t b = 0; b < d.B; b++)
+                offsets[b] = i + (d.query_offsets ? d.query_offsets[b] : x.cache.lengths[b] - d.T);
+            d.query_offsets = offsets, d.T = 1;
+            d.q.data = (const float *)d.q.data + i * d.q.row;
+            if (d.mask.data) d.mask.data = (const char *)d.mask.data + i * d.mask.row;
+            if (d.bias.data) d.bias.data = (const float *)d.bias.data + i * d.bias.row;
+            forward_results one = decode_call(&d, &x.cache, seed);
+            for (int64_t row = 0; row < d.B * d.H; row++)
+                expect_same_bits("a query alone", seed, all.o + (row * x.desc.T + i) * d.DV, one.o + row * d.DV, d.DV);
+            forward_results_free(&one);
+        }
+        forward_results_free(&all);
+        decoding_destroy(&x);
+    }
+}
+
+/* Keys that a query does not see may be anything for it, though another one sees them; those that none sees need not
+ * even be: a window gives its pages back. */
+static void what_is_not_seen_is_not_read(void **state)
+{
+    (void)state;
+    enum { HK = 2, H = 4, T = 3, S = 1100, D = 7, PAGE = 16, PAGES = (S + PAGE - 1) / PAGE };
+    static float q[H * T * D], k[HK * S * D], pages[PAGES * HK * PAGE * D];
+    int64_t length = S;
+    for (int n = 0; n < H * T * D; n++) q[n] = (float)(n % 5) / 5;
+    for (int n = 0; n < HK * S * D; n++) k[n] = (float)(n % 7) / 7;
+    attn_desc d;
+    attn_desc_init(&d, sizeof d, 1, H, HK, T, S, D, D);
+    d.q.data = q, d.causal = true, d.window_left = 600;
+    attn_cache c, p;
+    attn_cache_init(&c, sizeof c, 1, HK, S, D, D, 0, 0);
+    c.k.data = c.v.data = k, c.lengths = &length;
+    forward_results want = decode_call(&d, &c, 0);
+    k[(S - 1) * D] = NAN; /* the newest key of the first key head: seen by the last query alone */
+    for (int n = 0; n < (S - T - 600) * D; n++) k[n] = NAN;
+    forward_results got = decode_call(&d, &c, 0);
+    for (int row = 0; row < H * T; row++) {
+        if (row < H / HK * T && row % T == T - 1)
+            assert_true(isnan(got.o[row * D]) && isnan(got.lse[row]));
+        else
+            expect_same_bits("a row that does not see NaN", 0, got.o + row * D, want.o + row * D, D);
+    }
+    int32_t table[PAGES];
+    attn_cache_init(&p, sizeof p, 1, HK, S, D, D, PAGE, PAGES);
+    p.k.data = p.v.data = pages, p.lengths = &length, p.page_table = table;
+    for (int n = 0; n < PAGES; n++) table[n] = n < (S - T - 600) / PAGE ? -7 : PAGES - 1 - n;
+    for (int h = 0; h < HK; h++)
+        for (int j = S - T - 600; j < S; j++)
+            memcpy(&pages[((table[j / PAGE] * HK + h) * PAGE + j % PAGE) * D], &k[(h * S + j) * D], D * sizeof(float));
+    forward_results paged = decode_call(&d, &p, 0);
+    for (int row = 0; row < H * T; row++)
+        if (!isnan(got.o[row * D]))
+            expect_same_bits("from the pages that are left", 0, paged.o + row * D, got.o + row * D, D);
+    forward_results_free(&want);
+    forward_results_free(&got);
+    forward_results_free(&paged);
+}
+
+/* Sizes of 0 and sequences that have nothing yet. */
+static void nothing_gives_zeros(void **state)
+{
+    (void)state;
+    float q[4] = {1, 2, 3, 4}, k[2 * 3 * 2] = {NAN};
+    int64_t lengths[2] = {0, 1};
+    k[6] = k[7] = 2;
+    attn_desc d;
+    attn_desc_init(&d, sizeof d, 2, 1, 1, 1, 3, 2, 2);
+    attn_cache c;
+    attn_cache_init(&c, sizeof c, 2, 1, 3, 2, 2, 0, 0);
+    d.q.data = q, c.k.data = c.v.data = k, c.lengths = lengths, d.causal = true;
+    forward_results r = decode_call(&d, &c, 0);
+    assert_true(r.o[0] == 0 && r.o[1] == 0 && r.lse[0] == -INFINITY && r.o[2] == 2 && r.o[3] == 2);
+    forward_results_free(&r);
+    attn_desc_init(&d, sizeof d, 2, 1, 1, 1, 0, 2, 2);
+    attn_cache_init(&c, sizeof c, 2, 1, 0, 2, 2, 0, 0);
+    lengths[1] = 0;
+    d.q.data = q, c.lengths = lengths;
+    r = decode_call(&d, &c, 0);
+    assert_true(r.o[3] == 0 && r.lse[1] == -INFINITY);
+    forward_results_free(&r);
+    attn_desc_init(&d, sizeof d, 2, 1, 1, 0, 3, 2, 2);
+    attn_cache_init(&c, sizeof c, 2, 1, 3, 2, 2, 0, 0);
+    c.k.data = c.v.data = k, c.lengths = lengths;
+    r = decode_call(&d, &c, 0);
+    forward_results_free(&r);
+}
+
+enum { B = 2, H = 4, HK = 2, T = 2, S = 40, D = 5, DV = 6, PAGE = 8, PAGES = 11 };
+
+typedef struct arrays {
+    float q[B * H * T * D], k[PAGES * HK * PAGE * D], v[PAGES * HK * PAGE * DV], out[2][B * H * T * DV];
+    int64_t lengths[B];
+    int32_t table[B * (S / PAGE)];
+    _Alignas(ATTN_ALIGNMENT) unsigned char workspace[1 << 21];
+} arrays;
+
+static arrays a;
+
+static void sound(attn_desc *d, attn_cache *c)
+{
+    attn_desc_init(d, sizeof *d, B, H, HK, T, S, D, DV);
+    attn_cache_init(c, sizeof *c, B, HK, S, D, DV, PAGE, PAGES);
+    d->q.data = a.q, d->o.data = a.out[0], d->lse.data = a.out[1];
+    c->k.data = a.k, c->v.data = a.v, c->lengths = a.lengths, c->page_table = a.table;
+    d->parallel.threads = 2;
+    for (int n = 0; n < B * (S / PAGE); n++) a.table[n] = n;
+    a.lengths[0] = 40, a.lengths[1] = 17;
+}
+
+static void expect_refused(const attn_desc *d, const attn_cache *c, attn_status status, const char *named)
+{
+    memset(a.out, 0x5a, sizeof a.out);
+    attn_status got = attn_decode(d, c, a.workspace, sizeof a.workspace);
+    if (got != status) fail_msg("%s: status %d, expected %d (%s)", named, (int)got, (int)status, attn_error());
+    if (!strstr(attn_error(), named)) fail_msg("'%s' does not name %s", attn_error(), named);
+    for (size_t n = 0; n < sizeof a.out; n++) assert_int_equal(((unsigned char *)a.out)[n], 0x5a);
+}
+
+#define REFUSED(change, status, named)                                                                                 \
+    do {                                                                                                               \
+        attn_desc d;                                                                                                   \
+        attn_cache c;                                                                                                  \
+        sound(&d, &c);                                                                                                 \
+        change;                                                                                                        \
+        expect_refused(&d, &c, status, named);                                                                         \
+    } while (0)
+
+static void hostile_caches_are_refused(void **state)
+{
+    (void)state;
+    attn_desc sound_d;
+    attn_cache sound_c;
+    sound(&sound_d, &sound_c);
+    assert_int_equal(attn_decode(&sound_d, &sound_c, a.workspace, sizeof a.workspace), ATTN_OK);
+    REFUSED(a.table[3] = -1, ATTN_ERROR_ARGUMENT, "page_table[0][3] = -1");
+    REFUSED(a.table[7] = PAGES, ATTN_ERROR_ARGUMENT, "page_table[1][2] = 11");
+    REFUSED(a.table[4] = INT32_MIN, ATTN_ERROR_ARGUMENT, "page_table[0][4]");
+    REFUSED(a.lengths[1] = -1, ATTN_ERROR_ARGUMENT, "lengths[1] = -1");
+    REFUSED(a.lengths[0] = S + 1, ATTN_ERROR_ARGUMENT, "lengths[0] = 41");
+    REFUSED(c.lengths = NULL, ATTN_ERROR_ARGUMENT, "lengths is NULL");
+    REFUSED(c.page_table = NULL, ATTN_ERROR_ARGUMENT, "page_table is NULL");
+    REFUSED(c.page_size = 0, ATTN_ERROR_ARGUMENT, "page_table is set");
+    REFUSED(c.page_size = -8, ATTN_ERROR_ARGUMENT, "page_size = -8");
+    REFUSED(c.pages = -1, ATTN_ERROR_ARGUMENT, "pages = -1");
+    REFUSED(c.pages = INT64_MAX, ATTN_ERROR_OVERFLOW, "pages = 9223372036854775807");
+    REFUSED(c.page_size = INT64_MAX / 2, ATTN_ERROR_OVERFLOW, "page_size = 4611686018427387903");
+    REFUSED(c.table_row = 4, ATTN_ERROR_ARGUMENT, "table_row = 4");
+    REFUSED(c.table_row = INT64_MAX, ATTN_ERROR_OVERFLOW, "table_row = 9223372036854775807");
+    REFUSED(c.k.data = NULL, ATTN_ERROR_ARGUMENT, "cache.k.data is NULL");
+    REFUSED(c.v.data = NULL, ATTN_ERROR_ARGUMENT, "cache.v.data is NULL");
+    REFUSED(c.k.batch = INT64_MAX / 8, ATTN_ERROR_OVERFLOW, "cache.k with strides");
+    REFUSED(c.v.row = 0, ATTN_ERROR_ARGUMENT, "cache.v.row = 0");
+    REFUSED(c.dtype = (attn_dtype)9, ATTN_ERROR_UNSUPPORTED, "dtype = 9");
+    REFUSED(c.struct_size = 8, ATTN_ERROR_ARGUMENT, "struct_size = 8");
+    REFUSED(c.B = 3, ATTN_ERROR_ARGUMENT, "B = 3");
+    REFUSED(c.HK = 4, ATTN_ERROR_ARGUMENT, "HK = 4");
+    REFUSED(c.S = 39, ATTN_ERROR_ARGUMENT, "S = 39");
+    REFUSED(c.D = -1, ATTN_ERROR_ARGUMENT, "D = -1");
+    REFUSED(c.DV = 5, ATTN_ERROR_ARGUMENT, "DV = 5");
+}
+
+static void hostile_calls_are_refused(void **state)
+{
+    (void)state;
+    int64_t offsets[B] = {INT64_MAX, INT64_MIN};
+    uint64_t keys[B] = {0};
+    REFUSED(d.T = 17, ATTN_ERROR_UNSUPPORTED, "T = 17");
+    REFUSED(d.dropout = 0.5f; d.dropout_keys = keys, ATTN_ERROR_UNSUPPORTED, "dropout = 0.5");
+    REFUSED(d.score = ATTN_SCORE_ADDITIVE; d.scale = 1; d.score_vector.data = a.q, ATTN_ERROR_UNSUPPORTED, "score = 1");
+    REFUSED(d.key_lengths = a.lengths, ATTN_ERROR_ARGUMENT, "key_lengths is set");
+    REFUSED(d.query_offset = 3, ATTN_ERROR_ARGUMENT, "query_offset = 3");
+    REFUSED(d.q.data = NULL, ATTN_ERROR_ARGUMENT, "q.data is NULL");
+    REFUSED(d.o.data = NULL, ATTN_ERROR_ARGUMENT, "o.data is NULL");
+    REFUSED(d.scale = NAN, ATTN_ERROR_ARGUMENT, "scale = nan");
+    REFUSED(d.S = c.S = INT64_MAX / 8; c.table_row = INT64_MAX / 64, ATTN_ERROR_OVERFLOW, "S = 1152921504606846975");
+    attn_desc d;
+    attn_cache c;
+    size_t size;
+    sound(&d, &c);
+    d.causal = true, d.query_offsets = offsets, d.window_left = 3;
+    assert_int_equal(attn_decode(&d, &c, a.workspace, sizeof a.workspace), ATTN_OK);
+    assert_int_equal(attn_decode_workspace_size(&d, &c, NULL), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(attn_decode_workspace_size(&d, NULL, &size), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(attn_decode_workspace_size(NULL, &c, &size), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(attn_decode_workspace_size(&d, &c, &size), ATTN_OK);
+    assert_int_equal(attn_decode(&d, &c, a.workspace, size - 1), ATTN_ERROR_WORKSPACE);
+    assert_int_equal(attn_decode(&d, &c, a.workspace + 8, size), ATTN_ERROR_WORKSPACE);
+    assert_int_equal(attn_decode(&d, &c, NULL, size), ATTN_ERROR_WORKSPACE);
+    assert_int_equal(attn_decode(&d, &c, a.workspace, size), ATTN_OK);
+    struct {
+        attn_cache cache;
+        int64_t later;
+    } x;
+    attn_cache_init(&x.cache, sizeof x, B, HK, S, D, DV, 0, 0);
+    assert_int_equal(attn_decode_workspace_size(&d, &x.cache, &size), ATTN_OK);
+    x.later = 1;
+    assert_int_equal(attn_decode_workspace_size(&d, &x.cache, &size), ATTN_ERROR_UNSUPPORTED);
+    attn_cache_init(NULL, sizeof x, B, HK, S, D, DV, 0, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agrees_with_the_reference),    cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(the_batch_does_not_matter),    cmocka_unit_test(the_other_queries_do_not_matter),
+        cmocka_unit_test(what_is_not_seen_is_not_read), cmocka_unit_test(nothing_gives_zeros),
+        cmocka_unit_test(hostile_caches_are_refused),   cmocka_unit_test(hostile_calls_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

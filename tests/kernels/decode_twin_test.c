@@ -1,0 +1,169 @@
+/* Each instruction set's decoding kernel against the scalar twin: the same random chunk to both, rows of K and V
+ * scattered, guards around the scratch and every row that is written. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GAP 5
+#define GUARD_WORD 0x7fc0deadu
+
+static uint64_t seed_of_test;
+
+static int64_t whole(uint64_t n, int64_t low, int64_t high)
+{
+    return low + random_philox(seed_of_test, n, 1).word[0] % (high - low + 1);
+}
+
+static float uniform(uint64_t stream, uint64_t n)
+{
+    return 2 * random_unit(random_philox(seed_of_test, n, stream).word[0]) - 1;
+}
+
+static float *guards(int64_t count)
+{
+    float *x = aligned_alloc(64, ((size_t)count * sizeof *x + 127) / 64 * 64);
+    const uint32_t word = GUARD_WORD;
+    for (int64_t n = 0; n < count; n++) memcpy(&x[n], &word, sizeof word);
+    return x;
+}
+
+static bool is_guard(const float *x)
+{
+    const uint32_t word = GUARD_WORD;
+    return !memcmp(x, &word, sizeof word);
+}
+
+/* Rows in an order of their own, each ending where its allocation does: what reads beyond one is seen by the address
+ * sanitizer, and meets NaN elsewhere. */
+typedef struct scattered {
+    float *data[DECODE_CHUNK];
+} scattered;
+
+static void scatter(scattered *rows, uint64_t stream, int64_t count, int64_t columns)
+{
+    for (int64_t n = 0; n < count; n++) {
+        rows->data[n] = malloc((size_t)columns * sizeof(float));
+        for (int64_t c = 0; c < columns; c++) rows->data[n][c] = uniform(stream, (uint64_t)(n * columns + c));
+    }
+}
+
+static void gather(scattered *rows, int64_t count)
+{
+    for (int64_t n = 0; n < count; n++) free(rows->data[n]);
+}
+
+/* One random chunk; what a level writes to o and lse, which has a gap behind each row. */
+typedef struct problem {
+    decode_chunk chunk;
+    int64_t o_size, lse_size;
+    float *q, *modification;
+    scattered k, v;
+} problem;
+
+static void mask_some(problem *p)
+{
+    decode_chunk *x = &p->chunk;
+    int64_t rows = x->heads * x->queries;
+    p->modification = malloc((size_t)(rows * DECODE_CHUNK) * sizeof(float));
+    for (int64_t n = 0; n < rows * DECODE_CHUNK; n++)
+        p->modification[n] = whole(1000 + (uint64_t)n, 0, 3) ? uniform(13, (uint64_t)n) : -INFINITY;
+    int64_t hidden = whole(9, 0, x->keys - 1); /* a key that nobody sees */
+    for (int64_t m = 0; m < rows; m++) p->modification[m * DECODE_CHUNK + hidden] = -INFINITY;
+    for (int64_t c = 0; c < x->D; c++) p->k.data[hidden][c] = NAN;
+    for (int64_t c = 0; c < x->DV; c++) p->v.data[hidden][c] = NAN;
+    for (int64_t n = 0; n < x->keys; n++) p->modification[n] = -INFINITY; /* and a row that sees none */
+    x->modification = p->modification;
+}
+
+static problem *make_problem(uint64_t seed)
+{
+    seed_of_test = seed;
+    problem *p = calloc(1, sizeof *p);
+    decode_chunk *x = &p->chunk;
+    x->heads = whole(0, 1, 9), x->queries = whole(1, 1, DECODE_ROWS / x->heads);
+    x->keys = whole(2, 0, 3) ? whole(3, 1, 70) : whole(4, 1, DECODE_CHUNK);
+    x->D = whole(5, 0, 70), x->DV = whole(6, 0, 140);
+    x->scale = -0.4f, x->softcap = whole(7, 0, 1) ? 2 : 0;
+    x->q_row = x->D + GAP, x->q_head = x->queries * x->q_row;
+    x->o_row = x->DV + GAP, x->o_head = x->queries * x->o_row;
+    x->lse_row = 2, x->lse_head = x->queries * 2;
+    p->o_size = GAP + x->heads * x->o_head, p->lse_size = GAP + x->heads * x->lse_head;
+    int64_t count = x->heads * x->q_head;
+    x->q = p->q = malloc((size_t)count * sizeof(float));
+    for (int64_t n = 0; n < count; n++) p->q[n] = n % x->q_row < x->D ? uniform(10, (uint64_t)n) : NAN;
+    scatter(&p->k, 11, x->keys, x->D);
+    scatter(&p->v, 12, x->keys, x->DV);
+    x->k = (const float *const *)p->k.data, x->v = (const float *const *)p->v.data;
+    if (whole(8, 0, 1)) mask_some(p);
+    return p;
+}
+
+static void destroy_problem(problem *p)
+{
+    gather(&p->k, p->chunk.keys);
+    gather(&p->v, p->chunk.keys);
+    free(p->q);
+    free(p->modification);
+    free(p);
+}
+
+/* O's rows and behind them the log-sum-exps. */
+static float *run(const problem *p, const kernel_table *table)
+{
+    decode_chunk x = p->chunk;
+    int64_t scratch = (int64_t)decode_scratch((size_t)(x.heads * x.queries), (size_t)x.D);
+    float *out = guards(p->o_size + p->lse_size);
+    x.scratch = guards(scratch + GAP), x.o = out + GAP, x.lse = out + p->o_size + GAP;
+    table->decode_chunk(&x);
+    for (int n = 0; n < GAP; n++) assert_true(is_guard(&x.scratch[scratch + n]));
+    free(x.scratch);
+    return out;
+}
+
+static void compare(const problem *p, const float *got, const float *want)
+{
+    for (int64_t n = 0; n < p->o_size + p->lse_size; n++) {
+        int64_t o = n - GAP, lse = o - p->o_size;
+        bool inside = n < p->o_size ? o >= 0 && o % p->chunk.o_row < p->chunk.DV : lse >= 0 && lse % 2 == 0;
+        if (inside == is_guard(&got[n]))
+            fail_msg("seed %llu: float %lld was %swritten", (unsigned long long)seed_of_test, (long long)n,
+                     inside ? "not " : "");
+        if (inside && got[n] != want[n] && !(fabsf(got[n] - want[n]) <= 2e-6f * (1 + fabsf(want[n]))))
+            fail_msg("seed %llu: float %lld is %.9g, the twin's %.9g", (unsigned long long)seed_of_test, (long long)n,
+                     (double)got[n], (double)want[n]);
+    }
+}
+
+static void decoding_agrees_with_its_twin(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        problem *p = make_problem(seed);
+        kernel_table table;
+        kernels_fill(&table, CPU_SCALAR);
+        float *want = run(p, &table);
+        for (int level = CPU_AVX2; level <= (int)cpu_detect()->found; level++) {
+            kernels_fill(&table, (cpu_level)level);
+            float *got = run(p, &table);
+            compare(p, got, want);
+            free(got);
+        }
+        free(want);
+        destroy_problem(p);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(decoding_agrees_with_its_twin)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
