@@ -1,0 +1,236 @@
+#include "array.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const element_type ELEMENT_F32 = {DLPACK_FLOAT, 32}, ELEMENT_BOOL = {DLPACK_BOOL, 8};
+
+bool array_is(const array *x, element_type element)
+{
+    return x->element.code == element.code && x->element.bits == element.bits;
+}
+
+bool array_refuse_type(const array *x, const char *name, const char *expected)
+{
+    const char *kind = x->element.code == DLPACK_INT      ? "int"
+                       : x->element.code == DLPACK_UINT   ? "uint"
+                       : x->element.code == DLPACK_FLOAT  ? "float"
+                       : x->element.code == DLPACK_BFLOAT ? "bfloat"
+                       : x->element.code == DLPACK_BOOL   ? "bool"
+                                                          : "other ";
+    PyErr_Format(PyExc_TypeError, "%s: expected elements of %s, got %s%d", name, expected, kind, (int)x->element.bits);
+    return false;
+}
+
+int64_t array_count(const array *x)
+{
+    int64_t count = 1;
+    for (int i = 0; i < x->rank; i++) count *= x->shape[i];
+    return count;
+}
+
+static void span(const array *x, intptr_t *first, intptr_t *last)
+{
+    *first = *last = (intptr_t)x->data;
+    for (int i = 0; i < x->rank; i++) {
+        intptr_t reach = (intptr_t)(x->shape[i] - 1) * x->stride[i] * (x->element.bits / 8);
+        *(reach < 0 ? first : last) += reach;
+    }
+    *last += x->element.bits / 8;
+}
+
+bool array_overlaps(const array *x, const array *y)
+{
+    if (array_count(x) == 0 || array_count(y) == 0) return false;
+    intptr_t a, b, c, d;
+    span(x, &a, &b);
+    span(y, &c, &d);
+    return a < d && c < b;
+}
+
+const char *shape_text(char *text, int rank, const int64_t *shape)
+{
+    char *end = text;
+    *end++ = '(';
+    for (int i = 0; i < rank; i++) end += sprintf(end, i ? ", %lld" : "%lld", (long long)shape[i]);
+    strcpy(end, rank == 1 ? ",)" : ")");
+    return text;
+}
+
+bool array_broadcast(array *x, int rank, const int64_t *shape)
+{
+    int added = rank - x->rank;
+    if (added < 0) return false;
+    for (int i = rank - 1; i >= 0; i--) {
+        int64_t size = i < added ? 1 : x->shape[i - added];
+        if (size != 1 && size != shape[i]) return false;
+        x->stride[i] = size == 1 ? 0 : x->stride[i - added];
+        x->shape[i] = shape[i];
+    }
+    x->rank = rank;
+    return true;
+}
+
+static bool set_rank(array *x, int rank, const char *name)
+{
+    if (rank > ARRAY_RANK) {
+        PyErr_Format(PyExc_ValueError, "%s: expected at most %d dimensions, got %d", name, ARRAY_RANK, rank);
+        return false;
+    }
+    x->rank = rank;
+    return true;
+}
+
+static bool see_tensor(array *x, const dlpack_tensor *tensor, const char *name)
+{
+    if (tensor->device_type != DLPACK_CPU) {
+        PyErr_Format(PyExc_ValueError, "%s: expected an array in the CPU's memory, got one on DLPack device (%d, %d)",
+                     name, (int)tensor->device_type, (int)tensor->device_id);
+        return false;
+    }
+    if (!set_rank(x, tensor->ndim, name)) return false;
+    x->element = (element_type){tensor->code, tensor->lanes == 1 ? tensor->bits : 0};
+    x->data = (char *)tensor->data + (tensor->data ? tensor->byte_offset : 0);
+    int64_t contiguous = 1;
+    for (int i = x->rank - 1; i >= 0; i--) {
+        x->shape[i] = tensor->shape[i];
+        x->stride[i] = tensor->strides ? tensor->strides[i] : contiguous;
+        contiguous *= x->shape[i];
+    }
+    return true;
+}
+
+/* The letter of the struct module's format that NumPy tells of native elements. */
+static element_type element_of(const char *format, Py_ssize_t size)
+{
+    uint8_t bits = (uint8_t)(size * 8), code = UINT8_MAX;
+    if (format && format[0] && !format[1]) {
+        if (strchr("fde", format[0])) code = DLPACK_FLOAT;
+        if (strchr("bhilqn", format[0])) code = DLPACK_INT;
+        if (strchr("BHILQN", format[0])) code = DLPACK_UINT;
+        if (format[0] == '?') code = DLPACK_BOOL;
+    }
+    return (element_type){code, bits};
+}
+
+static bool see_buffer(array *x, PyObject *object, const char *name)
+{
+    if (PyObject_GetBuffer(object, &x->buffer, PyBUF_STRIDES | PyBUF_FORMAT) != 0) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_TypeError, "%s: expected an array of plain numbers, got one whose dtype has no buffer",
+                     name);
+        return false;
+    }
+    x->buffered = true;
+    if (!set_rank(x, x->buffer.ndim, name)) return false;
+    x->element = element_of(x->buffer.format, x->buffer.itemsize);
+    x->data = x->buffer.buf;
+    x->read_only = x->buffer.readonly;
+    for (int i = 0; i < x->rank; i++) {
+        x->shape[i] = x->buffer.shape[i];
+        if (x->buffer.strides[i] % x->buffer.itemsize != 0) {
+            PyErr_Format(PyExc_ValueError,
+                         "%s: expected strides of whole elements, got %zd bytes between elements of %zd", name,
+                         x->buffer.strides[i], x->buffer.itemsize);
+            return false;
+        }
+        x->stride[i] = x->buffer.strides[i] / x->buffer.itemsize;
+    }
+    return true;
+}
+
+/* object.__dlpack__(max_version=(1, 0)), or without the argument where the library is older than it. */
+static PyObject *capsule_of(PyObject *object)
+{
+    PyObject *method = PyObject_GetAttrString(object, "__dlpack__");
+    if (!method) return NULL;
+    PyObject *arguments = PyTuple_New(0), *keywords = Py_BuildValue("{s(ii)}", "max_version", DLPACK_MAJOR, 0);
+    PyObject *capsule = arguments && keywords ? PyObject_Call(method, arguments, keywords) : NULL;
+    if (!capsule && PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyErr_Clear();
+        capsule = PyObject_CallNoArgs(method);
+    }
+    Py_XDECREF(arguments);
+    Py_XDECREF(keywords);
+    Py_DECREF(method);
+    return capsule;
+}
+
+/* The capsule stays ours to drop, with its name: nobody takes the tensor over, and its destructor frees it. */
+static bool see_capsule(array *x, PyObject *object, const char *name)
+{
+    x->capsule = capsule_of(object);
+    if (!x->capsule) return false;
+    if (PyCapsule_IsValid(x->capsule, "dltensor_versioned")) {
+        const dlpack_managed_versioned *managed = PyCapsule_GetPointer(x->capsule, "dltensor_versioned");
+        if (managed->version.major != DLPACK_MAJOR) {
+            PyErr_Format(PyExc_ValueError, "%s: expected DLPack version %d, got %d", name, DLPACK_MAJOR,
+                         (int)managed->version.major);
+            return false;
+        }
+        x->read_only = managed->flags & (DLPACK_READ_ONLY | DLPACK_IS_COPIED);
+        return see_tensor(x, &managed->tensor, name);
+    }
+    const dlpack_managed *managed = PyCapsule_GetPointer(x->capsule, "dltensor");
+    return managed && see_tensor(x, &managed->tensor, name);
+}
+
+/* Whether PyTorch records now: within torch.no_grad() nobody expects a gradient to flow. */
+static int records(void)
+{
+    PyObject *torch = PyDict_GetItemString(PyImport_GetModuleDict(), "torch");
+    PyObject *enabled = torch ? PyObject_CallMethod(torch, "is_grad_enabled", NULL) : Py_NewRef(Py_True);
+    int is = enabled ? PyObject_IsTrue(enabled) : -1;
+    Py_XDECREF(enabled);
+    return is;
+}
+
+/* What would be cut off silently is refused: a gradient that the caller expects to flow through. */
+static bool refuse_recorded(PyObject *object, const char *name)
+{
+    PyObject *wanted = PyObject_GetAttrString(object, "requires_grad");
+    if (!wanted) return false;
+    int recorded = PyObject_IsTrue(wanted);
+    Py_DECREF(wanted);
+    if (recorded > 0) recorded = records();
+    if (recorded == 0) return true;
+    if (recorded > 0)
+        PyErr_Format(
+            PyExc_ValueError,
+            "%s: requires a gradient, which does not flow through this call: use libattn.torch, or %s.detach()", name,
+            name);
+    return false;
+}
+
+static bool see(array *x, PyObject *object, const char *name)
+{
+    const array_type *type = array_type_of(object, name);
+    if (!type || (type->differentiable && !refuse_recorded(object, name))) return false;
+    if (type->kind == ARRAY_NUMPY) return see_buffer(x, object, name);
+    if (type->kind == ARRAY_CAPSULE) return see_capsule(x, object, name);
+    dlpack_tensor tensor;
+    return type->exchange->tensor_from_object(object, &tensor) == 0 && see_tensor(x, &tensor, name);
+}
+
+bool array_borrow(array *x, PyObject *object, const char *name)
+{
+    x->read_only = x->buffered = false;
+    x->capsule = NULL;
+    if (!see(x, object, name)) {
+        array_release(x);
+        return false;
+    }
+    if (x->element.bits >= 8 && (uintptr_t)x->data % (x->element.bits / 8) != 0) {
+        PyErr_Format(PyExc_ValueError, "%s: expected data aligned to %d bytes", name, x->element.bits / 8);
+        array_release(x);
+        return false;
+    }
+    return true;
+}
+
+void array_release(array *x)
+{
+    if (x->buffered) PyBuffer_Release(&x->buffer);
+    Py_CLEAR(x->capsule);
+    x->buffered = false;
+}

@@ -1,0 +1,32 @@
+#include "calls.h"
+
+#include "workspace.h"
+
+bool call_counted(Py_ssize_t count, Py_ssize_t expected)
+{
+    if (count == expected) return true;
+    PyErr_Format(PyExc_TypeError, "expected %zd arguments, got %zd", expected, count);
+    return false;
+}
+
+bool call_succeeded(attn_status status, const char *message)
+{
+    if (status == ATTN_OK) return true;
+    if (status == ATTN_ERROR_MEMORY)
+        PyErr_NoMemory();
+    else
+        PyErr_SetString(status == ATTN_ERROR_UNSUPPORTED ? PyExc_NotImplementedError : PyExc_ValueError, message);
+    return false;
+}
+
+attn_status call_operator(const attn_desc *desc, workspace_size_function *workspace_size, operator_function *run)
+{
+    size_t size;
+    attn_status status = workspace_size(desc, &size);
+    if (status != ATTN_OK) return status;
+    void *workspace = workspace_take(size);
+    if (!workspace) return ATTN_ERROR_MEMORY;
+    status = run(desc, workspace, size);
+    workspace_done();
+    return status;
+}

@@ -1,0 +1,25 @@
+/* The operator's functions as Python calls them: arguments by position alone, in the order that libattn's own functions
+ * pass them on, which give them names, defaults and documentation. */
+#ifndef PYTHON_CALLS_H
+#define PYTHON_CALLS_H
+
+#include "problem.h"
+
+/* forward(query, key, value, OPTIONS..., return_lse, return_weights, out) -> array, or a tuple of arrays */
+PyObject *call_forward(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
+/* backward(grad_out, query, key, value, out, lse, OPTIONS..., names of the gradients) -> dict */
+PyObject *call_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
+/* Whether count is what was expected; TypeError otherwise. */
+bool call_counted(Py_ssize_t count, Py_ssize_t expected);
+
+/* Raises what a status of the operator means. Returns true for ATTN_OK, false otherwise. */
+bool call_succeeded(attn_status status, const char *message);
+
+/* One of attn_forward and attn_backward, its workspace asked for and brought. Without the interpreter's lock. */
+typedef attn_status workspace_size_function(const attn_desc *desc, size_t *size);
+typedef attn_status operator_function(const attn_desc *desc, void *workspace, size_t size);
+attn_status call_operator(const attn_desc *desc, workspace_size_function *workspace_size, operator_function *run);
+
+#endif

@@ -1,0 +1,64 @@
+#include "problem.h"
+
+#include <string.h>
+
+static bool refuse_count(const char *name, int64_t count, int64_t got)
+{
+    PyErr_Format(PyExc_ValueError, "%s: expected one entry for each of %lld sequences, got %lld", name,
+                 (long long)count, (long long)got);
+    return false;
+}
+
+static int64_t element(const array *x, int64_t i)
+{
+    const char *at = (const char *)x->data + i * x->stride[0] * (x->element.bits / 8);
+    bool is_signed = x->element.code == DLPACK_INT;
+    int32_t narrow;
+    int64_t wide;
+    if (x->element.bits == 64) return memcpy(&wide, at, sizeof wide), wide;
+    memcpy(&narrow, at, sizeof narrow);
+    return is_signed ? narrow : (int64_t)(uint32_t)narrow;
+}
+
+static bool read_array(PyObject *object, const char *name, int64_t count, int64_t *values)
+{
+    array x;
+    char shape[SHAPE_TEXT];
+    if (!array_borrow(&x, object, name)) return false;
+    bool integers = (x.element.code == DLPACK_INT || x.element.code == DLPACK_UINT) && x.element.bits >= 32;
+    bool fits = integers && x.rank == 1 && x.shape[0] == count;
+    if (!integers)
+        array_refuse_type(&x, name, "int64 or int32");
+    else if (!fits)
+        PyErr_Format(PyExc_ValueError, "%s: expected shape (%lld,), one entry for each sequence, got %s", name,
+                     (long long)count, shape_text(shape, x.rank, x.shape));
+    for (int64_t i = 0; fits && i < count; i++) values[i] = element(&x, i);
+    array_release(&x);
+    return fits;
+}
+
+static bool read_sequence(PyObject *object, const char *name, int64_t count, int64_t *values)
+{
+    Py_ssize_t size = PySequence_Size(object);
+    if (size < 0) return false;
+    if (size != count) return refuse_count(name, count, size);
+    for (Py_ssize_t i = 0; i < size; i++) {
+        PyObject *item = PySequence_GetItem(object, i);
+        if (!item) return false;
+        values[i] = PyLong_AsLongLong(item);
+        if (PyErr_Occurred() &&
+            PyErr_ExceptionMatches(PyExc_OverflowError)) { /* a key of dropout may use all of its 64 bits */
+            PyErr_Clear();
+            values[i] = (int64_t)PyLong_AsUnsignedLongLong(item);
+        }
+        Py_DECREF(item);
+        if (PyErr_Occurred()) return false;
+    }
+    return true;
+}
+
+bool integers_read(PyObject *object, const char *name, int64_t count, int64_t *values)
+{
+    bool sequence = PyList_Check(object) || PyTuple_Check(object);
+    return sequence ? read_sequence(object, name, count, values) : read_array(object, name, count, values);
+}

@@ -1,0 +1,28 @@
+#include "calls.h"
+#include "workspace.h"
+
+static PyObject *cpu(PyObject *module, PyObject *none)
+{
+    (void)module, (void)none;
+    return Py_BuildValue("(sss)", attn_cpu_name(), attn_cpu_found(), attn_cpu_used());
+}
+
+static PyMethodDef functions[] = {{"forward", (PyCFunction)(void (*)(void))call_forward, METH_FASTCALL, NULL},
+                                  {"backward", (PyCFunction)(void (*)(void))call_backward, METH_FASTCALL, NULL},
+                                  {"cpu", cpu, METH_NOARGS, NULL},
+                                  {0}};
+
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "libattn._core", .m_size = -1,
+                                        .m_methods = functions};
+
+PyMODINIT_FUNC PyInit__core(void)
+{
+    PyObject *module = PyModule_Create(&definition);
+    if (!module) return NULL;
+    if (!workspace_register())
+        PyErr_NoMemory();
+    else if (result_register() && PyModule_AddStringConstant(module, "version", attn_version()) == 0)
+        return module;
+    Py_DECREF(module);
+    return NULL;
+}

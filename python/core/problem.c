@@ -1,0 +1,287 @@
+#include "problem.h"
+
+#include <string.h>
+#include <unistd.h>
+
+int problem_row_shape(const problem *p, int64_t *shape)
+{
+    memcpy(shape, p->query.shape, (size_t)(p->rank - 1) * sizeof *shape);
+    return p->rank - 1;
+}
+
+int problem_shape(const problem *p, int64_t last, int64_t *shape)
+{
+    shape[problem_row_shape(p, shape)] = last;
+    return p->rank;
+}
+
+static int64_t stride_before(const array *x, int from_end)
+{
+    return x->rank >= from_end ? x->stride[x->rank - from_end] : 0;
+}
+
+attn_view array_view(const array *x)
+{
+    return (attn_view){x->data, stride_before(x, 4), stride_before(x, 3), stride_before(x, 2)};
+}
+
+attn_output array_output(const array *x, int inner)
+{
+    return (attn_output){x->data, stride_before(x, 3 + inner), stride_before(x, 2 + inner),
+                         stride_before(x, 1 + inner)};
+}
+
+void *problem_part(const problem *p, const array *x, int64_t call)
+{
+    int64_t offset = 0;
+    for (int i = p->rank - 5; i >= 0; i--) { /* the dimensions before (B, H, T, D) */
+        offset += call % p->query.shape[i] * x->stride[i];
+        call /= p->query.shape[i];
+    }
+    return x->data ? (char *)x->data + offset * (x->element.bits / 8) : NULL;
+}
+
+void problem_select(problem *p, int64_t call)
+{
+    attn_desc *d = &p->desc;
+    d->q.data = problem_part(p, &p->query, call);
+    d->k.data = problem_part(p, &p->key, call);
+    d->v.data = problem_part(p, &p->value, call);
+    if (p->masked) (p->additive_mask ? &d->bias : &d->mask)->data = problem_part(p, &p->mask, call);
+    if (p->query_offsets) d->query_offsets = p->query_offsets + call * d->B;
+    if (p->key_lengths) d->key_lengths = p->key_lengths + call * d->B;
+    if (p->dropout_keys) d->dropout_keys = p->dropout_keys + call * d->B;
+}
+
+static bool borrow_rows(array *x, PyObject *object, const char *name)
+{
+    char shape[SHAPE_TEXT];
+    if (!array_borrow(x, object, name)) return false;
+    if (!array_is(x, ELEMENT_F32)) return array_refuse_type(x, name, "float32");
+    if (x->rank < 2) {
+        PyErr_Format(PyExc_ValueError, "%s: expected shape (..., H, T, D) of two dimensions or more, got %s", name,
+                     shape_text(shape, x->rank, x->shape));
+        return false;
+    }
+    if (x->shape[x->rank - 1] > 1 && x->stride[x->rank - 1] != 1) {
+        PyErr_Format(PyExc_ValueError, "%s: expected the last dimension of shape %s contiguous, got stride %lld", name,
+                     shape_text(shape, x->rank, x->shape), (long long)x->stride[x->rank - 1]);
+        return false;
+    }
+    return true;
+}
+
+/* key or value beside what it must agree with: the leading dimensions, and the last `last` ones given, -1 for any. */
+static bool check_beside(const array *x, const char *name, const array *query, int64_t heads, int64_t rows,
+                         int64_t columns)
+{
+    int64_t expected[ARRAY_RANK];
+    int rank = query->rank;
+    bool agree = x->rank == rank;
+    for (int i = 0; agree && i < rank; i++) {
+        expected[i] = i < rank - 3 ? query->shape[i] : i == rank - 3 ? heads : i == rank - 2 ? rows : columns;
+        agree = expected[i] < 0 || expected[i] == x->shape[i];
+    }
+    if (agree) return true;
+    char got[SHAPE_TEXT], beside[SHAPE_TEXT];
+    shape_text(got, x->rank, x->shape);
+    shape_text(beside, rank, query->shape);
+    if (rows >= 0)
+        PyErr_Format(PyExc_ValueError,
+                     "%s: shape %s does not agree with query's %s and a key of %lld heads of %lld rows", name, got,
+                     beside, (long long)heads, (long long)rows);
+    else
+        PyErr_Format(PyExc_ValueError, "%s: shape %s does not agree with query's %s", name, got, beside);
+    return false;
+}
+
+static bool check_heads(int64_t H, int64_t HK, bool grouped, const problem *p)
+{
+    char query[SHAPE_TEXT], key[SHAPE_TEXT];
+    if (H == HK || (grouped && HK > 0 && H % HK == 0)) return true;
+    PyErr_Format(PyExc_ValueError, "key: %lld heads in shape %s for query's %lld in %s: %s", (long long)HK,
+                 shape_text(key, p->rank, p->key.shape), (long long)H, shape_text(query, p->rank, p->query.shape),
+                 grouped ? "they must divide query's" : "expected as many, or enable_gqa=True");
+    return false;
+}
+
+static bool open_shapes(problem *p, PyObject *query, PyObject *key, PyObject *value, bool grouped)
+{
+    if (!borrow_rows(&p->query, query, "query") || !borrow_rows(&p->key, key, "key") ||
+        !borrow_rows(&p->value, value, "value"))
+        return false;
+    int rank = p->rank = p->query.rank;
+    const int64_t *q = p->query.shape + rank, *k = p->key.shape + p->key.rank, *v = p->value.shape + p->value.rank;
+    if (!check_beside(&p->key, "key", &p->query, -1, -1, q[-1])) return false;
+    int64_t H = rank > 2 ? q[-3] : 1, HK = rank > 2 ? k[-3] : 1;
+    if (!check_beside(&p->value, "value", &p->query, HK, k[-2], -1) || !check_heads(H, HK, grouped, p)) return false;
+    p->sequences = p->calls = 1;
+    for (int i = 0; i < rank - 3; i++) {
+        if (i < rank - 4) p->calls *= p->query.shape[i];
+        p->sequences *= p->query.shape[i];
+    }
+    int64_t B = rank > 3 ? q[-4] : 1;
+    /* Without a head there is nothing to compute, and the operator takes one at least. */
+    if (H == 0) p->calls = 0;
+    attn_desc_init(&p->desc, sizeof p->desc, B, H ? H : 1, HK ? HK : 1, q[-2], k[-2], q[-1], v[-1]);
+    p->desc.q = array_view(&p->query);
+    p->desc.k = array_view(&p->key);
+    p->desc.v = array_view(&p->value);
+    return true;
+}
+
+static bool open_mask(problem *p, PyObject *object)
+{
+    char got[SHAPE_TEXT], expected[SHAPE_TEXT];
+    int64_t shape[ARRAY_RANK];
+    if (!array_borrow(&p->mask, object, "attn_mask")) return false;
+    p->masked = true;
+    p->additive_mask = array_is(&p->mask, ELEMENT_F32);
+    if (!p->additive_mask && !array_is(&p->mask, ELEMENT_BOOL))
+        return array_refuse_type(&p->mask, "attn_mask", "bool or float32");
+    p->mask_rank = p->mask.rank;
+    memcpy(p->mask_shape, p->mask.shape, sizeof p->mask_shape);
+    int rank = problem_shape(p, p->desc.S, shape);
+    if (!array_broadcast(&p->mask, rank, shape)) {
+        PyErr_Format(PyExc_ValueError, "attn_mask: shape %s does not broadcast to (..., H, T, S) = %s",
+                     shape_text(got, p->mask_rank, p->mask_shape), shape_text(expected, rank, shape));
+        return false;
+    }
+    attn_view view = array_view(&p->mask);
+    attn_mask mask = {view.data, view.batch, view.head, view.row, p->mask.stride[rank - 1]};
+    if (p->additive_mask)
+        p->desc.bias = mask;
+    else
+        p->desc.mask = mask;
+    return true;
+}
+
+static bool open_score_vector(problem *p, PyObject *object)
+{
+    char got[SHAPE_TEXT];
+    const attn_desc *d = &p->desc;
+    array *w = &p->score_vector;
+    if (!borrow_rows(w, object, "score_vector")) return false;
+    if (w->rank != 2 || w->shape[0] != d->H || w->shape[1] != d->D) {
+        PyErr_Format(PyExc_ValueError, "score_vector: expected shape (H, D) = (%lld, %lld), got %s", (long long)d->H,
+                     (long long)d->D, shape_text(got, w->rank, w->shape));
+        return false;
+    }
+    p->additive_scores = true;
+    p->desc.score = ATTN_SCORE_ADDITIVE;
+    p->desc.scale = 1;
+    p->desc.score_vector = (attn_view){w->data, 0, w->stride[0], 0};
+    return true;
+}
+
+static bool read_float(PyObject *object, const char *name, float *value)
+{
+    double wide = PyFloat_AsDouble(object);
+    if (wide == -1 && PyErr_Occurred()) {
+        PyErr_Format(PyExc_TypeError, "%s: expected a number", name);
+        return false;
+    }
+    *value = (float)wide;
+    return true;
+}
+
+static bool read_window(problem *p, PyObject *object)
+{
+    if (!PyTuple_Check(object) || PyTuple_Size(object) != 2) {
+        PyErr_SetString(PyExc_ValueError, "window: expected a pair (left, right) of integers, -1 for unbounded");
+        return false;
+    }
+    p->desc.window_left = PyLong_AsLongLong(PyTuple_GetItem(object, 0));
+    p->desc.window_right = PyErr_Occurred() ? -1 : PyLong_AsLongLong(PyTuple_GetItem(object, 1));
+    return !PyErr_Occurred();
+}
+
+/* Sequence n's key: the n-th number of the generator SplitMix64 that starts at the seed (Steele, Lea and Flood, "Fast
+ * Splittable Pseudorandom Number Generators", 2014). */
+static uint64_t derived_key(uint64_t seed, int64_t sequence)
+{
+    uint64_t z = seed + ((uint64_t)sequence + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static bool read_keys(const problem *p, PyObject *object, int64_t *keys)
+{
+    uint64_t seed;
+    if (object != Py_None && !PyLong_Check(object)) return integers_read(object, "seed", p->sequences, keys);
+    if (object == Py_None) {
+        if (getentropy(&seed, sizeof seed) != 0) return PyErr_SetFromErrno(PyExc_OSError) != NULL;
+    } else {
+        seed = PyLong_AsUnsignedLongLongMask(object);
+        if (PyErr_Occurred()) return false;
+    }
+    for (int64_t n = 0; n < p->sequences; n++) keys[n] = (int64_t)derived_key(seed, n);
+    return true;
+}
+
+/* What has one entry a sequence: offsets, unless they are one number, lengths, keys. */
+static bool open_sequences(problem *p, PyObject *const *options)
+{
+    PyObject *offset = options[OPTION_QUERY_OFFSET], *lengths = options[OPTION_KEY_LENGTHS];
+    if (PyLong_Check(offset)) {
+        p->desc.query_offset = PyLong_AsLongLong(offset);
+        if (PyErr_Occurred()) return false;
+        offset = Py_None;
+    }
+    bool dropped = p->desc.dropout != 0;
+    if (offset == Py_None && lengths == Py_None && !dropped) return true;
+    size_t n = (size_t)p->sequences;
+    p->per_sequence = n > SIZE_MAX / 32 ? NULL : PyMem_Malloc(3 * n * sizeof *p->per_sequence);
+    if (!p->per_sequence) return PyErr_NoMemory() != NULL;
+    int64_t *at = p->per_sequence;
+    if (offset != Py_None) {
+        if (!integers_read(offset, "query_offset", p->sequences, at)) return false;
+        p->query_offsets = at;
+    }
+    if (lengths != Py_None) {
+        if (!integers_read(lengths, "key_lengths", p->sequences, at + n)) return false;
+        p->key_lengths = at + n;
+    }
+    if (dropped) {
+        if (!read_keys(p, options[OPTION_SEED], at + 2 * n)) return false;
+        p->dropout_keys = (uint64_t *)(at + 2 * n);
+    }
+    return true;
+}
+
+static bool open_numbers(problem *p, PyObject *const *options)
+{
+    attn_desc *d = &p->desc;
+    PyObject *scale = options[OPTION_SCALE], *threads = options[OPTION_THREADS], *window = options[OPTION_WINDOW];
+    if (scale != Py_None && !read_float(scale, "scale", &d->scale)) return false;
+    if (!read_float(options[OPTION_DROPOUT], "dropout_p", &d->dropout)) return false;
+    if (!read_float(options[OPTION_SOFTCAP], "softcap", &d->softcap)) return false;
+    int causal = PyObject_IsTrue(options[OPTION_CAUSAL]);
+    if (causal < 0) return false;
+    d->causal = causal;
+    if (window != Py_None && !read_window(p, window)) return false;
+    if (threads == Py_None) return true;
+    long count = PyLong_AsLong(threads);
+    if (count == -1 && PyErr_Occurred()) return false;
+    if (count >= 1 && count <= 1024) return d->parallel.threads = (int)count, true;
+    PyErr_Format(PyExc_ValueError, "threads: expected 1 to 1024, got %ld", count);
+    return false;
+}
+
+bool problem_open(problem *p, PyObject *query, PyObject *key, PyObject *value, PyObject *const *options)
+{
+    memset(p, 0, sizeof *p);
+    int grouped = PyObject_IsTrue(options[OPTION_GROUPED]);
+    if (grouped < 0 || !open_shapes(p, query, key, value, grouped)) return false;
+    if (options[OPTION_MASK] != Py_None && !open_mask(p, options[OPTION_MASK])) return false;
+    if (options[OPTION_SCORE_VECTOR] != Py_None && !open_score_vector(p, options[OPTION_SCORE_VECTOR])) return false;
+    return open_numbers(p, options) && open_sequences(p, options);
+}
+
+void problem_close(problem *p)
+{
+    array *arrays[] = {&p->query, &p->key, &p->value, &p->mask, &p->score_vector};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) array_release(arrays[i]);
+    PyMem_Free(p->per_sequence);
+}

@@ -1,0 +1,62 @@
+/* The arguments that every call of the operator shares, read into a descriptor. */
+#ifndef PYTHON_PROBLEM_H
+#define PYTHON_PROBLEM_H
+
+#include "attn/attn.h"
+#include "result.h"
+
+/* The options, in the order in which the Python functions pass them on; None where one was not given. */
+typedef enum option {
+    OPTION_MASK,
+    OPTION_DROPOUT,
+    OPTION_CAUSAL,
+    OPTION_SCALE,
+    OPTION_GROUPED,
+    OPTION_WINDOW,
+    OPTION_SOFTCAP,
+    OPTION_QUERY_OFFSET,
+    OPTION_KEY_LENGTHS,
+    OPTION_SEED,
+    OPTION_SCORE_VECTOR,
+    OPTION_THREADS,
+    OPTIONS
+} option;
+
+/* Arrays of `rank` dimensions (..., H, T, D). The last of the leading ones is the descriptor's batch; over those before
+ * it, `calls` calls are made. */
+typedef struct problem {
+    attn_desc desc;
+    array query, key, value, mask, score_vector;
+    bool masked, additive_mask; /* a mask was given; it is a bias */
+    bool additive_scores;
+    int64_t mask_shape[ARRAY_RANK]; /* as it was given */
+    int mask_rank;
+    int rank;
+    int64_t calls, sequences;
+    int64_t *per_sequence; /* one allocation: offsets, lengths and keys of dropout, those that are given */
+    const int64_t *query_offsets, *key_lengths;
+    const uint64_t *dropout_keys;
+} problem;
+
+/* False with an exception. options: OPTIONS of them. Ends with problem_close in any case. */
+bool problem_open(problem *p, PyObject *query, PyObject *key, PyObject *value, PyObject *const *options);
+void problem_close(problem *p);
+
+/* Points the descriptor at the n-th call's inputs; and tells where the n-th call's part of another array starts that
+ * has the problem's leading dimensions. */
+void problem_select(problem *p, int64_t call);
+void *problem_part(const problem *p, const array *x, int64_t call);
+
+/* The shapes of results: (..., H, T, DV), (..., H, T) and (..., H, T, S), by the last dimension; its rank is returned.
+ */
+int problem_shape(const problem *p, int64_t last, int64_t *shape);
+int problem_row_shape(const problem *p, int64_t *shape);
+
+/* Strides of the (batch, head, row) of an array (..., H, T, C), or of (..., H, T). */
+attn_view array_view(const array *x);
+attn_output array_output(const array *x, int inner);
+
+/* Integers of an array or a sequence, as many as `count`, of shape (count). False with an exception. */
+bool integers_read(PyObject *object, const char *name, int64_t count, int64_t *values);
+
+#endif

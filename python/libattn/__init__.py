@@ -1,0 +1,30 @@
+"""Exact attention on the CPU, forward and backward, for arrays of NumPy, PyTorch, JAX and others.
+
+One letter per dimension: B sequences, H query heads, HK key and value heads (HK divides H), T queries, S keys, D the
+head dimension of queries and keys, DV that of values.
+
+Arrays are read and written where they are, without copies: any CPU array with ``__dlpack__``, of float32, with any
+strides, its last dimension contiguous. Results are arrays of the query's library. Nothing here records gradients:
+``libattn.attention_backward`` computes them. A call lets other Python threads run meanwhile.
+"""
+
+from ._core import cpu as _cpu
+from ._core import version as __version__
+from .additive import additive_attention, additive_attention_backward
+from .attention import attention_backward, scaled_dot_product_attention
+
+__all__ = [
+    "additive_attention",
+    "additive_attention_backward",
+    "attention_backward",
+    "cpu",
+    "scaled_dot_product_attention",
+]
+
+
+def cpu() -> tuple[str, str, str]:
+    """This processor's name, the widest instruction set found on it, and the one in use.
+
+    The latter two are one of "scalar", "avx2" and "avx512". ``ATTN_CPU`` in the environment narrows what is used.
+    """
+    return _cpu()

@@ -1,0 +1,136 @@
+"""Scaled dot-product attention and its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import _core
+from .arrays import Array, Integers, SupportsDLPack
+
+
+def scaled_dot_product_attention(
+    query: Array,
+    key: SupportsDLPack,
+    value: SupportsDLPack,
+    attn_mask: SupportsDLPack | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+    *,
+    window: tuple[int, int] | None = None,
+    softcap: float = 0.0,
+    query_offset: int | Integers | None = None,
+    key_lengths: Integers | None = None,
+    seed: int | Integers | None = None,
+    return_lse: bool = False,
+    return_weights: bool = False,
+    out: SupportsDLPack | None = None,
+    threads: int | None = None,
+) -> Array | tuple[Array, ...]:
+    """softmax(mask(softcap(scale * Q K^T) + bias)) V, with softcap(x) = c * tanh(x / c).
+
+    The arguments up to ``enable_gqa`` mean what they mean in ``torch.nn.functional.scaled_dot_product_attention``.
+
+    query: (..., H, T, D). Two dimensions or more; with two, one head; with three, one sequence.
+    key: (..., HK, S, D). The dimensions before HK are the query's.
+    value: (..., HK, S, DV)
+    attn_mask: broadcasts to (..., H, T, S). Of bool: True where a query attends to a key. Of float32: added to the
+        (capped) scores; -inf masks.
+    dropout_p: the probability with which a weight is zeroed; the others are divided by 1 - dropout_p. Always applied:
+        pass 0 when not training.
+    is_causal: query i attends to the keys j <= i + query_offset. May stand beside a mask.
+    scale: multiplies the scores; 1 / sqrt(D) where it is None.
+    enable_gqa: lets HK be less than H, which it must divide: query head h reads key head h // (H // HK).
+    window: (left, right): query i attends to i + query_offset - left <= j <= i + query_offset + right; -1 is unbounded.
+    softcap: c, or 0 for none.
+    query_offset: one number, or one for each sequence; None is 0, which aligns the first query with the first key, as
+        in PyTorch. S - T aligns the last with the last.
+    key_lengths: for each sequence, how many of its keys count; the others are not read.
+    seed: of the dropout: one number, or one of 64 bits for each sequence, which then keeps its draw in another batch.
+        None draws one from the system; the backward pass needs the same seed.
+    return_lse: also return the log-sum-exp of each row of scores, (..., H, T), which the backward pass needs.
+    return_weights: also return the weights, (..., H, T, S), without dropout.
+    out: an array (..., H, T, DV), of NumPy or PyTorch, to write into and return. Must not share memory with an input.
+    threads: at most so many; None is as many as this process may use. Results do not depend on it.
+
+    Returns an array (..., H, T, DV), or a tuple of it, the log-sum-exp and the weights, those that were asked for. A
+    query without any key left gives zeros, and a log-sum-exp of -inf.
+
+    Raises ValueError, with the shape, where sizes do not agree, and TypeError where elements are not of float32.
+    """
+    return _core.forward(
+        query,
+        key,
+        value,
+        attn_mask,
+        dropout_p,
+        is_causal,
+        scale,
+        enable_gqa,
+        window,
+        softcap,
+        query_offset,
+        key_lengths,
+        seed,
+        None,
+        threads,
+        return_lse,
+        return_weights,
+        out,
+    )
+
+
+def attention_backward(
+    grad_out: SupportsDLPack,
+    query: Array,
+    key: SupportsDLPack,
+    value: SupportsDLPack,
+    out: SupportsDLPack,
+    lse: SupportsDLPack,
+    attn_mask: SupportsDLPack | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+    *,
+    window: tuple[int, int] | None = None,
+    softcap: float = 0.0,
+    query_offset: int | Integers | None = None,
+    key_lengths: Integers | None = None,
+    seed: int | Integers | None = None,
+    gradients: Sequence[str] | None = None,
+    threads: int | None = None,
+) -> dict[str, Array]:
+    """The gradients of a loss by what ``scaled_dot_product_attention`` read, in memory linear in T + S.
+
+    grad_out: (..., H, T, DV), the loss's gradient by out.
+    out, lse: (..., H, T, DV) and (..., H, T), what the forward pass returned with ``return_lse=True``.
+    gradients: the names of those to compute; None is all of them.
+
+    The other arguments are the forward pass's, the seed too where dropout_p is not 0.
+
+    Returns a dict: "query" (..., H, T, D), "key" (..., HK, S, D), "value" (..., HK, S, DV) and, of a mask of float32,
+    "attn_mask", in the mask's own shape: summed over the dimensions that broadcast.
+    """
+    return _core.backward(
+        grad_out,
+        query,
+        key,
+        value,
+        out,
+        lse,
+        attn_mask,
+        dropout_p,
+        is_causal,
+        scale,
+        enable_gqa,
+        window,
+        softcap,
+        query_offset,
+        key_lengths,
+        seed,
+        None,
+        threads,
+        gradients,
+    )

@@ -1,0 +1,104 @@
+"""What is refused, and in which words."""
+
+import gc
+import sys
+
+import libattn
+import numpy as np
+import pytest
+
+Q = np.zeros((2, 4, 5, 8), np.float32)
+
+
+def refused(error, match, *arguments, **options):
+    with pytest.raises(error, match=match):
+        libattn.scaled_dot_product_attention(*(arguments or (Q, Q, Q)), **options)
+
+
+def zeros(*shape):
+    return np.zeros(shape, np.float32)
+
+
+def test_shapes_are_named():
+    refused(ValueError, r"key: shape \(2, 4, 5, 7\) .* query's \(2, 4, 5, 8\)", Q, zeros(2, 4, 5, 7), Q)
+    refused(ValueError, r"key: shape \(3, 4, 5, 8\)", Q, zeros(3, 4, 5, 8), Q)
+    refused(ValueError, r"value: shape \(2, 4, 6, 8\)", Q, Q, zeros(2, 4, 6, 8))
+    refused(ValueError, r"key: shape \(4, 5, 8\)", Q, zeros(4, 5, 8), Q)
+    refused(ValueError, r"query: .* got \(8,\)", zeros(8), Q, Q)
+    refused(ValueError, "at most 8 dimensions", zeros(*[1] * 9), Q, Q)
+    refused(ValueError, r"2 heads in shape \(2, 2, 5, 8\).*enable_gqa", Q, zeros(2, 2, 5, 8), zeros(2, 2, 5, 8))
+    refused(ValueError, "divide", Q, zeros(2, 3, 5, 8), zeros(2, 3, 5, 8), enable_gqa=True)
+    refused(ValueError, "divide", Q, zeros(2, 0, 5, 8), zeros(2, 0, 5, 8), enable_gqa=True)
+    refused(ValueError, r"attn_mask: shape \(5, 4\).*\(2, 4, 5, 5\)", attn_mask=np.ones((5, 4), bool))
+    refused(ValueError, r"attn_mask: shape \(1, 2, 4, 5, 5\)", attn_mask=np.ones((1, 2, 4, 5, 5), bool))
+    refused(ValueError, r"key_lengths: .*\(2,\).*got \(3,\)", key_lengths=np.array([1, 2, 3]))
+    refused(ValueError, "key_lengths: .* 2 sequences, got 1", key_lengths=[1])
+    refused(ValueError, r"out: expected shape \(2, 4, 5, 8\), got \(2, 4, 5, 9\)", out=zeros(2, 4, 5, 9))
+
+
+def test_values_are_named():
+    refused(ValueError, "key_lengths", key_lengths=[1, 6])
+    refused(ValueError, "dropout", dropout_p=1.0)
+    refused(ValueError, "softcap", softcap=-1.0)
+    refused(ValueError, "softcap", softcap=1e300)
+    refused(ValueError, "scale", scale=float("nan"))
+    refused(ValueError, "window", window=(-2, 0))
+    refused(ValueError, "window", window=3)
+    refused(ValueError, "threads", threads=0)
+    refused(TypeError, "scale", scale="much")
+
+
+def test_arrays_that_are_none():
+    refused(TypeError, "query: .*got list", [[1.0]], Q, Q)
+    refused(TypeError, "key: .*got NoneType", Q, None, Q)
+    refused(TypeError, "query: .*float32, got float64", Q.astype(np.float64), Q, Q)
+    refused(TypeError, "query: .*float32", Q.astype(">f4"), Q, Q)
+    refused(TypeError, "value", Q, Q, Q.astype("datetime64[s]"))
+    refused(TypeError, "attn_mask: .*bool or float32, got int64", attn_mask=np.ones((5, 5), np.int64))
+    refused(TypeError, "key_lengths: .*float64", key_lengths=np.ones(2))
+    refused(TypeError, "query_offset", query_offset=1.5)
+    refused(TypeError, "integer", query_offset=[1.5, 2.5])
+
+
+def test_strides_that_would_need_a_copy():
+    refused(ValueError, r"query: .*contiguous.* stride 2", zeros(2, 4, 5, 16)[..., ::2], Q, Q)
+    odd = np.zeros((2, 4, 5, 8), [("x", "i1"), ("y", "f4")])["y"]
+    refused(ValueError, "aligned|whole elements", odd, Q, Q)
+
+
+def test_outputs_that_cannot_be_written():
+    fixed = zeros(2, 4, 5, 8)
+    fixed.setflags(write=False)
+    refused(ValueError, "written", out=fixed)
+    refused(ValueError, "shares no memory", out=Q)
+    refused(ValueError, "contiguous", out=zeros(2, 4, 5, 16)[..., ::2])
+    refused(TypeError, "float32", out=np.zeros((2, 4, 5, 8)))
+    refused(ValueError, "o.*stride", out=np.lib.stride_tricks.as_strided(zeros(8), Q.shape, (0, 0, 0, 4)))
+
+
+def test_gradients_of_other_shapes():
+    out, lse = libattn.scaled_dot_product_attention(Q, Q, Q, return_lse=True)
+    for name, arguments in {
+        "grad_out": (zeros(2, 4, 5, 7), Q, Q, Q, out, lse),
+        "out": (out, Q, Q, Q, zeros(2, 4, 4, 8), lse),
+        "lse": (out, Q, Q, Q, out, zeros(2, 4, 5, 1)),
+    }.items():
+        with pytest.raises(ValueError, match=f"^{name}: expected shape"):
+            libattn.attention_backward(*arguments)
+
+
+def test_nothing_leaks():
+    def some(n):
+        for i in range(n):
+            libattn.scaled_dot_product_attention(
+                Q, Q, Q, key_lengths=[1, 2], query_offset=[1000 + i, 2000 + i], return_lse=True, return_weights=True
+            )
+            refused(ValueError, "key_lengths", key_lengths=[1, 6], return_lse=True)
+            refused(TypeError, "got list", Q, Q, [])
+        gc.collect()
+        return sys.getallocatedblocks(), sys.getrefcount(Q)
+
+    some(20)
+    before = some(1)
+    after = some(300)
+    assert after[1] == before[1] and after[0] - before[0] < 100
