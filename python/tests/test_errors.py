@@ -99,6 +99,9 @@ def test_nothing_leaks():
         return sys.getallocatedblocks(), sys.getrefcount(Q)
 
     some(20)
-    before = some(1)
-    after = some(300)
-    assert after[1] == before[1] and after[0] - before[0] < 100
+    grown = []
+    for _ in range(3):  # the interpreter's own tables grow now and then
+        before, after = some(1), some(100)
+        assert after[1] == before[1]
+        grown.append(after[0] - before[0])
+    assert min(grown) < 50
