@@ -335,6 +335,68 @@ typedef struct attn_cache {
 ATTN_API void attn_cache_init(attn_cache *cache, size_t struct_size, int64_t B, int64_t HK, int64_t S, int64_t D,
                               int64_t DV, int64_t page_size, int64_t pages);
 
+/* Which of a row's first R dimensions make a pair. Numbers pinned. */
+typedef enum attn_rotary_kind {
+    ATTN_ROTARY_INTERLEAVED = 0, /* (x_2n, x_2n+1): Su's own, GPT-J's */
+    ATTN_ROTARY_HALVES = 1       /* (x_n, x_n+R/2): GPT-NeoX's, Llama's in Hugging Face's order of the weights */
+} attn_rotary_kind;
+
+/* Rotary positions: pair n of a row at position p, (x, y) before, becomes
+ *
+ *     (x cos a - y sin a, x sin a + y cos a),     a = p * theta_n, n in 0 .. R / 2 - 1
+ *
+ * so that the product of a query at p and a key at j depends on p - j alone. The cosines and sines of P positions stand
+ * in tables, which attn_rotary_fill fills for theta_n = base^(-2n / R), or the caller for any scaling of the angles.
+ * Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding" (2021), equations 14, 15 and 34. */
+typedef struct attn_rotary {
+    size_t struct_size; /* sizeof(attn_rotary) where the caller was compiled */
+    attn_rotary_kind kind;
+    int64_t P, R;                 /* R even, at most D; the dimensions from R on stay as they are */
+    const float *cosines, *sines; /* (P, R / 2), contiguous: entry (p, n) at [p * (R / 2) + n] */
+} attn_rotary;
+
+/* Fills *rotary; struct_size is sizeof(attn_rotary), nothing beyond it is written. What is given is checked when it is
+ * used. rotary NULL is ignored. */
+ATTN_API void attn_rotary_init(attn_rotary *rotary, size_t struct_size, attn_rotary_kind kind, int64_t P, int64_t R,
+                               const float *cosines, const float *sines);
+
+/* Writes cos(p * base^(-2n / R)) and its sine, (P, R / 2) each, for positions 0 .. P - 1. Angles and functions in fp64,
+ * rounded once. base is 10000 in the paper. The tables may be NULL when P or R is 0, and must not overlap. Thread-safe
+ * as long as they are its own. ATTN_ERROR_ARGUMENT: P negative; R negative or odd; a table NULL; a base not finite or
+ * not above 0. ATTN_ERROR_OVERFLOW: P * R does not fit. */
+ATTN_API attn_status attn_rotary_fill(float *cosines, float *sines, int64_t P, int64_t R, double base);
+
+/* Turns the queries: row (b, h, i) of y, (B, H, T, D), is that of desc's q turned to the position at which query i of
+ * sequence b stands: where desc's query_offsets or query_offset say; or with lengths (B), a cache's, and no
+ * query_offsets at lengths[b] - T + i, as in attn_decode. A position below 0 is taken as 0.
+ *
+ * Reads desc's sizes, q, offsets and parallel; writes y, which may be q itself, with its strides. In fp32, each
+ * product rounded. Needs no workspace. Thread-safe as long as y is its own.
+ *
+ * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: rotary or y NULL; R above D; anything that
+ * attn_rotary_fill refuses; a position that is not below P; a negative length; q.data or y's NULL where they have
+ * elements. ATTN_ERROR_UNSUPPORTED: a kind, or a field of a later version, that this version does not know. */
+ATTN_API attn_status attn_rotate(const attn_desc *desc, const int64_t *lengths, const attn_rotary *rotary,
+                                 const attn_output *y);
+
+/* Puts T new keys and values of each sequence into a cache whose lengths count them already: row i of k, (B, HK, T, D),
+ * and v, (B, HK, T, DV), of sequence b become key and value j = lengths[b] - T + i; where that is negative they are
+ * left out, so that sequences of different lengths come together aligned at their ends, and one of length 0 gets
+ * nothing. With rotary (NULL: without) keys are turned to position j as attn_rotate does, values never. A step of a
+ * decoder is
+ *
+ *     lengths[b] += T for each b;  then in each layer:  attn_append(...), attn_rotate(...) for Q, attn_decode(...)
+ *
+ * Reads k, v and the cache's lengths and page table; writes those rows of K and V, nothing between them. Pages that get
+ * new rows must not be another sequence's too. parallel NULL: the default. Needs no workspace. Thread-safe as long as
+ * nobody else uses these rows.
+ *
+ * ATTN_ERROR_ARGUMENT, ATTN_ERROR_UNSUPPORTED and ATTN_ERROR_OVERFLOW as attn_decode says them of a cache and
+ * attn_rotate of rotary and positions; B * HK * T does not fit; T negative; k or v NULL, or their data where they have
+ * elements; threads outside 0 .. 1024. */
+ATTN_API attn_status attn_append(const attn_cache *cache, int64_t T, const attn_view *k, const attn_view *v,
+                                 const attn_rotary *rotary, const attn_parallel *parallel);
+
 #define ATTN_DECODE_QUERIES 16 /* of a sequence, at most, in attn_decode */
 
 /* Bytes of workspace that attn_decode needs, into *size: some 0.3 MB a thread and, for every 512 of the S keys that a

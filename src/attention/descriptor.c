@@ -132,6 +132,13 @@ static attn_status check_sinks(const attn_desc *d)
     return ATTN_OK;
 }
 
+attn_status descriptor_check_parallel(const attn_parallel *parallel)
+{
+    if (parallel->threads >= 0 && parallel->threads <= PARALLEL_MAX_THREADS) return ATTN_OK;
+    return status_fail(ATTN_ERROR_ARGUMENT, "parallel.threads = %d, expected 0 to %d", parallel->threads,
+                       PARALLEL_MAX_THREADS);
+}
+
 static attn_status check_options(const attn_desc *d)
 {
     if (d->dtype != ATTN_DTYPE_F32)
@@ -147,10 +154,7 @@ static attn_status check_options(const attn_desc *d)
     if (!status) status = check_window("window_left", d->window_left);
     if (!status) status = check_window("window_right", d->window_right);
     if (status) return status;
-    if (d->parallel.threads < 0 || d->parallel.threads > PARALLEL_MAX_THREADS)
-        return status_fail(ATTN_ERROR_ARGUMENT, "parallel.threads = %d, expected 0 to %d", d->parallel.threads,
-                           PARALLEL_MAX_THREADS);
-    return ATTN_OK;
+    return descriptor_check_parallel(&d->parallel);
 }
 
 attn_status descriptor_read(const attn_desc *desc, attn_desc *d)

@@ -21,6 +21,9 @@ attn_status descriptor_check_output(const char *name, const attn_output *view, i
 /* A broadcastable one, (B, H, T, S) of elements of `size` bytes. */
 attn_status descriptor_check_mask(const char *name, const attn_mask *mask, const attn_desc *d, size_t size);
 
+/* The caller's thread count. */
+attn_status descriptor_check_parallel(const attn_parallel *parallel);
+
 /* The caller's workspace against what is needed. */
 attn_status descriptor_check_workspace(const void *workspace, size_t given, size_t needed);
 

@@ -1,0 +1,77 @@
+#include "attn/attn.h"
+
+#include "attention/cache.h"
+#include "attention/descriptor.h"
+#include "attention/rotary.h"
+#include "base/checked.h"
+#include "base/parallel.h"
+#include "base/status.h"
+
+/* A task is a run of rows of one head of one sequence. */
+#define TASK_ROWS 64
+
+typedef struct append_plan {
+    attn_cache c;
+    attn_rotary r, none;
+    int64_t T, head_tasks;
+    attn_view k, v;
+} append_plan;
+
+static void append_task(void *argument, int64_t task, int worker)
+{
+    (void)worker;
+    const append_plan *plan = argument;
+    const attn_cache *c = &plan->c;
+    const int64_t head = task / plan->head_tasks % c->HK, b = task / plan->head_tasks / c->HK;
+    int64_t first = task % plan->head_tasks * TASK_ROWS;
+    for (int64_t i = first; i < first + TASK_ROWS && i < plan->T; i++) {
+        int64_t j = c->lengths[b] - plan->T + i;
+        if (j < 0) continue;
+        if (c->D)
+            rotary_row(&plan->r, j, view_at(&plan->k, b, head, i),
+                       (float *)c->k.data + cache_offset(c, &c->k, b, head, j), c->D);
+        if (c->DV)
+            rotary_row(&plan->none, 0, view_at(&plan->v, b, head, i),
+                       (float *)c->v.data + cache_offset(c, &c->v, b, head, j), c->DV);
+    }
+}
+
+static attn_status check_rows(const append_plan *plan)
+{
+    const attn_cache *c = &plan->c;
+    attn_status status = ATTN_OK;
+    for (int64_t b = 0; b < c->B && plan->T && !status; b++) {
+        int64_t last = c->lengths[b], first = last < plan->T ? 0 : last - plan->T;
+        status = cache_check_pages(c, b, first, last);
+        if (!status && last) status = rotary_check_position(&plan->r, b, last - 1);
+    }
+    return status;
+}
+
+attn_status attn_append(const attn_cache *cache, int64_t T, const attn_view *k, const attn_view *v,
+                        const attn_rotary *rotary, const attn_parallel *parallel)
+{
+    append_plan plan = {.T = T};
+    const attn_parallel usual = {0};
+    attn_status status = cache_read(cache, &plan.c);
+    if (status) return status;
+    const attn_cache *c = &plan.c;
+    if (!parallel) parallel = &usual;
+    if (T < 0) return status_fail(ATTN_ERROR_ARGUMENT, "T = %lld, expected at least 0", (long long)T);
+    if (!k || !v) return status_fail(ATTN_ERROR_ARGUMENT, "%s is NULL, expected the new rows", k ? "v" : "k");
+    plan.k = *k, plan.v = *v;
+    status = descriptor_check_parallel(parallel);
+    if (!status) status = rotary_read(rotary, c->D, &plan.r);
+    if (!status) status = cache_check_arrays(c);
+    if (!status) status = descriptor_check_view("k", k, c->B, c->HK, T, c->D);
+    if (!status) status = descriptor_check_view("v", v, c->B, c->HK, T, c->DV);
+    int64_t rows;
+    if (!status && (!checked_mul_i64(c->B, c->HK, &rows) || !checked_mul_i64(rows, T, &rows) || rows > INT64_MAX / 16))
+        status = status_fail(ATTN_ERROR_OVERFLOW, "B * HK * T with T = %lld does not fit, expected at most 2^59",
+                             (long long)T);
+    if (!status) status = check_rows(&plan);
+    if (status) return status;
+    plan.head_tasks = T / TASK_ROWS + (T % TASK_ROWS != 0);
+    parallel_run(parallel, c->B * c->HK * plan.head_tasks, append_task, &plan);
+    return ATTN_OK;
+}

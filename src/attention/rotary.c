@@ -1,0 +1,182 @@
+#include "attention/rotary.h"
+
+#include "attention/descriptor.h"
+#include "base/checked.h"
+#include "base/parallel.h"
+#include "base/status.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Columns that are turned before they are written: even, so that no pair of neighbours is parted. */
+#define COLUMNS 64
+
+void attn_rotary_init(attn_rotary *rotary, size_t struct_size, attn_rotary_kind kind, int64_t P, int64_t R,
+                      const float *cosines, const float *sines)
+{
+    if (!rotary) return;
+    const attn_rotary r = {
+        .struct_size = struct_size, .kind = kind, .P = P, .R = R, .cosines = cosines, .sines = sines};
+    size_t known = struct_size < sizeof r ? struct_size : sizeof r;
+    memcpy(rotary, &r, known);
+    memset((char *)rotary + known, 0, struct_size - known);
+}
+
+static attn_status check_table(int64_t P, int64_t R, const float *cosines, const float *sines)
+{
+    int64_t count;
+    if (P < 0) return status_fail(ATTN_ERROR_ARGUMENT, "rotary: P = %lld, expected at least 0", (long long)P);
+    if (R < 0 || R % 2)
+        return status_fail(ATTN_ERROR_ARGUMENT, "rotary: R = %lld, expected an even number, at least 0", (long long)R);
+    if (!checked_mul_i64(P, R, &count) || count > INT64_MAX / 16)
+        return status_fail(ATTN_ERROR_OVERFLOW, "rotary: P = %lld times R = %lld does not fit, expected at most 2^59",
+                           (long long)P, (long long)R);
+    if (count && !(cosines && sines))
+        return status_fail(ATTN_ERROR_ARGUMENT, "rotary: %s is NULL, expected %lld x %lld numbers",
+                           cosines ? "sines" : "cosines", (long long)P, (long long)R / 2);
+    return ATTN_OK;
+}
+
+attn_status attn_rotary_fill(float *cosines, float *sines, int64_t P, int64_t R, double base)
+{
+    attn_status status = check_table(P, R, cosines, sines);
+    if (status) return status;
+    if (!(base > 0) || !isfinite(base))
+        return status_fail(ATTN_ERROR_ARGUMENT, "rotary: base = %g, expected a finite number above 0", base);
+    for (int64_t n = 0; n < R / 2; n++) {
+        double theta = pow(base, -2.0 * (double)n / (double)R);
+        for (int64_t p = 0; p < P; p++) {
+            cosines[p * (R / 2) + n] = (float)cos((double)p * theta);
+            sines[p * (R / 2) + n] = (float)sin((double)p * theta);
+        }
+    }
+    return ATTN_OK;
+}
+
+attn_status rotary_read(const attn_rotary *rotary, int64_t D, attn_rotary *r)
+{
+    memset(r, 0, sizeof *r);
+    if (!rotary) return ATTN_OK;
+    size_t given = rotary->struct_size;
+    if (given < sizeof *r)
+        return status_fail(ATTN_ERROR_ARGUMENT, "rotary: struct_size = %zu, expected %zu: was attn_rotary_init called?",
+                           given, sizeof *r);
+    memcpy(r, rotary, sizeof *r);
+    for (size_t n = sizeof *r; n < given; n++) {
+        if (((const unsigned char *)rotary)[n])
+            return status_fail(ATTN_ERROR_UNSUPPORTED,
+                               "rotary: byte %zu is %d, expected 0: a field of a later version than %s", n,
+                               ((const unsigned char *)rotary)[n], attn_version());
+    }
+    if (r->kind != ATTN_ROTARY_INTERLEAVED && r->kind != ATTN_ROTARY_HALVES)
+        return status_fail(ATTN_ERROR_UNSUPPORTED,
+                           "rotary: kind = %d, expected ATTN_ROTARY_INTERLEAVED (%d) or ATTN_ROTARY_HALVES (%d)",
+                           (int)r->kind, (int)ATTN_ROTARY_INTERLEAVED, (int)ATTN_ROTARY_HALVES);
+    if (r->R > D)
+        return status_fail(ATTN_ERROR_ARGUMENT, "rotary: R = %lld, expected at most D = %lld", (long long)r->R,
+                           (long long)D);
+    return check_table(r->P, r->R, r->cosines, r->sines);
+}
+
+attn_status rotary_check_position(const attn_rotary *r, int64_t b, int64_t p)
+{
+    if (!r->R || (p < 0 ? 0 : p) < r->P) return ATTN_OK;
+    return status_fail(ATTN_ERROR_ARGUMENT,
+                       "rotary: P = %lld, expected more than %lld, the last position of sequence %lld", (long long)r->P,
+                       (long long)p, (long long)b);
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+void rotary_columns(const attn_rotary *r, int64_t p, const float *x, int64_t first, int64_t count, float *out)
+{
+    const int64_t half = r->R / 2, row = (p < 0 ? 0 : p) * half, last = first + count;
+    const float *cosines = r->cosines + row, *sines = r->sines + row;
+    int64_t c = first;
+    for (; r->kind == ATTN_ROTARY_INTERLEAVED && c < least(last, r->R); c += 2) {
+        out[c - first] = x[c] * cosines[c / 2] - x[c + 1] * sines[c / 2];
+        out[c - first + 1] = x[c] * sines[c / 2] + x[c + 1] * cosines[c / 2];
+    }
+    for (; c < least(last, half); c++) out[c - first] = x[c] * cosines[c] - x[c + half] * sines[c];
+    for (; c < least(last, r->R); c++) out[c - first] = x[c - half] * sines[c - half] + x[c] * cosines[c - half];
+    for (; c < last; c++) out[c - first] = x[c];
+}
+
+void rotary_row(const attn_rotary *r, int64_t p, const float *x, float *y, int64_t D)
+{
+    float first[COLUMNS], second[COLUMNS];
+    int64_t half = r->kind == ATTN_ROTARY_HALVES ? r->R / 2 : 0;
+    for (int64_t n = 0; n < half; n += COLUMNS) {
+        size_t count = (size_t)least(half - n, COLUMNS);
+        rotary_columns(r, p, x, n, (int64_t)count, first);
+        rotary_columns(r, p, x, half + n, (int64_t)count, second);
+        memcpy(y + n, first, count * sizeof *y);
+        memcpy(y + half + n, second, count * sizeof *y);
+    }
+    for (int64_t c = 2 * half; c < D; c += COLUMNS) {
+        size_t count = (size_t)least(D - c, COLUMNS);
+        rotary_columns(r, p, x, c, (int64_t)count, first);
+        memcpy(y + c, first, count * sizeof *y);
+    }
+}
+
+typedef struct rotate_plan {
+    attn_desc d;
+    attn_rotary r;
+    attn_output y;
+    const int64_t *lengths; /* or NULL */
+} rotate_plan;
+
+/* Where query 0 of sequence b stands. */
+static int64_t first_position(const rotate_plan *plan, int64_t b)
+{
+    const attn_desc *d = &plan->d;
+    if (d->query_offsets) return d->query_offsets[b];
+    return plan->lengths ? plan->lengths[b] - d->T : d->query_offset;
+}
+
+static void rotate_task(void *argument, int64_t task, int worker)
+{
+    (void)worker;
+    const rotate_plan *plan = argument;
+    const attn_desc *d = &plan->d;
+    int64_t b = task / d->H, h = task % d->H, first = first_position(plan, b);
+    for (int64_t i = 0; i < d->T; i++)
+        rotary_row(&plan->r, first + i, view_at(&d->q, b, h, i), output_at(&plan->y, b, h, i), d->D);
+}
+
+static attn_status check_positions(const rotate_plan *plan)
+{
+    attn_status status = ATTN_OK;
+    for (int64_t b = 0; b < plan->d.B && plan->d.T && !status; b++) {
+        int64_t first = first_position(plan, b), last;
+        if (!checked_add_i64(first, plan->d.T - 1, &last)) last = INT64_MAX;
+        status = rotary_check_position(&plan->r, b, last);
+    }
+    return status;
+}
+
+attn_status attn_rotate(const attn_desc *desc, const int64_t *lengths, const attn_rotary *rotary, const attn_output *y)
+{
+    rotate_plan plan = {.lengths = lengths};
+    attn_status status = descriptor_read(desc, &plan.d);
+    if (status) return status;
+    const attn_desc *d = &plan.d;
+    if (!rotary) return status_fail(ATTN_ERROR_ARGUMENT, "rotary is NULL, expected a table");
+    if (!y) return status_fail(ATTN_ERROR_ARGUMENT, "y is NULL, expected an output");
+    plan.y = *y;
+    status = rotary_read(rotary, d->D, &plan.r);
+    if (!status) status = descriptor_check_view("q", &d->q, d->B, d->H, d->T, d->D);
+    if (!status) status = descriptor_check_output("y", y, d->B, d->H, d->T, d->D);
+    for (int64_t b = 0; lengths && b < d->B && !status; b++) {
+        if (lengths[b] < 0)
+            status = status_fail(ATTN_ERROR_ARGUMENT, "lengths[%lld] = %lld, expected at least 0", (long long)b,
+                                 (long long)lengths[b]);
+    }
+    if (!status) status = check_positions(&plan);
+    if (!status && d->T && d->D) parallel_run(&d->parallel, d->B * d->H, rotate_task, &plan);
+    return status;
+}
