@@ -649,8 +649,8 @@ ATTN_API void attn_seq_evaluation_clear(attn_seq_evaluation *evaluation);
 
 /* The models that are found on this machine, as a list of directories that ends with NULL: those in each directory that
  * ATTN_MODELS names (separated by colons), then those in share/attn/models beside this library; by name within
- * each. *directories is to be freed by attn_seq_free, in one piece; NULL on failure.
- * Returns ATTN_OK (the list may be empty) or ATTN_ERROR_MEMORY. */
+ * each, and a directory that is met again is passed over. *directories is to be freed by attn_seq_free, in one piece;
+ * NULL on failure. Returns ATTN_OK (the list may be empty) or ATTN_ERROR_MEMORY. */
 ATTN_API attn_status attn_seq_models_list(char ***directories);
 
 /* What the model in a directory is for, from its config.json alone; no argument is NULL.

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct path_list {
@@ -82,13 +83,30 @@ static bool add_models(path_list *models, const char *directory)
     return good;
 }
 
+static bool is_same(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* As path_list_add, but for one that is there already, under whatever name. */
+static bool add_place(path_list *places, char *path)
+{
+    for (size_t i = 0; path && i < places->count; i++) {
+        if (!is_same(path, places->items[i])) continue;
+        free(path);
+        return true;
+    }
+    return path_list_add(places, path);
+}
+
 /* The directories that may hold models. */
 static bool add_places(path_list *places)
 {
     const char *list = getenv("ATTN_MODELS");
     while (list && *list) {
         size_t length = strcspn(list, ":");
-        if (length && !path_list_add(places, strndup(list, length))) return false;
+        if (length && !add_place(places, strndup(list, length))) return false;
         list += length + (list[length] == ':');
     }
     Dl_info here;
@@ -107,7 +125,7 @@ static bool add_places(path_list *places)
         path = straight ? straight : path;
         if (!exists)
             free(path);
-        else if (!path_list_add(places, path))
+        else if (!add_place(places, path))
             return false;
     }
     return true;

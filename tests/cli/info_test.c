@@ -45,6 +45,15 @@ static void names_the_models(void **state)
     shell_said("other/config.json: model_type is \"gpt2\", expected one of marian");
     assert_int_equal(shell("ATTN_MODELS=" MODELS " $ATTN info"), 0);
     shell_said("/shared: translate (MarianMTModel), ");
+    assert_int_equal(shell("n=$(ATTN_MODELS=" MODELS " $ATTN info --json | grep -o '/shared\"' | wc -l); "
+                           "ln -s " MODELS " info.tmp && ATTN_MODELS=" MODELS ":" MODELS
+                           "/:info.tmp $ATTN info --json | "
+                           "grep -o '/shared\"' | wc -l; rm info.tmp; echo $n"),
+                     0);
+    shell_said_only("1\n1\n");
+    assert_int_equal(shell("ATTN_MODELS=$TESTS/../fixtures/vit $ATTN info"), 0);
+    shell_said(", 1 layer, ");
+    shell_said(", 2 layers, ");
 }
 
 int main(void)
