@@ -521,7 +521,7 @@ typedef struct attn_seq_hypothesis {
     double log_probability; /* natural, summed over the target's pieces and </s> */
     double score;           /* log_probability / target_length^normalize */
     int64_t source_length;  /* pieces, with every part's </s> */
-    int64_t target_length;  /* the same; a part that met the length limit has no </s> */
+    int64_t target_length;  /* the same; a part that met the length limit may have no </s> */
     int64_t source_words;   /* as white space separates them */
     int64_t target_words;
     /* (target_words, source_words) if asked for, else NULL: how much of its attention each target word paid to each
@@ -548,7 +548,8 @@ typedef struct attn_seq_translation {
 /* Translates `count` lines: translations[i] is line i's. A line of white space alone gives one empty hypothesis. Lines
  * are batched by length inside; what a line gets does not depend on its neighbours, but for the last bits of the
  * scores. A target ends after at most 3 * source pieces + 10 pieces, at the model's last position, or where
- * generation_config.json's max_length says; its forced_bos_token_id, min_length and no_repeat_ngram_size are kept to.
+ * generation_config.json's max_length says; its forced_bos_token_id, min_length and no_repeat_ngram_size are kept to,
+ * and its forced_eos_token_id at the last two of these limits.
  *
  *   model         open, not NULL
  *   options       not NULL, set up by attn_seq_translate_options_init

@@ -39,10 +39,16 @@ void decode_workspace_destroy(decode_workspace *w)
     free(w);
 }
 
+/* What the model can write, or was told to. */
+static int64_t longest_of_model(const seq2seq *m)
+{
+    const int64_t positions = m->sizes.max_positions, told = m->generation.max_length;
+    return told > 1 && told - 1 < positions ? told - 1 : positions;
+}
+
 int64_t decode_longest(const seq2seq *m, int64_t source_length)
 {
-    int64_t positions = m->sizes.max_positions, told = m->generation.max_length;
-    if (told > 1 && told - 1 < positions) positions = told - 1;
+    const int64_t positions = longest_of_model(m);
     int64_t generous = source_length > positions ? positions : 3 * source_length + 10;
     return generous < positions ? generous : positions;
 }
@@ -99,6 +105,7 @@ attn_status decode_batch(decode_workspace *w, const seq2seq *m, const search_opt
     attn_status status = m->family->begin(&s.decoding, w->batch, m->network, &source, options->beam, longest_target);
     if (status) return status;
     search_model model = {&s, take_step, n->target_vocabulary, n->start_id, n->eos_id, n->pad_id, m->generation.limits};
+    model.limits.last_length = longest_of_model(m) + 1; /* the start is counted */
     status = search_decode(&model, options, batch, max_lengths, results);
     m->family->end(s.decoding);
     return status;

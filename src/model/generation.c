@@ -23,6 +23,8 @@ static void read_fields(generation_settings *g, config *f, int64_t vocabulary)
     g->limits.min_length = config_integer_or(f, "min_length", 0, MOST_LENGTH, 0);
     g->limits.distinct_ngrams = config_integer_or(f, "no_repeat_ngram_size", 0, MOST_LENGTH, 0);
     g->limits.forces_first = config_has(f, "forced_bos_token_id");
+    g->limits.forces_last = config_has(f, "forced_eos_token_id");
+    g->limits.last_id = (int32_t)config_integer_or(f, "forced_eos_token_id", 0, vocabulary - 1, 0);
     g->limits.first_id = (int32_t)config_integer_or(f, "forced_bos_token_id", 0, vocabulary - 1, 0);
 }
 

@@ -8,7 +8,7 @@ typedef struct generation_settings {
     int64_t beam;          /* num_beams; 5 where it is absent */
     double length_penalty; /* 1 where it is absent */
     int64_t max_length;    /* ids of a target, the start's among them; 0: as many as there are positions */
-    search_limits limits;
+    search_limits limits;  /* its last_length is for decode_batch to set */
 } generation_settings;
 
 generation_settings generation_standard(void);

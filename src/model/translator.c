@@ -35,6 +35,8 @@ attn_status translator_declare(translator **out, const translator_config *config
     if (!m) return no_memory();
     m->config = *config;
     m->generation = generation_standard();
+    m->generation.limits.forces_last = true;
+    m->generation.limits.last_id = config->eos_id;
     m->encoder = calloc((size_t)config->encoder_layers + 1, sizeof *m->encoder);
     m->decoder = calloc((size_t)config->decoder_layers + 1, sizeof *m->decoder);
     m->encoder_options = options_of(config, config->encoder_heads);

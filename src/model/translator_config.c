@@ -175,11 +175,11 @@ attn_status translator_config_write(const translator_config *c, weight_format fo
 attn_status translator_generation_write(const translator_config *c, const generation_settings *g, const char *path)
 {
     const search_limits *l = &g->limits;
-    json_t *json =
-        json_pack("{s:[[i]], s:i, s:i, s:i, s:i, s:I, s:I}", "bad_words_ids", c->pad_id, "decoder_start_token_id",
-                  c->decoder_start_id, "eos_token_id", c->eos_id, "forced_eos_token_id", c->eos_id, "pad_token_id",
-                  c->pad_id, "max_length", (json_int_t)(g->max_length ? g->max_length : c->max_position_embeddings),
-                  "num_beams", (json_int_t)g->beam);
+    json_t *json = json_pack(
+        "{s:[[i]], s:i, s:i, s:o*, s:i, s:I, s:I}", "bad_words_ids", c->pad_id, "decoder_start_token_id",
+        c->decoder_start_id, "eos_token_id", c->eos_id, "forced_eos_token_id",
+        l->forces_last ? json_integer(l->last_id) : NULL, "pad_token_id", c->pad_id, "max_length",
+        (json_int_t)(g->max_length ? g->max_length : c->max_position_embeddings), "num_beams", (json_int_t)g->beam);
     json_t *rest = json_pack("{s:o*, s:o*, s:o*, s:o*}", "length_penalty",
                              g->length_penalty != 1 ? json_real(g->length_penalty) : NULL, "min_length",
                              l->min_length ? json_integer(l->min_length) : NULL, "no_repeat_ngram_size",

@@ -281,14 +281,24 @@ static int64_t collect_history(const search *s, int64_t row, int32_t *history)
     return s->position + 1;
 }
 
+/* Whether the limits leave but one token at this position. */
+static bool forced(const search *s, int32_t *id)
+{
+    const search_limits *l = &s->model->limits;
+    const bool last = l->forces_last && s->position + 2 == l->last_length;
+    if (!last && !(l->forces_first && s->position == 0)) return false;
+    *id = last ? l->last_id : l->first_id;
+    return true;
+}
+
 static void find_candidates(void *argument, int64_t row, int worker)
 {
     (void)worker;
     search *s = argument;
     const search_model *m = s->model;
     candidate *top = s->candidates + row * s->width;
-    if (s->position == 0 && m->limits.forces_first) {
-        top[0] = (candidate){0, m->limits.first_id};
+    if (forced(s, &top->id)) {
+        top->log_probability = 0;
         s->candidate_counts[row] = 1;
         return;
     }

@@ -9,6 +9,9 @@
 typedef struct search_limits {
     bool forces_first; /* the first token is first_id, with probability 1 */
     int32_t first_id;
+    bool forces_last; /* the token that makes a length of last_length is last_id, likewise */
+    int32_t last_id;
+    int64_t last_length;
     int64_t min_length;      /* no </s> while fewer ids are there */
     int64_t distinct_ngrams; /* no n-gram of this size is written twice; 0: any may be */
 } search_limits;

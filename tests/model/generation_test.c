@@ -77,7 +77,10 @@ static void reads_its_settings(void **state)
     assert_true(g.limits.forces_first && g.limits.first_id == 7);
     assert_true(g.limits.min_length == 9 && g.limits.distinct_ngrams == 2);
     assert_int_equal(generation_read(&g, BART_FIXTURES "/plain", 90), ATTN_OK);
-    assert_true(!g.limits.forces_first && g.limits.min_length == 0 && g.limits.distinct_ngrams == 0);
+    assert_true(!g.limits.forces_first && !g.limits.forces_last && g.limits.min_length == 0 &&
+                g.limits.distinct_ngrams == 0);
+    assert_int_equal(generation_read(&g, BART_FIXTURES "/scaled", 90), ATTN_OK);
+    assert_true(g.limits.forces_last && g.limits.last_id == 2);
     assert_int_equal(generation_read(&g, BART_FIXTURES "/settings", 7), ATTN_ERROR_FORMAT);
     assert_non_null(strstr(status_message(), "generation_config.json: forced_bos_token_id is 7, expected an integer"));
 }

@@ -318,6 +318,38 @@ static void keeps_to_the_limits(void **state)
     }
 }
 
+/* What reaches the last length ends there, with the probability that it had before; what ends sooner is what it was. */
+static void forces_the_last_token(void **state)
+{
+    (void)state;
+    const int64_t longest[] = {5, 5, 5, 5, 5, 5, 5, 5};
+    int forced = 0;
+    for (int64_t beam = 1; beam <= 4; beam++) {
+        hypothesis h[8], h_free[8];
+        for (int with = 0; with < 2; with++) {
+            toy m = toy_create((uint64_t)beam, 8, beam);
+            search_model model = {&m, toy_step, VOCABULARY, PAD, EOS, PAD, {0}};
+            if (with) model.limits = (search_limits){.forces_last = true, .last_id = EOS, .last_length = 6};
+            assert_int_equal(search_decode(&model, &(search_options){beam, 1, 0, 1}, 8, longest, with ? h : h_free),
+                             ATTN_OK);
+            toy_destroy(&m);
+        }
+        for (int i = 0; i < 8; i++) {
+            assert_int_equal(h[i].ids[h[i].length - 1], EOS);
+            if (beam > 1) continue;
+            const bool ended = h_free[i].ids[h_free[i].length - 1] == EOS && h_free[i].length < 5;
+            assert_int_equal(h[i].length, h_free[i].length);
+            assert_memory_equal(h[i].ids, h_free[i].ids, (size_t)(h[i].length - 1) * sizeof *h->ids);
+            if (ended) assert_true(h[i].log_probability == h_free[i].log_probability);
+            if (!ended) assert_true(h[i].log_probability > h_free[i].log_probability);
+            forced += !ended;
+        }
+        hypotheses_clear(h, 8);
+        hypotheses_clear(h_free, 8);
+    }
+    assert_true(forced > 0 && forced < 8);
+}
+
 /* With every id banned but the one that ends, it ends. */
 static void ends_when_nothing_is_left(void **state)
 {
@@ -345,6 +377,7 @@ int main(void)
         cmocka_unit_test(finished_sequences_leave_the_batch),
         cmocka_unit_test(refuses_bad_options_and_logits),
         cmocka_unit_test(keeps_to_the_limits),
+        cmocka_unit_test(forces_the_last_token),
         cmocka_unit_test(ends_when_nothing_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
