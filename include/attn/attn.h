@@ -151,7 +151,7 @@ typedef struct attn_parallel {
 typedef struct attn_desc {
     size_t struct_size; /* sizeof(attn_desc) where the caller was compiled; fields beyond it count as zero */
     attn_dtype dtype;
-    int64_t B, H, HK, T, S, D, DV;
+    int64_t B, H, HK, T, S, D, DV; /* T and S are sums where query_starts and key_starts are given */
     float scale; /* multiplies Q K^T; finite. 1 / sqrt(D) after attn_desc_init. With ATTN_SCORE_ADDITIVE it must be 1 */
 
     attn_view q;     /* (B, H, T, D) */
@@ -203,6 +203,16 @@ typedef struct attn_desc {
                                       Model Card" (2025), section 2.2 */
     float *grad_sinks;             /* (H) their gradient, summed over the batch and queries in a fixed order; not
                                       computed when NULL */
+
+    /* Packed sequences, each of its own length, without padding: sequence b has the queries query_starts[b] ..
+     * query_starts[b + 1] - 1 of arrays of T rows a head, (T, H, D) or (H, T, D) with T the rows of all; their batch
+     * strides are not looked at. B + 1 starts, none below the one before, within 0 .. T; rows of no sequence are
+     * neither read nor written. NULL: T queries each. Likewise key_starts for keys and values, within 0 .. S; either
+     * may be given alone. What else counts queries or keys counts them within the sequence: positions, so that
+     * query_offsets says how each is aligned, key_lengths, the rows and columns of masks, bias and grad_bias (which has
+     * as many as the longest sequence), and dropout. A sequence has the bits that it has alone. */
+    const int64_t *query_starts;
+    const int64_t *key_starts;
 } attn_desc;
 
 /* Fills *desc for these sizes: fp32; contiguous (B, H, T, D), (B, HK, S, D), (B, HK, S, DV), (B, H, T, DV) and
@@ -213,7 +223,8 @@ ATTN_API void attn_desc_init(attn_desc *desc, size_t struct_size, int64_t B, int
                              int64_t S, int64_t D, int64_t DV);
 
 /* Bytes of workspace that attn_forward needs for desc, into *size: at most 4 MB a thread for any T and S while
- * D and DV are 512 or less. Data pointers and strides are not looked at; they may be NULL.
+ * D and DV are 512 or less. Data pointers and strides are not looked at; they may be NULL. Of query_starts and
+ * key_starts only whether they are NULL counts.
  *
  * ATTN_ERROR_ARGUMENT: desc or size NULL; a size negative, H or HK 0, HK not dividing H; a scale, softcap or dropout
  * outside its range; a scale other than 1 with ATTN_SCORE_ADDITIVE; a score vector or its gradient without; grad_sinks
@@ -230,8 +241,9 @@ ATTN_API attn_status attn_forward_workspace_size(const attn_desc *desc, size_t *
  * is 0. Thread-safe as long as outputs and workspace are its own.
  *
  * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: NULL data where the array has elements; a
- * key_lengths entry outside 0 .. S; dropout without dropout_keys; an output whose dimension above 1 has stride 0.
- * ATTN_ERROR_OVERFLOW: a view that spans more than the address space. ATTN_ERROR_WORKSPACE: see there. */
+ * key_lengths entry outside 0 .. S; a start before the one before it, or beyond the array; dropout without
+ * dropout_keys; an output whose dimension above 1 has stride 0. ATTN_ERROR_OVERFLOW: a view that spans more than the
+ * address space. ATTN_ERROR_WORKSPACE: see there. */
 ATTN_API attn_status attn_forward(const attn_desc *desc, void *workspace, size_t workspace_size);
 
 /* Bytes of workspace that attn_backward needs for desc, into *size: linear in T + S. Data is not read, but which of
@@ -277,8 +289,9 @@ typedef struct attn_region {
  * is training's noise. With a sink the weights of a row sum to less than 1: the rest is the sink's.
  *
  * Reads desc's q, k, masks, slopes, sinks and score vector; w is (batches, heads, rows, S), its last dimension
- * contiguous. region NULL: all. A fully masked row is zeros. Needs no workspace: each row of w is its own. Thread-safe
- * as long as w is its own.
+ * contiguous. region NULL: all. Of packed sequences each chosen one must have the chosen rows, and has as many weights
+ * a row as it has keys. A fully masked row is zeros. Needs no workspace: each row of w is its own. Thread-safe as long
+ * as w is its own.
  *
  * Statuses as attn_forward, and ATTN_ERROR_ARGUMENT: a region outside desc's sizes; w NULL. */
 ATTN_API attn_status attn_weights(const attn_desc *desc, const attn_region *region, const attn_output *w);
@@ -403,8 +416,9 @@ ATTN_API attn_status attn_append(const attn_cache *cache, int64_t T, const attn_
  * sequence has room for, one O and log-sum-exp of B * H * T rows. Neither data nor lengths are looked at.
  *
  * Statuses as attn_forward_workspace_size, the same of cache, and ATTN_ERROR_ARGUMENT: a size of cache that is not
- * desc's; key_lengths set; query_offset other than 0 without query_offsets. ATTN_ERROR_UNSUPPORTED: T above
- * ATTN_DECODE_QUERIES; dropout; additive scores; a cache's dtype that this version does not know. */
+ * desc's; key_lengths, query_starts or key_starts set; query_offset other than 0 without query_offsets.
+ * ATTN_ERROR_UNSUPPORTED: T above ATTN_DECODE_QUERIES; dropout; additive scores; a cache's dtype that this version does
+ * not know. */
 ATTN_API attn_status attn_decode_workspace_size(const attn_desc *desc, const attn_cache *cache, size_t *size);
 
 /* attn_forward for a few queries a sequence against a cache: O and, where desc->lse has data, the log-sum-exp. Sequence

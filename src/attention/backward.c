@@ -17,6 +17,7 @@
 #include "attention/backward_parts.h"
 #include "attention/backward_worker.h"
 #include "attention/descriptor.h"
+#include "attention/sequence.h"
 #include "attention/visible.h"
 #include "base/checked.h"
 #include "base/parallel.h"
@@ -37,7 +38,7 @@ static void zero_rows(const attn_output *out, int64_t b, int64_t h, int64_t firs
 
 static void add_products(backward_worker *w, int64_t key_head)
 {
-    const attn_desc *d = w->plan->d;
+    const attn_desc *d = w->d;
     backward_tile *t = &w->tile;
     t->grad_q = output_at(&d->grad_q, w->b, w->h, w->first_query);
     t->grad_k = output_at(&d->grad_k, w->b, key_head, w->first_key);
@@ -53,7 +54,7 @@ static void add_products(backward_worker *w, int64_t key_head)
 static void add_pair(backward_worker *w, int64_t b, int64_t h, int64_t first_query, int64_t last_query,
                      int64_t first_key, int64_t last_key, double *sink)
 {
-    const attn_desc *d = w->plan->d;
+    const attn_desc *d = w->d;
     const int64_t most_queries = w->plan->tile_queries, most_keys = w->plan->tile_keys;
     for (int64_t i = first_query; i < last_query; i += most_queries) {
         int64_t queries = least(most_queries, last_query - i);
@@ -72,28 +73,27 @@ static void add_pair(backward_worker *w, int64_t b, int64_t h, int64_t first_que
 static void backward_task(void *argument, int64_t task, int worker)
 {
     const backward_plan *plan = argument;
-    const attn_desc *d = plan->d;
-    int64_t pairs = backward_pairs(plan), group = d->H / d->HK;
-    int64_t key_chunk = task % pairs, key_head = task / pairs % d->HK, b = task / pairs / d->HK;
+    const int64_t pairs = plan->pairs, group = plan->d->H / plan->d->HK;
+    const int64_t piece = task % plan->pieces, key_head = task / plan->pieces, b = backward_sequence(plan, piece);
+    const int64_t first_piece = backward_first_piece(plan, b), key_chunk = piece - first_piece;
+    attn_desc own;
+    const attn_desc *d = sequence_read(plan->d, b, &own);
     int64_t h = key_head * group + plan->round / pairs, query_chunk = (key_chunk + plan->round % pairs) % pairs;
     int64_t first_key = key_chunk * plan->chunk, last_key = least(d->S, first_key + plan->chunk);
     int64_t first_query = query_chunk * plan->chunk, last_query = least(d->T, first_query + plan->chunk);
+    if (plan->round % pairs == 0) backward_zero_parts(plan, h, piece);
+    if (key_chunk >= pairs) return; /* a piece of nobody */
     if (plan->round == 0) {
         zero_rows(&d->grad_k, b, key_head, first_key, last_key, d->D);
         zero_rows(&d->grad_v, b, key_head, first_key, last_key, d->DV);
     }
-    float *score_vector = backward_score_vector_part(plan, b, h, key_chunk);
-    double *sink = backward_sink_part(plan, b, h, query_chunk);
-    if (plan->round % pairs == 0) {
-        zero_rows(&d->grad_q, b, h, first_query, last_query, d->D);
-        if (sink) *sink = 0;
-        if (score_vector) memset(score_vector, 0, (size_t)d->D * sizeof(float));
-    }
+    if (plan->round % pairs == 0) zero_rows(&d->grad_q, b, h, first_query, last_query, d->D);
     if (first_key >= last_key || first_query >= last_query) return;
     backward_worker w;
-    backward_worker_open(&w, plan, worker, d->scale, true);
-    w.tile.grad_score_vector = score_vector;
-    add_pair(&w, b, h, first_query, last_query, first_key, last_key, sink);
+    backward_worker_open(&w, plan, d, worker, d->scale, true);
+    w.tile.grad_score_vector = backward_score_vector_part(plan, h, piece);
+    add_pair(&w, b, h, first_query, last_query, first_key, last_key,
+             backward_sink_part(plan, h, first_piece + query_chunk));
 }
 
 static attn_status plan_backward(const attn_desc *d, backward_plan *plan, size_t *bytes)
@@ -111,6 +111,8 @@ static attn_status plan_backward(const attn_desc *d, backward_plan *plan, size_t
     size_t workers = (size_t)parallel_workers(&d->parallel), parts;
     *bytes = 0;
     if (!d->B || (!d->T && !d->S)) return ATTN_OK;
+    plan->pairs = sequence_packed(d) ? 0 : backward_pairs(plan); /* reads no starts yet */
+    plan->pieces = backward_first_piece(plan, d->B);
     if (!backward_worker_floats(plan, &plan->worker_floats) ||
         !checked_mul(plan->worker_floats, sizeof(float), bytes) || !checked_mul(*bytes, workers, bytes) ||
         !backward_parts_bytes(plan, &parts) || !checked_add(*bytes, parts, bytes))
@@ -140,23 +142,24 @@ static attn_status check_bias_gradient(const attn_desc *d)
     return descriptor_check_mask("grad_bias", &read, d, sizeof(float));
 }
 
-static attn_status check_gradient(const char *name, const attn_output *grad, const attn_desc *d, int64_t heads,
+static attn_status check_gradient(const char *name, const attn_output *grad, int64_t batches, int64_t heads,
                                   int64_t rows, int64_t columns)
 {
-    return grad->data ? descriptor_check_output(name, grad, d->B, heads, rows, columns) : ATTN_OK;
+    return grad->data ? descriptor_check_output(name, grad, batches, heads, rows, columns) : ATTN_OK;
 }
 
 static attn_status check_backward(const attn_desc *d)
 {
     const attn_view o = {d->o.data, d->o.batch, d->o.head, d->o.row};
     const attn_view lse = {d->lse.data, d->lse.batch, d->lse.head, d->lse.row};
+    const int64_t queries_B = sequence_query_batches(d), keys_B = sequence_key_batches(d);
     attn_status status = descriptor_check_inputs(d, true);
-    if (!status) status = descriptor_check_view("o", &o, d->B, d->H, d->T, d->DV);
-    if (!status) status = descriptor_check_view("lse", &lse, d->B, d->H, d->T, 1);
-    if (!status) status = descriptor_check_view("grad_o", &d->grad_o, d->B, d->H, d->T, d->DV);
-    if (!status) status = check_gradient("grad_q", &d->grad_q, d, d->H, d->T, d->D);
-    if (!status) status = check_gradient("grad_k", &d->grad_k, d, d->HK, d->S, d->D);
-    if (!status) status = check_gradient("grad_v", &d->grad_v, d, d->HK, d->S, d->DV);
+    if (!status) status = descriptor_check_view("o", &o, queries_B, d->H, d->T, d->DV);
+    if (!status) status = descriptor_check_view("lse", &lse, queries_B, d->H, d->T, 1);
+    if (!status) status = descriptor_check_view("grad_o", &d->grad_o, queries_B, d->H, d->T, d->DV);
+    if (!status) status = check_gradient("grad_q", &d->grad_q, queries_B, d->H, d->T, d->D);
+    if (!status) status = check_gradient("grad_k", &d->grad_k, keys_B, d->HK, d->S, d->D);
+    if (!status) status = check_gradient("grad_v", &d->grad_v, keys_B, d->HK, d->S, d->DV);
     if (!status && d->grad_score_vector.data)
         status = descriptor_check_output("grad_score_vector", &d->grad_score_vector, 1, d->H, 1, d->D);
     return status ? status : check_bias_gradient(d);
@@ -186,10 +189,10 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
     if (status) return status;
     plan.workspace = workspace;
     if (bytes) backward_parts_place(&plan);
-    int64_t pairs = bytes ? backward_pairs(&plan) : 0;
+    if (bytes) plan.pairs = backward_pairs(&plan);
     if (d.grad_q.data || d.grad_k.data || d.grad_v.data || d.grad_score_vector.data || d.grad_sinks)
-        for (plan.round = 0; plan.round < pairs * (d.H / d.HK); plan.round++)
-            parallel_run(&d.parallel, d.B * d.HK * pairs, backward_task, &plan);
+        for (plan.round = 0; plan.round < plan.pairs * (d.H / d.HK); plan.round++)
+            parallel_run(&d.parallel, d.HK * plan.pieces, backward_task, &plan);
     backward_sum_parts(&plan);
     if (d.grad_bias.data && bytes) backward_bias(&plan);
     return ATTN_OK;

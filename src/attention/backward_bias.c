@@ -4,6 +4,7 @@
  * keys, each of them all there is where that dimension is summed, and visits what it sums in order. So the pass is
  * parallel and its sums have one order, without a T x S array for each head that is summed. */
 #include "attention/backward_worker.h"
+#include "attention/sequence.h"
 #include "attention/visible.h"
 #include "base/parallel.h"
 
@@ -57,9 +58,10 @@ static void add_tile(const backward_worker *w)
 static void add_head(const bias_task *task, backward_worker *w, int64_t b, int64_t h)
 {
     const int64_t most_queries = task->plan->tile_queries, most_keys = task->plan->tile_keys;
-    for (int64_t i = task->queries.first; i < task->queries.last; i += most_queries) {
-        int64_t queries = task->queries.last - i < most_queries ? task->queries.last - i : most_queries;
-        key_range keys = visible_keys_of(task->plan->d, b, i, queries);
+    const int64_t last = task->queries.last < w->d->T ? task->queries.last : w->d->T;
+    for (int64_t i = task->queries.first; i < last; i += most_queries) {
+        int64_t queries = last - i < most_queries ? last - i : most_queries;
+        key_range keys = visible_keys_of(w->d, b, i, queries);
         if (keys.first < task->keys.first) keys.first = task->keys.first;
         if (keys.last > task->keys.last) keys.last = task->keys.last;
         if (keys.first >= keys.last) continue;
@@ -72,31 +74,50 @@ static void add_head(const bias_task *task, backward_worker *w, int64_t b, int64
     }
 }
 
+/* How many queries and keys the gradient has: those of the longest sequence where it sums over sequences. */
+static void extent(const attn_desc *d, int64_t b, int64_t *T, int64_t *S)
+{
+    attn_desc own;
+    sequence_largest(d, T, S);
+    if (!d->grad_bias.batch) return;
+    d = sequence_read(d, b, &own);
+    *T = d->T;
+    *S = d->S;
+}
+
 static void bias_run(void *argument, int64_t index, int worker)
 {
     const backward_plan *plan = argument;
     const attn_desc *d = plan->d;
     const attn_mask_output *grad = &d->grad_bias;
-    int64_t columns = parts_of(grad->column, d->S, plan->chunk), rows = parts_of(grad->row, d->T, plan->chunk);
+    int64_t T, S;
+    sequence_largest(d, &T, &S);
+    int64_t columns = parts_of(grad->column, S, plan->chunk), rows = parts_of(grad->row, T, plan->chunk);
     int64_t heads = parts_of(grad->head, d->H, 1);
+    const span sequences = part(index / columns / rows / heads, grad->batch, d->B, 1);
+    extent(d, sequences.first, &T, &S);
     const bias_task task = {.plan = plan,
-                            .keys = part(index % columns, grad->column, d->S, plan->chunk),
-                            .queries = part(index / columns % rows, grad->row, d->T, plan->chunk),
+                            .keys = part(index % columns, grad->column, S, plan->chunk),
+                            .queries = part(index / columns % rows, grad->row, T, plan->chunk),
                             .heads = part(index / columns / rows % heads, grad->head, d->H, 1),
-                            .sequences = part(index / columns / rows / heads, grad->batch, d->B, 1)};
+                            .sequences = sequences};
     zero_region(&task);
-    backward_worker w;
-    backward_worker_open(&w, plan, worker, 1, false);
-    for (int64_t b = task.sequences.first; b < task.sequences.last; b++)
+    for (int64_t b = task.sequences.first; b < task.sequences.last; b++) {
+        attn_desc own;
+        backward_worker w;
+        backward_worker_open(&w, plan, sequence_read(d, b, &own), worker, 1, false);
         for (int64_t h = task.heads.first; h < task.heads.last; h++) add_head(&task, &w, b, h);
+    }
 }
 
 void backward_bias(backward_plan *plan)
 {
     const attn_desc *d = plan->d;
     const attn_mask_output *grad = &d->grad_bias;
-    if (!d->T || !d->S) return;
-    int64_t tasks = parts_of(grad->column, d->S, plan->chunk) * parts_of(grad->row, d->T, plan->chunk) *
+    int64_t T, S;
+    sequence_largest(d, &T, &S);
+    if (!T || !S) return;
+    int64_t tasks = parts_of(grad->column, S, plan->chunk) * parts_of(grad->row, T, plan->chunk) *
                     parts_of(grad->head, d->H, 1) * parts_of(grad->batch, d->B, 1);
     parallel_run(&d->parallel, tasks, bias_run, plan);
 }

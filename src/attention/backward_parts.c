@@ -1,10 +1,12 @@
 #include "attention/backward_parts.h"
 
 #include "attention/descriptor.h"
+#include "attention/sequence.h"
 #include "base/checked.h"
 #include "base/parallel.h"
 
 #include <math.h>
+#include <string.h>
 
 static int64_t chunks_of(const backward_plan *plan, int64_t rows)
 {
@@ -13,21 +15,28 @@ static int64_t chunks_of(const backward_plan *plan, int64_t rows)
 
 int64_t backward_pairs(const backward_plan *plan)
 {
-    int64_t q = chunks_of(plan, plan->d->T), k = chunks_of(plan, plan->d->S);
-    return q > k ? q : k;
+    int64_t T, S;
+    sequence_largest(plan->d, &T, &S);
+    T = chunks_of(plan, T), S = chunks_of(plan, S);
+    return T > S ? T : S;
 }
 
-/* Of a head: all its sequences' chunks. */
-static int64_t parts_of(const backward_plan *plan)
+int64_t backward_first_piece(const backward_plan *plan, int64_t b)
 {
-    return plan->d->B * backward_pairs(plan);
+    return sequence_packed(plan->d) ? sequence_pair_pieces(plan->d, b, plan->chunk) : b * plan->pairs;
+}
+
+int64_t backward_sequence(const backward_plan *plan, int64_t piece)
+{
+    return sequence_packed(plan->d) ? sequence_of_piece(plan->d, sequence_pair_pieces, plan->chunk, piece)
+                                    : piece / plan->pairs;
 }
 
 bool backward_parts_bytes(const backward_plan *plan, size_t *bytes)
 {
     const attn_desc *d = plan->d;
     int64_t count, floats = 0;
-    if (!checked_mul_i64(d->B * d->H, backward_pairs(plan), &count)) return false;
+    if (!checked_mul_i64(d->H, plan->pieces, &count)) return false;
     int64_t doubles = d->grad_sinks ? count : 0;
     if (d->grad_score_vector.data && !checked_mul_i64(count, d->D, &floats)) return false;
     size_t sinks;
@@ -41,24 +50,25 @@ void backward_parts_place(backward_plan *plan)
     float *at = plan->workspace + (size_t)parallel_workers(&d->parallel) * plan->worker_floats;
     if (d->grad_sinks) {
         plan->sinks = (double *)at;
-        at = (float *)(plan->sinks + d->H * parts_of(plan));
+        at = (float *)(plan->sinks + d->H * plan->pieces);
     }
     if (d->grad_score_vector.data) plan->score_vectors = at;
 }
 
-static int64_t part_index(const backward_plan *plan, int64_t b, int64_t h, int64_t chunk)
+double *backward_sink_part(const backward_plan *plan, int64_t h, int64_t piece)
 {
-    return h * parts_of(plan) + b * backward_pairs(plan) + chunk;
+    return plan->sinks ? plan->sinks + h * plan->pieces + piece : NULL;
 }
 
-double *backward_sink_part(const backward_plan *plan, int64_t b, int64_t h, int64_t query_chunk)
+float *backward_score_vector_part(const backward_plan *plan, int64_t h, int64_t piece)
 {
-    return plan->sinks ? plan->sinks + part_index(plan, b, h, query_chunk) : NULL;
+    return plan->score_vectors ? plan->score_vectors + (h * plan->pieces + piece) * plan->d->D : NULL;
 }
 
-float *backward_score_vector_part(const backward_plan *plan, int64_t b, int64_t h, int64_t key_chunk)
+void backward_zero_parts(const backward_plan *plan, int64_t h, int64_t piece)
 {
-    return plan->score_vectors ? plan->score_vectors + part_index(plan, b, h, key_chunk) * plan->d->D : NULL;
+    if (plan->sinks) *backward_sink_part(plan, h, piece) = 0;
+    if (plan->score_vectors) memset(backward_score_vector_part(plan, h, piece), 0, (size_t)plan->d->D * sizeof(float));
 }
 
 void backward_add_sink(const backward_worker *w, double *part)
@@ -72,7 +82,7 @@ void backward_add_sink(const backward_worker *w, double *part)
 static void sum_sink(const backward_plan *plan, int64_t h)
 {
     double sum = 0;
-    for (int64_t part = 0; plan->sinks && part < parts_of(plan); part++) sum += plan->sinks[h * parts_of(plan) + part];
+    for (int64_t piece = 0; plan->sinks && piece < plan->pieces; piece++) sum += *backward_sink_part(plan, h, piece);
     plan->d->grad_sinks[h] = (float)sum;
 }
 
@@ -85,8 +95,8 @@ static void sum_score_vector(const backward_plan *plan, int64_t h)
     for (int64_t first = 0; first < d->D; first += SUMMED_AT_ONCE) {
         double sum[SUMMED_AT_ONCE] = {0};
         int64_t count = d->D - first < SUMMED_AT_ONCE ? d->D - first : SUMMED_AT_ONCE;
-        for (int64_t part = 0; plan->score_vectors && part < parts_of(plan); part++) {
-            const float *add = plan->score_vectors + (h * parts_of(plan) + part) * d->D + first;
+        for (int64_t piece = 0; plan->score_vectors && piece < plan->pieces; piece++) {
+            const float *add = backward_score_vector_part(plan, h, piece) + first;
             for (int64_t n = 0; n < count; n++) sum[n] += add[n];
         }
         for (int64_t n = 0; n < count; n++) out[first + n] = (float)sum[n];

@@ -30,13 +30,13 @@ bool backward_worker_floats(const backward_plan *plan, size_t *floats)
     return score_floats(plan, floats) && checked_add(*floats, 3 * BACKWARD_QUERIES + 4 * tile_floats(plan), floats);
 }
 
-void backward_worker_open(backward_worker *w, const backward_plan *plan, int worker, float grad_scale, bool cap_slope)
+void backward_worker_open(backward_worker *w, const backward_plan *plan, const attn_desc *d, int worker,
+                          float grad_scale, bool cap_slope)
 {
-    const attn_desc *d = plan->d;
     float *minus_lse = plan->workspace + (size_t)worker * plan->worker_floats;
     size_t tile = tile_floats(plan);
     float *p_t = minus_lse + 3 * BACKWARD_QUERIES, *q_t = p_t + 4 * tile;
-    *w = (backward_worker){.plan = plan, .modification = p_t + 2 * tile, .dropout = p_t + 3 * tile};
+    *w = (backward_worker){.plan = plan, .d = d, .modification = p_t + 2 * tile, .dropout = p_t + 3 * tile};
     w->tile = (backward_tile){.D = d->D,
                               .DV = d->DV,
                               .scale = d->scale,
@@ -65,7 +65,7 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, int wor
 
 void backward_worker_queries(backward_worker *w, int64_t b, int64_t h, int64_t first, int64_t count)
 {
-    const attn_desc *d = w->plan->d;
+    const attn_desc *d = w->d;
     backward_tile *t = &w->tile;
     w->b = b;
     w->h = h;
@@ -85,7 +85,7 @@ void backward_worker_queries(backward_worker *w, int64_t b, int64_t h, int64_t f
 static void draw_dropout(backward_worker *w)
 {
     const backward_plan *plan = w->plan;
-    dropout_draw draw = {plan->d->dropout_keys[w->b], (uint32_t)w->h, plan->dropout_threshold, plan->kept_factor};
+    dropout_draw draw = {w->d->dropout_keys[w->b], (uint32_t)w->h, plan->dropout_threshold, plan->kept_factor};
     plan->dropout_factors(&draw, &(dropout_tile){.query = w->first_query,
                                                  .queries = w->tile.queries,
                                                  .key = w->first_key,
@@ -98,7 +98,7 @@ static void draw_dropout(backward_worker *w)
 
 bool backward_worker_scores(backward_worker *w, int64_t first, int64_t count)
 {
-    const attn_desc *d = w->plan->d;
+    const attn_desc *d = w->d;
     backward_tile *t = &w->tile;
     int64_t key_head = w->h / (d->H / d->HK);
     visible_kind kind =

@@ -17,7 +17,9 @@ typedef struct backward_plan {
     dropout_factors_kernel *dropout_factors;
     uint32_t dropout_threshold;
     float kept_factor;
-    int64_t chunk; /* queries, and keys, in a chunk */
+    int64_t chunk;  /* queries, and keys, in a chunk */
+    int64_t pieces; /* chunks of all sequences, backward_parts.h */
+    int64_t pairs;  /* chunks of the longest sequence */
     int64_t tile_queries, tile_keys;
     float *workspace;
     size_t worker_floats;
@@ -32,6 +34,7 @@ bool backward_worker_floats(const backward_plan *plan, size_t *floats);
 /* A worker at a block of queries of one head. */
 typedef struct backward_worker {
     const backward_plan *plan;
+    const attn_desc *d; /* the sequence's: attention/sequence.h */
     int64_t b, h, first_query, first_key;
     float *modification, *dropout;
     bool queries_finite; /* the block's rows of Q and dO, and the head's score vector */
@@ -39,10 +42,12 @@ typedef struct backward_worker {
     backward_tile tile;
 } backward_worker;
 
-/* The worker's pieces laid out, its options set; grad_scale and cap_slope as backward_tile.h has them. */
-void backward_worker_open(backward_worker *w, const backward_plan *plan, int worker, float grad_scale, bool cap_slope);
+/* The worker's pieces laid out, its options set, for a sequence's descriptor; grad_scale and cap_slope as
+ * backward_tile.h has them. */
+void backward_worker_open(backward_worker *w, const backward_plan *plan, const attn_desc *d, int worker,
+                          float grad_scale, bool cap_slope);
 
-/* Moves to queries first .. first + count - 1 of head h of sequence b. */
+/* Moves to queries first .. first + count - 1 of head h of sequence b, whose descriptor is w->d. */
 void backward_worker_queries(backward_worker *w, int64_t b, int64_t h, int64_t first, int64_t count);
 
 /* Fills p_t and ds_t for keys first .. first + count - 1; false when no pair of the tile is left, and nothing was. */

@@ -3,6 +3,7 @@
 #include "attention/cache.h"
 #include "attention/descriptor.h"
 #include "attention/merge.h"
+#include "attention/sequence.h"
 #include "attention/visible.h"
 #include "base/checked.h"
 #include "base/parallel.h"
@@ -101,6 +102,9 @@ static attn_status check_options(const attn_desc *d, const attn_cache *c)
         return status_fail(ATTN_ERROR_UNSUPPORTED, "dropout = %g, expected 0 in attn_decode", d->dropout);
     if (d->key_lengths)
         return status_fail(ATTN_ERROR_ARGUMENT, "key_lengths is set, expected NULL: the cache has the lengths");
+    if (sequence_packed(d))
+        return status_fail(ATTN_ERROR_ARGUMENT, "%s is set, expected NULL: the cache has the lengths",
+                           d->query_starts ? "query_starts" : "key_starts");
     if (d->query_offset && !d->query_offsets)
         return status_fail(ATTN_ERROR_ARGUMENT,
                            "query_offset = %lld, expected 0: the queries are the last, unless query_offsets says else",

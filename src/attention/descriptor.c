@@ -1,5 +1,6 @@
 #include "attention/descriptor.h"
 
+#include "attention/sequence.h"
 #include "base/checked.h"
 #include "base/parallel.h"
 #include "base/status.h"
@@ -84,7 +85,7 @@ static attn_status check_sizes(const attn_desc *d)
         {"B * HK * S * D", d->HK, d->S, d->D},
         {"B * HK * S * DV", d->HK, d->S, d->DV},
         {"B * H * T * DV", d->H, d->T, d->DV},
-        {"B * H * (T + S)", d->H, d->T > INT64_MAX - d->S ? INT64_MAX : d->T + d->S, 1},
+        {"B * H * (T + S + 1)", d->H, d->T >= INT64_MAX - d->S ? INT64_MAX : d->T + d->S + 1, 1},
     };
     for (size_t n = 0; n < sizeof arrays / sizeof arrays[0]; n++) {
         int64_t count;
@@ -239,21 +240,45 @@ attn_status descriptor_check_mask(const char *name, const attn_mask *mask, const
     return ATTN_OK;
 }
 
+/* Where packed sequences begin: in order, within 0 .. rows. */
+static attn_status check_starts(const char *name, const int64_t *starts, int64_t B, const char *total, int64_t rows)
+{
+    int64_t before = 0;
+    for (int64_t b = 0; starts && b <= B; b++) {
+        if (starts[b] < before || starts[b] > rows)
+            return status_fail(ATTN_ERROR_ARGUMENT, "%s[%lld] = %lld, expected %lld to %s = %lld", name, (long long)b,
+                               (long long)starts[b], (long long)before, total, (long long)rows);
+        before = starts[b];
+    }
+    return ATTN_OK;
+}
+
+static attn_status check_key_lengths(const attn_desc *d)
+{
+    for (int64_t b = 0; d->key_lengths && b < d->B; b++) {
+        int64_t most = d->key_starts ? d->key_starts[b + 1] - d->key_starts[b] : d->S;
+        if (d->key_lengths[b] < 0 || d->key_lengths[b] > most)
+            return status_fail(ATTN_ERROR_ARGUMENT, "key_lengths[%lld] = %lld, expected 0 to %s = %lld", (long long)b,
+                               (long long)d->key_lengths[b], d->key_starts ? "the sequence's keys" : "S",
+                               (long long)most);
+    }
+    return ATTN_OK;
+}
+
 attn_status descriptor_check_inputs(const attn_desc *d, bool values)
 {
-    attn_status status = descriptor_check_view("q", &d->q, d->B, d->H, d->T, d->D);
-    if (!status) status = descriptor_check_view("k", &d->k, d->B, d->HK, d->S, d->D);
-    if (!status && values) status = descriptor_check_view("v", &d->v, d->B, d->HK, d->S, d->DV);
+    attn_status status = descriptor_check_view("q", &d->q, sequence_query_batches(d), d->H, d->T, d->D);
+    const int64_t keys_B = sequence_key_batches(d);
+    if (!status) status = descriptor_check_view("k", &d->k, keys_B, d->HK, d->S, d->D);
+    if (!status && values) status = descriptor_check_view("v", &d->v, keys_B, d->HK, d->S, d->DV);
     if (!status && d->score == ATTN_SCORE_ADDITIVE)
         status = descriptor_check_view("score_vector", &d->score_vector, d->B && d->T && d->S, d->H, 1, d->D);
     if (!status) status = descriptor_check_mask("mask", &d->mask, d, 1);
     if (!status) status = descriptor_check_mask("bias", &d->bias, d, sizeof(float));
+    if (!status) status = check_starts("query_starts", d->query_starts, d->B, "T", d->T);
+    if (!status) status = check_starts("key_starts", d->key_starts, d->B, "S", d->S);
+    if (!status) status = check_key_lengths(d);
     if (status) return status;
-    for (int64_t b = 0; d->key_lengths && b < d->B; b++) {
-        if (d->key_lengths[b] < 0 || d->key_lengths[b] > d->S)
-            return status_fail(ATTN_ERROR_ARGUMENT, "key_lengths[%lld] = %lld, expected 0 to S = %lld", (long long)b,
-                               (long long)d->key_lengths[b], (long long)d->S);
-    }
     if (d->dropout > 0 && !d->dropout_keys && d->B)
         return status_fail(ATTN_ERROR_ARGUMENT, "dropout_keys is NULL, expected %lld keys for dropout = %g",
                            (long long)d->B, d->dropout);

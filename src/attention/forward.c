@@ -1,6 +1,7 @@
 #include "attn/attn.h"
 
 #include "attention/descriptor.h"
+#include "attention/sequence.h"
 #include "attention/visible.h"
 #include "base/checked.h"
 #include "base/parallel.h"
@@ -14,8 +15,7 @@
 typedef struct forward_plan {
     const attn_desc *d;
     const kernel_table *table;
-    forward_kernels kernels;
-    bool lanes;
+    bool lanes;            /* some sequences' queries go in lanes */
     int64_t block_queries; /* in a block, at most */
     int64_t head_blocks, blocks, task_blocks, tasks;
     size_t modification, dropout, worker; /* offsets into a worker's piece, and its size, in floats */
@@ -53,28 +53,42 @@ static attn_status plan_workspace(forward_plan *plan, size_t *bytes)
     return ATTN_OK;
 }
 
+/* Whether a sequence goes in lanes: few queries, and additive scores, go in rows. */
+static bool goes_in_lanes(const attn_desc *d)
+{
+    return d->T > FORWARD_ROW_QUERIES && d->score != ATTN_SCORE_ADDITIVE;
+}
+
+/* A block's multiply-adds, of a sequence of average lengths where these differ. */
+static double block_work(const forward_plan *plan)
+{
+    const attn_desc *d = plan->d;
+    int64_t T = d->query_starts && d->B ? d->T / d->B : d->T, S = d->key_starts && d->B ? d->S / d->B : d->S;
+    int64_t queries = T < plan->block_queries ? T : plan->block_queries;
+    double score = d->score == ATTN_SCORE_ADDITIVE ? TANH_WORK : 1;
+    return (double)queries * (double)S * (score * (double)d->D + (double)d->DV);
+}
+
 static attn_status plan_forward(const attn_desc *d, forward_plan *plan, size_t *bytes)
 {
-    const kernel_table *table = kernels_table();
-    bool additive = d->score == ATTN_SCORE_ADDITIVE, lanes = d->T > FORWARD_ROW_QUERIES && !additive;
+    const bool lanes = goes_in_lanes(d);
     *plan = (forward_plan){.d = d,
-                           .table = table,
-                           .kernels = lanes ? table->forward_lanes : table->forward_rows,
+                           .table = kernels_table(),
                            .lanes = lanes,
                            .block_queries = lanes ? FORWARD_LANE_QUERIES : FORWARD_ROW_QUERIES};
     plan->head_blocks = d->T / plan->block_queries + (d->T % plan->block_queries != 0);
     plan->blocks = d->B * d->H * plan->head_blocks;
-    int64_t queries = d->T < plan->block_queries ? d->T : plan->block_queries;
-    double work = (double)queries * (double)d->S * ((additive ? TANH_WORK : 1) * (double)d->D + (double)d->DV);
+    if (d->query_starts && plan->blocks) plan->blocks = d->H * sequence_query_pieces(d, d->B, plan->block_queries);
+    double work = block_work(plan);
     plan->task_blocks = work >= TASK_WORK ? 1 : (int64_t)(TASK_WORK / (work + TASK_WORK / 1024)) + 1;
     plan->tasks = plan->blocks / plan->task_blocks + (plan->blocks % plan->task_blocks != 0);
     return plan_workspace(plan, bytes);
 }
 
 /* Everything of one block but its keys: head h of sequence b, from query `first`. */
-static forward_block block_at(const forward_plan *plan, int64_t b, int64_t h, int64_t first, char *piece)
+static forward_block block_at(const forward_plan *plan, const attn_desc *d, int64_t b, int64_t h, int64_t first,
+                              char *piece)
 {
-    const attn_desc *d = plan->d;
     return (forward_block){.queries = d->T - first < plan->block_queries ? d->T - first : plan->block_queries,
                            .D = d->D,
                            .DV = d->DV,
@@ -91,19 +105,22 @@ static forward_block block_at(const forward_plan *plan, int64_t b, int64_t h, in
                            .scratch = (float *)piece};
 }
 
-static void forward_one_block(const forward_plan *plan, int64_t b, int64_t h, int64_t first, char *piece)
+/* The same with its keys; d is sequence b's. */
+static void forward_one_block(const forward_plan *plan, const attn_desc *d, int64_t b, int64_t h, int64_t first,
+                              char *piece)
 {
-    const attn_desc *d = plan->d;
-    const forward_block block = block_at(plan, b, h, first, piece);
+    const forward_block block = block_at(plan, d, b, h, first, piece);
+    const bool in_lanes = goes_in_lanes(d);
+    const forward_kernels *kernels = in_lanes ? &plan->table->forward_lanes : &plan->table->forward_rows;
     int64_t lanes = plan->table->lanes, kv_head = h / (d->H / d->HK);
-    int64_t query_step = plan->lanes ? 1 : FORWARD_CHUNK;
-    int64_t key_step = plan->lanes ? (block.queries + lanes - 1) / lanes * lanes : 1;
+    int64_t query_step = in_lanes ? 1 : FORWARD_CHUNK;
+    int64_t key_step = in_lanes ? (block.queries + lanes - 1) / lanes * lanes : 1;
     float *modification = (float *)(piece + plan->modification), *factors = (float *)(piece + plan->dropout);
     const dropout_draw draw = {.key = d->dropout > 0 ? d->dropout_keys[b] : 0,
                                .head = (uint32_t)h,
                                .threshold = dropout_threshold(d->dropout),
                                .kept_factor = 1 / (1 - d->dropout)};
-    plan->kernels.begin(&block);
+    kernels->begin(&block);
     key_range keys = visible_keys_of(d, b, first, block.queries);
     /* Chunks start at multiples of FORWARD_CHUNK whatever the range, so that the bits of a window agree with those of
      * a mask that says the same. */
@@ -114,15 +131,33 @@ static void forward_one_block(const forward_plan *plan, int64_t b, int64_t h, in
         if (d->dropout > 0)
             plan->table->dropout_factors(
                 &draw, &(dropout_tile){first, block.queries, j, count, factors, query_step, key_step});
-        plan->kernels.step(&block, &(forward_chunk){.k = view_at(&d->k, b, kv_head, j),
-                                                    .v = view_at(&d->v, b, kv_head, j),
-                                                    .k_row = d->k.row,
-                                                    .v_row = d->v.row,
-                                                    .keys = count,
-                                                    .modification = kind == VISIBLE_SOME ? modification : NULL,
-                                                    .dropout = d->dropout > 0 ? factors : NULL});
+        kernels->step(&block, &(forward_chunk){.k = view_at(&d->k, b, kv_head, j),
+                                               .v = view_at(&d->v, b, kv_head, j),
+                                               .k_row = d->k.row,
+                                               .v_row = d->v.row,
+                                               .keys = count,
+                                               .modification = kind == VISIBLE_SOME ? modification : NULL,
+                                               .dropout = d->dropout > 0 ? factors : NULL});
     }
-    plan->kernels.finish(&block);
+    kernels->finish(&block);
+}
+
+/* Block n of all: head after head of each sequence, or, where queries are packed, sequence after sequence of each head.
+ * A head's last block comes first: with a causal mask it is the longest. */
+static void forward_block_of(const forward_plan *plan, int64_t n, char *piece)
+{
+    int64_t h = n / plan->head_blocks % plan->d->H, b = n / plan->head_blocks / plan->d->H,
+            index = n % plan->head_blocks;
+    if (plan->d->query_starts) {
+        int64_t pieces = plan->blocks / plan->d->H, at = n % pieces;
+        h = n / pieces;
+        b = sequence_of_piece(plan->d, sequence_query_pieces, plan->block_queries, at);
+        index = at - sequence_query_pieces(plan->d, b, plan->block_queries);
+    }
+    attn_desc own;
+    const attn_desc *d = sequence_read(plan->d, b, &own);
+    int64_t blocks = (d->T + plan->block_queries - 1) / plan->block_queries;
+    if (index < blocks) forward_one_block(plan, d, b, h, (blocks - 1 - index) * plan->block_queries, piece);
 }
 
 static void forward_task(void *argument, int64_t task, int worker)
@@ -130,12 +165,7 @@ static void forward_task(void *argument, int64_t task, int worker)
     const forward_plan *plan = argument;
     char *piece = plan->workspace + (size_t)worker * plan->worker;
     int64_t last = (task + 1) * plan->task_blocks < plan->blocks ? (task + 1) * plan->task_blocks : plan->blocks;
-    for (int64_t n = task * plan->task_blocks; n < last; n++) {
-        /* A head's last block first: with a causal mask it is the longest. */
-        int64_t first = (plan->head_blocks - 1 - n % plan->head_blocks) * plan->block_queries;
-        int64_t head = n / plan->head_blocks;
-        forward_one_block(plan, head / plan->d->H, head % plan->d->H, first, piece);
-    }
+    for (int64_t n = task * plan->task_blocks; n < last; n++) forward_block_of(plan, n, piece);
 }
 
 attn_status attn_forward_workspace_size(const attn_desc *desc, size_t *size)
@@ -158,8 +188,8 @@ attn_status attn_forward(const attn_desc *desc, void *workspace, size_t workspac
     attn_status status = descriptor_read(desc, &d);
     if (!status) status = plan_forward(&d, &plan, &bytes);
     if (!status) status = descriptor_check_inputs(&d, true);
-    if (!status) status = descriptor_check_output("o", &d.o, d.B, d.H, d.T, d.DV);
-    if (!status && d.lse.data) status = descriptor_check_output("lse", &d.lse, d.B, d.H, d.T, 1);
+    if (!status) status = descriptor_check_output("o", &d.o, sequence_query_batches(&d), d.H, d.T, d.DV);
+    if (!status && d.lse.data) status = descriptor_check_output("lse", &d.lse, sequence_query_batches(&d), d.H, d.T, 1);
     if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
     if (status || !bytes) return status;
     plan.workspace = workspace;

@@ -1,6 +1,7 @@
 #include "attn/attn.h"
 
 #include "attention/descriptor.h"
+#include "attention/sequence.h"
 #include "attention/visible.h"
 #include "base/parallel.h"
 #include "base/status.h"
@@ -59,7 +60,8 @@ static void weights_task(void *argument, int64_t task, int worker)
     const attn_region *r = plan->region;
     int64_t i = task % r->rows, h = task / r->rows % r->heads, b = task / r->rows / r->heads;
     float *w = output_at(plan->w, b, h, i);
-    weigh_row(plan->d, r->batch + b, r->head + h, r->row + i, w);
+    attn_desc own;
+    weigh_row(sequence_read(plan->d, r->batch + b, &own), r->batch + b, r->head + h, r->row + i, w);
 }
 
 static attn_status check_part(const char *name, int64_t first, int64_t count, int64_t whole)
@@ -70,6 +72,17 @@ static attn_status check_part(const char *name, int64_t first, int64_t count, in
     return ATTN_OK;
 }
 
+/* Rows are counted within each sequence. */
+static attn_status check_region(const attn_desc *d, const attn_region *region)
+{
+    attn_status status = check_part("batch", region->batch, region->batches, d->B);
+    if (!status) status = check_part("head", region->head, region->heads, d->H);
+    if (!status && !d->query_starts) return check_part("row", region->row, region->rows, d->T);
+    for (int64_t b = region->batch; !status && b < region->batch + region->batches; b++)
+        status = check_part("row", region->row, region->rows, d->query_starts[b + 1] - d->query_starts[b]);
+    return status;
+}
+
 attn_status attn_weights(const attn_desc *desc, const attn_region *region, const attn_output *w)
 {
     attn_desc d;
@@ -78,9 +91,7 @@ attn_status attn_weights(const attn_desc *desc, const attn_region *region, const
     if (status) return status;
     const attn_region whole = {0, d.B, 0, d.H, 0, d.T};
     if (!region) region = &whole;
-    status = check_part("batch", region->batch, region->batches, d.B);
-    if (!status) status = check_part("head", region->head, region->heads, d.H);
-    if (!status) status = check_part("row", region->row, region->rows, d.T);
+    status = check_region(&d, region);
     if (status) return status;
     if (!w) return status_fail(ATTN_ERROR_ARGUMENT, "w is NULL, expected an output");
     status = descriptor_check_output("w", w, region->batches, region->heads, region->rows, d.S);

@@ -146,6 +146,15 @@ static void options_are_checked(void **state)
     REFUSED(d.parallel.threads = 1025, ATTN_ERROR_ARGUMENT, "parallel.threads = 1025");
     REFUSED(d.key_lengths = a.lengths; a.lengths[1] = S + 1, ATTN_ERROR_ARGUMENT, "key_lengths[1] = 12");
     REFUSED(d.key_lengths = a.lengths; a.lengths[0] = -1, ATTN_ERROR_ARGUMENT, "key_lengths[0] = -1");
+    const int64_t falling[] = {0, 5, 4}, beyond[] = {0, 5, 12}, negative[] = {-1, 5, 6}, huge[] = {0, INT64_MAX, 4},
+                  sound_starts[] = {0, 5, 9};
+    REFUSED(d.query_starts = falling, ATTN_ERROR_ARGUMENT, "query_starts[2] = 4, expected 5 to T = 9");
+    REFUSED(d.query_starts = beyond, ATTN_ERROR_ARGUMENT, "query_starts[2] = 12, expected 5 to T = 9");
+    REFUSED(d.query_starts = huge, ATTN_ERROR_ARGUMENT, "query_starts[1] = 9223372036854775807");
+    REFUSED(d.key_starts = negative, ATTN_ERROR_ARGUMENT, "key_starts[0] = -1, expected 0 to S = 11");
+    REFUSED(d.key_starts = beyond, ATTN_ERROR_ARGUMENT, "key_starts[2] = 12");
+    REFUSED(d.key_starts = sound_starts; d.key_lengths = a.lengths;
+            a.lengths[0] = 6, ATTN_ERROR_ARGUMENT, "key_lengths[0] = 6, expected 0 to the sequence's keys = 5");
 }
 
 static void arrays_are_checked(void **state)
@@ -239,6 +248,12 @@ static void weights_are_checked(void **state)
     assert_non_null(strstr(attn_error(), "row"));
     region = (attn_region){0, 1, H, 1, 0, 1};
     assert_int_equal(attn_weights(&d, &region, &w), ATTN_ERROR_ARGUMENT);
+    region = (attn_region){0, 2, 0, 1, 0, 5};
+    const int64_t starts[] = {0, 5, 9};
+    d.query_starts = starts; /* the second has four */
+    assert_int_equal(attn_weights(&d, &region, &w), ATTN_ERROR_ARGUMENT);
+    assert_non_null(strstr(attn_error(), "within 0 to 4"));
+    d.query_starts = NULL;
     region = (attn_region){-1, 1, 0, 1, 0, 1};
     assert_int_equal(attn_weights(&d, &region, &w), ATTN_ERROR_ARGUMENT);
     assert_int_equal(attn_weights(&d, NULL, NULL), ATTN_ERROR_ARGUMENT);

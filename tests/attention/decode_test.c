@@ -377,6 +377,8 @@ static void hostile_calls_are_refused(void **state)
     REFUSED(d.dropout = 0.5f; d.dropout_keys = keys, ATTN_ERROR_UNSUPPORTED, "dropout = 0.5");
     REFUSED(d.score = ATTN_SCORE_ADDITIVE; d.scale = 1; d.score_vector.data = a.q, ATTN_ERROR_UNSUPPORTED, "score = 1");
     REFUSED(d.key_lengths = a.lengths, ATTN_ERROR_ARGUMENT, "key_lengths is set");
+    REFUSED(d.query_starts = a.lengths, ATTN_ERROR_ARGUMENT, "query_starts is set");
+    REFUSED(d.key_starts = a.lengths, ATTN_ERROR_ARGUMENT, "key_starts is set");
     REFUSED(d.query_offset = 3, ATTN_ERROR_ARGUMENT, "query_offset = 3");
     REFUSED(d.q.data = NULL, ATTN_ERROR_ARGUMENT, "q.data is NULL");
     REFUSED(d.o.data = NULL, ATTN_ERROR_ARGUMENT, "o.data is NULL");
