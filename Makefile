@@ -18,7 +18,8 @@ help:
 	@echo 'make bench-models  speed of training and translating, beside PyTorch and CTranslate2 if installed'
 	@echo 'make study-cost    time and memory of attention by length, beside the plain way and PyTorch if installed'
 	@echo 'make study-longrange  LSTM without and with attention and Transformer by length: copy, reverse, recall, add, translate'
-	@echo 'make study-parameters, study-dropout, study-stability   small trainings on DATA=$(DATA), with plots in doc'
+	@echo 'make study-parameters, study-dropout   small translators on DATA=$(DATA): shared heads; dropout on few pairs'
+	@echo 'make study-stability   learning rates too high for attention, with a soft cap and QK norm against them'
 	@echo 'make install       install to PREFIX=$(PREFIX) (DESTDIR is honoured)'
 	@echo 'make deps          install the packages that the build needs, or name them'
 	@echo 'make format        lay out the C files with clang-format; make lint checks them and the rules of the tree'
@@ -51,12 +52,15 @@ bench-models: build
 study-cost: build
 	@cmake --build --preset $(PRESET) --target study-cost
 
-# Forty-five small trainings on one thread each; a study that was stopped goes on where doc/longrange.tsv ends.
+# Many small trainings, as many at a time as there are processors, each on one thread. A study that was stopped goes on where
+# doc/NAME.tsv ends; remove that to begin anew.
 study-longrange: build
 	@bench/longrange_study.py --attn $(BUILD)/bin/attn --data '$(DATA)' --output doc/longrange
 
-# Several trainings of one thread each, some minutes in all; a study that was stopped goes on where doc/NAME.tsv ends.
-study-parameters study-dropout study-stability: build
+study-stability: build
+	@bench/stability_study.py --attn $(BUILD)/bin/attn --output doc/stability
+
+study-parameters study-dropout: build
 	@bench/training_study.py $(@:study-%=%) --attn $(BUILD)/bin/attn --data '$(DATA)' --output doc/$(@:study-%=%)
 
 install: build
