@@ -14,10 +14,13 @@
 
 /* ---- one product, compiled for its shape ------------------------------------------------------------------------ */
 
+/* How the second factor comes: in rows, packed by the caller, or in rows of fp32 to be packed at each run. */
+typedef enum factor_form { IN_ROWS, PACKED, TO_BE_PACKED } factor_form;
+
 typedef struct product_key {
     int64_t M, N, K;
     int32_t threads;
-    uint8_t type, transpose_a, transpose_b, packed, bias, accumulate;
+    uint8_t type, transpose_a, transpose_b, b_form, bias, accumulate;
 } product_key;
 
 enum { OPERAND_A, OPERAND_B, OPERAND_BIAS, OPERAND_C, OPERAND_SCRATCH, OPERANDS };
@@ -27,6 +30,9 @@ typedef struct product {
     dnnl_primitive_t primitive;
     layout layouts[OPERANDS];
     size_t scratch_bytes;
+    dnnl_primitive_t packing; /* of a b that is to be packed; NULL where the product likes it as it comes */
+    layout unpacked;
+    size_t packed_bytes;
     int64_t users; /* calls that run it now, and the cache while it is in there */
     uint64_t last_use;
 } product;
@@ -46,6 +52,8 @@ static void product_destroy(product *p)
 {
     if (!p) return;
     if (p->primitive) dnnl_primitive_destroy(p->primitive);
+    if (p->packing) dnnl_primitive_destroy(p->packing);
+    layout_destroy(&p->unpacked);
     for (int i = 0; i < OPERANDS; i++) layout_destroy(&p->layouts[i]);
     free(p);
 }
@@ -99,23 +107,52 @@ static dnnl_data_type_t onednn_type(dense_type type)
     return type == DENSE_BF16 ? dnnl_bf16 : dnnl_f32;
 }
 
-/* packed: b's layout where it is packed, else NULL. */
+static dnnl_status_t reorder_create(dnnl_primitive_t *out, const layout *from, const layout *to)
+{
+    dnnl_primitive_desc_t description = NULL;
+    dnnl_status_t s =
+        dnnl_reorder_primitive_desc_create(&description, view(from), cache.engine, view(to), cache.engine, NULL);
+    if (s == dnnl_success) s = dnnl_primitive_create(out, description);
+    if (description) dnnl_primitive_desc_destroy(description);
+    return s;
+}
+
+/* packed: b's layout where it comes packed, else NULL. */
+static dnnl_status_t describe_second(layout *l, const product_key *k, const layout *packed)
+{
+    const dnnl_dims_t dims = {k->K, k->N};
+    if (k->b_form == PACKED) return layout_copy(l, view(packed));
+    if (k->b_form == TO_BE_PACKED) return layout_any(l, onednn_type(k->type), dims);
+    return describe_operand(l, onednn_type(k->type), k->K, k->N, k->transpose_b);
+}
+
+/* The layout that the product chose for b, and the way there. */
+static dnnl_status_t packing_compile(product *p, const_dnnl_primitive_desc_t description)
+{
+    layout *b = &p->layouts[OPERAND_B];
+    layout_destroy(b);
+    memset(b, 0, sizeof *b);
+    dnnl_status_t s = layout_copy(b, dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0));
+    if (s == dnnl_success) s = describe_operand(&p->unpacked, dnnl_f32, p->key.K, p->key.N, p->key.transpose_b);
+    if (s != dnnl_success || dnnl_memory_desc_equal(view(b), view(&p->unpacked))) return s;
+    p->packed_bytes = dnnl_memory_desc_get_size(view(b));
+    return reorder_create(&p->packing, &p->unpacked, b);
+}
+
 static dnnl_status_t product_compile(product *p, const layout *packed)
 {
     const product_key *k = &p->key;
-    const dnnl_data_type_t type = onednn_type(k->type);
-    dnnl_status_t s = describe_operand(&p->layouts[OPERAND_A], type, k->M, k->K, k->transpose_a);
-    if (s == dnnl_success)
-        s = packed ? layout_copy(&p->layouts[OPERAND_B], view(packed))
-                   : describe_operand(&p->layouts[OPERAND_B], type, k->K, k->N, k->transpose_b);
+    dnnl_status_t s = describe_operand(&p->layouts[OPERAND_A], onednn_type(k->type), k->M, k->K, k->transpose_a);
+    if (s == dnnl_success) s = describe_second(&p->layouts[OPERAND_B], k, packed);
     if (s == dnnl_success) s = describe_operand(&p->layouts[OPERAND_BIAS], dnnl_f32, 1, k->N, false);
     if (s == dnnl_success) s = describe_operand(&p->layouts[OPERAND_C], dnnl_f32, k->M, k->N, false);
     dnnl_primitive_desc_t description = NULL;
     if (s == dnnl_success) s = describe_product(&description, p);
     if (s != dnnl_success) return s;
+    if (k->b_form == TO_BE_PACKED) s = packing_compile(p, description);
     layout_view scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
     p->scratch_bytes = dnnl_memory_desc_get_size(scratch);
-    s = layout_copy(&p->layouts[OPERAND_SCRATCH], scratch);
+    if (s == dnnl_success) s = layout_copy(&p->layouts[OPERAND_SCRATCH], scratch);
     if (s == dnnl_success) s = dnnl_primitive_create(&p->primitive, description);
     dnnl_primitive_desc_destroy(description);
     return s;
@@ -123,8 +160,8 @@ static dnnl_status_t product_compile(product *p, const layout *packed)
 
 static uint64_t key_hash(const product_key *k)
 {
-    const uint64_t flags = (uint64_t)k->type << 5 | (uint64_t)k->transpose_a << 4 | (uint64_t)k->transpose_b << 3 |
-                           (uint64_t)k->packed << 2 | (uint64_t)k->bias << 1 | k->accumulate;
+    const uint64_t flags = (uint64_t)k->type << 6 | (uint64_t)k->transpose_a << 5 | (uint64_t)k->transpose_b << 4 |
+                           (uint64_t)k->b_form << 2 | (uint64_t)k->bias << 1 | k->accumulate;
     const uint64_t words[4] = {(uint64_t)k->M, (uint64_t)k->N, (uint64_t)k->K, (uint64_t)k->threads << 8 | flags};
     uint64_t h = 0xCBF29CE484222325u; /* FNV-1a's offset and prime, over words */
     for (int i = 0; i < 4; i++) h = (h ^ words[i]) * 0x100000001B3u;
@@ -176,6 +213,33 @@ static dnnl_status_t product_acquire(product **out, const product_key *key, cons
 
 /* ---- running it ------------------------------------------------------------------------------------------------- */
 
+static dnnl_status_t reorder_run(dnnl_primitive_t reorder, const layout *from, const float *values, const layout *to,
+                                 void *result)
+{
+    dnnl_stream_t stream = NULL;
+    dnnl_exec_arg_t arguments[2] = {{DNNL_ARG_FROM, NULL}, {DNNL_ARG_TO, NULL}};
+    void *source = (void *)(uintptr_t)values; /* read only, see product_run */
+    dnnl_status_t s = dnnl_memory_create(&arguments[0].memory, view(from), cache.engine, source);
+    if (s == dnnl_success) s = dnnl_memory_create(&arguments[1].memory, view(to), cache.engine, result);
+    if (s == dnnl_success) s = dnnl_stream_create(&stream, cache.engine, dnnl_stream_default_flags);
+    if (s == dnnl_success) s = dnnl_primitive_execute(reorder, stream, 2, arguments);
+    if (s == dnnl_success) s = dnnl_stream_wait(stream);
+    if (stream) dnnl_stream_destroy(stream);
+    for (int i = 0; i < 2; i++)
+        if (arguments[i].memory) dnnl_memory_destroy(arguments[i].memory);
+    return s;
+}
+
+/* Puts the factor, packed, in its place. */
+static dnnl_status_t pack_for_run(const product *p, const void **b)
+{
+    void *packed = thread_scratch(SCRATCH_B, p->packed_bytes);
+    if (!packed) return dnnl_out_of_memory;
+    dnnl_status_t s = reorder_run(p->packing, &p->unpacked, *b, &p->layouts[OPERAND_B], packed);
+    *b = packed;
+    return s;
+}
+
 static dnnl_status_t product_run(const product *p, const void *a, const void *b, const float *bias, float *c)
 {
     static const int names[OPERANDS] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST,
@@ -209,7 +273,8 @@ static dnnl_status_t acquire_and_run(const product_key *key, const layout *packe
     dnnl_status_t s = product_acquire(&p, key, packed);
     pthread_mutex_unlock(&cache.lock);
     if (s != dnnl_success) return s;
-    s = product_run(p, a, b, bias, c);
+    if (p->packing) s = pack_for_run(p, &b);
+    if (s == dnnl_success) s = product_run(p, a, b, bias, c);
     product_release(p);
     return s;
 }
@@ -248,6 +313,10 @@ attn_status dense_supports(dense_type type)
     return status_fail(ATTN_ERROR_UNSUPPORTED, "no bf16 products on this CPU, expected AVX512_BF16 or AMX");
 }
 
+/* From this many rows on, a product on a copy of its second factor as it likes it best takes less time, the copying
+ * included. */
+#define ROWS_WORTH_PACKING 1024
+
 attn_status dense_multiply(dense_type type, int threads, int64_t M, int64_t N, int64_t K, const float *a,
                            bool transpose_a, const float *b, bool transpose_b, const float *bias, bool accumulate,
                            float *c)
@@ -268,13 +337,14 @@ attn_status dense_multiply(dense_type type, int threads, int64_t M, int64_t N, i
     key.transpose_b = transpose_b;
     key.bias = bias != NULL;
     key.accumulate = accumulate;
+    key.b_form = M < ROWS_WORTH_PACKING ? IN_ROWS : TO_BE_PACKED;
     if (type == DENSE_FP32) return multiply(&key, NULL, a, b, bias, c);
     /* In bf16 oneDNN is two to four times slower on a transposed first factor than on a copy of it in rows. */
     key.transpose_a = 0;
     const factor_copy copy_a = {transpose_a, transpose_a ? K : M, transpose_a ? M : K, a, NULL};
     const factor_copy copy_b = {false, transpose_b ? N : K, transpose_b ? K : N, b, NULL};
     const void *rows_a = factor_narrow(SCRATCH_A, threads, copy_a);
-    const void *rows_b = factor_narrow(SCRATCH_B, threads, copy_b);
+    const void *rows_b = key.b_form == TO_BE_PACKED ? b : factor_narrow(SCRATCH_B, threads, copy_b);
     if (!rows_a || !rows_b) return status_fail(ATTN_ERROR_MEMORY, "no memory for the factors of a product");
     return multiply(&key, NULL, rows_a, rows_b, bias, c);
 }
@@ -308,29 +378,6 @@ static dnnl_status_t choose_layout(dense_packed *b)
     return s;
 }
 
-static dnnl_status_t run_reorder(const layout *from, const float *values, const dense_packed *b)
-{
-    dnnl_primitive_desc_t description = NULL;
-    dnnl_primitive_t primitive = NULL;
-    dnnl_stream_t stream = NULL;
-    dnnl_exec_arg_t arguments[2] = {{DNNL_ARG_FROM, NULL}, {DNNL_ARG_TO, NULL}};
-    void *source = (void *)(uintptr_t)values; /* read only, see product_run */
-    dnnl_status_t s = dnnl_reorder_primitive_desc_create(&description, view(from), cache.engine, view(&b->layout),
-                                                         cache.engine, NULL);
-    if (s == dnnl_success) s = dnnl_primitive_create(&primitive, description);
-    if (s == dnnl_success) s = dnnl_memory_create(&arguments[0].memory, view(from), cache.engine, source);
-    if (s == dnnl_success) s = dnnl_memory_create(&arguments[1].memory, view(&b->layout), cache.engine, b->values);
-    if (s == dnnl_success) s = dnnl_stream_create(&stream, cache.engine, dnnl_stream_default_flags);
-    if (s == dnnl_success) s = dnnl_primitive_execute(primitive, stream, 2, arguments);
-    if (s == dnnl_success) s = dnnl_stream_wait(stream);
-    if (stream) dnnl_stream_destroy(stream);
-    for (int i = 0; i < 2; i++)
-        if (arguments[i].memory) dnnl_memory_destroy(arguments[i].memory);
-    if (primitive) dnnl_primitive_destroy(primitive);
-    if (description) dnnl_primitive_desc_destroy(description);
-    return s;
-}
-
 static dnnl_status_t pack(dense_packed *b, const float *values, bool transposed)
 {
     pthread_mutex_lock(&cache.lock);
@@ -344,7 +391,10 @@ static dnnl_status_t pack(dense_packed *b, const float *values, bool transposed)
     layout plain;
     memset(&plain, 0, sizeof plain);
     s = describe_operand(&plain, dnnl_f32, b->K, b->N, transposed);
-    if (s == dnnl_success) s = run_reorder(&plain, values, b);
+    dnnl_primitive_t packing = NULL;
+    if (s == dnnl_success) s = reorder_create(&packing, &plain, &b->layout);
+    if (s == dnnl_success) s = reorder_run(packing, &plain, values, &b->layout, b->values);
+    if (packing) dnnl_primitive_destroy(packing);
     layout_destroy(&plain);
     return s;
 }
@@ -388,7 +438,7 @@ attn_status dense_multiply_packed(int threads, int64_t M, const float *a, const 
     key.K = b->K;
     key.threads = threads;
     key.type = (uint8_t)b->type;
-    key.packed = 1;
+    key.b_form = PACKED;
     key.bias = bias != NULL;
     key.accumulate = accumulate;
     if (b->type == DENSE_FP32) return multiply(&key, &b->layout, a, b->values, bias, c);

@@ -13,7 +13,8 @@ typedef enum dense_type { DENSE_FP32, DENSE_BF16 } dense_type;
 attn_status dense_supports(dense_type type);
 
 /* c (M, N) = a (M, K) op b, plus c itself if accumulate:  op b is b (K, N), or b^T with b (N, K) if transpose_b;
- * a is (K, M) if transpose_a. bias (N) is added to every row if not NULL. */
+ * a is (K, M) if transpose_a. bias (N) is added to every row if not NULL. Where rows are many, b is packed for the time
+ * of the call; a row's bits are those of a product of few rows. */
 attn_status dense_multiply(dense_type type, int threads, int64_t M, int64_t N, int64_t K, const float *a,
                            bool transpose_a, const float *b, bool transpose_b, const float *bias, bool accumulate,
                            float *c);

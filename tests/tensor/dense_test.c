@@ -40,10 +40,11 @@ static void compare(const shape *s, dense_type type, const float *a, const float
 }
 
 static const shape shapes[] = {
-    {1, 1, 1, false, false, false, false},  {5, 7, 3, false, true, true, false},
-    {33, 65, 40, true, false, false, true}, {64, 100, 37, true, false, false, false},
-    {70, 31, 129, false, true, true, true}, {96, 64, 64, true, true, true, false},
-    {3, 4, 0, false, true, true, true},
+    {1, 1, 1, false, false, false, false},    {5, 7, 3, false, true, true, false},
+    {33, 65, 40, true, false, false, true},   {64, 100, 37, true, false, false, false},
+    {70, 31, 129, false, true, true, true},   {96, 64, 64, true, true, true, false},
+    {3, 4, 0, false, true, true, true},       {1030, 77, 41, false, true, true, true},
+    {1025, 33, 70, true, false, true, false},
 };
 
 static void products_agree_with_their_definition(void **state)
