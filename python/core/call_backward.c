@@ -4,9 +4,17 @@
 
 enum { QUERY = 1, KEY, VALUE, OUT, LSE, FIRST_OPTION, GRADIENTS = FIRST_OPTION + OPTIONS, ARGUMENTS };
 
-typedef enum gradient { GRAD_QUERY, GRAD_KEY, GRAD_VALUE, GRAD_MASK, GRAD_SCORE_VECTOR, GRADIENT_COUNT } gradient;
+typedef enum gradient {
+    GRAD_QUERY,
+    GRAD_KEY,
+    GRAD_VALUE,
+    GRAD_MASK,
+    GRAD_SCORE_VECTOR,
+    GRAD_SINKS,
+    GRADIENT_COUNT
+} gradient;
 
-static const char *const names[GRADIENT_COUNT] = {"query", "key", "value", "attn_mask", "score_vector"};
+static const char *const names[GRADIENT_COUNT] = {"query", "key", "value", "attn_mask", "score_vector", "sinks"};
 
 typedef struct backward_arrays {
     array grad_out, out, lse;
@@ -47,25 +55,33 @@ static bool borrow_all(backward_arrays *a, problem *p, PyObject *const *argument
     return true;
 }
 
+/* Whether there is something that this could be the gradient of. */
+static bool offered(const problem *p, gradient which)
+{
+    return which == GRAD_MASK           ? p->additive_mask
+           : which == GRAD_SCORE_VECTOR ? p->additive_scores
+           : which == GRAD_SINKS        ? p->has_sinks
+                                        : true;
+}
+
 static bool gradient_of(PyObject *name, const problem *p, gradient *which)
 {
     for (int i = 0; i < GRADIENT_COUNT; i++) {
         if (!PyUnicode_Check(name) || PyUnicode_CompareWithASCIIString(name, names[i]) != 0) continue;
-        if ((i == GRAD_MASK && !p->additive_mask) || (i == GRAD_SCORE_VECTOR && !p->additive_scores)) break;
+        if (!offered(p, i)) break;
         *which = i;
         return true;
     }
-    PyErr_Format(PyExc_ValueError, "gradients: expected names among 'query', 'key', 'value'%s%s, got %R",
-                 p->additive_mask ? ", 'attn_mask'" : "", p->additive_scores ? ", 'score_vector'" : "", name);
+    PyErr_Format(PyExc_ValueError, "gradients: expected names among 'query', 'key', 'value'%s%s%s, got %R",
+                 p->additive_mask ? ", 'attn_mask'" : "", p->additive_scores ? ", 'score_vector'" : "",
+                 p->has_sinks ? ", 'sinks'" : "", name);
     return false;
 }
 
 static bool read_wanted(backward_arrays *a, const problem *p, PyObject *chosen)
 {
     if (chosen == Py_None) {
-        a->wanted[GRAD_QUERY] = a->wanted[GRAD_KEY] = a->wanted[GRAD_VALUE] = true;
-        a->wanted[GRAD_MASK] = p->additive_mask;
-        a->wanted[GRAD_SCORE_VECTOR] = p->additive_scores;
+        for (int i = 0; i < GRADIENT_COUNT; i++) a->wanted[i] = offered(p, i);
         return true;
     }
     Py_ssize_t count = PyUnicode_Check(chosen) ? -1 : PySequence_Size(chosen);
@@ -88,7 +104,7 @@ static bool read_wanted(backward_arrays *a, const problem *p, PyObject *chosen)
  */
 static bool refuse_sums_over_calls(const backward_arrays *a, const problem *p)
 {
-    bool summed = a->wanted[GRAD_SCORE_VECTOR];
+    bool summed = a->wanted[GRAD_SCORE_VECTOR] || a->wanted[GRAD_SINKS];
     for (int i = 0; a->wanted[GRAD_MASK] && i < p->rank - 4; i++)
         summed |= p->mask.stride[i] == 0 && p->mask.shape[i] > 1;
     if (!summed || p->calls < 2) return true;
@@ -101,7 +117,7 @@ static bool refuse_sums_over_calls(const backward_arrays *a, const problem *p)
 
 static bool create_gradients(backward_arrays *a, problem *p, PyObject *like)
 {
-    const array *inputs[GRADIENT_COUNT] = {&p->query, &p->key, &p->value, NULL, &p->score_vector};
+    const array *inputs[GRADIENT_COUNT] = {&p->query, &p->key, &p->value, NULL, &p->score_vector, &p->sinks};
     int64_t shape[ARRAY_RANK];
     attn_desc *d = &p->desc;
     for (int i = 0; i < GRADIENT_COUNT; i++) {
@@ -119,6 +135,7 @@ static bool create_gradients(backward_arrays *a, problem *p, PyObject *like)
         const array *w = &r[GRAD_SCORE_VECTOR].view;
         d->grad_score_vector = (attn_output){w->data, 0, w->stride[0], 0};
     }
+    if (a->wanted[GRAD_SINKS]) d->grad_sinks = r[GRAD_SINKS].view.data;
     if (!a->wanted[GRAD_MASK]) return true;
     a->mask_steps = r[GRAD_MASK].view;
     array_broadcast(&a->mask_steps, problem_shape(p, d->S, shape), shape);

@@ -53,24 +53,6 @@ void problem_select(problem *p, int64_t call)
     if (p->dropout_keys) d->dropout_keys = p->dropout_keys + call * d->B;
 }
 
-static bool borrow_rows(array *x, PyObject *object, const char *name)
-{
-    char shape[SHAPE_TEXT];
-    if (!array_borrow(x, object, name)) return false;
-    if (!array_is(x, ELEMENT_F32)) return array_refuse_type(x, name, "float32");
-    if (x->rank < 2) {
-        PyErr_Format(PyExc_ValueError, "%s: expected shape (..., H, T, D) of two dimensions or more, got %s", name,
-                     shape_text(shape, x->rank, x->shape));
-        return false;
-    }
-    if (x->shape[x->rank - 1] > 1 && x->stride[x->rank - 1] != 1) {
-        PyErr_Format(PyExc_ValueError, "%s: expected the last dimension of shape %s contiguous, got stride %lld", name,
-                     shape_text(shape, x->rank, x->shape), (long long)x->stride[x->rank - 1]);
-        return false;
-    }
-    return true;
-}
-
 /* key or value beside what it must agree with: the leading dimensions, and the last `last` ones given, -1 for any. */
 static bool check_beside(const array *x, const char *name, const array *query, int64_t heads, int64_t rows,
                          int64_t columns)
@@ -107,8 +89,8 @@ static bool check_heads(int64_t H, int64_t HK, bool grouped, const problem *p)
 
 static bool open_shapes(problem *p, PyObject *query, PyObject *key, PyObject *value, bool grouped)
 {
-    if (!borrow_rows(&p->query, query, "query") || !borrow_rows(&p->key, key, "key") ||
-        !borrow_rows(&p->value, value, "value"))
+    if (!rows_borrow(&p->query, query, "query", 2) || !rows_borrow(&p->key, key, "key", 2) ||
+        !rows_borrow(&p->value, value, "value", 2))
         return false;
     int rank = p->rank = p->query.rank;
     const int64_t *q = p->query.shape + rank, *k = p->key.shape + p->key.rank, *v = p->value.shape + p->value.rank;
@@ -153,24 +135,6 @@ static bool open_mask(problem *p, PyObject *object)
         p->desc.bias = mask;
     else
         p->desc.mask = mask;
-    return true;
-}
-
-static bool open_score_vector(problem *p, PyObject *object)
-{
-    char got[SHAPE_TEXT];
-    const attn_desc *d = &p->desc;
-    array *w = &p->score_vector;
-    if (!borrow_rows(w, object, "score_vector")) return false;
-    if (w->rank != 2 || w->shape[0] != d->H || w->shape[1] != d->D) {
-        PyErr_Format(PyExc_ValueError, "score_vector: expected shape (H, D) = (%lld, %lld), got %s", (long long)d->H,
-                     (long long)d->D, shape_text(got, w->rank, w->shape));
-        return false;
-    }
-    p->additive_scores = true;
-    p->desc.score = ATTN_SCORE_ADDITIVE;
-    p->desc.scale = 1;
-    p->desc.score_vector = (attn_view){w->data, 0, w->stride[0], 0};
     return true;
 }
 
@@ -275,13 +239,12 @@ bool problem_open(problem *p, PyObject *query, PyObject *key, PyObject *value, P
     int grouped = PyObject_IsTrue(options[OPTION_GROUPED]);
     if (grouped < 0 || !open_shapes(p, query, key, value, grouped)) return false;
     if (options[OPTION_MASK] != Py_None && !open_mask(p, options[OPTION_MASK])) return false;
-    if (options[OPTION_SCORE_VECTOR] != Py_None && !open_score_vector(p, options[OPTION_SCORE_VECTOR])) return false;
-    return open_numbers(p, options) && open_sequences(p, options);
+    return problem_open_heads(p, options) && open_numbers(p, options) && open_sequences(p, options);
 }
 
 void problem_close(problem *p)
 {
-    array *arrays[] = {&p->query, &p->key, &p->value, &p->mask, &p->score_vector};
+    array *arrays[] = {&p->query, &p->key, &p->value, &p->mask, &p->score_vector, &p->slopes, &p->sinks};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) array_release(arrays[i]);
     PyMem_Free(p->per_sequence);
 }

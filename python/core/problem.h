@@ -14,6 +14,8 @@ typedef enum option {
     OPTION_GROUPED,
     OPTION_WINDOW,
     OPTION_SOFTCAP,
+    OPTION_ALIBI,
+    OPTION_SINKS,
     OPTION_QUERY_OFFSET,
     OPTION_KEY_LENGTHS,
     OPTION_SEED,
@@ -26,9 +28,9 @@ typedef enum option {
  * it, `calls` calls are made. */
 typedef struct problem {
     attn_desc desc;
-    array query, key, value, mask, score_vector;
+    array query, key, value, mask, score_vector, slopes, sinks;
     bool masked, additive_mask; /* a mask was given; it is a bias */
-    bool additive_scores;
+    bool additive_scores, has_sinks;
     int64_t mask_shape[ARRAY_RANK]; /* as it was given */
     int mask_rank;
     int rank;
@@ -41,6 +43,12 @@ typedef struct problem {
 /* False with an exception. options: OPTIONS of them. Ends with problem_close in any case. */
 bool problem_open(problem *p, PyObject *query, PyObject *key, PyObject *value, PyObject *const *options);
 void problem_close(problem *p);
+
+/* What has an entry for each head: slopes, sinks, the vector of additive scores. A part of problem_open. */
+bool problem_open_heads(problem *p, PyObject *const *options);
+
+/* Sees rows of fp32, the last dimension contiguous, `rank` dimensions or more. False with an exception. */
+bool rows_borrow(array *x, PyObject *object, const char *name, int rank);
 
 /* Points the descriptor at the n-th call's inputs; and tells where the n-th call's part of another array starts that
  * has the problem's leading dimensions. */

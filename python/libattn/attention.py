@@ -20,6 +20,8 @@ def scaled_dot_product_attention(
     *,
     window: tuple[int, int] | None = None,
     softcap: float = 0.0,
+    alibi_slopes: SupportsDLPack | None = None,
+    sinks: SupportsDLPack | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -44,6 +46,8 @@ def scaled_dot_product_attention(
     enable_gqa: lets HK be less than H, which it must divide: query head h reads key head h // (H // HK).
     window: (left, right): query i attends to i + query_offset - left <= j <= i + query_offset + right; -1 is unbounded.
     softcap: c, or 0 for none.
+    alibi_slopes: (H,); -slope * |i + query_offset - j| is added to the bias (Press et al., 2022).
+    sinks: (H,); exp(sink) joins the softmax's sum, as a score without a value (gpt-oss).
     query_offset: one number, or one for each sequence; None is 0, which aligns the first query with the first key, as
         in PyTorch. S - T aligns the last with the last.
     key_lengths: for each sequence, how many of its keys count; the others are not read.
@@ -55,7 +59,7 @@ def scaled_dot_product_attention(
     threads: at most so many; None is as many as this process may use. Results do not depend on it.
 
     Returns an array (..., H, T, DV), or a tuple of it, the log-sum-exp and the weights, those that were asked for. A
-    query without any key left gives zeros, and a log-sum-exp of -inf.
+    query without any key left gives zeros, and a log-sum-exp of -inf, or with a sink of the sink.
 
     Raises ValueError, with the shape, where sizes do not agree, and TypeError where elements are not of float32.
     """
@@ -70,6 +74,8 @@ def scaled_dot_product_attention(
         enable_gqa,
         window,
         softcap,
+        alibi_slopes,
+        sinks,
         query_offset,
         key_lengths,
         seed,
@@ -96,6 +102,8 @@ def attention_backward(
     *,
     window: tuple[int, int] | None = None,
     softcap: float = 0.0,
+    alibi_slopes: SupportsDLPack | None = None,
+    sinks: SupportsDLPack | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -110,8 +118,8 @@ def attention_backward(
 
     The other arguments are the forward pass's, the seed too where dropout_p is not 0.
 
-    Returns a dict: "query" (..., H, T, D), "key" (..., HK, S, D), "value" (..., HK, S, DV) and, of a mask of float32,
-    "attn_mask", in the mask's own shape: summed over the dimensions that broadcast.
+    Returns a dict: "query" (..., H, T, D), "key" (..., HK, S, D), "value" (..., HK, S, DV); of a mask of float32
+    "attn_mask", in the mask's own shape, summed over the dimensions that broadcast; of sinks "sinks" (H,).
     """
     return _core.backward(
         grad_out,
@@ -127,6 +135,8 @@ def attention_backward(
         enable_gqa,
         window,
         softcap,
+        alibi_slopes,
+        sinks,
         query_offset,
         key_lengths,
         seed,

@@ -31,7 +31,8 @@ def shared(x, H):
 class Reference:
     """One problem: ``out``, ``lse`` and ``weights``, and after ``backward`` its gradients."""
 
-    def __init__(self, q, k, v, attn_mask=None, scale=None, softcap=0.0, score_vector=None, **rules):
+    def __init__(self, q, k, v, attn_mask=None, scale=None, softcap=0.0, score_vector=None,
+                 alibi_slopes=None, sinks=None, **rules):
         self.q = np.asarray(q, np.float64)
         B, H, T, D = q.shape
         self.heads, self.groups = H, k.shape[1]
@@ -52,10 +53,17 @@ class Reference:
             keep = keep & attn_mask
         elif attn_mask is not None:
             s = s + attn_mask
+        if alibi_slopes is not None:
+            p = np.arange(T) + np.broadcast_to(np.asarray(rules.get("query_offset", 0)), (B,))[:, None]
+            distance = np.abs(p[:, None, :, None] - np.arange(S))
+            s = s - np.asarray(alibi_slopes, np.float64)[:, None, None] * distance
         s = np.where(keep, s, -np.inf)
-        top = np.max(s, axis=-1, keepdims=True, initial=-np.inf)
+        z = np.full(H, -np.inf) if sinks is None else np.asarray(sinks, np.float64)
+        self.sinks = z[:, None, None]
+        top = np.maximum(np.max(s, axis=-1, keepdims=True, initial=-np.inf), self.sinks)
         e = np.where(s == -np.inf, 0, np.exp(s - np.where(np.isfinite(top), top, 0)))
-        total = e.sum(-1, keepdims=True)
+        with np.errstate(invalid="ignore"):
+            total = e.sum(-1, keepdims=True) + np.where(self.sinks == -np.inf, 0, np.exp(self.sinks - top))
         self.weights = np.divide(e, total, out=np.zeros_like(e), where=total > 0)
         with np.errstate(divide="ignore"):
             self.lse = (np.where(np.isfinite(top), top, 0) + np.log(total))[..., 0]
@@ -79,6 +87,9 @@ class Reference:
             gradients["query"] = slope.sum(3)
             gradients["key"] = self.unshared(slope.sum(2))
             gradients["score_vector"] = np.einsum("bhij,bhijd->hd", ds, self.t)
+        if (self.sinks > -np.inf).any():
+            delta = (g * self.out).sum(-1)
+            gradients["sinks"] = -(np.exp(self.sinks[..., 0] - self.lse) * delta).sum((0, 2))
         if self.mask is not None and self.mask.dtype != bool:
             shape = (1,) * (4 - self.mask.ndim) + self.mask.shape
             axes = tuple(i for i in range(4) if shape[i] == 1 and dx.shape[i] != 1)

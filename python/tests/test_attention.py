@@ -31,6 +31,10 @@ def draw(rng):
     if rng.random() < 0.3:
         options["scale"] = 0.3
     if rng.random() < 0.3:
+        options["alibi_slopes"] = np.abs(normal(rng, H)) / 4
+    if rng.random() < 0.3:
+        options["sinks"] = normal(rng, H)
+    if rng.random() < 0.3:
         options["key_lengths"] = rng.integers(0, S + 1, B)
     if rng.random() < 0.5:
         options["query_offset"] = int(S - T) if rng.random() < 0.5 else rng.integers(-5, 6, B)

@@ -24,7 +24,7 @@ def test_shapes_are_named():
     refused(ValueError, r"key: shape \(3, 4, 5, 8\)", Q, zeros(3, 4, 5, 8), Q)
     refused(ValueError, r"value: shape \(2, 4, 6, 8\)", Q, Q, zeros(2, 4, 6, 8))
     refused(ValueError, r"key: shape \(4, 5, 8\)", Q, zeros(4, 5, 8), Q)
-    refused(ValueError, r"query: .* got \(8,\)", zeros(8), Q, Q)
+    refused(ValueError, r"query: .* got shape \(8,\)", zeros(8), Q, Q)
     refused(ValueError, "at most 8 dimensions", zeros(*[1] * 9), Q, Q)
     refused(ValueError, r"2 heads in shape \(2, 2, 5, 8\).*enable_gqa", Q, zeros(2, 2, 5, 8), zeros(2, 2, 5, 8))
     refused(ValueError, "divide", Q, zeros(2, 3, 5, 8), zeros(2, 3, 5, 8), enable_gqa=True)
@@ -32,6 +32,9 @@ def test_shapes_are_named():
     refused(ValueError, r"attn_mask: shape \(5, 4\).*\(2, 4, 5, 5\)", attn_mask=np.ones((5, 4), bool))
     refused(ValueError, r"attn_mask: shape \(1, 2, 4, 5, 5\)", attn_mask=np.ones((1, 2, 4, 5, 5), bool))
     refused(ValueError, r"key_lengths: .*\(2,\).*got \(3,\)", key_lengths=np.array([1, 2, 3]))
+    refused(ValueError, r"alibi_slopes: .*\(4,\), got \(1, 4\)", alibi_slopes=zeros(1, 4))
+    refused(ValueError, r"sinks: .*\(4,\), got \(5,\)", sinks=zeros(5))
+    refused(ValueError, "sinks: .*contiguous", sinks=zeros(8)[::2])
     refused(ValueError, "key_lengths: .* 2 sequences, got 1", key_lengths=[1])
     refused(ValueError, r"out: expected shape \(2, 4, 5, 8\), got \(2, 4, 5, 9\)", out=zeros(2, 4, 5, 9))
 
