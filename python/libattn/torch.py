@@ -1,0 +1,227 @@
+"""The functions of libattn as PyTorch differentiates them, and a module in the shape of torch.nn.MultiheadAttention.
+
+Tensors are of float32, on the CPU. Where no input requires a gradient nothing is recorded. A gradient of a gradient is
+refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import additive, attention
+from .arrays import Integers
+
+__all__ = ["MultiheadAttention", "additive_attention", "scaled_dot_product_attention"]
+
+# What gradients are computed of, in the order of the function's arguments.
+_INPUTS = ("query", "key", "value", "attn_mask", "sinks", "score_vector")
+
+
+class _Attention(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
+        *tensors, options = arguments
+        inputs = {name: x for name, x in zip(_INPUTS, tensors) if x is not None}
+        function = additive.additive_attention if "score_vector" in inputs else attention.scaled_dot_product_attention
+        out, lse = function(**inputs, **options, return_lse=True)
+        ctx.save_for_backward(out, lse, *tensors)
+        ctx.options = options
+        ctx.mark_non_differentiable(lse)
+        return out, lse
+
+    @staticmethod
+    def backward(ctx: Any, grad_out: Tensor, grad_lse: Tensor) -> tuple[Tensor | None, ...]:
+        wanted = [name for name, needed in zip(_INPUTS, ctx.needs_input_grad) if needed]
+        gradients = dict(zip(wanted, _Gradients.apply(grad_out, *ctx.saved_tensors, ctx.options, wanted)))
+        return *(gradients.get(name) for name in _INPUTS), None
+
+
+class _Gradients(torch.autograd.Function):
+    """The gradients as a function of what they are computed from: where a graph of them is asked for, whoever
+    differentiates it is told that it cannot be, rather than given zeros."""
+
+    @staticmethod
+    def forward(ctx: Any, grad_out: Tensor, out: Tensor, lse: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
+        *tensors, options, wanted = arguments
+        inputs = {name: x for name, x in zip(_INPUTS, tensors) if x is not None}
+        if grad_out.stride(-1) != 1:  # as of sum(), which repeats one number
+            grad_out = grad_out.contiguous()
+        additive_scores = "score_vector" in inputs
+        function = additive.additive_attention_backward if additive_scores else attention.attention_backward
+        gradients = function(grad_out, out=out, lse=lse, **inputs, **options, gradients=wanted)
+        return tuple(gradients[name] for name in wanted)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> None:
+        raise NotImplementedError("libattn.torch: gradients of its gradients are not computed")
+
+
+def _unrepeated(mask: Tensor | None) -> Tensor | None:
+    """The mask with one entry of each dimension that expand() repeats, so that its gradient is summed where it arises."""
+    for dimension in range(mask.dim() if mask is not None else 0):
+        if mask.stride(dimension) == 0 and mask.size(dimension) > 1:
+            mask = mask.narrow(dimension, 0, 1)
+    return mask
+
+
+def _apply(inputs: dict[str, Tensor | None], options: dict[str, Any], return_lse: bool) -> Tensor | tuple[Tensor, ...]:
+    if options["dropout_p"] and options["seed"] is None:
+        options["seed"] = int(torch.randint(2**63 - 1, ()))
+    if not (torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs.values())):
+        function = additive.additive_attention if "score_vector" in inputs else attention.scaled_dot_product_attention
+        return function(**inputs, **options, return_lse=return_lse)
+    inputs["attn_mask"] = _unrepeated(inputs["attn_mask"])
+    out, lse = _Attention.apply(*(inputs.get(name) for name in _INPUTS), options)
+    return (out, lse) if return_lse else out
+
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+    *,
+    window: tuple[int, int] | None = None,
+    softcap: float = 0.0,
+    alibi_slopes: Tensor | None = None,
+    sinks: Tensor | None = None,
+    query_offset: int | Integers | None = None,
+    key_lengths: Integers | None = None,
+    seed: int | Integers | None = None,
+    return_lse: bool = False,
+    threads: int | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """``libattn.scaled_dot_product_attention``, through which gradients flow.
+
+    They flow to query (..., H, T, D), key (..., HK, S, D), value (..., HK, S, DV), an attn_mask of float32 and the
+    sinks (H,). Without a seed, the dropout draws one from PyTorch's generator. The log-sum-exp, where it is returned,
+    has no gradient.
+    """
+    options = dict(dropout_p=dropout_p, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa, window=window)
+    options.update(softcap=softcap, alibi_slopes=alibi_slopes, query_offset=query_offset, key_lengths=key_lengths)
+    options.update(seed=seed, threads=threads)
+    inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks)
+    return _apply(inputs, options, return_lse)
+
+
+def additive_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    score_vector: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    enable_gqa: bool = False,
+    *,
+    window: tuple[int, int] | None = None,
+    softcap: float = 0.0,
+    alibi_slopes: Tensor | None = None,
+    sinks: Tensor | None = None,
+    query_offset: int | Integers | None = None,
+    key_lengths: Integers | None = None,
+    seed: int | Integers | None = None,
+    return_lse: bool = False,
+    threads: int | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """``libattn.additive_attention``, through which gradients flow, to score_vector (H, D) too."""
+    options = dict(dropout_p=dropout_p, is_causal=is_causal, enable_gqa=enable_gqa, window=window, softcap=softcap)
+    options.update(alibi_slopes=alibi_slopes, query_offset=query_offset, key_lengths=key_lengths, seed=seed)
+    options.update(threads=threads)
+    inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks, score_vector=score_vector)
+    return _apply(inputs, options, return_lse)
+
+
+class MultiheadAttention(torch.nn.MultiheadAttention):
+    """torch.nn.MultiheadAttention, its parameters and their names the same, computed by libattn.
+
+    Differs in that a query without any key left gives the projection of zeros, not NaN; that ``is_causal`` needs no
+    mask; and that the weights, where they are asked for, are those before dropout and have no gradient.
+    ``add_bias_kv`` and ``add_zero_attn`` are refused.
+    """
+
+    def __init__(self, embed_dim: int, num_heads: int, *arguments: Any, **options: Any) -> None:
+        super().__init__(embed_dim, num_heads, *arguments, **options)
+        if self.bias_k is not None or self.add_zero_attn:
+            raise ValueError("add_bias_kv, add_zero_attn: expected False, got True")
+
+    def _project(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(..., E) each."""
+        linear = torch.nn.functional.linear
+        if self._qkv_same_embed_dim and query is key and key is value:
+            return linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
+        if self._qkv_same_embed_dim:
+            weights = self.in_proj_weight.chunk(3)
+        else:
+            weights = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
+        biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
+        q, k, v = (linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases))
+        return q, k, v
+
+    def _mask(self, attn_mask: Tensor | None, key_padding_mask: Tensor | None, batch: int) -> Tensor | None:
+        """One mask, (B or 1, H or 1, T or 1, S), of the two, in which True of bool means to leave out."""
+        masks = []
+        if attn_mask is not None:
+            three = attn_mask.dim() == 3
+            masks.append(attn_mask.view(batch, self.num_heads, *attn_mask.shape[1:]) if three else attn_mask[None, None])
+        if key_padding_mask is not None:
+            masks.append(key_padding_mask.view(batch, 1, 1, -1))
+        if not masks:
+            return None
+        if all(mask.dtype == torch.bool for mask in masks):
+            left_out = masks[0] if len(masks) == 1 else masks[0] | masks[1]
+            return ~left_out
+        return sum(torch.zeros(m.shape).masked_fill(m, -torch.inf) if m.dtype == torch.bool else m for m in masks)
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None = None,
+        need_weights: bool = True,
+        attn_mask: Tensor | None = None,
+        average_attn_weights: bool = True,
+        is_causal: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        """query (T, B, E), key (S, B, kdim), value (S, B, vdim), or with batch_first the first two dimensions the other
+        way round, or (T, E) and so on without a batch; key_padding_mask (B, S); attn_mask (T, S) or (B * H, T, S). In
+        masks of bool True leaves a key out, as in torch.nn.MultiheadAttention; masks of float32 are added.
+
+        Returns the output, in query's shape, and the weights: (B, T, S), averaged over the heads, or (B, H, T, S), or
+        None where they are not needed.
+        """
+        batched = query.dim() == 3
+        batch = 1 if not batched else query.size(0 if self.batch_first else 1)
+        mask = self._mask(attn_mask, key_padding_mask, batch)
+        if is_causal and attn_mask is not None:
+            is_causal = False  # says of the mask what it is
+        q, k, v = (self._heads(x, batched) for x in self._project(query, key, value))
+        dropout = self.dropout if self.training else 0.0
+        out = scaled_dot_product_attention(q, k, v, mask, dropout, is_causal)
+        out = out.transpose(-3, -2).flatten(-2)  # (B, T, E)
+        out = self.out_proj(out if self.batch_first else out.transpose(0, 1))
+        weights = self._weights(q, k, mask, is_causal, average_attn_weights) if need_weights else None
+        if batched:
+            return out, weights
+        return out.squeeze(0 if self.batch_first else 1), None if weights is None else weights[0]
+
+    def _heads(self, x: Tensor, batched: bool) -> Tensor:
+        """(T, B, E), (B, T, E) or (T, E) as (B, H, T, D), where it lies."""
+        x = x.unflatten(-1, (self.num_heads, self.head_dim))
+        if not batched:
+            return x.transpose(0, 1)[None]
+        return x.transpose(1, 2) if self.batch_first else x.permute(1, 2, 0, 3)
+
+    @torch.no_grad()
+    def _weights(self, q: Tensor, k: Tensor, mask: Tensor | None, is_causal: bool, average: bool) -> Tensor:
+        none = k.new_empty(*k.shape[:-1], 0)
+        weights = attention.scaled_dot_product_attention(q, k, none, mask, 0.0, is_causal, return_weights=True)[1]
+        return weights.mean(-3) if average else weights

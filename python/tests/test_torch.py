@@ -1,0 +1,163 @@
+"""libattn.torch: its gradients against PyTorch's own in float64, and the module beside PyTorch's. Run where PyTorch is
+installed."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import libattn.torch as lt  # noqa: E402
+
+sdpa = torch.nn.functional.scaled_dot_product_attention
+
+
+def close(got, expected, tolerance=2e-5):
+    assert got.shape == expected.shape
+    assert got.dtype == torch.float32
+    assert (got.double() - expected.double()).abs().max() <= tolerance * max(1.0, expected.abs().max().item())
+
+
+def inputs(H=4, HK=4, T=9, S=13, D=8, DV=6):
+    torch.manual_seed(60)
+    return [torch.randn(2, *shape, requires_grad=True) for shape in ((H, T, D), (HK, S, D), (HK, S, DV))]
+
+
+def doubled(tensors):
+    return [x.detach().double().requires_grad_() for x in tensors]
+
+
+def compare(function, reference, tensors):
+    doubles = doubled(tensors)
+    out, expected = function(*tensors), reference(*doubles)
+    close(out, expected)
+    grad_out = torch.randn_like(out)
+    gradients = torch.autograd.grad(out, tensors, grad_out)
+    for got, wanted in zip(gradients, torch.autograd.grad(expected, doubles, grad_out.double())):
+        close(got, wanted)
+
+
+@pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"scale": 0.3}, {"enable_gqa": True}])
+def test_gradients_in_float64(options):
+    tensors = inputs(HK=2 if "enable_gqa" in options else 4)
+    compare(lambda *x: lt.scaled_dot_product_attention(*x, **options), lambda *x: sdpa(*x, **options), tensors)
+
+
+def test_gradients_of_masks():
+    for shape in ((9, 13), (4, 1, 13), (2, 1, 9, 13)):
+        bias = torch.randn(shape, requires_grad=True)
+        compare(lt.scaled_dot_product_attention, sdpa, [*inputs(), bias])
+    repeated = torch.randn(4, 1, 13, requires_grad=True)
+    compare(
+        lambda q, k, v, m: lt.scaled_dot_product_attention(q, k, v, m.expand(2, 4, 9, 13)),
+        lambda q, k, v, m: sdpa(q, k, v, m.expand(2, 4, 9, 13)),
+        [*inputs(), repeated],
+    )
+
+
+def test_gradients_of_sinks():
+    def reference(q, k, v, z):
+        scores = q @ k.mT / q.size(-1) ** 0.5
+        sink = z[:, None, None].expand(*scores.shape[:-1], 1)
+        return torch.cat([scores, sink], -1).softmax(-1)[..., :-1] @ v
+
+    tensors = [*inputs(), torch.randn(4, requires_grad=True)]
+    compare(lambda q, k, v, z: lt.scaled_dot_product_attention(q, k, v, sinks=z), reference, tensors)
+
+
+def test_gradients_of_additive_attention():
+    def reference(q, k, v, w):
+        t = torch.tanh(q[:, :, :, None] + k[:, :, None])
+        return torch.einsum("bhijd,hd->bhij", t, w).softmax(-1) @ v
+
+    compare(lt.additive_attention, reference, [*inputs(), torch.randn(4, 8, requires_grad=True)])
+
+
+def test_dropout_follows_pytorchs_seed():
+    q, k, _ = inputs()
+    v = torch.eye(13).expand(2, 4, 13, 13).requires_grad_()
+
+    def run():
+        torch.manual_seed(1)
+        out = lt.scaled_dot_product_attention(q, k, v, dropout_p=0.4)
+        return out, torch.autograd.grad(out.sum(), v)[0]
+
+    (out, gradient), again = run(), run()[0]
+    assert torch.equal(out, again) and (out == 0).any()
+    close(gradient, out.mT.sum(-1, keepdim=True).expand(2, 4, 13, 13))
+    assert not torch.equal(out, lt.scaled_dot_product_attention(q, k, v, dropout_p=0.4))
+
+
+def test_only_what_is_asked_for_is_recorded():
+    q, k, v = inputs()
+    plain = [x.detach() for x in (q, k, v)]
+    assert lt.scaled_dot_product_attention(*plain).grad_fn is None
+    with torch.no_grad():
+        assert lt.scaled_dot_product_attention(q, k, v).grad_fn is None
+    out, lse = lt.scaled_dot_product_attention(q, plain[1], plain[2], return_lse=True)
+    assert not lse.requires_grad
+    (gradient,) = torch.autograd.grad(out.sum(), q, create_graph=True)
+    with pytest.raises(NotImplementedError, match="gradients of its gradients"):
+        gradient.sum().backward()
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("case", ["self", "cross", "unbatched", "dimensions"])
+def test_module(case, batch_first):
+    torch.manual_seed(61)
+    sizes = {"kdim": 10, "vdim": 7} if case == "dimensions" else {}
+    ours = lt.MultiheadAttention(12, 3, batch_first=batch_first, **sizes)
+    theirs = torch.nn.MultiheadAttention(12, 3, batch_first=batch_first, **sizes)
+    theirs.load_state_dict(ours.state_dict())
+    theirs.double()
+
+    def draw(length, size):
+        shape = (length, size) if case == "unbatched" else (2, length, size) if batch_first else (length, 2, size)
+        return torch.randn(shape, requires_grad=True)
+
+    q = draw(5, 12)
+    tensors = [q, q, q] if case == "self" else [q, draw(7, sizes.get("kdim", 12)), draw(7, sizes.get("vdim", 12))]
+    S = 5 if case == "self" else 7
+    padding = torch.zeros(2, S, dtype=torch.bool)
+    padding[0, -2:] = True
+    padding = padding[0] if case == "unbatched" else padding
+    far = torch.triu(torch.ones(5, S, dtype=torch.bool), 2)
+    batch = 1 if case == "unbatched" else 2
+    for options in (
+        {},
+        {"need_weights": False},
+        {"average_attn_weights": False},
+        {"attn_mask": far},
+        {"attn_mask": torch.randn(5, S)},
+        {"attn_mask": torch.randn(3 * batch, 5, S), "key_padding_mask": padding},
+        {"attn_mask": far, "key_padding_mask": padding},
+        {"attn_mask": torch.triu(torch.ones(5, S, dtype=torch.bool), 1), "is_causal": True},
+    ):
+        doubles = [x.detach().double().requires_grad_() for x in tensors]
+        doubles = [doubles[0]] * 3 if case == "self" else doubles
+        wide = {n: x.double() if getattr(x, "dtype", None) == torch.float32 else x for n, x in options.items()}
+        got, expected = ours(*tensors, **options), theirs(*doubles, **wide)
+        close(got[0], expected[0])
+        assert (got[1] is None) == (expected[1] is None)
+        if got[1] is not None:
+            close(got[1], expected[1])
+        ours.zero_grad()
+        theirs.zero_grad()
+        gradient = torch.autograd.grad(got[0].square().sum(), [q, *ours.parameters()])
+        for a, b in zip(gradient, torch.autograd.grad(expected[0].square().sum(), [doubles[0], *theirs.parameters()])):
+            close(a, b)
+
+
+def test_module_without_what_pytorchs_lacks():
+    torch.manual_seed(62)
+    module = lt.MultiheadAttention(12, 3, batch_first=True, dropout=0.5)
+    x = torch.randn(2, 5, 12)
+    causal = torch.triu(torch.ones(5, 5, dtype=torch.bool), 1)
+    module.eval()
+    close(module(x, x, x, is_causal=True)[0], module(x, x, x, attn_mask=causal)[0])
+    nothing = module(x, x, x, key_padding_mask=torch.ones(2, 5, dtype=torch.bool))
+    close(nothing[0], module.out_proj.bias.expand(2, 5, 12))
+    still = module(x, x, x)[0]
+    module.train()
+    assert not torch.equal(module(x, x, x)[0], still)
+    for option in ("add_bias_kv", "add_zero_attn"):
+        with pytest.raises(ValueError, match=option):
+            lt.MultiheadAttention(12, 3, **{option: True})
