@@ -30,7 +30,7 @@ def log_probability(model, tokenizer, source, target):
 
 
 def greedy(model, tokenizer, source):
-    """The most probable piece each time, <pad> never, with the command's limit on the length."""
+    """The most probable piece each time, <pad> never, with the command's limit on the length; </s> in the last place of all."""
     encoded = tokenizer([source], return_tensors="pt")
     limit = min(3 * encoded.input_ids.shape[1] + 10, model.config.max_position_embeddings)
     ids, total = [model.config.decoder_start_token_id], 0.0
@@ -39,19 +39,24 @@ def greedy(model, tokenizer, source):
             logits = model(**encoded, decoder_input_ids=torch.tensor([ids])).logits[0, -1].double()
         log_p = torch.log_softmax(logits, -1)
         log_p[model.config.pad_token_id] = -torch.inf
+        if len(ids) == model.config.max_position_embeddings:
+            log_p = torch.full_like(log_p, -torch.inf)
+            log_p[model.config.eos_token_id] = 0
         ids.append(int(log_p.argmax()))
         total += log_p[ids[-1]].item()
     return tokenizer.decode(ids[1:], skip_special_tokens=True), total
 
 
 def beam(model, tokenizer, source, size):
-    """generate() as Marian searches: it ends when as many hypotheses as the beam is wide have, and forces no </s>."""
+    """generate() as Marian searches: it ends when as many hypotheses as the beam is wide have; it forces </s> in the last place of
+    all, and not where the command's limit comes before that."""
     encoded = tokenizer([source], return_tensors="pt")
     limit = min(3 * encoded.input_ids.shape[1] + 10, model.config.max_position_embeddings)
     out = model.generate(
         **encoded, num_beams=size, num_return_sequences=size, length_penalty=1.0, early_stopping=True, do_sample=False,
-        max_length=limit + 1, forced_eos_token_id=None, bad_words_ids=[[model.config.pad_token_id]],
-        output_scores=True, return_dict_in_generate=True)
+        max_length=limit + 1,
+        forced_eos_token_id=model.config.eos_token_id if limit == model.config.max_position_embeddings else None,
+        bad_words_ids=[[model.config.pad_token_id]], output_scores=True, return_dict_in_generate=True)
     texts = [tokenizer.decode(ids[1:], skip_special_tokens=True) for ids in out.sequences]
     return list(zip(texts, out.sequences_scores.tolist()))
 

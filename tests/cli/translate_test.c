@@ -49,9 +49,9 @@ static void agrees_with_transformers(void **state)
 }
 
 /* All four hypotheses of beam 4. generate() agrees where it searches as Marian does: early_stopping, as many finished
- * hypotheses as the beam is wide end the search; length_penalty 1; nothing forces </s> at the longest length, where
- * every hypothesis of `separate` ends. Those of `shared` end before, with bias 2 on </s>, the first of the biases that
- * begin at byte 4624. */
+ * hypotheses as the beam is wide end the search; length_penalty 1. Those of `separate` end in the model's last
+ * position, where </s> is forced, or at the command's own limit, where it is not; those of `shared` end before, with
+ * bias 2 on </s>, the first of the biases that begin at byte 4624. */
 static void beams_agree_with_transformers(void **state)
 {
     (void)state;
