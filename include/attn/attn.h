@@ -45,8 +45,8 @@
  * within 2 units in the last place, tanh within 2.5; a weight below 2^-125 of its row's largest may be flushed to 0,
  * and one below 2^-126 is. doc/NUMERICS.md says more.
  * - Bits. The same whatever the thread count, the batch around a sequence, the strides, the keys beyond key_lengths,
- *   and whether a pair is masked by causal, a window, a byte or a bias of -inf (beside biases of 0), on the same
- *   instruction set and the same T, D, DV and options.
+ *   and whether a pair is masked by causal, a window, a block, a byte or a bias of -inf (beside biases of 0), on the
+ * same instruction set and the same T, D, DV and options.
  * - Memory. Nothing is allocated: the caller brings a workspace of exactly the size that the query function tells, and
  *   no T x S matrix is ever held. Two calls may run at once unless they share a workspace or an output.
  * - Outputs must not overlap each other, nor any input, nor the workspace. Inputs may overlap. Data is aligned as its
@@ -133,6 +133,17 @@ typedef struct attn_mask_output {
     int64_t batch, head, row, column;
 } attn_mask_output;
 
+/* A block-sparse mask, (B, H, T, S) cut in blocks of queries by keys: query block n of head h of sequence b keeps the
+ * key blocks entries[starts[b * batch + h * head + n]] up to, not including, entries[starts[... + n + 1]], ascending; a
+ * stride of 0 broadcasts. The last block of either may be part full; key blocks beyond the keys are passed over. */
+typedef struct attn_block_mask {
+    int64_t queries, keys; /* a block's, each at least 1 */
+    const int64_t *starts; /* NULL: no mask */
+    int64_t batch, head;   /* strides of starts, in elements */
+    const int64_t *entries;
+    int64_t count; /* of entries: no start is beyond */
+} attn_block_mask;
+
 /* One task of a parallel loop; worker is in 0 .. threads - 1, and no two tasks that run at once have the same. */
 typedef void (*attn_task)(void *argument, int64_t task, int worker);
 
@@ -213,6 +224,9 @@ typedef struct attn_desc {
      * as many as the longest sequence), and dropout. A sequence has the bits that it has alone. */
     const int64_t *query_starts;
     const int64_t *key_starts;
+
+    attn_block_mask block_mask; /* keep what its lists keep, of what the other rules do; the dropped costs no work.
+                                   Blocks count from each sequence's first query and key */
 } attn_desc;
 
 /* Fills *desc for these sizes: fp32; contiguous (B, H, T, D), (B, HK, S, D), (B, HK, S, DV), (B, H, T, DV) and
@@ -228,9 +242,9 @@ ATTN_API void attn_desc_init(attn_desc *desc, size_t struct_size, int64_t B, int
  *
  * ATTN_ERROR_ARGUMENT: desc or size NULL; a size negative, H or HK 0, HK not dividing H; a scale, softcap or dropout
  * outside its range; a scale other than 1 with ATTN_SCORE_ADDITIVE; a score vector or its gradient without; grad_sinks
- * without sinks; a window below -1; threads outside 0 .. 1024; ATTN_CPU in the environment naming no instruction
- * set. ATTN_ERROR_UNSUPPORTED: a dtype, a score, or a field of a later version, that this version does not know.
- * ATTN_ERROR_OVERFLOW: B * H * T * D or the like does not fit an int64_t. */
+ * without sinks; a block of no queries or keys; a window below -1; threads outside 0 .. 1024; ATTN_CPU in the
+ * environment naming no instruction set. ATTN_ERROR_UNSUPPORTED: a dtype, a score, or a field of a later version, that
+ * this version does not know. ATTN_ERROR_OVERFLOW: B * H * T * D or the like does not fit an int64_t. */
 ATTN_API attn_status attn_forward_workspace_size(const attn_desc *desc, size_t *size);
 
 /* O = softmax(mask(softcap(scale * Q K^T) + bias)) V and, where desc->lse has data, the log-sum-exp of each row's
@@ -241,7 +255,8 @@ ATTN_API attn_status attn_forward_workspace_size(const attn_desc *desc, size_t *
  * is 0. Thread-safe as long as outputs and workspace are its own.
  *
  * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: NULL data where the array has elements; a
- * key_lengths entry outside 0 .. S; a start before the one before it, or beyond the array; dropout without
+ * key_lengths entry outside 0 .. S; a start before the one before it, or beyond the array; a
+ * list of block_mask that is out of order or beyond its entries; dropout without
  * dropout_keys; an output whose dimension above 1 has stride 0. ATTN_ERROR_OVERFLOW: a view that spans more than the
  * address space. ATTN_ERROR_WORKSPACE: see there. */
 ATTN_API attn_status attn_forward(const attn_desc *desc, void *workspace, size_t workspace_size);

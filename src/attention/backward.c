@@ -30,6 +30,11 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void zero_rows(const attn_output *out, int64_t b, int64_t h, int64_t first, int64_t last, int64_t columns)
 {
     if (!out->data || !columns) return;
@@ -59,7 +64,9 @@ static void add_pair(backward_worker *w, int64_t b, int64_t h, int64_t first_que
     for (int64_t i = first_query; i < last_query; i += most_queries) {
         int64_t queries = least(most_queries, last_query - i);
         key_range keys = visible_keys_of(d, b, i, queries);
+        keys.first = visible_next(d, b, h, i, queries, keys.first);
         if (keys.first >= last_key || keys.last <= first_key || keys.first >= keys.last) continue;
+        if (visible_next(d, b, h, i, queries, most(keys.first, first_key)) >= least(keys.last, last_key)) continue;
         backward_worker_queries(w, b, h, i, queries);
         if (sink && keys.first >= first_key) backward_add_sink(w, sink);
         for (int64_t j = first_key; j < last_key; j += most_keys) {

@@ -63,6 +63,7 @@ static void add_head(const bias_task *task, backward_worker *w, int64_t b, int64
         int64_t queries = last - i < most_queries ? last - i : most_queries;
         key_range keys = visible_keys_of(w->d, b, i, queries);
         if (keys.first < task->keys.first) keys.first = task->keys.first;
+        keys.first = visible_next(w->d, b, h, i, queries, keys.first);
         if (keys.last > task->keys.last) keys.last = task->keys.last;
         if (keys.first >= keys.last) continue;
         backward_worker_queries(w, b, h, i, queries);

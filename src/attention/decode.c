@@ -138,8 +138,7 @@ static attn_status check_arrays(const decode_plan *plan)
     const attn_desc *d = &plan->d;
     attn_status status = cache_check_arrays(&plan->c);
     if (!status) status = descriptor_check_view("q", &d->q, d->B, d->H, d->T, d->D);
-    if (!status) status = descriptor_check_mask("mask", &d->mask, d, 1);
-    if (!status) status = descriptor_check_mask("bias", &d->bias, d, sizeof(float));
+    if (!status) status = descriptor_check_masks(d);
     if (!status) status = descriptor_check_output("o", &d->o, d->B, d->H, d->T, d->DV);
     if (!status && d->lse.data) status = descriptor_check_output("lse", &d->lse, d->B, d->H, d->T, 1);
     return status;

@@ -1,5 +1,6 @@
 #include "attention/descriptor.h"
 
+#include "attention/block_mask.h"
 #include "attention/sequence.h"
 #include "base/checked.h"
 #include "base/parallel.h"
@@ -126,6 +127,18 @@ static attn_status check_score(const attn_desc *d)
     return ATTN_OK;
 }
 
+static attn_status check_block_sizes(const attn_desc *d)
+{
+    const attn_block_mask *mask = &d->block_mask;
+    if (!mask->starts) return ATTN_OK;
+    if (mask->queries < 1 || mask->keys < 1 || mask->count < 0)
+        return status_fail(
+            ATTN_ERROR_ARGUMENT,
+            "block_mask: blocks of %lld queries by %lld keys, count = %lld, expected at least 1, 1 and 0",
+            (long long)mask->queries, (long long)mask->keys, (long long)mask->count);
+    return ATTN_OK;
+}
+
 static attn_status check_sinks(const attn_desc *d)
 {
     if (d->grad_sinks && !d->sinks)
@@ -151,6 +164,7 @@ static attn_status check_options(const attn_desc *d)
     if (!(d->dropout >= 0 && d->dropout < 1))
         return status_fail(ATTN_ERROR_ARGUMENT, "dropout = %g, expected at least 0 and below 1", d->dropout);
     attn_status status = check_score(d);
+    if (!status) status = check_block_sizes(d);
     if (!status) status = check_sinks(d);
     if (!status) status = check_window("window_left", d->window_left);
     if (!status) status = check_window("window_right", d->window_right);
@@ -227,6 +241,13 @@ attn_status descriptor_check_output(const char *name, const attn_output *view, i
     return ATTN_OK;
 }
 
+attn_status descriptor_check_masks(const attn_desc *d)
+{
+    attn_status status = descriptor_check_mask("mask", &d->mask, d, 1);
+    if (!status) status = descriptor_check_mask("bias", &d->bias, d, sizeof(float));
+    return status ? status : block_mask_check(d);
+}
+
 attn_status descriptor_check_mask(const char *name, const attn_mask *mask, const attn_desc *d, size_t size)
 {
     if (!mask->data || !d->B || !d->T || !d->S) return ATTN_OK;
@@ -273,11 +294,10 @@ attn_status descriptor_check_inputs(const attn_desc *d, bool values)
     if (!status && values) status = descriptor_check_view("v", &d->v, keys_B, d->HK, d->S, d->DV);
     if (!status && d->score == ATTN_SCORE_ADDITIVE)
         status = descriptor_check_view("score_vector", &d->score_vector, d->B && d->T && d->S, d->H, 1, d->D);
-    if (!status) status = descriptor_check_mask("mask", &d->mask, d, 1);
-    if (!status) status = descriptor_check_mask("bias", &d->bias, d, sizeof(float));
     if (!status) status = check_starts("query_starts", d->query_starts, d->B, "T", d->T);
     if (!status) status = check_starts("key_starts", d->key_starts, d->B, "S", d->S);
     if (!status) status = check_key_lengths(d);
+    if (!status) status = descriptor_check_masks(d);
     if (status) return status;
     if (d->dropout > 0 && !d->dropout_keys && d->B)
         return status_fail(ATTN_ERROR_ARGUMENT, "dropout_keys is NULL, expected %lld keys for dropout = %g",

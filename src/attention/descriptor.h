@@ -24,6 +24,9 @@ attn_status descriptor_check_mask(const char *name, const attn_mask *mask, const
 /* The caller's thread count. */
 attn_status descriptor_check_parallel(const attn_parallel *parallel);
 
+/* The masks and the bias that are read; the starts of packed sequences must have been checked. */
+attn_status descriptor_check_masks(const attn_desc *d);
+
 /* The caller's workspace against what is needed. */
 attn_status descriptor_check_workspace(const void *workspace, size_t given, size_t needed);
 

@@ -124,7 +124,10 @@ static void forward_one_block(const forward_plan *plan, const attn_desc *d, int6
     key_range keys = visible_keys_of(d, b, first, block.queries);
     /* Chunks start at multiples of FORWARD_CHUNK whatever the range, so that the bits of a window agree with those of
      * a mask that says the same. */
-    for (int64_t j = keys.first - keys.first % FORWARD_CHUNK; j < keys.last; j += FORWARD_CHUNK) {
+    for (int64_t j = keys.first; j < keys.last; j += FORWARD_CHUNK) {
+        j = visible_next(d, b, h, first, block.queries, j);
+        if (j >= keys.last) break;
+        j -= j % FORWARD_CHUNK;
         int64_t count = keys.last - j < FORWARD_CHUNK ? keys.last - j : FORWARD_CHUNK;
         visible_kind kind = visible_tile(d, b, h, first, block.queries, j, count, modification, query_step, key_step);
         if (kind == VISIBLE_NONE) continue;

@@ -1,5 +1,6 @@
 #include "attention/visible.h"
 
+#include "attention/block_mask.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
@@ -125,17 +126,26 @@ static bool read_masks(const attn_desc *d, int64_t b, int64_t h, int64_t i, int6
     return kernels_table()->modification(&tile);
 }
 
+int64_t visible_next(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j)
+{
+    return d->block_mask.starts ? block_mask_next(d, &(block_tile){b, h, i, ni, j, 1}) : j;
+}
+
 visible_kind visible_tile(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
                           float *modification, int64_t query_step, int64_t key_step)
 {
+    const block_tile tile = {b, h, i, ni, j, nj};
     key_range first = visible_keys(d, b, i), last = visible_keys(d, b, i + ni - 1);
-    if (first.first >= j + nj || last.last <= j) return VISIBLE_NONE;
+    bool none = first.first >= j + nj || last.last <= j, whole = true;
+    if (!none && d->block_mask.starts) block_mask_counts(d, &tile, &none, &whole);
+    if (none) return VISIBLE_NONE;
     bool cut = last.first > j || first.last < j + nj;
-    if (!cut && !d->mask.data && !d->bias.data && slope_of(d, h) == 0) return VISIBLE_ALL;
+    if (!cut && whole && !d->mask.data && !d->bias.data && slope_of(d, h) == 0) return VISIBLE_ALL;
     if (!read_masks(d, b, h, i, ni, j, nj, modification, query_step, key_step)) return VISIBLE_NONE;
     if (cut && query_step == 1)
         cut_keys(d, b, i, ni, j, nj, modification, key_step);
     else if (cut)
         cut_queries(d, b, i, ni, j, nj, modification, query_step, key_step);
+    if (!whole) block_mask_cut(d, &tile, modification, query_step, key_step);
     return VISIBLE_SOME;
 }

@@ -25,6 +25,11 @@ key_range visible_keys_of(const attn_desc *d, int64_t b, int64_t i, int64_t ni);
  * key length leaves none of them. */
 query_range visible_queries_of(const attn_desc *d, int64_t b, int64_t j, int64_t nj);
 
+/* The least key from j on that a block mask keeps for any of queries i .. i + ni - 1, INT64_MAX for none; j without
+ * one.
+ */
+int64_t visible_next(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j);
+
 typedef enum visible_kind {
     VISIBLE_NONE, /* no query of the tile attends to any of its keys: skip it */
     VISIBLE_ALL,  /* every query attends to every key, and nothing is added */

@@ -146,6 +146,20 @@ static void options_are_checked(void **state)
     REFUSED(d.parallel.threads = 1025, ATTN_ERROR_ARGUMENT, "parallel.threads = 1025");
     REFUSED(d.key_lengths = a.lengths; a.lengths[1] = S + 1, ATTN_ERROR_ARGUMENT, "key_lengths[1] = 12");
     REFUSED(d.key_lengths = a.lengths; a.lengths[0] = -1, ATTN_ERROR_ARGUMENT, "key_lengths[0] = -1");
+    const int64_t lists[] = {0, 2, 3, 2, 9, 9, 9}, kept[] = {0, 2, 1, 1};
+    attn_block_mask blocks = {.queries = 5, .keys = 4, .starts = lists, .entries = kept, .count = 4};
+    REFUSED(d.block_mask = blocks; d.block_mask.queries = 0, ATTN_ERROR_ARGUMENT, "blocks of 0 queries by 4 keys");
+    REFUSED(d.block_mask = blocks; d.block_mask.keys = INT64_MIN, ATTN_ERROR_ARGUMENT, "queries by -9223");
+    REFUSED(d.block_mask = blocks; d.block_mask.count = -1, ATTN_ERROR_ARGUMENT, "count = -1");
+    REFUSED(d.block_mask = blocks; d.block_mask.entries = NULL, ATTN_ERROR_ARGUMENT, "entries is NULL, expected 4");
+    REFUSED(d.block_mask = blocks; d.block_mask.starts++, ATTN_ERROR_ARGUMENT, "has entries 3 to 2");
+    REFUSED(d.block_mask = blocks; d.block_mask.starts += 3, ATTN_ERROR_ARGUMENT, "has entries 2 to 9");
+    REFUSED(d.block_mask = blocks; d.block_mask.entries++, ATTN_ERROR_ARGUMENT, "entries[1] = 1, expected 3 to");
+    REFUSED(d.block_mask = blocks; d.block_mask.entries += 2;
+            d.block_mask.count = 2, ATTN_ERROR_ARGUMENT, "entries[1] = 1, expected 2 to");
+    REFUSED(d.block_mask = blocks; d.block_mask.keys = INT64_MAX;
+            d.block_mask.count = 3, ATTN_ERROR_ARGUMENT, "entries[1] = 2, expected 1 to 1");
+    REFUSED(d.block_mask = blocks; d.block_mask.head = INT64_MAX / 4, ATTN_ERROR_OVERFLOW, "block_mask.starts");
     const int64_t falling[] = {0, 5, 4}, beyond[] = {0, 5, 12}, negative[] = {-1, 5, 6}, huge[] = {0, INT64_MAX, 4},
                   sound_starts[] = {0, 5, 9};
     REFUSED(d.query_starts = falling, ATTN_ERROR_ARGUMENT, "query_starts[2] = 4, expected 5 to T = 9");

@@ -64,6 +64,7 @@ call_options call_random_options(uint64_t seed)
     o.additive = one_in(seed, 19, 3);
     o.alibi = one_in(seed, 60, 3);
     o.sinks = one_in(seed, 61, 3);
+    o.blocks = one_in(seed, 62, 3);
     if (o.additive && most > 70) o.B = 1, o.H = o.HK, o.D = 1 + o.D % 20; /* fp64 takes seconds of tanh otherwise */
     return o;
 }
@@ -174,6 +175,26 @@ static void make_score_vector(call *c)
     c->outputs[3].batches = 1;
 }
 
+/* Some two of three blocks, of any size, kept; one list too many for each head, and a block beyond the keys. */
+static void make_block_mask(call *c)
+{
+    if (!c->options.blocks) return;
+    attn_block_mask m = {.queries = draw_range(c->seed, 63, 1, 40), .keys = draw_range(c->seed, 64, 1, 60)};
+    int64_t lists = c->options.T / m.queries + 1, blocks = c->options.S / m.keys + 2;
+    bool batch = one_in(c->seed, 65, 2), head = one_in(c->seed, 66, 2);
+    int64_t masks = (batch ? c->options.B : 1) * (head ? c->options.H : 1);
+    m.head = head ? lists + 1 : 0, m.batch = batch ? (head ? c->options.H : 1) * (lists + 1) : 0;
+    int64_t *starts = own(c, (size_t)(masks * (lists + 1)) * sizeof *starts);
+    int64_t *entries = own(c, (size_t)(masks * lists * blocks) * sizeof *entries);
+    for (int64_t n = 0; n < masks * (lists + 1); n++) {
+        starts[n] = m.count;
+        for (int64_t block = 0; n % (lists + 1) < lists && block < blocks; block++)
+            if (draw(c->seed, 12, (uint64_t)(n * blocks + block)) % 3) entries[m.count++] = block;
+    }
+    m.starts = starts, m.entries = entries;
+    c->desc.block_mask = m;
+}
+
 static float *make_head_numbers(call *c, uint64_t stream, float factor)
 {
     float *numbers = own(c, (size_t)c->options.H * sizeof(float));
@@ -224,6 +245,7 @@ call *call_create(const call_options *options, uint64_t seed)
     make_slopes_and_sinks(c);
     make_options(c);
     make_masks(c);
+    make_block_mask(c);
     c->reference = dense_create(d);
     dense_forward(&c->reference);
     round_results(c);

@@ -11,7 +11,7 @@
 typedef struct call_options {
     int64_t B, H, HK, T, S, D, DV;
     float sigma; /* of Q, K, V, dO and the bias */
-    bool causal, windowed, lengths, offsets, mask, bias, broadcast, additive, alibi, sinks;
+    bool causal, windowed, lengths, offsets, mask, bias, broadcast, additive, alibi, sinks, blocks;
     float softcap, dropout;
     int threads;
 } call_options;
@@ -38,7 +38,7 @@ typedef struct call {
     size_t grad_bias_size;
     int64_t lengths[CALL_SEQUENCES], offsets[CALL_SEQUENCES];
     uint64_t keys[CALL_SEQUENCES];
-    void *owned[20];
+    void *owned[24];
     int owned_count;
 } call;
 

@@ -182,6 +182,7 @@ static void the_batch_does_not_matter(void **state)
             attn_desc d = x.desc;
             attn_cache c = x.cache;
             d.B = c.B = 1;
+            if (d.block_mask.starts) d.block_mask.starts += b * d.block_mask.batch;
             if (!d.mask.data && !d.bias.data) d.S = c.S = d.S + 700;
             d.q.data = (const float *)d.q.data + b * d.q.batch;
             c.k.data = (float *)c.k.data + b * c.k.batch, c.v.data = (float *)c.v.data + b * c.v.batch;
@@ -213,6 +214,7 @@ static void the_other_queries_do_not_matter(void **state)
             d.q.data = (const float *)d.q.data + i * d.q.row;
             if (d.mask.data) d.mask.data = (const char *)d.mask.data + i * d.mask.row;
             if (d.bias.data) d.bias.data = (const float *)d.bias.data + i * d.bias.row;
+            if (d.block_mask.starts) d.block_mask.starts += i / d.block_mask.queries;
             forward_results one = decode_call(&d, &x.cache, seed);
             for (int64_t row = 0; row < d.B * d.H; row++)
                 expect_same_bits("a query alone", seed, all.o + (row * x.desc.T + i) * d.DV, one.o + row * d.DV, d.DV);

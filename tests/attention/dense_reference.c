@@ -26,6 +26,16 @@ static int64_t mask_offset(const attn_mask *mask, int64_t b, int64_t h, int64_t 
     return b * mask->batch + h * mask->head + i * mask->row + j * mask->column;
 }
 
+static int kept_by_blocks(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j)
+{
+    const attn_block_mask *mask = &d->block_mask;
+    if (!mask->starts) return 1;
+    const int64_t *starts = mask->starts + b * mask->batch + h * mask->head + i / mask->queries;
+    for (int64_t n = starts[0]; n < starts[1]; n++)
+        if (mask->entries[n] == j / mask->keys) return 1;
+    return 0;
+}
+
 static int kept(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j)
 {
     int64_t p = i + (d->query_offsets ? d->query_offsets[b] : d->query_offset);
@@ -33,6 +43,7 @@ static int kept(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j)
     if (d->window_left >= 0 && j < p - d->window_left) return 0;
     if (d->window_right >= 0 && j > p + d->window_right) return 0;
     if (d->key_lengths && j >= d->key_lengths[b]) return 0;
+    if (!kept_by_blocks(d, b, h, i, j)) return 0;
     return !d->mask.data || ((const unsigned char *)d->mask.data)[mask_offset(&d->mask, b, h, i, j)];
 }
 

@@ -72,6 +72,7 @@ static void the_batch_does_not_matter(void **state)
             if (d.key_lengths) d.key_lengths += b;
             if (d.query_offsets) d.query_offsets += b;
             d.dropout_keys += b;
+            if (d.block_mask.starts) d.block_mask.starts += b * d.block_mask.batch;
             forward_results one = forward_call(&d, seed);
             expect_same_bits("a sequence alone", seed, all.o + b * outputs(&d), one.o, outputs(&d));
             forward_results_free(&one);
@@ -102,7 +103,7 @@ static void padding_does_not_matter(void **state)
     }
 }
 
-/* Causal and window, said as a mask of bytes and as a bias. */
+/* Causal, window and blocks, said as a mask of bytes and as a bias. */
 static void the_mask_s_form_does_not_matter(void **state)
 {
     (void)state;
@@ -123,6 +124,7 @@ static void the_mask_s_form_does_not_matter(void **state)
         d.causal = false;
         d.window_left = d.window_right = -1;
         d.key_lengths = NULL;
+        d.block_mask.starts = NULL;
         attn_mask layout = {NULL, d.H * d.T * d.S, d.T * d.S, d.S, 1};
         d.mask = layout;
         d.mask.data = mask;

@@ -183,6 +183,7 @@ static attn_desc alone(const problem *p, int64_t b, float **fresh)
     if (d.key_lengths) d.key_lengths += b;
     if (d.query_offsets) d.query_offsets += b;
     d.dropout_keys += b;
+    if (d.block_mask.starts) d.block_mask.starts += b * d.block_mask.batch;
     if (d.mask.data) d.mask.data = (const char *)d.mask.data + b * d.mask.batch;
     if (d.bias.data) d.bias.data = (const float *)d.bias.data + b * d.bias.batch;
     return d;
