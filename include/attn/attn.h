@@ -311,6 +311,25 @@ typedef struct attn_region {
  * Statuses as attn_forward, and ATTN_ERROR_ARGUMENT: a region outside desc's sizes; w NULL. */
 ATTN_API attn_status attn_weights(const attn_desc *desc, const attn_region *region, const attn_output *w);
 
+/* Bytes of workspace that attn_weights_column_sums needs for desc, into *size: a constant for each thread and D, for
+ * any T and S. Data is not read. Statuses as attn_forward_workspace_size. */
+ATTN_API attn_status attn_weights_column_sums_workspace_size(const attn_desc *desc, size_t *size);
+
+/* How much is attended to each key: sums(b, h, j) is the sum of attn_weights' w(b, h, i, j) over the queries i of the
+ * region, for its sequences and heads and all S keys, without any row of weights being held. From the log-sum-exp that
+ * forward left, as backward has them: what forward rounded there is in them; a tile's weights are added in fp32, the
+ * tiles' sums in fp64, in an order that the sizes alone decide.
+ *
+ * Reads desc's q, k, masks, slopes, score vector and lse (sinks are in that), neither v nor o; sums is (batches, heads,
+ * S), row counts keys. region NULL: all; of packed sequences each chosen one must have the chosen rows, and has as many
+ * sums as it has keys. Keys that no query attends to get 0, a query without keys gives none. Workspace and thread
+ * safety as attn_forward.
+ *
+ * Statuses as attn_forward, and ATTN_ERROR_ARGUMENT: a region outside desc's sizes; sums NULL; lse NULL where it has
+ * elements. */
+ATTN_API attn_status attn_weights_column_sums(const attn_desc *desc, const attn_region *region, const attn_output *sums,
+                                              void *workspace, size_t workspace_size);
+
 /* A part of a result: what attn_forward wrote for some of the keys alone. */
 typedef struct attn_part {
     attn_view o;   /* (B, H, T, DV) */

@@ -105,16 +105,7 @@ static void backward_task(void *argument, int64_t task, int worker)
 
 static attn_status plan_backward(const attn_desc *d, backward_plan *plan, size_t *bytes)
 {
-    const kernel_table *table = kernels_table();
-    const bool additive = d->score == ATTN_SCORE_ADDITIVE;
-    *plan = (backward_plan){.d = d,
-                            .kernels = &table->backward,
-                            .dropout_factors = table->dropout_factors,
-                            .dropout_threshold = dropout_threshold(d->dropout),
-                            .kept_factor = 1 / (1 - d->dropout),
-                            .chunk = 4 * BACKWARD_QUERIES,
-                            .tile_queries = additive ? ADDITIVE_QUERIES : BACKWARD_QUERIES,
-                            .tile_keys = additive ? ADDITIVE_KEYS : BACKWARD_KEYS};
+    *plan = backward_plan_tiles(d);
     size_t workers = (size_t)parallel_workers(&d->parallel), parts;
     *bytes = 0;
     if (!d->B || (!d->T && !d->S)) return ATTN_OK;

@@ -25,6 +25,20 @@ static bool score_floats(const backward_plan *plan, size_t *floats)
     return checked_add((size_t)d->D, (size_t)d->DV, floats) && checked_mul(*floats, BACKWARD_QUERIES, floats);
 }
 
+backward_plan backward_plan_tiles(const attn_desc *d)
+{
+    const kernel_table *table = kernels_table();
+    const bool additive = d->score == ATTN_SCORE_ADDITIVE;
+    return (backward_plan){.d = d,
+                           .kernels = &table->backward,
+                           .dropout_factors = table->dropout_factors,
+                           .dropout_threshold = dropout_threshold(d->dropout),
+                           .kept_factor = 1 / (1 - d->dropout),
+                           .chunk = 4 * BACKWARD_QUERIES,
+                           .tile_queries = additive ? ADDITIVE_QUERIES : BACKWARD_QUERIES,
+                           .tile_keys = additive ? ADDITIVE_KEYS : BACKWARD_KEYS};
+}
+
 bool backward_worker_floats(const backward_plan *plan, size_t *floats)
 {
     return score_floats(plan, floats) && checked_add(*floats, 3 * BACKWARD_QUERIES + 4 * tile_floats(plan), floats);

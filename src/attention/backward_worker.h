@@ -28,6 +28,9 @@ typedef struct backward_plan {
     int64_t round; /* of the loop that runs now; backward.c and backward_bias.c each say what it means */
 } backward_plan;
 
+/* A plan for this descriptor's tiles, without its workspace. */
+backward_plan backward_plan_tiles(const attn_desc *d);
+
 /* The floats of one worker's piece, a whole number of cache lines; false when they do not fit. */
 bool backward_worker_floats(const backward_plan *plan, size_t *floats);
 

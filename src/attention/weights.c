@@ -1,6 +1,7 @@
 #include "attn/attn.h"
 
 #include "attention/descriptor.h"
+#include "attention/region.h"
 #include "attention/sequence.h"
 #include "attention/visible.h"
 #include "base/parallel.h"
@@ -64,39 +65,19 @@ static void weights_task(void *argument, int64_t task, int worker)
     weigh_row(sequence_read(plan->d, r->batch + b, &own), r->batch + b, r->head + h, r->row + i, w);
 }
 
-static attn_status check_part(const char *name, int64_t first, int64_t count, int64_t whole)
-{
-    if (first < 0 || count < 0 || first > whole || count > whole - first)
-        return status_fail(ATTN_ERROR_ARGUMENT, "region: %s %lld, %lld of them, expected within 0 to %lld", name,
-                           (long long)first, (long long)count, (long long)whole);
-    return ATTN_OK;
-}
-
-/* Rows are counted within each sequence. */
-static attn_status check_region(const attn_desc *d, const attn_region *region)
-{
-    attn_status status = check_part("batch", region->batch, region->batches, d->B);
-    if (!status) status = check_part("head", region->head, region->heads, d->H);
-    if (!status && !d->query_starts) return check_part("row", region->row, region->rows, d->T);
-    for (int64_t b = region->batch; !status && b < region->batch + region->batches; b++)
-        status = check_part("row", region->row, region->rows, d->query_starts[b + 1] - d->query_starts[b]);
-    return status;
-}
-
 attn_status attn_weights(const attn_desc *desc, const attn_region *region, const attn_output *w)
 {
     attn_desc d;
     attn_status status = descriptor_read(desc, &d);
     if (!status) status = descriptor_check_inputs(&d, false);
     if (status) return status;
-    const attn_region whole = {0, d.B, 0, d.H, 0, d.T};
-    if (!region) region = &whole;
-    status = check_region(&d, region);
+    attn_region chosen;
+    status = region_read(&d, region, &chosen);
     if (status) return status;
     if (!w) return status_fail(ATTN_ERROR_ARGUMENT, "w is NULL, expected an output");
-    status = descriptor_check_output("w", w, region->batches, region->heads, region->rows, d.S);
+    status = descriptor_check_output("w", w, chosen.batches, chosen.heads, chosen.rows, d.S);
     if (status) return status;
-    weights_plan plan = {&d, region, w};
-    if (d.S) parallel_run(&d.parallel, region->batches * region->heads * region->rows, weights_task, &plan);
+    weights_plan plan = {&d, &chosen, w};
+    if (d.S) parallel_run(&d.parallel, chosen.batches * chosen.heads * chosen.rows, weights_task, &plan);
     return ATTN_OK;
 }

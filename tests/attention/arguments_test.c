@@ -292,6 +292,34 @@ static attn_status merge_and_decode(void)
     return status ? status : attn_merge(&d, parts, 2);
 }
 
+static void column_sums_are_checked(void **state)
+{
+    (void)state;
+    attn_desc d = sound();
+    memset(a.out, 0x5a, sizeof a.out);
+    attn_output sums = {a.out[5], H * S, S, 1};
+    const size_t size = sizeof a.workspace;
+    size_t bytes;
+    attn_region region = {0, 1, 0, 1, 0, T + 1};
+    assert_int_equal(attn_weights_column_sums_workspace_size(NULL, &bytes), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(attn_weights_column_sums_workspace_size(&d, NULL), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(attn_weights_column_sums_workspace_size(&d, &bytes), ATTN_OK);
+    assert_int_equal(attn_weights_column_sums(NULL, NULL, &sums, a.workspace, size), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(attn_weights_column_sums(&d, &region, &sums, a.workspace, size), ATTN_ERROR_ARGUMENT);
+    assert_non_null(strstr(attn_error(), "row"));
+    assert_int_equal(attn_weights_column_sums(&d, NULL, NULL, a.workspace, size), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(attn_weights_column_sums(&d, NULL, &sums, a.workspace, bytes - 1), ATTN_ERROR_WORKSPACE);
+    assert_int_equal(attn_weights_column_sums(&d, NULL, &sums, NULL, size), ATTN_ERROR_WORKSPACE);
+    sums.row = 0;
+    assert_int_equal(attn_weights_column_sums(&d, NULL, &sums, a.workspace, size), ATTN_ERROR_ARGUMENT);
+    assert_non_null(strstr(attn_error(), "sums.row = 0"));
+    sums.row = 1;
+    d.lse.data = NULL;
+    assert_int_equal(attn_weights_column_sums(&d, NULL, &sums, a.workspace, size), ATTN_ERROR_ARGUMENT);
+    assert_non_null(strstr(attn_error(), "lse.data is NULL"));
+    for (size_t n = 0; n < sizeof a.out; n++) assert_int_equal(((unsigned char *)a.out)[n], 0x5a);
+}
+
 static void nothing_is_allocated(void **state)
 {
     (void)state;
@@ -319,6 +347,8 @@ static void nothing_is_allocated(void **state)
         if (!status) status = attn_forward(&d, a.workspace, forward);
         if (!status) status = attn_backward(&d, a.workspace, backward);
         if (!status) status = attn_weights(&d, &region, &w);
+        attn_output sums = {a.out[5], H * S, S, 1};
+        if (!status) status = attn_weights_column_sums(&d, NULL, &sums, a.workspace, backward);
         if (!status) status = merge_and_decode();
         watching = false;
         if (status) fail_msg("%s", attn_error());
@@ -337,6 +367,7 @@ int main(void)
         cmocka_unit_test(the_workspace_is_checked),
         cmocka_unit_test(workspaces_stay_small),
         cmocka_unit_test(weights_are_checked),
+        cmocka_unit_test(column_sums_are_checked),
         cmocka_unit_test(nothing_is_allocated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

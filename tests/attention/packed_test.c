@@ -205,6 +205,23 @@ static void compare_rows(const problem *p, int64_t b, float **fresh)
     }
 }
 
+static void compare_column_sums(const problem *p, int64_t b, const attn_desc *d)
+{
+    const attn_region region = {b, 1, 0, d->H, 0, d->T};
+    int64_t count = d->H * d->S;
+    size_t bytes;
+    if (!count) return;
+    float *got = malloc((size_t)(2 * count) * sizeof(float)), *want = got + count;
+    assert_int_equal(attn_weights_column_sums_workspace_size(&p->together, &bytes), ATTN_OK);
+    void *workspace = aligned_alloc(ATTN_ALIGNMENT, (bytes + 127) / 64 * 64);
+    attn_output sums[] = {{got, 0, d->S, 1}, {want, 0, d->S, 1}};
+    if (attn_weights_column_sums(&p->together, &region, &sums[0], workspace, bytes)) fail_msg("%s", attn_error());
+    assert_int_equal(attn_weights_column_sums(d, NULL, &sums[1], workspace, bytes), ATTN_OK);
+    assert_memory_equal(got, want, (size_t)count * sizeof(float));
+    free(workspace);
+    free(got);
+}
+
 static void compare_weights(const problem *p, int64_t b, const attn_desc *d)
 {
     const attn_region region = {b, 1, 0, d->H, 0, d->T}, own = {0, 1, 0, d->H, 0, d->T};
@@ -300,6 +317,7 @@ static void sequences_have_the_bits_that_they_have_alone(void **state)
             run_alone(p, &one, b, s);
             compare_rows(p, b, fresh);
             compare_weights(p, b, &one);
+            compare_column_sums(p, b, &one);
             for (int n = 0; n < WRITTEN; n++) free(fresh[n]);
         }
         const char *const names[] = {"grad_sinks", "grad_score_vector", "grad_bias"};
