@@ -155,13 +155,13 @@ static void relu_back(int64_t n, const float *x, float *dy)
 
 INLINE vec gelu_vec(vec x)
 {
-    return x * normal_cumulative(x);
+    return x * normal_cumulative(x, normal_bell(x));
 }
 
 INLINE vec gelu_slope(vec x)
 {
-    vec density = 0.39894228040143268f * exponential(-0.5f * x * x);
-    return multiply_add(x, density, normal_cumulative(x));
+    const vec bell = normal_bell(x);
+    return multiply_add(x, 0.39894228040143268f * bell, normal_cumulative(x, bell));
 }
 
 INLINE vec swish_vec(vec x)

@@ -111,16 +111,22 @@ INLINE float lanes_largest(vec v)
     return x[0];
 }
 
+/* Adding it rounds to the nearest integer and leaves that in the low bits. */
+#define ROUNDING 0x1.8p23f
+
+/* 2^n of n + ROUNDING: the low bits become the exponent. */
+INLINE vec power_of_two(vec shifted)
+{
+    return bits_to_vec((vec_to_bits(shifted) << 23) + 0x3f800000);
+}
+
 /* e^x to 2 ulp for x <= 88, zero below -75 (where it is under 3e-33, so that later factors make no subnormals), NaN of
  * NaN. x = n ln 2 + r with |r| <= ln 2 / 2, e^r by its Taylor series: the first term left out, r^8 / 8!, is under 6e-9.
  */
 INLINE vec exponential(vec x)
 {
-    const vec round = all(0x1.8p23f); /* adding it leaves the integer part in the low bits */
-    vec clamped = choose(x > all(88.0f), all(88.0f), x);
-    clamped = choose(clamped < all(-75.0f), all(-75.0f), clamped);
-    vec shifted = multiply_add(clamped, all(0x1.715476p0f), round);
-    vec n = shifted - round;
+    const vec clamped = choose(x > all(88.0f), all(88.0f), x); /* NaN stays, and what is below -75 is replaced */
+    const vec shifted = multiply_add(clamped, all(0x1.715476p0f), all(ROUNDING)), n = shifted - ROUNDING;
     vec r = multiply_add(n, all(-0x1.62e4p-1f), clamped); /* ln 2 in two parts, the first exact in n's products */
     r = multiply_add(n, all(-0x1.7f7d1cp-20f), r);
     vec e = multiply_add(all(1.0f / 5040), r, all(1.0f / 720));
@@ -130,10 +136,7 @@ INLINE vec exponential(vec x)
     e = multiply_add(e, r, all(0.5f));
     e = multiply_add(e, r, all(1.0f));
     e = multiply_add(e, r, all(1.0f));
-    veci power = (vec_to_bits(shifted) << 23) + 0x3f800000; /* 2^n: the low bits of `shifted` become the exponent */
-    vec result = e * bits_to_vec(power);
-    result = choose(x < all(-75.0f), all(0.0f), result);
-    return choose(x != x, x, result);
+    return choose(x < all(-75.0f), all(0.0f), e * power_of_two(shifted));
 }
 
 /* 1 / (1 + e^-x), absolute error under 1e-7. */
@@ -142,21 +145,36 @@ INLINE vec sigmoid(vec x)
     return 1.0f / (1.0f + exponential(-x));
 }
 
-/* tanh(x), absolute error under 2e-7, relative under 1e-6: 1 - 2 / (e^2x + 1), and near zero, where that cancels, its
- * Taylor series: the first term left out, 1382 / 155925 x^11, is under 3e-9 at 1/4. */
+/* tanh(x) within 3 units in the last place, never beyond 1, NaN of NaN: the formula and coefficients of vec_tanh
+ * (kernels/simd_math.h), with a = min(|x|, 10) as (e^2a - 1) / (e^2a + 1), whose numerator is not taken as a
+ * difference: with 2a = n ln 2 + r it is 2^n (e^r - 1) + (2^n - 1). */
 INLINE vec hyperbolic_tangent(vec x)
 {
-    const vec s = x * x;
-    vec p = multiply_add(all(62.0f / 2835), s, all(-17.0f / 315));
-    p = multiply_add(p, s, all(2.0f / 15));
-    p = multiply_add(p, s, all(-1.0f / 3));
-    const vec small = multiply_add(p * s, x, x), large = 1.0f - 2.0f / (exponential(2.0f * x) + 1.0f);
-    return choose(s < all(0.0625f), small, large);
+    const veci sign = vec_to_bits(x) & INT32_MIN;
+    const vec size = bits_to_vec(vec_to_bits(x) & INT32_MAX),
+              twice = 2.0f * choose(size > all(10.0f), all(10.0f), size);
+    const vec shifted = multiply_add(twice, all(0x1.715476p+0f), all(ROUNDING)), n = shifted - ROUNDING;
+    vec r = multiply_add(n, all(-0x1.62ep-1f), twice); /* ln 2 in two parts, the first exact in n's products */
+    r = multiply_add(n, all(-0x1.0bfbe8p-15f), r);
+    vec p = multiply_add(all(0x1.6a23d0p-10f), r, all(0x1.123a20p-7f));
+    p = multiply_add(p, r, all(0x1.5558f2p-5f));
+    p = multiply_add(p, r, all(0x1.555492p-3f));
+    p = multiply_add(p, r, all(0x1.fffffcp-2f));
+    p = multiply_add(p * r, r, r);
+    const vec power = power_of_two(shifted), above = multiply_add(p, power, power - 1.0f);
+    return bits_to_vec(vec_to_bits(above / (above + 2.0f)) | sign);
 }
 
-/* Phi(x), the normal distribution's cumulative function: Abramowitz and Stegun 7.1.26 for erf, absolute error 1.5e-7.
- */
-INLINE vec normal_cumulative(vec x)
+/* e^(-x^2 / 2), of which the normal distribution's density and its cumulative function are both made. */
+INLINE vec normal_bell(vec x)
+{
+    const vec z = x * 0.70710678118654752f;
+    return exponential(-z * z);
+}
+
+/* Phi(x), the normal distribution's cumulative function, from x and normal_bell(x): Abramowitz and Stegun 7.1.26 for
+ * erf, absolute error 1.5e-7. */
+INLINE vec normal_cumulative(vec x, vec bell)
 {
     vec z = choose(x < all(0.0f), -x, x) * 0.70710678118654752f;
     vec t = 1.0f / multiply_add(all(0.3275911f), z, all(1.0f));
@@ -164,7 +182,7 @@ INLINE vec normal_cumulative(vec x)
     p = multiply_add(p, t, all(1.421413741f));
     p = multiply_add(p, t, all(-0.284496736f));
     p = multiply_add(p, t, all(0.254829592f));
-    vec tail = 0.5f * p * t * exponential(-z * z);
+    vec tail = 0.5f * p * t * bell;
     return choose(x < all(0.0f), tail, 1.0f - tail);
 }
 
