@@ -14,6 +14,10 @@
 
 #define MOST_INPUTS 100
 
+/* Bytes of a text to translate, all of which is read: far more pieces than this makes have more attention weights than
+ * a page can hold, which would be told only after minutes of translating. */
+#define MOST_BYTES ((size_t)1 << 16)
+
 typedef struct looking {
     const char *model_name, *input;
     int64_t beam, threads;
@@ -94,7 +98,8 @@ static int open_source(looking *l, int kind)
     if (l->input && access(l->input, F_OK)) {
         if (kind > ATTN_SEQ_INPUT_TEXT || is_file_name(l->input)) return failure("look", "%s: no such file", l->input);
         l->given.input = (attn_seq_input){.kind = ATTN_SEQ_INPUT_TEXT, .text = {l->input, strlen(l->input)}};
-        l->given.name = l->given.place = (char *)l->input;
+        l->given.name = (char *)l->input;
+        l->given.place = (char *)"the text";
         return 0;
     }
     l->source = classify_source_open("look", (char **)&l->input, l->input ? 1 : 0, kind);
@@ -153,6 +158,9 @@ static int write_text(looking *l, const classify_item *item)
     options.attention = true;
     attn_seq_translation *r;
     bool sums_up = l->model_is.task == ATTN_SEQ_TASK_SUMMARIZE;
+    if (!sums_up && item->input.text.length > MOST_BYTES)
+        return failure("look", "%s: %zu bytes, expected at most %zu: longer ones have too many weights for a page",
+                       item->place, item->input.text.length, MOST_BYTES);
     if ((sums_up ? attn_seq_summarize : attn_seq_translate)(l->model, &options, &item->input.text, 1, &r))
         return failure_of_library("look");
     int status = r->status ? failure("look", "%s: %s", item->place, r->message) : 0;

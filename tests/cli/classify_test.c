@@ -172,6 +172,14 @@ static void writes_a_page(void **state)
     shell_said("nothing.png: no such file");
     assert_int_equal(shell("$ATTN look -m " FIXTURES "/marian/shared -o look.tmp.html nothing.png"), 1);
     shell_said("nothing.png: no such file");
+    assert_int_equal(shell("head -c 10000000 /dev/zero | tr '\\0' a >look.tmp.txt; $ATTN look -m " FIXTURES
+                           "/marian/shared -o look.tmp.html look.tmp.txt; status=$?; rm look.tmp.txt; exit $status"),
+                     1);
+    shell_said_only(
+        "attn look: look.tmp.txt:1: 10000000 bytes, expected at most 65536: longer ones have too many weights "
+        "for a page\n");
+    assert_int_equal(shell("$ATTN look -m " FIXTURES "/marian/shared -o look.tmp.html \"$(printf 'a\\377')\""), 1);
+    shell_said_only("attn look: the text: invalid UTF-8: byte 0xff at column 2\n");
     assert_int_equal(shell("$ATTN look -o page.png x"), 2);
     assert_int_equal(shell("$ATTN look -m " FIXTURES "/marian/shared -o look.tmp.html </dev/null"), 1);
     shell_said("nothing to look at");
