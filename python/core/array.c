@@ -29,6 +29,13 @@ int64_t array_count(const array *x)
     return count;
 }
 
+void array_swap(array *x, int i, int j)
+{
+    int64_t shape = x->shape[i], stride = x->stride[i];
+    x->shape[i] = x->shape[j], x->stride[i] = x->stride[j];
+    x->shape[j] = shape, x->stride[j] = stride;
+}
+
 static void span(const array *x, intptr_t *first, intptr_t *last)
 {
     *first = *last = (intptr_t)x->data;

@@ -55,6 +55,9 @@ bool array_refuse_type(const array *x, const char *name, const char *expected);
 int64_t array_count(const array *x);
 bool array_overlaps(const array *x, const array *y);
 
+/* Exchanges two dimensions. */
+void array_swap(array *x, int i, int j);
+
 /* The shape as Python writes it, in a buffer of the caller's. */
 enum { SHAPE_TEXT = ARRAY_RANK * 22 + 4 };
 const char *shape_text(char *text, int rank, const int64_t *shape);

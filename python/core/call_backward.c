@@ -23,16 +23,20 @@ typedef struct backward_arrays {
     array mask_steps; /* the mask's gradient with the strides by which the operator writes it */
 } backward_arrays;
 
-static bool borrow_rows(array *x, PyObject *object, const char *name, int rank, const int64_t *shape, bool rows)
+static bool borrow_rows(const problem *p, array *x, PyObject *object, const char *name, int rank, const int64_t *shape,
+                        bool rows)
 {
     char expected[SHAPE_TEXT], got[SHAPE_TEXT];
     if (!array_borrow(x, object, name)) return false;
     if (!array_is(x, ELEMENT_F32)) return array_refuse_type(x, name, "float32");
+    if (p->packed && x->rank == rank) array_swap(x, 0, 1);
     bool same = x->rank == rank;
     for (int i = 0; same && i < rank; i++) same = x->shape[i] == shape[i];
     if (!same) {
-        PyErr_Format(PyExc_ValueError, "%s: expected shape %s, got %s", name, shape_text(expected, rank, shape),
-                     shape_text(got, x->rank, x->shape));
+        array wanted = {.rank = rank};
+        memcpy(wanted.shape, shape, (size_t)rank * sizeof *shape);
+        PyErr_Format(PyExc_ValueError, "%s: expected shape %s, got %s", name, problem_shape_text(p, expected, &wanted),
+                     x->rank == rank ? problem_shape_text(p, got, x) : shape_text(got, x->rank, x->shape));
         return false;
     }
     if (!rows || shape[rank - 1] < 2 || x->stride[rank - 1] == 1) return true;
@@ -45,9 +49,9 @@ static bool borrow_all(backward_arrays *a, problem *p, PyObject *const *argument
 {
     int64_t shape[ARRAY_RANK];
     int rank = problem_shape(p, p->desc.DV, shape);
-    if (!borrow_rows(&a->grad_out, arguments[0], "grad_out", rank, shape, true) ||
-        !borrow_rows(&a->out, arguments[OUT], "out", rank, shape, true) ||
-        !borrow_rows(&a->lse, arguments[LSE], "lse", problem_row_shape(p, shape), shape, false))
+    if (!borrow_rows(p, &a->grad_out, arguments[0], "grad_out", rank, shape, true) ||
+        !borrow_rows(p, &a->out, arguments[OUT], "out", rank, shape, true) ||
+        !borrow_rows(p, &a->lse, arguments[LSE], "lse", problem_row_shape(p, shape), shape, false))
         return false;
     p->desc.grad_o = array_view(&a->grad_out);
     p->desc.o = array_output(&a->out, 1);
@@ -123,7 +127,10 @@ static bool create_gradients(backward_arrays *a, problem *p, PyObject *like)
     for (int i = 0; i < GRADIENT_COUNT; i++) {
         if (!a->wanted[i]) continue;
         const int64_t *sizes = i == GRAD_MASK ? p->mask_shape : inputs[i]->shape;
-        if (!result_create(&a->results[i], like, i == GRAD_MASK ? p->mask_rank : inputs[i]->rank, sizes)) return false;
+        int rank = i == GRAD_MASK ? p->mask_rank : inputs[i]->rank;
+        result *r = &a->results[i];
+        if (i > GRAD_VALUE ? !result_create(r, like, rank, sizes) : !problem_create(p, r, like, rank, sizes))
+            return false;
     }
     const result *r = a->results;
     for (int i = 0; i < GRADIENT_COUNT && !p->calls; i++) /* a sum over nothing, which no call writes */
@@ -138,10 +145,10 @@ static bool create_gradients(backward_arrays *a, problem *p, PyObject *like)
     if (a->wanted[GRAD_SINKS]) d->grad_sinks = r[GRAD_SINKS].view.data;
     if (!a->wanted[GRAD_MASK]) return true;
     a->mask_steps = r[GRAD_MASK].view;
-    array_broadcast(&a->mask_steps, problem_shape(p, d->S, shape), shape);
+    array_broadcast(&a->mask_steps, problem_mask_shape(p, shape), shape);
     attn_output steps = array_output(&a->mask_steps, 1);
     d->grad_bias =
-        (attn_mask_output){steps.data, steps.batch, steps.head, steps.row, a->mask_steps.stride[p->rank - 1]};
+        (attn_mask_output){steps.data, steps.batch, steps.head, steps.row, a->mask_steps.stride[p->mask.rank - 1]};
     return true;
 }
 

@@ -11,6 +11,16 @@ PyObject *call_forward(PyObject *module, PyObject *const *arguments, Py_ssize_t 
 /* backward(grad_out, query, key, value, out, lse, OPTIONS..., names of the gradients) -> dict */
 PyObject *call_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
+/* merge(tuple of outs, tuple of lses, threads) -> (out, lse) */
+PyObject *call_merge(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
+/* append(key cache, value cache, description, key, value, threads) -> None, where the lengths count the new keys; the
+ * description as cache_open takes it */
+PyObject *call_append(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
+/* rotary_tables(P, R, base) -> (cosines, sines), (P, R / 2) each */
+PyObject *call_rotary_tables(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
 /* Whether count is what was expected; TypeError otherwise. */
 bool call_counted(Py_ssize_t count, Py_ssize_t expected);
 

@@ -2,10 +2,18 @@
 
 #include <string.h>
 
+bool integers_count(PyObject *object, const char *name, int64_t *count)
+{
+    *count = PyObject_Size(object);
+    if (*count >= 0) return true;
+    PyErr_Clear();
+    PyErr_Format(PyExc_TypeError, "%s: expected an array or a sequence of integers", name);
+    return false;
+}
+
 static bool refuse_count(const char *name, int64_t count, int64_t got)
 {
-    PyErr_Format(PyExc_ValueError, "%s: expected one entry for each of %lld sequences, got %lld", name,
-                 (long long)count, (long long)got);
+    PyErr_Format(PyExc_ValueError, "%s: expected %lld entries, got %lld", name, (long long)count, (long long)got);
     return false;
 }
 
@@ -30,8 +38,8 @@ static bool read_array(PyObject *object, const char *name, int64_t count, int64_
     if (!integers)
         array_refuse_type(&x, name, "int64 or int32");
     else if (!fits)
-        PyErr_Format(PyExc_ValueError, "%s: expected shape (%lld,), one entry for each sequence, got %s", name,
-                     (long long)count, shape_text(shape, x.rank, x.shape));
+        PyErr_Format(PyExc_ValueError, "%s: expected shape (%lld,), got %s", name, (long long)count,
+                     shape_text(shape, x.rank, x.shape));
     for (int64_t i = 0; fits && i < count; i++) values[i] = element(&x, i);
     array_release(&x);
     return fits;
@@ -61,4 +69,14 @@ bool integers_read(PyObject *object, const char *name, int64_t count, int64_t *v
 {
     bool sequence = PyList_Check(object) || PyTuple_Check(object);
     return sequence ? read_sequence(object, name, count, values) : read_array(object, name, count, values);
+}
+
+bool threads_read(PyObject *threads, attn_parallel *parallel)
+{
+    if (threads == Py_None) return true;
+    long count = PyLong_AsLong(threads);
+    if (count == -1 && PyErr_Occurred()) return false;
+    if (count >= 1 && count <= 1024) return parallel->threads = (int)count, true;
+    PyErr_Format(PyExc_ValueError, "threads: expected 1 to 1024, got %ld", count);
+    return false;
 }

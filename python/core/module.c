@@ -7,10 +7,14 @@ static PyObject *cpu(PyObject *module, PyObject *none)
     return Py_BuildValue("(sss)", attn_cpu_name(), attn_cpu_found(), attn_cpu_used());
 }
 
-static PyMethodDef functions[] = {{"forward", (PyCFunction)(void (*)(void))call_forward, METH_FASTCALL, NULL},
-                                  {"backward", (PyCFunction)(void (*)(void))call_backward, METH_FASTCALL, NULL},
-                                  {"cpu", cpu, METH_NOARGS, NULL},
-                                  {0}};
+static PyMethodDef functions[] = {
+    {"forward", (PyCFunction)(void (*)(void))call_forward, METH_FASTCALL, NULL},
+    {"backward", (PyCFunction)(void (*)(void))call_backward, METH_FASTCALL, NULL},
+    {"merge", (PyCFunction)(void (*)(void))call_merge, METH_FASTCALL, NULL},
+    {"append", (PyCFunction)(void (*)(void))call_append, METH_FASTCALL, NULL},
+    {"rotary_tables", (PyCFunction)(void (*)(void))call_rotary_tables, METH_FASTCALL, NULL},
+    {"cpu", cpu, METH_NOARGS, NULL},
+    {0}};
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "libattn._core", .m_size = -1,
                                         .m_methods = functions};

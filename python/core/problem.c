@@ -3,18 +3,6 @@
 #include <string.h>
 #include <unistd.h>
 
-int problem_row_shape(const problem *p, int64_t *shape)
-{
-    memcpy(shape, p->query.shape, (size_t)(p->rank - 1) * sizeof *shape);
-    return p->rank - 1;
-}
-
-int problem_shape(const problem *p, int64_t last, int64_t *shape)
-{
-    shape[problem_row_shape(p, shape)] = last;
-    return p->rank;
-}
-
 static int64_t stride_before(const array *x, int from_end)
 {
     return x->rank >= from_end ? x->stride[x->rank - from_end] : 0;
@@ -54,10 +42,11 @@ void problem_select(problem *p, int64_t call)
 }
 
 /* key or value beside what it must agree with: the leading dimensions, and the last `last` ones given, -1 for any. */
-static bool check_beside(const array *x, const char *name, const array *query, int64_t heads, int64_t rows,
+static bool check_beside(const problem *p, const array *x, const char *name, int64_t heads, int64_t rows,
                          int64_t columns)
 {
     int64_t expected[ARRAY_RANK];
+    const array *query = &p->query;
     int rank = query->rank;
     bool agree = x->rank == rank;
     for (int i = 0; agree && i < rank; i++) {
@@ -66,8 +55,8 @@ static bool check_beside(const array *x, const char *name, const array *query, i
     }
     if (agree) return true;
     char got[SHAPE_TEXT], beside[SHAPE_TEXT];
-    shape_text(got, x->rank, x->shape);
-    shape_text(beside, rank, query->shape);
+    problem_shape_text(p, got, x);
+    problem_shape_text(p, beside, query);
     if (rows >= 0)
         PyErr_Format(PyExc_ValueError,
                      "%s: shape %s does not agree with query's %s and a key of %lld heads of %lld rows", name, got,
@@ -82,21 +71,35 @@ static bool check_heads(int64_t H, int64_t HK, bool grouped, const problem *p)
     char query[SHAPE_TEXT], key[SHAPE_TEXT];
     if (H == HK || (grouped && HK > 0 && H % HK == 0)) return true;
     PyErr_Format(PyExc_ValueError, "key: %lld heads in shape %s for query's %lld in %s: %s", (long long)HK,
-                 shape_text(key, p->rank, p->key.shape), (long long)H, shape_text(query, p->rank, p->query.shape),
+                 problem_shape_text(p, key, &p->key), (long long)H, problem_shape_text(p, query, &p->query),
                  grouped ? "they must divide query's" : "expected as many, or enable_gqa=True");
     return false;
 }
 
-static bool open_shapes(problem *p, PyObject *query, PyObject *key, PyObject *value, bool grouped)
+/* The cache's arrays, in pages or not, as arrays (B, HK, S, D). */
+static bool see_cache(problem *p, PyObject *description)
+{
+    if (p->query.rank != 4 || p->key.rank != 4 || p->value.rank != 4) {
+        PyErr_SetString(PyExc_ValueError, "query, key, value: expected 4 dimensions beside a cache");
+        return false;
+    }
+    p->cached = true;
+    return cache_open(&p->cache, description, &p->key, &p->value, p->query.shape[0]);
+}
+
+static bool open_shapes(problem *p, PyObject *query, PyObject *key, PyObject *value, PyObject *const *options,
+                        bool grouped)
 {
     if (!rows_borrow(&p->query, query, "query", 2) || !rows_borrow(&p->key, key, "key", 2) ||
         !rows_borrow(&p->value, value, "value", 2))
         return false;
+    if (options[OPTION_STARTS] != Py_None && !problem_see_packed(p)) return false;
+    if (options[OPTION_CACHE] != Py_None && !see_cache(p, options[OPTION_CACHE])) return false;
     int rank = p->rank = p->query.rank;
     const int64_t *q = p->query.shape + rank, *k = p->key.shape + p->key.rank, *v = p->value.shape + p->value.rank;
-    if (!check_beside(&p->key, "key", &p->query, -1, -1, q[-1])) return false;
+    if (!check_beside(p, &p->key, "key", -1, -1, q[-1])) return false;
     int64_t H = rank > 2 ? q[-3] : 1, HK = rank > 2 ? k[-3] : 1;
-    if (!check_beside(&p->value, "value", &p->query, HK, k[-2], -1) || !check_heads(H, HK, grouped, p)) return false;
+    if (!check_beside(p, &p->value, "value", HK, k[-2], -1) || !check_heads(H, HK, grouped, p)) return false;
     p->sequences = p->calls = 1;
     for (int i = 0; i < rank - 3; i++) {
         if (i < rank - 4) p->calls *= p->query.shape[i];
@@ -109,7 +112,7 @@ static bool open_shapes(problem *p, PyObject *query, PyObject *key, PyObject *va
     p->desc.q = array_view(&p->query);
     p->desc.k = array_view(&p->key);
     p->desc.v = array_view(&p->value);
-    return true;
+    return options[OPTION_STARTS] == Py_None || problem_open_starts(p, options[OPTION_STARTS]);
 }
 
 static bool open_mask(problem *p, PyObject *object)
@@ -123,7 +126,7 @@ static bool open_mask(problem *p, PyObject *object)
         return array_refuse_type(&p->mask, "attn_mask", "bool or float32");
     p->mask_rank = p->mask.rank;
     memcpy(p->mask_shape, p->mask.shape, sizeof p->mask_shape);
-    int rank = problem_shape(p, p->desc.S, shape);
+    int rank = problem_mask_shape(p, shape);
     if (!array_broadcast(&p->mask, rank, shape)) {
         PyErr_Format(PyExc_ValueError, "attn_mask: shape %s does not broadcast to (..., H, T, S) = %s",
                      shape_text(got, p->mask_rank, p->mask_shape), shape_text(expected, rank, shape));
@@ -225,19 +228,14 @@ static bool open_numbers(problem *p, PyObject *const *options)
     if (causal < 0) return false;
     d->causal = causal;
     if (window != Py_None && !read_window(p, window)) return false;
-    if (threads == Py_None) return true;
-    long count = PyLong_AsLong(threads);
-    if (count == -1 && PyErr_Occurred()) return false;
-    if (count >= 1 && count <= 1024) return d->parallel.threads = (int)count, true;
-    PyErr_Format(PyExc_ValueError, "threads: expected 1 to 1024, got %ld", count);
-    return false;
+    return threads_read(threads, &d->parallel);
 }
 
 bool problem_open(problem *p, PyObject *query, PyObject *key, PyObject *value, PyObject *const *options)
 {
     memset(p, 0, sizeof *p);
     int grouped = PyObject_IsTrue(options[OPTION_GROUPED]);
-    if (grouped < 0 || !open_shapes(p, query, key, value, grouped)) return false;
+    if (grouped < 0 || !open_shapes(p, query, key, value, options, grouped)) return false;
     if (options[OPTION_MASK] != Py_None && !open_mask(p, options[OPTION_MASK])) return false;
     return problem_open_heads(p, options) && open_numbers(p, options) && open_sequences(p, options);
 }
@@ -247,4 +245,6 @@ void problem_close(problem *p)
     array *arrays[] = {&p->query, &p->key, &p->value, &p->mask, &p->score_vector, &p->slopes, &p->sinks};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) array_release(arrays[i]);
     PyMem_Free(p->per_sequence);
+    PyMem_Free(p->starts);
+    cache_close(&p->cache);
 }

@@ -3,6 +3,7 @@
 #define PYTHON_PROBLEM_H
 
 #include "attn/attn.h"
+#include "kept_keys.h"
 #include "result.h"
 
 /* The options, in the order in which the Python functions pass them on; None where one was not given. */
@@ -21,11 +22,13 @@ typedef enum option {
     OPTION_SEED,
     OPTION_SCORE_VECTOR,
     OPTION_THREADS,
+    OPTION_STARTS, /* (starts of queries, starts of keys), of packed sequences */
+    OPTION_CACHE,  /* what cache_open takes: key and value are a cache's */
     OPTIONS
 } option;
 
 /* Arrays of `rank` dimensions (..., H, T, D). The last of the leading ones is the descriptor's batch; over those before
- * it, `calls` calls are made. */
+ * it, `calls` calls are made. Packed arrays (T, H, D) are seen as (H, T, D). */
 typedef struct problem {
     attn_desc desc;
     array query, key, value, mask, score_vector, slopes, sinks;
@@ -35,6 +38,9 @@ typedef struct problem {
     int mask_rank;
     int rank;
     int64_t calls, sequences;
+    bool packed, cached;
+    int64_t *starts; /* those of queries, then those of keys */
+    cache cache;
     int64_t *per_sequence; /* one allocation: offsets, lengths and keys of dropout, those that are given */
     const int64_t *query_offsets, *key_lengths;
     const uint64_t *dropout_keys;
@@ -43,6 +49,13 @@ typedef struct problem {
 /* False with an exception. options: OPTIONS of them. Ends with problem_close in any case. */
 bool problem_open(problem *p, PyObject *query, PyObject *key, PyObject *value, PyObject *const *options);
 void problem_close(problem *p);
+
+/* Packed sequences: their arrays (T, H, D) seen as (H, T, D), and where each starts. Parts of problem_open. */
+bool problem_see_packed(problem *p);
+bool problem_open_starts(problem *p, PyObject *starts);
+
+/* (..., H, T, S), or of packed sequences (B, H, T, S) with T and S the longest one's. Returns the rank. */
+int problem_mask_shape(const problem *p, int64_t *shape);
 
 /* What has an entry for each head: slopes, sinks, the vector of additive scores. A part of problem_open. */
 bool problem_open_heads(problem *p, PyObject *const *options);
@@ -55,7 +68,7 @@ bool rows_borrow(array *x, PyObject *object, const char *name, int rank);
 void problem_select(problem *p, int64_t call);
 void *problem_part(const problem *p, const array *x, int64_t call);
 
-/* The shapes of results: (..., H, T, DV), (..., H, T) and (..., H, T, S), by the last dimension; its rank is returned.
+/* The shapes of results: (..., H, T, DV), (..., H, T) and (..., H, T, S), by the last dimension; the rank is returned.
  */
 int problem_shape(const problem *p, int64_t last, int64_t *shape);
 int problem_row_shape(const problem *p, int64_t *shape);
@@ -63,6 +76,20 @@ int problem_row_shape(const problem *p, int64_t *shape);
 /* Strides of the (batch, head, row) of an array (..., H, T, C), or of (..., H, T). */
 attn_view array_view(const array *x);
 attn_output array_output(const array *x, int inner);
+
+/* As result_create and result_borrow, for an array that begins with the problem's dimensions as they are seen: the
+ * object of a packed one is (T, H) and so on, its view (H, T). */
+bool problem_create(const problem *p, result *r, PyObject *like, int rank, const int64_t *shape);
+bool problem_borrow(const problem *p, result *r, PyObject *object, const char *name, int rank, const int64_t *shape);
+
+/* The shape of an array that is seen so, as its owner knows it. */
+const char *problem_shape_text(const problem *p, char *text, const array *x);
+
+/* threads, None or a number, as an operator takes it. False with an exception. */
+bool threads_read(PyObject *threads, attn_parallel *parallel);
+
+/* How many integers there are in an array (n) or a sequence. False with an exception. */
+bool integers_count(PyObject *object, const char *name, int64_t *count);
 
 /* Integers of an array or a sequence, as many as `count`, of shape (count). False with an exception. */
 bool integers_read(PyObject *object, const char *name, int64_t count, int64_t *values);

@@ -196,6 +196,13 @@ bool result_create(result *r, PyObject *like, int rank, const int64_t *shape)
     return create_memory(r, like);
 }
 
+bool result_create_memory(result *r, int rank, const int64_t *shape)
+{
+    *r = (result){0};
+    set_contiguous(&r->view, rank, shape);
+    return create_memory(r, NULL);
+}
+
 bool result_borrow(result *r, PyObject *object, const char *name, int rank, const int64_t *shape)
 {
     *r = (result){0};

@@ -13,6 +13,9 @@ typedef struct result {
 /* A contiguous array of fp32, elements undefined, of like's library. False with an exception. */
 bool result_create(result *r, PyObject *like, int rank, const int64_t *shape);
 
+/* Likewise one of no library, which exports itself by DLPack. */
+bool result_create_memory(result *r, int rank, const int64_t *shape);
+
 /* The caller's own array as a result: `out`. ValueError unless it can be written and has this shape. */
 bool result_borrow(result *r, PyObject *object, const char *name, int rank, const int64_t *shape);
 

@@ -12,13 +12,21 @@ from ._core import cpu as _cpu
 from ._core import version as __version__
 from .additive import additive_attention, additive_attention_backward
 from .attention import attention_backward, scaled_dot_product_attention
+from .kv_cache import KVCache, Rotary
+from .merge import merge_states
+from .varlen import varlen_attention, varlen_attention_backward
 
 __all__ = [
+    "KVCache",
+    "Rotary",
     "additive_attention",
     "additive_attention_backward",
     "attention_backward",
     "cpu",
+    "merge_states",
     "scaled_dot_product_attention",
+    "varlen_attention",
+    "varlen_attention_backward",
 ]
 
 

@@ -60,6 +60,8 @@ def additive_attention(
         seed,
         score_vector,
         threads,
+        None,
+        None,
         return_lse,
         return_weights,
         out,
@@ -114,5 +116,7 @@ def additive_attention_backward(
         seed,
         score_vector,
         threads,
+        None,
+        None,
         gradients,
     )

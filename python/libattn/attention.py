@@ -81,6 +81,8 @@ def scaled_dot_product_attention(
         seed,
         None,
         threads,
+        None,
+        None,
         return_lse,
         return_weights,
         out,
@@ -142,5 +144,7 @@ def attention_backward(
         seed,
         None,
         threads,
+        None,
+        None,
         gradients,
     )

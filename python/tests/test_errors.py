@@ -35,7 +35,7 @@ def test_shapes_are_named():
     refused(ValueError, r"alibi_slopes: .*\(4,\), got \(1, 4\)", alibi_slopes=zeros(1, 4))
     refused(ValueError, r"sinks: .*\(4,\), got \(5,\)", sinks=zeros(5))
     refused(ValueError, "sinks: .*contiguous", sinks=zeros(8)[::2])
-    refused(ValueError, "key_lengths: .* 2 sequences, got 1", key_lengths=[1])
+    refused(ValueError, "key_lengths: .* 2 entries, got 1", key_lengths=[1])
     refused(ValueError, r"out: expected shape \(2, 4, 5, 8\), got \(2, 4, 5, 9\)", out=zeros(2, 4, 5, 9))
 
 

@@ -1,0 +1,90 @@
+#include "calls.h"
+
+enum { KEY_CACHE, VALUE_CACHE, DESCRIPTION, KEY, VALUE, THREADS, ARGUMENTS };
+
+typedef struct append_arrays {
+    array key_cache, value_cache, key, value;
+    cache cache;
+} append_arrays;
+
+static bool borrow_four(array *x, PyObject *object, const char *name)
+{
+    char got[SHAPE_TEXT];
+    if (!rows_borrow(x, object, name, 4)) return false;
+    if (x->rank == 4) return true;
+    PyErr_Format(PyExc_ValueError, "%s: expected 4 dimensions, got shape %s", name, shape_text(got, x->rank, x->shape));
+    return false;
+}
+
+static bool borrow_writable(array *x, PyObject *object, const char *name)
+{
+    const array_type *type = array_type_of(object, name);
+    if (!type || !borrow_four(x, object, name)) return false;
+    if (type->kind != ARRAY_CAPSULE && !x->read_only) return true;
+    PyErr_Format(PyExc_ValueError, "%s: expected an array of NumPy or PyTorch that can be written", name);
+    return false;
+}
+
+/* New rows beside the cache: its heads, the same T, its last dimension. */
+static bool check_new(const array *x, const array *cached, const array *key, const char *name)
+{
+    char got[SHAPE_TEXT], beside[SHAPE_TEXT];
+    if (x->shape[0] == key->shape[0] && x->shape[1] == cached->shape[1] && x->shape[2] == key->shape[2] &&
+        x->shape[3] == cached->shape[3])
+        return true;
+    PyErr_Format(PyExc_ValueError, "%s: shape %s does not agree with %lld keys and a cache of %s", name,
+                 shape_text(got, 4, x->shape), (long long)key->shape[2], shape_text(beside, 4, cached->shape));
+    return false;
+}
+
+static bool append(append_arrays *a, PyObject *const *arguments)
+{
+    attn_parallel parallel = {0};
+    if (!borrow_writable(&a->key_cache, arguments[KEY_CACHE], "key cache") ||
+        !borrow_writable(&a->value_cache, arguments[VALUE_CACHE], "value cache") ||
+        !borrow_four(&a->key, arguments[KEY], "key") || !borrow_four(&a->value, arguments[VALUE], "value") ||
+        !check_new(&a->key, &a->key_cache, &a->key, "key") ||
+        !check_new(&a->value, &a->value_cache, &a->key, "value") ||
+        !cache_open(&a->cache, arguments[DESCRIPTION], &a->key_cache, &a->value_cache, a->key.shape[0]) ||
+        !threads_read(arguments[THREADS], &parallel))
+        return false;
+    attn_view k = array_view(&a->key), v = array_view(&a->value);
+    const attn_rotary *rotary = a->cache.rotated ? &a->cache.rotary : NULL;
+    attn_status status;
+    Py_BEGIN_ALLOW_THREADS;
+    status = attn_append(&a->cache.cache, a->key.shape[2], &k, &v, rotary, &parallel);
+    Py_END_ALLOW_THREADS;
+    return call_succeeded(status, attn_error());
+}
+
+PyObject *call_append(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    (void)module;
+    append_arrays a = {0};
+    if (!call_counted(count, ARGUMENTS)) return NULL;
+    bool appended = append(&a, arguments);
+    array *arrays[] = {&a.key_cache, &a.value_cache, &a.key, &a.value};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) array_release(arrays[i]);
+    cache_close(&a.cache);
+    return appended ? Py_NewRef(Py_None) : NULL;
+}
+
+PyObject *call_rotary_tables(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    (void)module;
+    if (!call_counted(count, 3)) return NULL;
+    int64_t P = PyLong_AsLongLong(arguments[0]), R = PyErr_Occurred() ? 0 : PyLong_AsLongLong(arguments[1]);
+    double base = PyErr_Occurred() ? 0 : PyFloat_AsDouble(arguments[2]);
+    if (PyErr_Occurred()) return NULL;
+    result tables[2] = {{0}, {0}};
+    PyObject *both = NULL;
+    int64_t shape[] = {P, R / 2};
+    bool sound = P >= 0 && R >= 0 && R <= 1 << 20 && P <= INT64_MAX >> 24; /* else it has words for what is wrong */
+    if (!sound && !call_succeeded(attn_rotary_fill(NULL, NULL, P, R, base), attn_error())) return NULL;
+    if (result_create_memory(&tables[0], 2, shape) && result_create_memory(&tables[1], 2, shape) &&
+        call_succeeded(attn_rotary_fill(tables[0].view.data, tables[1].view.data, P, R, base), attn_error()))
+        both = Py_BuildValue("(OO)", tables[0].object, tables[1].object);
+    result_release(&tables[0]);
+    result_release(&tables[1]);
+    return both;
+}

@@ -1,0 +1,104 @@
+#include "problem.h"
+#include "workspace.h"
+
+#include <stdlib.h>
+
+static const element_type ELEMENT_I32 = {DLPACK_INT, 32};
+
+static bool open_table(cache *c, PyObject *object, array *key, array *value, int64_t B)
+{
+    char got[SHAPE_TEXT];
+    array *x = &c->table;
+    if (!array_borrow(x, object, "page_table")) return false;
+    if (!array_is(x, ELEMENT_I32)) return array_refuse_type(x, "page_table", "int32");
+    if (x->rank != 2 || x->shape[0] != B || (x->shape[1] > 1 && x->stride[1] != 1)) {
+        PyErr_Format(PyExc_ValueError,
+                     "page_table: expected shape (%lld, pages of a sequence), contiguous rows, got %s", (long long)B,
+                     shape_text(got, x->rank, x->shape));
+        return false;
+    }
+    if (key->shape[0] != value->shape[0] || key->shape[2] != value->shape[2] || key->shape[2] == 0) {
+        PyErr_SetString(PyExc_ValueError, "key, value: expected as many pages of the same size");
+        return false;
+    }
+    c->cache.page_size = key->shape[2];
+    c->cache.pages = key->shape[0];
+    c->cache.page_table = x->data;
+    c->cache.table_row = B > 1 ? x->stride[0] : x->shape[1];
+    key->shape[0] = value->shape[0] = B;
+    key->shape[2] = value->shape[2] = x->shape[1] * c->cache.page_size;
+    return true;
+}
+
+static bool open_rotary(cache *c, PyObject *description)
+{
+    array *tables[] = {&c->cosines, &c->sines};
+    char got[SHAPE_TEXT];
+    for (int i = 0; i < 2; i++) {
+        const char *name = i ? "sines" : "cosines";
+        array *x = tables[i];
+        if (!rows_borrow(x, PyTuple_GetItem(description, i), name, 2)) return false;
+        if (x->rank != 2 || x->shape[0] != tables[0]->shape[0] || x->shape[1] != tables[0]->shape[1] ||
+            (x->shape[0] > 1 && x->stride[0] != x->shape[1])) {
+            PyErr_Format(PyExc_ValueError, "%s: expected contiguous tables of one shape (P, R / 2), got %s", name,
+                         shape_text(got, x->rank, x->shape));
+            return false;
+        }
+    }
+    int interleaved = PyObject_IsTrue(PyTuple_GetItem(description, 2));
+    if (interleaved < 0) return false;
+    attn_rotary_init(&c->rotary, sizeof c->rotary, interleaved ? ATTN_ROTARY_INTERLEAVED : ATTN_ROTARY_HALVES,
+                     c->cosines.shape[0], 2 * c->cosines.shape[1], c->cosines.data, c->sines.data);
+    return c->rotated = true;
+}
+
+bool cache_open(cache *c, PyObject *description, array *key, array *value, int64_t B)
+{
+    PyObject *lengths = PyTuple_GetItem(description, 0), *table = PyTuple_GetItem(description, 1);
+    PyObject *rotary = PyTuple_GetItem(description, 2);
+    attn_output k = array_output(key, 1), v = array_output(value, 1);
+    attn_cache_init(&c->cache, sizeof c->cache, B, key->shape[1], key->shape[2], key->shape[3], value->shape[3], 0, 0);
+    c->lengths = PyMem_Malloc((size_t)B * sizeof *c->lengths);
+    if (!c->lengths) return PyErr_NoMemory() != NULL;
+    if (!integers_read(lengths, "lengths", B, c->lengths)) return false;
+    if (table != Py_None && !open_table(c, table, key, value, B)) return false;
+    c->cache.S = key->shape[2];
+    c->cache.k = k;
+    c->cache.v = v;
+    c->cache.lengths = c->lengths;
+    return rotary == Py_None || open_rotary(c, rotary);
+}
+
+void cache_close(cache *c)
+{
+    array *arrays[] = {&c->table, &c->cosines, &c->sines};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) array_release(arrays[i]);
+    PyMem_Free(c->lengths);
+}
+
+static attn_status decode(const cache *c, const attn_desc *desc)
+{
+    size_t size;
+    attn_status status = attn_decode_workspace_size(desc, &c->cache, &size);
+    if (status != ATTN_OK) return status;
+    void *workspace = workspace_take(size);
+    if (!workspace) return ATTN_ERROR_MEMORY;
+    status = attn_decode(desc, &c->cache, workspace, size);
+    workspace_done();
+    return status;
+}
+
+attn_status cache_decode(const cache *c, const attn_desc *desc)
+{
+    if (!c->rotated) return decode(c, desc);
+    attn_desc turned = *desc; /* its queries (B, H, T, D) in memory of their own */
+    size_t count = (size_t)(desc->B * desc->H * desc->T * desc->D);
+    float *room = malloc(count * sizeof *room + 1);
+    if (!room) return ATTN_ERROR_MEMORY;
+    attn_output y = {room, desc->H * desc->T * desc->D, desc->T * desc->D, desc->D};
+    attn_status status = attn_rotate(desc, c->lengths, &c->rotary, &y);
+    turned.q = (attn_view){room, y.batch, y.head, y.row};
+    if (status == ATTN_OK) status = decode(c, &turned);
+    free(room);
+    return status;
+}

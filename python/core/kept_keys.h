@@ -1,0 +1,26 @@
+/* A cache of keys and values as Python keeps it: its arrays, and beside them lengths, a page table and rotary
+ * positions. */
+#ifndef PYTHON_KEPT_KEYS_H
+#define PYTHON_KEPT_KEYS_H
+
+#include "array.h"
+#include "attn/attn.h"
+
+typedef struct cache {
+    attn_cache cache;
+    attn_rotary rotary;
+    bool rotated;
+    array table, cosines, sines;
+    int64_t *lengths;
+} cache;
+
+/* description: (lengths, page table or None, None or (cosines, sines, interleaved)). key and value are the cache's
+ * arrays, (B, HK, S, D), or with a page table (pages, HK, page size, D), and are left seen as (B, HK, S, D). False with
+ * an exception. A zeroed cache, and one that failed to open, may be closed. */
+bool cache_open(cache *c, PyObject *description, array *key, array *value, int64_t B);
+void cache_close(cache *c);
+
+/* attn_decode, with its workspace, on queries that are turned to their positions first where the cache has any. */
+attn_status cache_decode(const cache *c, const attn_desc *desc);
+
+#endif

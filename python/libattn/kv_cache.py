@@ -1,0 +1,143 @@
+"""Keys and values that stay from one step of a decoder to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import _core
+from .arrays import Array, SupportsDLPack
+
+
+class Rotary:
+    """Rotary positions (Su et al., "RoFormer", 2021): cosines and sines of ``positions`` positions, for the first
+    ``dimensions`` dimensions of each row.
+
+    interleaved: False pairs dimension n with n + dimensions / 2 (GPT-NeoX's and Llama's in Hugging Face's order), True 2n
+        with 2n + 1 (Su's own, GPT-J's)
+    tables: (cosines, sines), (positions, dimensions / 2) of float32 each, for angles of another scaling than
+        p * base^(-2n / dimensions)
+    """
+
+    def __init__(
+        self,
+        positions: int,
+        dimensions: int,
+        base: float = 10000.0,
+        *,
+        interleaved: bool = False,
+        tables: tuple[SupportsDLPack, SupportsDLPack] | None = None,
+    ) -> None:
+        if dimensions % 2:
+            raise ValueError(f"dimensions: expected an even number, got {dimensions}")
+        cosines, sines = _core.rotary_tables(positions, dimensions, base) if tables is None else tables
+        self._description = (cosines, sines, interleaved)
+
+
+class KVCache:
+    """The keys and values of B sequences, in arrays that the caller brings and that are written in place.
+
+    key, value: arrays of NumPy or PyTorch, (B, HK, S, D) and (B, HK, S, DV), with room for S keys a sequence; or, with a
+        page table, (pages, HK, page size, D) and (pages, HK, page size, DV)
+    lengths: (B), how many keys each sequence has already; None is 0 each
+    page_table: (B, pages of a sequence) of int32: key j lies in row j % page size of page page_table[b, j // page size].
+        May be changed between calls; several sequences may share a page. Entries of keys that a sequence does not have
+        are not looked at.
+    rotary: turns keys as they are appended, and queries as they are decoded, to their positions
+
+    A cache of more layers than one is a KVCache each.
+    """
+
+    def __init__(
+        self,
+        key: SupportsDLPack,
+        value: SupportsDLPack,
+        lengths: Sequence[int] | None = None,
+        *,
+        page_table: SupportsDLPack | None = None,
+        rotary: Rotary | None = None,
+    ) -> None:
+        self.key, self.value, self.page_table = key, value, page_table
+        self._rotary = None if rotary is None else rotary._description
+        sequences = (key if page_table is None else page_table).shape[0]
+        self.lengths = [0] * sequences if lengths is None else lengths
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """How many keys each sequence has. May be set, to forget the last ones, or to take over a shared prefix."""
+        return self._lengths
+
+    @lengths.setter
+    def lengths(self, lengths: Sequence[int]) -> None:
+        self._lengths = tuple(int(n) for n in lengths)
+
+    def append(
+        self,
+        key: SupportsDLPack,
+        value: SupportsDLPack,
+        counts: Sequence[int] | None = None,
+        *,
+        threads: int | None = None,
+    ) -> None:
+        """Puts new keys (B, HK, T, D) and values (B, HK, T, DV) behind those that each sequence has.
+
+        counts: (B), how many of the T rows, the last ones, are each sequence's; None is T each. Only a sequence that
+            has no keys yet may get fewer: so prompts of different lengths come together, aligned at their ends.
+        """
+        T = key.shape[2]
+        counts = [T] * len(self._lengths) if counts is None else list(counts)
+        if len(counts) != len(self._lengths) or not all(0 <= n <= T for n in counts):
+            raise ValueError(f"counts: expected {len(self._lengths)} numbers from 0 to {T}, got {counts}")
+        if any(more < T and n > 0 for n, more in zip(self._lengths, counts)):
+            raise ValueError(f"counts: expected {T} for each sequence that has keys already, got {counts}")
+        lengths = tuple(n + more for n, more in zip(self._lengths, counts))
+        _core.append(self.key, self.value, (lengths, self.page_table, self._rotary), key, value, threads)
+        self._lengths = lengths
+
+    def decode(
+        self,
+        query: Array,
+        attn_mask: SupportsDLPack | None = None,
+        is_causal: bool = True,
+        scale: float | None = None,
+        *,
+        window: tuple[int, int] | None = None,
+        softcap: float = 0.0,
+        alibi_slopes: SupportsDLPack | None = None,
+        sinks: SupportsDLPack | None = None,
+        query_offset: Sequence[int] | None = None,
+        return_lse: bool = False,
+        out: SupportsDLPack | None = None,
+        threads: int | None = None,
+    ) -> Array | tuple[Array, Array]:
+        """Attention of each sequence's newest queries to all of its keys, those among them that were appended last.
+
+        query: (B, H, T, D), T at most 16, HK dividing H. Query i of sequence b stands at lengths[b] - T + i, or at i +
+            query_offset[b] where that is given. By default causal, each sees the keys up to its own.
+        attn_mask: broadcasts to (B, H, T, S), S the keys that a sequence has room for
+
+        Returns (B, H, T, DV), or a tuple of it and the log-sum-exp (B, H, T).
+        """
+        return _core.forward(
+            query,
+            self.key,
+            self.value,
+            attn_mask,
+            0.0,
+            is_causal,
+            scale,
+            True,
+            window,
+            softcap,
+            alibi_slopes,
+            sinks,
+            query_offset,
+            None,
+            None,
+            None,
+            threads,
+            None,
+            (self._lengths, self.page_table, self._rotary),
+            return_lse,
+            False,
+            out,
+        )

@@ -1,0 +1,22 @@
+"""Results over several sets of keys, made one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import _core
+from .arrays import Array, SupportsDLPack
+
+
+def merge_states(
+    outs: Sequence[Array], lses: Sequence[SupportsDLPack], *, threads: int | None = None
+) -> tuple[Array, Array]:
+    """The result over all keys from results over disjoint sets of them, in the order of the parts:
+    lse = log(sum over n of exp(lse_n)), out = sum over n of exp(lse_n - lse) out_n.
+
+    outs: each part's (..., H, T, DV)
+    lses: each part's log-sum-exp, (..., H, T)
+
+    Returns (out, lse), in the same shapes. A part without any key left for a row adds nothing to it.
+    """
+    return _core.merge(tuple(outs), tuple(lses), threads)

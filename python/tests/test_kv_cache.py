@@ -1,0 +1,144 @@
+"""KVCache, Rotary and merge_states against the reference."""
+
+import libattn
+import numpy as np
+import pytest
+from reference import Reference, near
+from test_attention import normal
+
+
+def turned(x, positions, dimensions, base=10000.0, interleaved=False):
+    """Rows (..., T, D) at their positions (..., T), in float64."""
+    half = dimensions // 2
+    angle = np.asarray(positions, np.float64)[..., None] * base ** (-2 * np.arange(half) / dimensions)
+    c, s = np.cos(angle), np.sin(angle)
+    y = np.array(x, np.float64)
+    first, second = (slice(0, dimensions, 2), slice(1, dimensions, 2)) if interleaved else (slice(0, half), slice(half, dimensions))
+    a, b = y[..., first].copy(), y[..., second].copy()
+    y[..., first], y[..., second] = a * c - b * s, a * s + b * c
+    return y
+
+
+@pytest.mark.parametrize("paged", [False, True])
+@pytest.mark.parametrize("rotary", [None, False, True])
+def test_steps_of_a_decoder(paged, rotary):
+    rng = np.random.default_rng(90)
+    B, H, HK, D, DV, S, page = 3, 4, 2, 16, 8, 40, 8
+    turn = {} if rotary is None else {"rotary": libattn.Rotary(64, 12, interleaved=rotary)}
+    if paged:
+        shape = (B * S // page, HK, page)
+        turn["page_table"] = rng.permutation(B * S // page).astype(np.int32).reshape(B, -1)
+    else:
+        shape = (B, HK, S)
+    cache = libattn.KVCache(np.full((*shape, D), np.nan, np.float32), np.full((*shape, DV), np.nan, np.float32), **turn)
+    prompt, counts = 9, [9, 4, 0]
+    k, v = normal(rng, B, HK, prompt, D), normal(rng, B, HK, prompt, DV)
+    cache.append(k, v, counts)
+    held = [(k[b, :, prompt - n :], v[b, :, prompt - n :]) for b, n in enumerate(counts)]
+    for T in (1, 3, 1, 16):
+        k, v, q = normal(rng, B, HK, T, D), normal(rng, B, HK, T, DV), normal(rng, B, H, T, D)
+        cache.append(k, v)
+        held = [(np.concatenate((a, k[b]), 1), np.concatenate((c, v[b]), 1)) for b, (a, c) in enumerate(held)]
+        out, lse = cache.decode(q, return_lse=True, window=(20, -1))
+        for b, (keys, values) in enumerate(held):
+            n = keys.shape[1]
+            query = q[b]
+            if rotary is not None:
+                query = turned(query, np.arange(n - T, n), 12, interleaved=rotary)
+                keys = turned(keys, np.arange(n), 12, interleaved=rotary)
+            expected = Reference(query[None], keys[None], values[None], is_causal=True, window=(20, -1), query_offset=n - T)
+            near(out[b][None], expected.out)
+            near(lse[b][None], expected.lse)
+    assert cache.lengths == (30, 25, 21)
+
+
+def test_a_shared_prefix_in_pages():
+    rng = np.random.default_rng(91)
+    key, value = normal(rng, 5, 1, 4, 8), normal(rng, 5, 1, 4, 8)
+    table = np.array([[0, 1, 2], [0, 1, 3]], np.int32)
+    cache = libattn.KVCache(key, value, [8, 8], page_table=table)
+    new = normal(rng, 2, 1, 1, 8)
+    cache.append(new, new)
+    q = normal(rng, 2, 2, 1, 8)
+    out = cache.decode(q)
+    for b, page in enumerate((2, 3)):
+        keys = np.concatenate((key[0], key[1], key[page, :, :1]), 1)
+        values = np.concatenate((value[0], value[1], value[page, :, :1]), 1)
+        assert np.array_equal(key[page, 0, 0], new[b, 0, 0])
+        near(out[b][None], Reference(q[b][None], keys[None], values[None]).out)
+    cache.lengths = [4, 9]
+    assert cache.lengths == (4, 9)
+    near(cache.decode(q)[0][None], Reference(q[:1], key[:1], value[:1]).out)
+
+
+def test_rotary_tables_of_the_callers():
+    rng = np.random.default_rng(92)
+    angle = np.arange(20)[:, None] / np.array([3.0, 5.0])
+    rotary = libattn.Rotary(20, 4, tables=(np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)))
+    k = normal(rng, 1, 1, 20, 4)
+    cache = libattn.KVCache(np.zeros((1, 1, 20, 4), np.float32), np.zeros((1, 1, 20, 4), np.float32), rotary=rotary)
+    cache.append(k, k)
+    a, b = k[0, 0, :, :2], k[0, 0, :, 2:]
+    wanted = np.concatenate((a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)), 1)
+    near(cache.key[0, 0], wanted)
+    assert np.array_equal(cache.value, k)
+
+
+def test_cache_errors():
+    room = np.zeros((2, 2, 8, 4), np.float32)
+    new, q = np.zeros((2, 2, 3, 4), np.float32), np.zeros((2, 4, 1, 4), np.float32)
+    cache = libattn.KVCache(room, room.copy())
+    for match, arguments in {
+        r"key: shape \(2, 1, 3, 4\)": (new[:, :1], new),
+        r"value: shape \(2, 2, 2, 4\)": (new, new[:, :, :2]),
+        "counts: expected 2 numbers": (new, new, [3]),
+        "counts: .*from 0 to 3": (new, new, [3, 4]),
+    }.items():
+        with pytest.raises(ValueError, match=match):
+            cache.append(*arguments)
+    cache.append(new, new)
+    cache.append(new, new)
+    with pytest.raises(ValueError, match="lengths"):
+        cache.append(new, new)
+    assert cache.lengths == (6, 6)
+    with pytest.raises(ValueError, match="counts: expected 3 for each sequence that has keys"):
+        cache.append(new, new, [1, 3])
+    with pytest.raises(NotImplementedError, match="16"):
+        cache.decode(np.zeros((2, 4, 17, 4), np.float32))
+    with pytest.raises(ValueError, match="4 dimensions"):
+        cache.decode(q[0])
+    with pytest.raises(ValueError, match=r"lengths: expected 3 entries, got 2"):
+        cache.decode(np.zeros((3, 4, 1, 4), np.float32))
+    fixed = room.copy()
+    fixed.setflags(write=False)
+    with pytest.raises(ValueError, match="can be written"):
+        libattn.KVCache(fixed, room).append(new, new)
+    table = np.array([[0], [2]], np.int32)
+    with pytest.raises(ValueError, match="page_table"):
+        libattn.KVCache(room, room.copy(), [8, 8], page_table=table).decode(q)
+    with pytest.raises(TypeError, match="page_table: .*int32"):
+        libattn.KVCache(room, room.copy(), [8, 8], page_table=table.astype(np.int64)).decode(q)
+    with pytest.raises(ValueError, match="page_table: expected shape"):
+        libattn.KVCache(room, room.copy(), [8, 8], page_table=table[:, 0]).decode(q)
+    with pytest.raises(ValueError, match="position"):
+        libattn.KVCache(room, room.copy(), rotary=libattn.Rotary(2, 4)).append(new, new)
+    for arguments in ((4, 3), (-1, 4), (4, 4, 0.0)):
+        with pytest.raises(ValueError):
+            libattn.Rotary(*arguments)
+
+
+@pytest.mark.parametrize("leading", [(), (3,), (2, 3), (2, 2, 3)])
+def test_merge(leading):
+    rng = np.random.default_rng(93)
+    q, k, v = (normal(rng, *leading, n, 8) for n in (5, 12, 12))
+    whole = libattn.scaled_dot_product_attention(q, k, v, return_lse=True)
+    cuts = [slice(0, 3), slice(3, 3), slice(3, 12)]
+    parts = [libattn.scaled_dot_product_attention(q, k[..., c, :], v[..., c, :], return_lse=True) for c in cuts]
+    for got, expected in zip(libattn.merge_states(*zip(*parts)), whole):
+        near(got, expected)
+    with pytest.raises(ValueError, match="lses: expected shape"):
+        libattn.merge_states([whole[0]], [whole[0]])
+    with pytest.raises(ValueError, match="outs: expected shape"):
+        libattn.merge_states([whole[0], whole[0][..., :2]], [whole[1]] * 2)
+    with pytest.raises(ValueError, match="outs, lses"):
+        libattn.merge_states([whole[0]], [])
