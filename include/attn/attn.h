@@ -5,7 +5,8 @@
  *
  * or, with ATTN_SCORE_ADDITIVE, the same with w^T tanh(q_i + k_j) where scale * Q K^T stands. Where they are given,
  * ALiBi slopes add -slope_h * |p - j| to the bias, and a sink z_h joins the softmax's sum as one more score without a
- * value: the weight of key j is exp(x_ij) / (exp(z_h) + sum over j' of exp(x_ij')), x the scores after all else.
+ * value: the weight of key j is exp(x_ij) / (exp(z_h) + sum over j' of exp(x_ij')), x the scores after all else. A
+ * caller's own function of a score comes between the cap and the bias.
  *
  * One letter per dimension, here and everywhere in this project:
  *
@@ -144,6 +145,33 @@ typedef struct attn_block_mask {
     int64_t count; /* of entries: no start is beyond */
 } attn_block_mask;
 
+/* A tile of a head's pairs, of any size from 1 x 1 on, as a caller's functions get it. */
+typedef struct attn_tile {
+    int64_t sequence, head;
+    int64_t query, position, queries; /* the first query, counted within its sequence; where it stands; how many */
+    int64_t key, keys;                /* the first key; how many */
+    float *values;                    /* of query + m and key + n at values[m * query_step + n * key_step] */
+    float *slopes;                    /* laid out likewise; NULL where they are not wanted */
+    int64_t query_step, key_step;
+} attn_tile;
+
+/* A caller's function f of scores. Replaces each score s in values by f(s), which may depend on head, position and key
+ * too, and where slopes is not NULL multiplies each slope by f'(s). Scores of masked pairs may be anything, and so may
+ * what becomes of them. Called from several threads at once; a pair must fare the same in whatever tile it comes. */
+typedef void (*attn_score_function)(void *user, const attn_tile *tile);
+
+/* What a caller's mask leaves of a tile. Numbers pinned. */
+typedef enum attn_tile_kept {
+    ATTN_TILE_NONE = 0, /* nothing: the tile is skipped */
+    ATTN_TILE_ALL = 1,  /* all of it: values were not changed */
+    ATTN_TILE_SOME = 2  /* what is not -inf in values */
+} attn_tile_kept;
+
+/* A caller's mask. In values is what will be added to the scores, bias and slopes' distances or 0, and -inf where
+ * another rule masks already: writes -inf where it masks, and may change the others (which gives no gradient). slopes
+ * is NULL. Called as attn_score_function is, for tiles of which the other rules leave something. */
+typedef attn_tile_kept (*attn_mask_function)(void *user, const attn_tile *tile);
+
 /* One task of a parallel loop; worker is in 0 .. threads - 1, and no two tasks that run at once have the same. */
 typedef void (*attn_task)(void *argument, int64_t task, int worker);
 
@@ -227,6 +255,11 @@ typedef struct attn_desc {
 
     attn_block_mask block_mask; /* keep what its lists keep, of what the other rules do; the dropped costs no work.
                                    Blocks count from each sequence's first query and key */
+
+    attn_score_function score_function; /* f, applied to each capped score before the bias, or NULL */
+    void *score_user;                   /* what it is called with */
+    attn_mask_function mask_function;   /* keep what it keeps, of what the other rules do, or NULL */
+    void *mask_user;
 } attn_desc;
 
 /* Fills *desc for these sizes: fp32; contiguous (B, H, T, D), (B, HK, S, D), (B, HK, S, DV), (B, H, T, DV) and
@@ -271,7 +304,7 @@ ATTN_API attn_status attn_backward_workspace_size(const attn_desc *desc, size_t 
  *
  *     dV = (P .* M)^T dO                  delta_i = sum over c of dO_ic * O_ic
  *     dX = P .* (M .* (dO V^T) - delta)   dBias = dX
- *     dS = dX .* (1 - tanh(s / softcap)^2)   (dX itself without a cap)
+ *     dS = dX .* f'(softcap(s)) .* (1 - tanh(s / softcap)^2)   (without a function or a cap, without its factor)
  *     dQ = scale * dS K                   dK = scale * dS^T Q
  *
  * and with ATTN_SCORE_ADDITIVE, t_ijd = tanh(q_id + k_jd) computed again,
@@ -451,8 +484,8 @@ ATTN_API attn_status attn_append(const attn_cache *cache, int64_t T, const attn_
  *
  * Statuses as attn_forward_workspace_size, the same of cache, and ATTN_ERROR_ARGUMENT: a size of cache that is not
  * desc's; key_lengths, query_starts or key_starts set; query_offset other than 0 without query_offsets.
- * ATTN_ERROR_UNSUPPORTED: T above ATTN_DECODE_QUERIES; dropout; additive scores; a cache's dtype that this version does
- * not know. */
+ * ATTN_ERROR_UNSUPPORTED: T above ATTN_DECODE_QUERIES; dropout; additive scores; a score function; a cache's dtype that
+ * this version does not know. */
 ATTN_API attn_status attn_decode_workspace_size(const attn_desc *desc, const attn_cache *cache, size_t *size);
 
 /* attn_forward for a few queries a sequence against a cache: O and, where desc->lse has data, the log-sum-exp. Sequence

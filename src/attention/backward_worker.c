@@ -41,7 +41,8 @@ backward_plan backward_plan_tiles(const attn_desc *d)
 
 bool backward_worker_floats(const backward_plan *plan, size_t *floats)
 {
-    return score_floats(plan, floats) && checked_add(*floats, 3 * BACKWARD_QUERIES + 4 * tile_floats(plan), floats);
+    size_t tiles = plan->d->score_function ? 5 : 4;
+    return score_floats(plan, floats) && checked_add(*floats, 3 * BACKWARD_QUERIES + tiles * tile_floats(plan), floats);
 }
 
 void backward_worker_open(backward_worker *w, const backward_plan *plan, const attn_desc *d, int worker,
@@ -49,7 +50,7 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, const a
 {
     float *minus_lse = plan->workspace + (size_t)worker * plan->worker_floats;
     size_t tile = tile_floats(plan);
-    float *p_t = minus_lse + 3 * BACKWARD_QUERIES, *q_t = p_t + 4 * tile;
+    float *p_t = minus_lse + 3 * BACKWARD_QUERIES, *q_t = p_t + (d->score_function ? 5 : 4) * tile;
     *w = (backward_worker){.plan = plan, .d = d, .modification = p_t + 2 * tile, .dropout = p_t + 3 * tile};
     w->tile = (backward_tile){.D = d->D,
                               .DV = d->DV,
@@ -68,6 +69,8 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, const a
                               .delta = minus_lse + 2 * BACKWARD_QUERIES,
                               .p_t = p_t,
                               .ds_t = p_t + tile,
+                              .slope_t = p_t + 4 * tile,
+                              .function = {.call = d->score_function, .user = d->score_user},
                               .q_t = q_t,
                               .bent = q_t,
                               .bent_row = bent_row(d),
@@ -123,6 +126,7 @@ bool backward_worker_scores(backward_worker *w, int64_t first, int64_t count)
     t->keys = count;
     t->k = view_at(&d->k, w->b, key_head, first);
     t->v = view_at(&d->v, w->b, key_head, first);
+    t->function.at = visible_place(d, w->b, w->h, w->first_query, first);
     t->modification = w->masked ? w->modification : NULL;
     if (d->dropout > 0) draw_dropout(w);
     w->plan->kernels->scores(t);

@@ -1,8 +1,10 @@
 /* One worker's way through backward's tiles, and its piece of the workspace:
  *
- *     [minus_lse | offset | delta | p_t | ds_t | modification | dropout | q_t, grad_o_t, or bent for additive scores]
+ *     [minus_lse | offset | delta | p_t | ds_t | modification | dropout | slope_t | q_t, grad_o_t, or bent for additive
+ * scores]
  *
- * whose size is a constant and D + DV rows of BACKWARD_QUERIES, or D rows of twice as many: nothing grows with T or S.
+ * (slope_t for a score function alone) whose size is a constant and D + DV rows of BACKWARD_QUERIES, or D rows of twice
+ * as many: nothing grows with T or S.
  */
 #ifndef ATTENTION_BACKWARD_WORKER_H
 #define ATTENTION_BACKWARD_WORKER_H

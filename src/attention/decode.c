@@ -98,6 +98,8 @@ static attn_status check_options(const attn_desc *d, const attn_cache *c)
     if (d->score != ATTN_SCORE_DOT)
         return status_fail(ATTN_ERROR_UNSUPPORTED, "score = %d, expected ATTN_SCORE_DOT (%d) in attn_decode",
                            (int)d->score, (int)ATTN_SCORE_DOT);
+    if (d->score_function)
+        return status_fail(ATTN_ERROR_UNSUPPORTED, "score_function is set, expected NULL in attn_decode");
     if (d->dropout > 0)
         return status_fail(ATTN_ERROR_UNSUPPORTED, "dropout = %g, expected 0 in attn_decode", d->dropout);
     if (d->key_lengths)

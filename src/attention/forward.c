@@ -102,6 +102,7 @@ static forward_block block_at(const forward_plan *plan, const attn_desc *d, int6
                            .o_row = d->o.row,
                            .lse = output_at(&d->lse, b, h, first),
                            .lse_row = d->lse.row,
+                           .function = {d->score_function, d->score_user, visible_place(d, b, h, first, 0)},
                            .scratch = (float *)piece};
 }
 
@@ -138,6 +139,7 @@ static void forward_one_block(const forward_plan *plan, const attn_desc *d, int6
                                                .v = view_at(&d->v, b, kv_head, j),
                                                .k_row = d->k.row,
                                                .v_row = d->v.row,
+                                               .key = j,
                                                .keys = count,
                                                .modification = kind == VISIBLE_SOME ? modification : NULL,
                                                .dropout = d->dropout > 0 ? factors : NULL});

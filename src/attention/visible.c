@@ -131,6 +131,21 @@ int64_t visible_next(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_
     return d->block_mask.starts ? block_mask_next(d, &(block_tile){b, h, i, ni, j, 1}) : j;
 }
 
+attn_tile visible_place(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j)
+{
+    return (attn_tile){.sequence = b, .head = h, .query = i, .position = position(d, b, i), .key = j};
+}
+
+static attn_tile_kept call_mask(const attn_desc *d, const block_tile *t, float *modification, int64_t query_step,
+                                int64_t key_step)
+{
+    attn_tile tile = visible_place(d, t->b, t->h, t->i, t->j);
+    tile.queries = t->ni, tile.keys = t->nj;
+    tile.values = modification;
+    tile.query_step = query_step, tile.key_step = key_step;
+    return d->mask_function(d->mask_user, &tile);
+}
+
 visible_kind visible_tile(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
                           float *modification, int64_t query_step, int64_t key_step)
 {
@@ -140,12 +155,15 @@ visible_kind visible_tile(const attn_desc *d, int64_t b, int64_t h, int64_t i, i
     if (!none && d->block_mask.starts) block_mask_counts(d, &tile, &none, &whole);
     if (none) return VISIBLE_NONE;
     bool cut = last.first > j || first.last < j + nj;
-    if (!cut && whole && !d->mask.data && !d->bias.data && slope_of(d, h) == 0) return VISIBLE_ALL;
+    bool plain = !cut && whole && !d->mask.data && !d->bias.data && slope_of(d, h) == 0;
+    if (plain && !d->mask_function) return VISIBLE_ALL;
     if (!read_masks(d, b, h, i, ni, j, nj, modification, query_step, key_step)) return VISIBLE_NONE;
     if (cut && query_step == 1)
         cut_keys(d, b, i, ni, j, nj, modification, key_step);
     else if (cut)
         cut_queries(d, b, i, ni, j, nj, modification, query_step, key_step);
     if (!whole) block_mask_cut(d, &tile, modification, query_step, key_step);
-    return VISIBLE_SOME;
+    attn_tile_kept kept = d->mask_function ? call_mask(d, &tile, modification, query_step, key_step) : ATTN_TILE_SOME;
+    if (kept == ATTN_TILE_NONE) return VISIBLE_NONE;
+    return kept == ATTN_TILE_ALL && plain ? VISIBLE_ALL : VISIBLE_SOME;
 }

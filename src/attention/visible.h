@@ -30,6 +30,9 @@ query_range visible_queries_of(const attn_desc *d, int64_t b, int64_t j, int64_t
  */
 int64_t visible_next(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j);
 
+/* A tile's place, for a caller's functions: sequence, head, first query and key. */
+attn_tile visible_place(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j);
+
 typedef enum visible_kind {
     VISIBLE_NONE, /* no query of the tile attends to any of its keys: skip it */
     VISIBLE_ALL,  /* every query attends to every key, and nothing is added */

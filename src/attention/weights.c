@@ -29,6 +29,19 @@ static float additive(const float *w, const float *a, const float *b, int64_t n)
     return (float)sum;
 }
 
+/* The capped score of a key, after the caller's function. */
+static float score(const attn_desc *d, const attn_tile *place, const float *q, const float *vector, const float *key)
+{
+    float s = vector ? additive(vector, q, key, d->D) : d->scale * dot(q, key, d->D);
+    if (d->softcap > 0) s = d->softcap * tanhf(s / d->softcap);
+    if (!d->score_function) return s;
+    attn_tile tile = *place;
+    tile.queries = tile.keys = tile.query_step = tile.key_step = 1;
+    tile.values = &s;
+    d->score_function(d->score_user, &tile);
+    return s;
+}
+
 /* One row: modifications first, where w stands, then scores over them, then weights over those. */
 static void weigh_row(const attn_desc *d, int64_t b, int64_t h, int64_t i, float *w)
 {
@@ -40,10 +53,8 @@ static void weigh_row(const attn_desc *d, int64_t b, int64_t h, int64_t i, float
         float change = kind == VISIBLE_SOME ? w[j] : kind == VISIBLE_ALL ? 0 : -INFINITY;
         w[j] = -INFINITY;
         if (change == -INFINITY) continue;
-        const float *key = k + j * d->k.row;
-        float s = vector ? additive(vector, q, key, d->D) : d->scale * dot(q, key, d->D);
-        if (d->softcap > 0) s = d->softcap * tanhf(s / d->softcap);
-        w[j] = s + change;
+        const attn_tile place = visible_place(d, b, h, i, j);
+        w[j] = score(d, &place, q, vector, k + j * d->k.row) + change;
         if (!(w[j] <= largest)) largest = w[j];
     }
     double sum = sink == -INFINITY ? 0 : expf(sink - largest);

@@ -21,7 +21,10 @@ static void differentiate(const backward_tile *t, int64_t at, int64_t query)
 {
     vec x = vec_load(t->p_t + at), slope = vec_set1(1), minus_lse = vec_load(t->minus_lse + query);
     vec factor = t->dropout ? vec_load(t->dropout + at) : vec_set1(1);
-    x = t->softcap > 0 ? exponent(t, x, minus_lse, &slope) : vec_fma(x, vec_set1(t->scale), minus_lse);
+    if (t->function.call)
+        slope = vec_load(t->slope_t + at), x = vec_add(x, minus_lse);
+    else
+        x = t->softcap > 0 ? exponent(t, x, minus_lse, &slope) : vec_fma(x, vec_set1(t->scale), minus_lse);
     vmask masked = mask_first(0);
     if (t->modification) {
         vec change = vec_load(t->modification + at);
@@ -47,7 +50,7 @@ PRODUCT_INLINE void differentiate_plain(const backward_tile *t, int64_t at, int6
 
 static void differentiate_rows(const backward_tile *t, int64_t key, int64_t rows, int64_t query, int64_t vectors)
 {
-    bool plain = !(t->softcap > 0) && !t->modification && !t->dropout;
+    bool plain = !(t->softcap > 0) && !t->modification && !t->dropout && !t->function.call;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t v = 0; v < vectors; v++) {
             int64_t q = query + v * SIMD_LANES, at = (key + r) * BACKWARD_QUERIES + q;
@@ -56,6 +59,24 @@ static void differentiate_rows(const backward_tile *t, int64_t key, int64_t rows
             else
                 differentiate(t, at, q);
         }
+}
+
+/* Q K^T in p_t becomes what the caller's function makes of the capped scores, their slopes go to slope_t. */
+static void call_function(const backward_tile *t, int64_t vectors)
+{
+    vec scale = vec_set1(t->scale), cap = vec_set1(t->softcap), one = vec_set1(1);
+    for (int64_t n = 0; n < t->keys; n++)
+        for (int64_t v = 0; v < vectors; v++) {
+            int64_t at = n * BACKWARD_QUERIES + v * SIMD_LANES;
+            vec x = vec_mul(vec_load(t->p_t + at), scale), slope = one;
+            if (t->softcap > 0) {
+                vec bent = vec_tanh(vec_div(x, cap));
+                x = vec_mul(bent, cap), slope = vec_sub(one, vec_mul(bent, bent));
+            }
+            vec_store(t->p_t + at, x);
+            vec_store(t->slope_t + at, slope);
+        }
+    score_function_call(&t->function, 0, t->queries, 0, t->keys, t->p_t, t->slope_t, 1, BACKWARD_QUERIES);
 }
 
 PRODUCT_INLINE void multiply(const int R, const int V, const product_factors *f, float *out)
@@ -118,7 +139,7 @@ PRODUCT_INLINE void score_tile(const int R, const int V, const backward_tile *t,
              t->p_t + at);
     multiply(R, V, &(product_factors){t->v + key * t->v_row, t->v_row, 1, t->grad_o_t + query, BACKWARD_QUERIES, t->DV},
              t->ds_t + at);
-    differentiate_rows(t, key, R, query, V);
+    if (!t->function.call) differentiate_rows(t, key, R, query, V);
 }
 
 PRODUCT_INLINE void score_keys(const int V, const backward_tile *t, int64_t query)
@@ -129,14 +150,10 @@ PRODUCT_INLINE void score_keys(const int V, const backward_tile *t, int64_t quer
     for (; key < t->keys; key++) score_tile(1, V, t, key, query);
 }
 
-void SIMD_NAMED(backward_scores)(const backward_tile *t)
+/* Both products, and what becomes of them unless the caller's function has to come between. */
+static void multiply_tile(const backward_tile *t, int64_t vectors)
 {
-    int64_t query = 0, vectors = (t->queries + SIMD_LANES - 1) / SIMD_LANES;
-    if (t->score_vector) {
-        bend_tile(t);
-        differentiate_rows(t, 0, t->keys, 0, vectors);
-        return;
-    }
+    int64_t query = 0;
     for (; vectors >= PRODUCT_VECTORS; vectors -= PRODUCT_VECTORS) {
         score_keys(PRODUCT_VECTORS, t, query);
         query += PRODUCT_VECTORS * SIMD_LANES;
@@ -144,4 +161,15 @@ void SIMD_NAMED(backward_scores)(const backward_tile *t)
     if (vectors == 3) score_keys(3, t, query);
     if (vectors == 2) score_keys(2, t, query);
     if (vectors == 1) score_keys(1, t, query);
+}
+
+void SIMD_NAMED(backward_scores)(const backward_tile *t)
+{
+    int64_t vectors = (t->queries + SIMD_LANES - 1) / SIMD_LANES;
+    if (t->score_vector)
+        bend_tile(t);
+    else
+        multiply_tile(t, vectors);
+    if (t->function.call) call_function(t, vectors);
+    if (t->score_vector || t->function.call) differentiate_rows(t, 0, t->keys, 0, vectors);
 }

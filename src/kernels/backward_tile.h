@@ -1,8 +1,8 @@
 /* Backward attention of one tile: up to BACKWARD_QUERIES queries by BACKWARD_KEYS keys of one head, in three steps,
  *
  *     begin     once per block of queries: Q^T and dO^T, so that queries lie in lanes, -lse, delta and -scale * delta
- *     scores    P^T = exp(S^T - lse), dS^T = P^T .* (M^T .* (V dO^T) - delta) times the cap's slope and the scale
- *     products  dV += (P .* M)^T dO,  dK += dS^T Q,  dQ += dS K
+ *     scores    P^T = exp(S^T - lse), dS^T = P^T .* (M^T .* (V dO^T) - delta) times the slopes of cap and function and
+ * the scale products  dV += (P .* M)^T dO,  dK += dS^T Q,  dQ += dS K
  *
  *          S^T, dP^T: K, V rows broadcast            dV, dK: tile rows broadcast      dQ: tile columns broadcast
  *
@@ -24,6 +24,8 @@
  * algorithm 4. */
 #ifndef KERNELS_BACKWARD_TILE_H
 #define KERNELS_BACKWARD_TILE_H
+
+#include "kernels/score_function.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,6 +49,7 @@ typedef struct backward_tile {
     int64_t k_row, v_row;
     const float *modification; /* added to the capped scores, -inf masks; NULL: none; laid out as p_t */
     const float *dropout;      /* M, laid out as p_t; NULL: none */
+    score_function function;   /* of the capped scores */
 
     const float *score_vector; /* w; NULL: scaled products */
     float *bent; /* t, for the same: [(key * queries + query) * bent_row + d]; bent_row is a multiple of the lanes */
@@ -55,6 +58,7 @@ typedef struct backward_tile {
     float *q_t, *grad_o_t;             /* [c * BACKWARD_QUERIES + query]: D and DV rows */
     float *minus_lse, *delta, *offset; /* BACKWARD_QUERIES each: -lse; the sum of dO * O; -grad_scale * delta */
     float *p_t, *ds_t;                 /* BACKWARD_KEYS rows; all these are 64-byte aligned */
+    float *slope_t;                    /* likewise, for the function alone */
 
     float *grad_q, *grad_k, *grad_v; /* added to; NULL: not computed */
     int64_t grad_q_row, grad_k_row, grad_v_row;

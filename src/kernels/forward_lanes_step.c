@@ -87,18 +87,39 @@ INLINE void score_chunk(const int vectors, const int width, const forward_block 
     }
 }
 
-/* Caps the scores, adds the modification, masks; the largest of what is left into most. */
+static void cap_chunk(int vectors, const forward_block *block, const forward_chunk *chunk, const lane_group *g)
+{
+    vec cap = vec_set1(block->softcap);
+    for (int64_t n = 0; n < chunk->keys * vectors; n++) {
+        float *at = g->scores + n * SIMD_LANES;
+        vec_store(at, vec_mul(cap, vec_tanh(vec_div(vec_load(at), cap))));
+    }
+}
+
+/* The caller's function, on the scores of the group's queries. */
+static void call_function(int vectors, const forward_block *block, const forward_chunk *chunk, const lane_group *g)
+{
+    int64_t lanes = (int64_t)vectors * SIMD_LANES, left = block->queries - g->first;
+    if (block->softcap > 0) cap_chunk(vectors, block, chunk, g);
+    score_function_call(&block->function, g->first, left < lanes ? left : lanes, chunk->key, chunk->keys, g->scores,
+                        NULL, 1, lanes);
+}
+
+/* Caps the scores, has the caller's function applied, adds the modification, masks; the largest of what is left into
+ * most. */
 INLINE void modify_chunk(const int vectors, const forward_block *block, const forward_chunk *chunk, const lane_group *g,
                          vec most[GROUP])
 {
     int64_t stride = block_vectors(block) * SIMD_LANES;
     vec masked = vec_set1(-INFINITY), cap = vec_set1(block->softcap);
+    const bool called = block->function.call != NULL;
+    if (called) call_function(vectors, block, chunk, g);
     for (int v = 0; v < vectors; v++) most[v] = masked;
     for (int64_t n = 0; n < chunk->keys; n++) {
         for (int v = 0; v < vectors; v++) {
             float *at = g->scores + (n * vectors + v) * SIMD_LANES;
             vec s = vec_load(at);
-            if (block->softcap > 0) s = vec_mul(cap, vec_tanh(vec_div(s, cap)));
+            if (!called && block->softcap > 0) s = vec_mul(cap, vec_tanh(vec_div(s, cap)));
             if (chunk->modification) {
                 vec change = vec_load(chunk->modification + n * stride + g->first + v * SIMD_LANES);
                 s = vec_select(vec_equal(change, masked), masked, vec_add(s, change));
@@ -245,6 +266,7 @@ static forward_chunk trimmed(int vectors, const forward_block *block, const forw
     forward_chunk part = *chunk;
     part.k += first * chunk->k_row;
     part.v += first * chunk->v_row;
+    part.key += first;
     part.keys = last - first;
     part.modification += first * stride;
     if (part.dropout) part.dropout += first * stride;
@@ -260,7 +282,7 @@ INLINE void step_part(const int vectors, const int width, const forward_block *b
     for (int v = 0; v < vectors; v++) most[v] = vec_set1(-INFINITY);
     if (!part.keys) return;
     score_chunk(vectors, width, block, &part, g, most);
-    if (part.modification || block->softcap > 0) modify_chunk(vectors, block, &part, g, most);
+    if (part.modification || block->softcap > 0 || block->function.call) modify_chunk(vectors, block, &part, g, most);
     weigh_chunk(vectors, &part, g, most, shrink);
     if (part.dropout) drop_chunk(vectors, block, &part, g);
     if (finite)

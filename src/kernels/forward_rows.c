@@ -63,7 +63,10 @@ static float score(const forward_block *block, const forward_chunk *chunk, int64
                    float *scores, float largest)
 {
     (block->score_vector ? bend_chunk : multiply_chunk)(block, chunk, block->q + m * block->q_row, scores);
-    return modify_row(block->softcap, scores, chunk->keys, modification, largest);
+    if (!block->function.call) return modify_row(block->softcap, scores, chunk->keys, modification, largest);
+    if (block->softcap > 0) modify_row(block->softcap, scores, chunk->keys, NULL, largest);
+    score_function_call(&block->function, m, 1, chunk->key, chunk->keys, scores, NULL, FORWARD_CHUNK, 1);
+    return modify_row(0, scores, chunk->keys, modification, largest);
 }
 
 /* sum[v] += the weight of key n * its value's columns from c on, unless it is masked: then its value may be NaN. */

@@ -10,6 +10,7 @@
 #include "kernels/backward_tile.h"
 #include "kernels/decode_chunk.h"
 #include "kernels/dropout.h"
+#include "kernels/score_function.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -46,12 +47,14 @@ typedef struct forward_block {
     int64_t o_row;
     float *lse; /* [query * lse_row], written by finish unless NULL */
     int64_t lse_row;
-    float *scratch; /* 64-byte aligned; in lanes, forward_lanes_scratch floats, in rows forward_rows_scratch */
+    score_function function; /* of the capped scores */
+    float *scratch;          /* 64-byte aligned; in lanes, forward_lanes_scratch floats, in rows forward_rows_scratch */
 } forward_block;
 
 typedef struct forward_chunk {
     const float *k, *v; /* [key * k_row + d], [key * v_row + c] */
     int64_t k_row, v_row;
+    int64_t key;               /* the first one's number, for the function */
     int64_t keys;              /* 1 .. FORWARD_CHUNK */
     const float *modification; /* added to the capped scores, -inf masks; NULL: none */
     const float *dropout;      /* multiplies the weights after they are summed; NULL: none */

@@ -6,6 +6,8 @@
 
 #include "call.h"
 
+#include "tile_functions.h"
+
 #include "base/random.h"
 
 #include <math.h>
@@ -65,6 +67,8 @@ call_options call_random_options(uint64_t seed)
     o.alibi = one_in(seed, 60, 3);
     o.sinks = one_in(seed, 61, 3);
     o.blocks = one_in(seed, 62, 3);
+    o.score_function = one_in(seed, 67, 4);
+    o.mask_function = one_in(seed, 68, 4);
     if (o.additive && most > 70) o.B = 1, o.H = o.HK, o.D = 1 + o.D % 20; /* fp64 takes seconds of tanh otherwise */
     return o;
 }
@@ -149,6 +153,8 @@ static void make_options(call *c)
     d->query_offset = draw_range(c->seed, 22, -5, o->S);
     d->softcap = o->softcap;
     d->dropout = o->dropout;
+    if (o->score_function) d->score_function = test_score_function, d->score_user = &test_functions;
+    if (o->mask_function) d->mask_function = test_mask_function, d->mask_user = &test_functions;
     d->dropout_keys = c->keys;
     d->parallel.threads = o->threads;
     for (int64_t b = 0; b < o->B; b++) {

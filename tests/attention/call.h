@@ -11,7 +11,8 @@
 typedef struct call_options {
     int64_t B, H, HK, T, S, D, DV;
     float sigma; /* of Q, K, V, dO and the bias */
-    bool causal, windowed, lengths, offsets, mask, bias, broadcast, additive, alibi, sinks, blocks;
+    bool causal, windowed, lengths, offsets, mask, bias, broadcast, additive, alibi, sinks, blocks, score_function,
+        mask_function;
     float softcap, dropout;
     int threads;
 } call_options;

@@ -1,5 +1,7 @@
 #include "dense_reference.h"
 
+#include "tile_functions.h"
+
 #include "kernels/dropout.h"
 
 #include <math.h>
@@ -43,7 +45,7 @@ static int kept(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j)
     if (d->window_left >= 0 && j < p - d->window_left) return 0;
     if (d->window_right >= 0 && j > p + d->window_right) return 0;
     if (d->key_lengths && j >= d->key_lengths[b]) return 0;
-    if (!kept_by_blocks(d, b, h, i, j)) return 0;
+    if (!kept_by_blocks(d, b, h, i, j) || (d->mask_function && !test_mask_keeps(h, p, j))) return 0;
     return !d->mask.data || ((const unsigned char *)d->mask.data)[mask_offset(&d->mask, b, h, i, j)];
 }
 
@@ -108,6 +110,7 @@ void dense_destroy(dense *x)
 
 /* What belongs to query i of head h of sequence b. */
 typedef struct row {
+    int64_t head, position;
     const double *q, *k, *v, *score_vector, *sink, *bias, *keep, *dropout;
     double *grad_score_vector, *grad_sink, *weights, *o, *lse, *grad_o, *grad_q, *grad_k, *grad_v, *grad_bias;
 } row;
@@ -117,7 +120,10 @@ static row row_of(const dense *x, int64_t index)
     const attn_desc *d = x->d;
     int64_t b = index / d->T / d->H, h = index / d->T % d->H, key_head = b * d->HK + h / (d->H / d->HK);
     int64_t pairs = index * d->S, keys = key_head * d->S;
-    return (row){.q = x->q + index * d->D,
+    int64_t i = index % d->T, p = i + (d->query_offsets ? d->query_offsets[b] : d->query_offset);
+    return (row){.head = h,
+                 .position = p,
+                 .q = x->q + index * d->D,
                  .k = x->k + keys * d->D,
                  .v = x->v + keys * d->DV,
                  .score_vector = x->score_vector + h * d->D,
@@ -153,9 +159,14 @@ static double score(const attn_desc *d, const row *r, int64_t j)
     return sum;
 }
 
-static double capped(const attn_desc *d, double score)
+/* After the cap and the function, and the slope of both by the score before. */
+static double bent(const attn_desc *d, const row *r, int64_t j, double score, double *slope)
 {
-    return d->softcap > 0 ? d->softcap * tanh(score / d->softcap) : score;
+    double t = d->softcap > 0 ? tanh(score / d->softcap) : 0, by_function = 1;
+    if (d->softcap > 0) score = d->softcap * t;
+    if (d->score_function) score = test_score(score, r->head, r->position, j, &by_function);
+    *slope = (1 - t * t) * by_function;
+    return score;
 }
 
 void dense_forward(dense *x)
@@ -163,10 +174,10 @@ void dense_forward(dense *x)
     const attn_desc *d = x->d;
     for (int64_t index = 0; index < d->B * d->H * d->T; index++) {
         row r = row_of(x, index);
-        double largest = *r.sink, sum;
+        double largest = *r.sink, sum, slope;
         for (int64_t j = 0; j < d->S; j++) {
             if (!r.keep[j]) continue;
-            r.weights[j] = capped(d, score(d, &r, j)) + r.bias[j];
+            r.weights[j] = bent(d, &r, j, score(d, &r, j), &slope) + r.bias[j];
             largest = fmax(largest, r.weights[j]);
         }
         sum = *r.sink == -INFINITY ? 0 : exp(*r.sink - largest);
@@ -188,12 +199,12 @@ void dense_forward(dense *x)
 static void backward_score(const attn_desc *d, const row *r, int64_t j, double ds)
 {
     for (int64_t c = 0; c < d->D; c++) {
-        double q = r->q[c], k = r->k[j * d->D + c], bent = tanh(q + k);
+        double q = r->q[c], k = r->k[j * d->D + c], t = tanh(q + k);
         bool dot = d->score == ATTN_SCORE_DOT;
-        double slope = dot ? 0 : r->score_vector[c] * (1 - bent * bent);
+        double slope = dot ? 0 : r->score_vector[c] * (1 - t * t);
         r->grad_q[c] += ds * (dot ? d->scale * k : slope);
         r->grad_k[j * d->D + c] += ds * (dot ? d->scale * q : slope);
-        r->grad_score_vector[c] += ds * bent;
+        r->grad_score_vector[c] += ds * t;
     }
 }
 
@@ -208,8 +219,9 @@ static void backward_row(const attn_desc *d, row r)
         double dx = r.weights[j] * (r.dropout[j] * dot(r.grad_o, r.v + j * d->DV, d->DV) - delta);
         r.grad_bias[j] = dx;
         for (int64_t c = 0; c < d->DV; c++) r.grad_v[j * d->DV + c] += r.weights[j] * r.dropout[j] * r.grad_o[c];
-        double bent = d->softcap > 0 ? tanh(score(d, &r, j) / d->softcap) : 0;
-        backward_score(d, &r, j, dx * (1 - bent * bent));
+        double slope;
+        bent(d, &r, j, score(d, &r, j), &slope);
+        backward_score(d, &r, j, dx * slope);
     }
 }
 

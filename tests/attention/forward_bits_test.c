@@ -125,6 +125,7 @@ static void the_mask_s_form_does_not_matter(void **state)
         d.window_left = d.window_right = -1;
         d.key_lengths = NULL;
         d.block_mask.starts = NULL;
+        d.mask_function = NULL;
         attn_mask layout = {NULL, d.H * d.T * d.S, d.T * d.S, d.S, 1};
         d.mask = layout;
         d.mask.data = mask;

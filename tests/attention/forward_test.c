@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "forward_call.h"
+#include "tile_functions.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@ static void plain_row(const call *c, int64_t b, int64_t h, int64_t i, float *wei
     const float *k = (const float *)d->k.data + b * d->k.batch + kv * d->k.head;
     const float *v = (const float *)d->v.data + b * d->v.batch + kv * d->v.head;
     const float *w = d->score_vector.data ? (const float *)d->score_vector.data + h * d->score_vector.head : NULL;
+    int64_t position = i + (d->query_offsets ? d->query_offsets[b] : d->query_offset);
+    double slope;
     float sink = (float)c->reference.sinks[h], largest = sink, sum;
     for (int64_t j = 0; j < d->S; j++) {
         float s = 0;
@@ -27,6 +30,7 @@ static void plain_row(const call *c, int64_t b, int64_t h, int64_t i, float *wei
         }
         s *= d->scale;
         if (d->softcap > 0) s = d->softcap * tanhf(s / d->softcap);
+        if (d->score_function) s = (float)test_score(s, h, position, j, &slope);
         s += (float)c->reference.bias[row + j];
         weights[j] = c->reference.keep[row + j] != 0 ? s : -INFINITY;
         largest = fmaxf(largest, weights[j]);

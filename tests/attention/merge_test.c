@@ -218,7 +218,8 @@ static void any_split_of_the_keys_gives_the_whole(void **state)
     (void)state;
     for (uint64_t seed = 400; seed < 460; seed++) {
         call_options o = call_random_options(seed);
-        o.dropout = 0; /* it is drawn by a key's place in its call */
+        o.dropout = 0; /* it is drawn by a key's place in its call, which blocks and functions go by as well */
+        o.blocks = o.score_function = o.mask_function = false;
         call *c = call_create(&o, seed);
         check_call(c, seed, whole(seed, 8, 1, MOST_PARTS));
         call_destroy(c);

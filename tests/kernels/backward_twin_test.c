@@ -55,6 +55,19 @@ static float *random_rows(uint64_t seed, int64_t rows, int64_t columns)
     return data;
 }
 
+/* Different for every pair that its tile says it holds. */
+static void odd_function(void *user, const attn_tile *t)
+{
+    assert_null(user);
+    for (int64_t m = 0; m < t->queries; m++)
+        for (int64_t n = 0; n < t->keys; n++) {
+            int64_t at = m * t->query_step + n * t->key_step;
+            float factor = 1 - 0.01f * (float)((t->query + m + 2 * (t->key + n) + t->head) % 11);
+            t->values[at] *= factor;
+            if (t->slopes) t->slopes[at] *= factor;
+        }
+}
+
 static inputs make_inputs(uint64_t seed)
 {
     inputs x = {.seed = seed};
@@ -85,6 +98,7 @@ static inputs make_inputs(uint64_t seed)
         x.modification[n] = whole(seed, 1000 + n, 0, 3) ? uniform(seed, 9000 + n, -1, 1) : -INFINITY;
         x.dropout[n] = whole(seed, 20000 + n, 0, 3) ? 1.25f : 0;
     }
+    if (seed % 4 == 2) t->function = (score_function){.call = odd_function, .at = {.head = 3, .query = 40, .key = 70}};
     t->modification = whole(seed, 5, 0, 1) ? x.modification : NULL;
     t->dropout = whole(seed, 6, 0, 1) ? x.dropout : NULL;
     return x;
@@ -114,11 +128,12 @@ static results run(const inputs *x, const backward_kernels *kernels)
     results y = {.tile = x->tile};
     backward_tile *t = &y.tile;
     size_t tile = BACKWARD_QUERIES * BACKWARD_KEYS;
-    y.scratch = floats((size_t)(t->D + t->DV) * BACKWARD_QUERIES + 3 * BACKWARD_QUERIES + 2 * tile);
+    y.scratch = floats((size_t)(t->D + t->DV) * BACKWARD_QUERIES + 3 * BACKWARD_QUERIES + 3 * tile);
     t->minus_lse = y.scratch, t->offset = t->minus_lse + BACKWARD_QUERIES;
     t->delta = t->offset + BACKWARD_QUERIES;
     t->p_t = t->delta + BACKWARD_QUERIES, t->ds_t = t->p_t + tile;
-    t->q_t = t->ds_t + tile, t->grad_o_t = t->q_t + t->D * BACKWARD_QUERIES;
+    t->slope_t = t->ds_t + tile;
+    t->q_t = t->slope_t + tile, t->grad_o_t = t->q_t + t->D * BACKWARD_QUERIES;
     t->bent_row = (t->D + 15) / 16 * 16; /* a multiple of every set's lanes */
     t->bent = y.bent = floats((size_t)(t->bent_row * t->queries * t->keys));
     y.out[GRAD_Q] = guarded(t->queries, t->D);

@@ -55,11 +55,23 @@ typedef struct problem {
     float *score_vector; /* NULL: scaled products */
     float sink, slope;   /* a slope of 0: none */
     int64_t distance;
+    bool called;          /* with a function */
     bool distances_alone; /* neither mask nor bias */
     uint8_t *mask;
     float *bias, *factors; /* [query][key] */
     bool modified, dropped;
 } problem;
+
+/* Different for every pair that its tile says it holds. */
+static void odd_function(void *user, const attn_tile *t)
+{
+    assert_null(user);
+    assert_null(t->slopes);
+    for (int64_t m = 0; m < t->queries; m++)
+        for (int64_t n = 0; n < t->keys; n++)
+            t->values[m * t->query_step + n * t->key_step] *=
+                1 - 0.01f * (float)((t->query + m + 2 * (t->key + n) + t->head) % 11);
+}
 
 static problem make_problem(uint64_t seed, int64_t most_queries)
 {
@@ -79,6 +91,7 @@ static problem make_problem(uint64_t seed, int64_t most_queries)
     p.modified = whole(5, 0, 1), p.dropped = whole(6, 0, 1);
     p.sink = whole(7, 0, 2) ? uniform(15, 0) : -INFINITY;
     p.slope = whole(8, 0, 1) ? 0.01f * uniform(15, 1) : 0;
+    p.called = whole(11, 0, 3) == 0;
     p.distance = whole(9, -100, 100);
     p.distances_alone = p.slope != 0 && whole(10, 0, 1);
     return p;
@@ -113,6 +126,7 @@ static float *run(const problem *p, const kernel_table *table, bool lanes)
                                  .o_row = wide,
                                  .lse = out + GAP + p->queries * wide,
                                  .lse_row = 2,
+                                 .function = {.call = p->called ? odd_function : NULL, .at = {.head = 3, .query = 40}},
                                  .scratch = scratch};
     kernels->begin(&block);
     for (int64_t j = 0; j < p->keys; j += FORWARD_CHUNK) {
@@ -147,6 +161,7 @@ static float *run(const problem *p, const kernel_table *table, bool lanes)
                                                .v = p->v + j * (p->DV + GAP),
                                                .k_row = p->D + GAP,
                                                .v_row = p->DV + GAP,
+                                               .key = j,
                                                .keys = keys,
                                                .modification = p->modified ? modification : NULL,
                                                .dropout = p->dropped ? factors : NULL});
