@@ -7,52 +7,55 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AT(field) #field, offsetof(attn_seq_train_options, field)
+/* A new row is a LATER one, of which the standard is what was done before it was there. */
+#define AT(field) #field, offsetof(attn_seq_train_options, field), false
+#define LATER(field) #field, offsetof(attn_seq_train_options, field), true
 
 const setting setting_table[] = {
     {AT(train), SETTING_TEXT, false, false, 0, 0, 0},
     {AT(train_target), SETTING_TEXT, false, false, 0, 0, 0},
     {AT(valid), SETTING_TEXT, false, false, 0, 0, 0},
     {AT(valid_target), SETTING_TEXT, false, false, 0, 0, 0},
-    {AT(arch), SETTING_INTEGER, true, false, ATTN_SEQ_ARCH_TRANSFORMER, ATTN_SEQ_ARCH_TRANSFORMER, ATTN_SEQ_ARCH_RNN},
-    {AT(attention), SETTING_INTEGER, true, false, ATTN_SEQ_ATTEND_GENERAL, ATTN_SEQ_ATTEND_NONE,
+    {LATER(arch), SETTING_INTEGER, true, false, ATTN_SEQ_ARCH_TRANSFORMER, ATTN_SEQ_ARCH_TRANSFORMER,
+     ATTN_SEQ_ARCH_RNN},
+    {LATER(attention), SETTING_INTEGER, true, false, ATTN_SEQ_ATTEND_GENERAL, ATTN_SEQ_ATTEND_NONE,
      ATTN_SEQ_ATTEND_CONCAT},
-    {AT(feeding), SETTING_INTEGER, true, false, 0, 0, 1},
-    {AT(embedding), SETTING_INTEGER, true, false, 0, 0, 16384},
+    {LATER(feeding), SETTING_INTEGER, true, false, 0, 0, 1},
+    {LATER(embedding), SETTING_INTEGER, true, false, 0, 0, 16384},
     {AT(vocabulary), SETTING_INTEGER, true, false, 8000, 10, 1000000},
     {AT(width), SETTING_INTEGER, true, false, 256, 2, 16384},
     {AT(heads), SETTING_INTEGER, true, false, 8, 1, 1024},
-    {AT(key_value_heads), SETTING_INTEGER, true, false, 0, 0, 1024},
-    {AT(qk_norm), SETTING_INTEGER, true, false, 0, 0, 1},
-    {AT(softcap), SETTING_NUMBER, true, false, 0, 0, 1e6},
+    {LATER(key_value_heads), SETTING_INTEGER, true, false, 0, 0, 1024},
+    {LATER(qk_norm), SETTING_INTEGER, true, false, 0, 0, 1},
+    {LATER(softcap), SETTING_NUMBER, true, false, 0, 0, 1e6},
     {AT(layers), SETTING_INTEGER, true, false, 3, 1, 100},
     {AT(ffn), SETTING_INTEGER, true, false, 1024, 1, 65536},
     {AT(longest), SETTING_INTEGER, true, false, 256, 2, 4096},
-    {AT(denoise), SETTING_INTEGER, true, false, 0, 0, 1e15},
+    {LATER(denoise), SETTING_INTEGER, true, false, 0, 0, 1e15},
     {AT(seed), SETTING_INTEGER, true, false, 1, 0, 0x1p53},
     {AT(batch_tokens), SETTING_INTEGER, true, false, 4000, 2, 10000000},
-    {AT(batch), SETTING_INTEGER, true, false, 64, 1, 1000000},
+    {LATER(batch), SETTING_INTEGER, true, false, 64, 1, 1000000},
     {AT(dropout), SETTING_NUMBER, true, false, 0.1, 0, 0.99},
-    {AT(attention_dropout), SETTING_NUMBER, true, false, 0, 0, 0.99},
+    {LATER(attention_dropout), SETTING_NUMBER, true, false, 0, 0, 0.99},
     {AT(label_smoothing), SETTING_NUMBER, true, false, 0.1, 0, 0.99},
     {AT(rate), SETTING_NUMBER, true, false, 0.001, 0, 10},
     {AT(warmup), SETTING_INTEGER, true, false, 1000, 1, 1000000000},
-    {AT(schedule), SETTING_INTEGER, true, false, ATTN_SEQ_SCHEDULE_ROOT, ATTN_SEQ_SCHEDULE_ROOT,
+    {LATER(schedule), SETTING_INTEGER, true, false, ATTN_SEQ_SCHEDULE_ROOT, ATTN_SEQ_SCHEDULE_ROOT,
      ATTN_SEQ_SCHEDULE_FLAT},
     {AT(cooldown), SETTING_NUMBER, true, false, 0.3, 0, 1},
     {AT(clip), SETTING_NUMBER, true, false, 1, 0, 1e9},
-    {AT(weight_decay), SETTING_NUMBER, true, false, 0, 0, 10},
-    {AT(augment), SETTING_NUMBER, true, false, 0, 0, 4},
-    {AT(compute), SETTING_INTEGER, true, false, ATTN_SEQ_COMPUTE_FP32, ATTN_SEQ_COMPUTE_FP32, ATTN_SEQ_COMPUTE_BF16},
+    {LATER(weight_decay), SETTING_NUMBER, true, false, 0, 0, 10},
+    {LATER(augment), SETTING_NUMBER, true, false, 0, 0, 4},
+    {LATER(compute), SETTING_INTEGER, true, false, ATTN_SEQ_COMPUTE_FP32, ATTN_SEQ_COMPUTE_FP32, ATTN_SEQ_COMPUTE_BF16},
     {AT(average), SETTING_NUMBER, true, false, 0.999, 0, 0.9999999},
     {AT(epochs), SETTING_INTEGER, false, true, 10, 0, 1000000},
     {AT(steps), SETTING_INTEGER, false, true, 0, 0, 1e15},
     {AT(minutes), SETTING_NUMBER, false, true, 0, 0, 1e7},
-    {AT(task), SETTING_INTEGER, true, false, 0, 0, ATTN_SEQ_TASK_CLASSIFY_AUDIO},
-    {AT(folds), SETTING_INTEGER, true, false, 10, 0, 1000000},
-    {AT(fold), SETTING_INTEGER, true, false, 0, 0, 1000000},
-    {AT(image_size), SETTING_INTEGER, true, false, 0, 0, 4096},
-    {AT(patch), SETTING_INTEGER, true, false, 0, 0, 4096},
+    {LATER(task), SETTING_INTEGER, true, false, 0, 0, ATTN_SEQ_TASK_CLASSIFY_AUDIO},
+    {LATER(folds), SETTING_INTEGER, true, false, 10, 0, 1000000},
+    {LATER(fold), SETTING_INTEGER, true, false, 0, 0, 1000000},
+    {LATER(image_size), SETTING_INTEGER, true, false, 0, 0, 4096},
+    {LATER(patch), SETTING_INTEGER, true, false, 0, 0, 4096},
     {AT(valid_every), SETTING_INTEGER, false, false, 1000, 0, 1e15},
     {AT(patience), SETTING_INTEGER, false, false, 10, 0, 1e9},
     {AT(threads), SETTING_INTEGER, false, false, 0, 0, 1024},
@@ -115,6 +118,11 @@ static attn_status read_value(const setting *s, attn_seq_train_options *o, const
 attn_status setting_adopt(const setting *s, attn_seq_train_options *o, const char *written, const char *path,
                           char **owned)
 {
+    char standard[64];
+    if (!written && s->later) {
+        snprintf(standard, sizeof standard, "%.17g", s->standard);
+        written = standard;
+    }
     if (!written) return status_fail(ATTN_ERROR_FORMAT, "%s: %s is missing", path, s->name);
     if (!was_said(s, o)) return written[0] ? read_value(s, o, written, path, owned) : ATTN_OK;
     char said[4096];

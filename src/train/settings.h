@@ -10,6 +10,7 @@ typedef enum setting_kind { SETTING_INTEGER, SETTING_NUMBER, SETTING_TEXT } sett
 typedef struct setting {
     const char *name; /* the field's */
     size_t offset;    /* in attn_seq_train_options */
+    bool later;       /* checkpoints from before it was there lack it: their runs did what `standard` says */
     setting_kind kind;
     bool fixed; /* cannot change when a run is resumed */
     bool limit; /* ends the run: saying any of these says all of them */
@@ -29,8 +30,9 @@ extern const int setting_count;
  * bytes. */
 void setting_write(const setting *s, const attn_seq_train_options *o, char *text, size_t size);
 
-/* Gives a setting that was not said the value that setting_write wrote; FORMAT when it is none, ARGUMENT when a fixed
- * setting was said and is another. A text is copied into *owned, freed by the caller. */
+/* Gives a setting that was not said the value that setting_write wrote, or where `written` is NULL, its standard if it
+ * came later than some checkpoints; FORMAT when there is none, ARGUMENT when a fixed setting was said and is another. A
+ * text is copied into *owned, freed by the caller. */
 attn_status setting_adopt(const setting *s, attn_seq_train_options *o, const char *written, const char *path,
                           char **owned);
 

@@ -1,0 +1,121 @@
+#define _GNU_SOURCE /* memmem */
+#include "training_run.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+static int64_t count_files(const char *path)
+{
+    DIR *d = opendir(path);
+    int64_t count = 0;
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));) count += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    closedir(d);
+    return count;
+}
+
+/* A disk that takes no more than so many bytes of a file: writing fails as on a full one. */
+static void a_full_disk_costs_nothing_that_was_saved(void **state)
+{
+    (void)state;
+    an_unbroken_run("unbroken");
+    watcher w = {.stop_at = 11};
+    attn_seq_train_options o = tiny("full", &w);
+    assert_int_equal(attn_seq_train_translator(&o), ATTN_ERROR_INTERRUPTED);
+    int64_t files = count_files(in_directory("full"));
+    signal(SIGXFSZ, SIG_IGN);
+    struct rlimit all, little;
+    getrlimit(RLIMIT_FSIZE, &all);
+    little = all;
+    for (rlim_t bytes = 10; bytes < 100000; bytes *= 20) {
+        little.rlim_cur = bytes;
+        setrlimit(RLIMIT_FSIZE, &little);
+        w.stop_at = 13;
+        o = resumed("full", &w);
+        attn_status s = attn_seq_train_translator(&o);
+        setrlimit(RLIMIT_FSIZE, &all);
+        assert_int_equal(s, ATTN_ERROR_FILE);
+        assert_non_null(strstr(attn_seq_error(), "full/checkpoint.safetensors"));
+        assert_int_equal(count_files(in_directory("full")), files);
+    }
+    w.stop_at = 0;
+    o = resumed("full", &w);
+    assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
+    assert_same_state(in_directory("unbroken/checkpoint.safetensors"), in_directory("full/checkpoint.safetensors"));
+}
+
+static void says_what_is_wrong_before_the_work(void **state)
+{
+    (void)state;
+    watcher w = {0};
+    attn_seq_train_options o = tiny("unbroken", &w);
+    refused(&o, ATTN_ERROR_ARGUMENT, "unbroken/checkpoint.safetensors: exists");
+    o = tiny("wrong", &w);
+    o.heads = 5;
+    refused(&o, ATTN_ERROR_ARGUMENT, "width = 32 is no multiple of heads = 5");
+    o = tiny("wrong", &w);
+    o.dropout = 1;
+    refused(&o, ATTN_ERROR_ARGUMENT, "dropout = 1");
+    o = tiny("wrong", &w);
+    o.train = NULL;
+    refused(&o, ATTN_ERROR_ARGUMENT, "train is NULL");
+    o = tiny("wrong", &w);
+    o.valid = in_directory("absent.tsv");
+    refused(&o, ATTN_ERROR_FILE, "absent.tsv");
+    o = tiny("pairs.tsv", &w);
+    refused(&o, ATTN_ERROR_FILE, "pairs.tsv: cannot open the directory");
+    o = tiny("pairs.tsv/below", &w);
+    refused(&o, ATTN_ERROR_FILE, "pairs.tsv/below");
+    o = resumed("nothing", &w);
+    refused(&o, ATTN_ERROR_FILE, "nothing: cannot open the directory: No such file");
+    o = resumed("unbroken/..", &w);
+    refused(&o, ATTN_ERROR_FILE, "unbroken/../checkpoint.safetensors");
+    o = tiny("wrong", &w);
+    o.rate = 10;
+    o.clip = 0;
+    o.warmup = 1;
+    o.steps = 2000;
+    o.valid_every = 5000;
+    if (attn_seq_train_translator(&o) != ATTN_OK) assert_non_null(strstr(attn_seq_error(), "diverged"));
+    o.struct_size--;
+    refused(&o, ATTN_ERROR_ARGUMENT, "attn_seq_train_options_init");
+}
+
+static void damaged_checkpoints_are_refused(void **state)
+{
+    (void)state;
+    watcher w = {.stop_at = 2};
+    attn_seq_train_options o = tiny("damaged", &w);
+    assert_int_equal(attn_seq_train_translator(&o), ATTN_ERROR_INTERRUPTED);
+    size_t size;
+    char path[256];
+    snprintf(path, sizeof path, "%s", in_directory("damaged/checkpoint.safetensors"));
+    char *bytes = read_file(path, &size);
+    for (int i = 0; i < 12; i++) {
+        assert_int_equal(truncate(path, (off_t)(size * (size_t)i / 12)), 0);
+        o = resumed("damaged", &w);
+        assert_int_equal(attn_seq_train_translator(&o), ATTN_ERROR_FORMAT);
+        assert_non_null(strstr(attn_seq_error(), "checkpoint.safetensors"));
+    }
+    char *step = memmem(bytes, size, "\"state.step\"", 12);
+    assert_non_null(step);
+    memset(step + 12, ' ', strcspn(step + 12, "0123456789") - 1);
+    memcpy(step, "\"state.stop\"", 12);
+    FILE *f = fopen(path, "wb");
+    fwrite(bytes, 1, size, f);
+    fclose(f);
+    o = resumed("damaged", &w);
+    assert_int_equal(attn_seq_train_translator(&o), ATTN_ERROR_FORMAT);
+    free(bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_disk_costs_nothing_that_was_saved),
+        cmocka_unit_test(says_what_is_wrong_before_the_work),
+        cmocka_unit_test(damaged_checkpoints_are_refused),
+    };
+    return cmocka_run_group_tests(tests, create, destroy);
+}
