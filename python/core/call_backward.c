@@ -23,35 +23,13 @@ typedef struct backward_arrays {
     array mask_steps; /* the mask's gradient with the strides by which the operator writes it */
 } backward_arrays;
 
-static bool borrow_rows(const problem *p, array *x, PyObject *object, const char *name, int rank, const int64_t *shape,
-                        bool rows)
-{
-    char expected[SHAPE_TEXT], got[SHAPE_TEXT];
-    if (!array_borrow(x, object, name)) return false;
-    if (!array_is(x, ELEMENT_F32)) return array_refuse_type(x, name, "float32");
-    if (p->packed && x->rank == rank) array_swap(x, 0, 1);
-    bool same = x->rank == rank;
-    for (int i = 0; same && i < rank; i++) same = x->shape[i] == shape[i];
-    if (!same) {
-        array wanted = {.rank = rank};
-        memcpy(wanted.shape, shape, (size_t)rank * sizeof *shape);
-        PyErr_Format(PyExc_ValueError, "%s: expected shape %s, got %s", name, problem_shape_text(p, expected, &wanted),
-                     x->rank == rank ? problem_shape_text(p, got, x) : shape_text(got, x->rank, x->shape));
-        return false;
-    }
-    if (!rows || shape[rank - 1] < 2 || x->stride[rank - 1] == 1) return true;
-    PyErr_Format(PyExc_ValueError, "%s: expected the last dimension of shape %s contiguous, got stride %lld", name,
-                 shape_text(got, rank, shape), (long long)x->stride[rank - 1]);
-    return false;
-}
-
 static bool borrow_all(backward_arrays *a, problem *p, PyObject *const *arguments)
 {
     int64_t shape[ARRAY_RANK];
     int rank = problem_shape(p, p->desc.DV, shape);
-    if (!borrow_rows(p, &a->grad_out, arguments[0], "grad_out", rank, shape, true) ||
-        !borrow_rows(p, &a->out, arguments[OUT], "out", rank, shape, true) ||
-        !borrow_rows(p, &a->lse, arguments[LSE], "lse", problem_row_shape(p, shape), shape, false))
+    if (!rows_match(p, &a->grad_out, arguments[0], "grad_out", rank, shape, true) ||
+        !rows_match(p, &a->out, arguments[OUT], "out", rank, shape, true) ||
+        !rows_match(p, &a->lse, arguments[LSE], "lse", problem_row_shape(p, shape), shape, false))
         return false;
     p->desc.grad_o = array_view(&a->grad_out);
     p->desc.o = array_output(&a->out, 1);

@@ -1,7 +1,5 @@
 #include "calls.h"
 
-#include "workspace.h"
-
 bool call_counted(Py_ssize_t count, Py_ssize_t expected)
 {
     if (count == expected) return true;

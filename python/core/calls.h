@@ -4,6 +4,7 @@
 #define PYTHON_CALLS_H
 
 #include "problem.h"
+#include "workspace.h"
 
 /* forward(query, key, value, OPTIONS..., return_lse, return_weights, out) -> array, or a tuple of arrays */
 PyObject *call_forward(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
@@ -20,6 +21,10 @@ PyObject *call_append(PyObject *module, PyObject *const *arguments, Py_ssize_t c
 
 /* rotary_tables(P, R, base) -> (cosines, sines), (P, R / 2) each */
 PyObject *call_rotary_tables(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
+/* weights(query, key, OPTIONS..., lse or None, (sequences, heads, rows)) -> array: the weights, or with the lse the
+ * sums of their columns */
+PyObject *call_weights(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 /* Whether count is what was expected; TypeError otherwise. */
 bool call_counted(Py_ssize_t count, Py_ssize_t expected);

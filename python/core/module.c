@@ -1,5 +1,4 @@
 #include "calls.h"
-#include "workspace.h"
 
 static PyObject *cpu(PyObject *module, PyObject *none)
 {
@@ -13,6 +12,7 @@ static PyMethodDef functions[] = {
     {"merge", (PyCFunction)(void (*)(void))call_merge, METH_FASTCALL, NULL},
     {"append", (PyCFunction)(void (*)(void))call_append, METH_FASTCALL, NULL},
     {"rotary_tables", (PyCFunction)(void (*)(void))call_rotary_tables, METH_FASTCALL, NULL},
+    {"weights", (PyCFunction)(void (*)(void))call_weights, METH_FASTCALL, NULL},
     {"cpu", cpu, METH_NOARGS, NULL},
     {0}};
 

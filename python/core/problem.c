@@ -237,12 +237,14 @@ bool problem_open(problem *p, PyObject *query, PyObject *key, PyObject *value, P
     int grouped = PyObject_IsTrue(options[OPTION_GROUPED]);
     if (grouped < 0 || !open_shapes(p, query, key, value, options, grouped)) return false;
     if (options[OPTION_MASK] != Py_None && !open_mask(p, options[OPTION_MASK])) return false;
+    if (options[OPTION_BLOCKS] != Py_None && !problem_open_blocks(p, options[OPTION_BLOCKS])) return false;
     return problem_open_heads(p, options) && open_numbers(p, options) && open_sequences(p, options);
 }
 
 void problem_close(problem *p)
 {
-    array *arrays[] = {&p->query, &p->key, &p->value, &p->mask, &p->score_vector, &p->slopes, &p->sinks};
+    array *arrays[] = {&p->query,  &p->key,   &p->value,        &p->mask,         &p->score_vector,
+                       &p->slopes, &p->sinks, &p->block_starts, &p->block_entries};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) array_release(arrays[i]);
     PyMem_Free(p->per_sequence);
     PyMem_Free(p->starts);

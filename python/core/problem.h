@@ -24,6 +24,7 @@ typedef enum option {
     OPTION_THREADS,
     OPTION_STARTS, /* (starts of queries, starts of keys), of packed sequences */
     OPTION_CACHE,  /* what cache_open takes: key and value are a cache's */
+    OPTION_BLOCKS, /* (starts, entries, queries of a block, keys of a block) */
     OPTIONS
 } option;
 
@@ -31,7 +32,7 @@ typedef enum option {
  * it, `calls` calls are made. Packed arrays (T, H, D) are seen as (H, T, D). */
 typedef struct problem {
     attn_desc desc;
-    array query, key, value, mask, score_vector, slopes, sinks;
+    array query, key, value, mask, score_vector, slopes, sinks, block_starts, block_entries;
     bool masked, additive_mask; /* a mask was given; it is a bias */
     bool additive_scores, has_sinks;
     int64_t mask_shape[ARRAY_RANK]; /* as it was given */
@@ -50,6 +51,9 @@ typedef struct problem {
 bool problem_open(problem *p, PyObject *query, PyObject *key, PyObject *value, PyObject *const *options);
 void problem_close(problem *p);
 
+/* A block-sparse mask. A part of problem_open. */
+bool problem_open_blocks(problem *p, PyObject *description);
+
 /* Packed sequences: their arrays (T, H, D) seen as (H, T, D), and where each starts. Parts of problem_open. */
 bool problem_see_packed(problem *p);
 bool problem_open_starts(problem *p, PyObject *starts);
@@ -62,6 +66,10 @@ bool problem_open_heads(problem *p, PyObject *const *options);
 
 /* Sees rows of fp32, the last dimension contiguous, `rank` dimensions or more. False with an exception. */
 bool rows_borrow(array *x, PyObject *object, const char *name, int rank);
+
+/* An array of this shape, as it is seen; `rows`: its last dimension contiguous. False with an exception. */
+bool rows_match(const problem *p, array *x, PyObject *object, const char *name, int rank, const int64_t *shape,
+                bool rows);
 
 /* Points the descriptor at the n-th call's inputs; and tells where the n-th call's part of another array starts that
  * has the problem's leading dimensions. */

@@ -102,3 +102,25 @@ bool problem_borrow(const problem *p, result *r, PyObject *object, const char *n
     if (p->packed) array_swap(&r->view, 0, 1);
     return true;
 }
+
+bool rows_match(const problem *p, array *x, PyObject *object, const char *name, int rank, const int64_t *shape,
+                bool rows)
+{
+    char expected[SHAPE_TEXT], got[SHAPE_TEXT];
+    if (!array_borrow(x, object, name)) return false;
+    if (!array_is(x, ELEMENT_F32)) return array_refuse_type(x, name, "float32");
+    if (p->packed && x->rank == rank) array_swap(x, 0, 1);
+    bool same = x->rank == rank;
+    for (int i = 0; same && i < rank; i++) same = x->shape[i] == shape[i];
+    if (!same) {
+        array wanted = {.rank = rank};
+        memcpy(wanted.shape, shape, (size_t)rank * sizeof *shape);
+        PyErr_Format(PyExc_ValueError, "%s: expected shape %s, got %s", name, problem_shape_text(p, expected, &wanted),
+                     x->rank == rank ? problem_shape_text(p, got, x) : shape_text(got, x->rank, x->shape));
+        return false;
+    }
+    if (!rows || shape[rank - 1] < 2 || x->stride[rank - 1] == 1) return true;
+    PyErr_Format(PyExc_ValueError, "%s: expected the last dimension of shape %s contiguous, got stride %lld", name,
+                 shape_text(got, rank, shape), (long long)x->stride[rank - 1]);
+    return false;
+}

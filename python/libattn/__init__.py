@@ -12,16 +12,21 @@ from ._core import cpu as _cpu
 from ._core import version as __version__
 from .additive import additive_attention, additive_attention_backward
 from .attention import attention_backward, scaled_dot_product_attention
+from .block_mask import BlockMask
 from .kv_cache import KVCache, Rotary
 from .merge import merge_states
 from .varlen import varlen_attention, varlen_attention_backward
+from .weights import attention_column_sums, attention_weights
 
 __all__ = [
+    "BlockMask",
     "KVCache",
     "Rotary",
     "additive_attention",
     "additive_attention_backward",
     "attention_backward",
+    "attention_column_sums",
+    "attention_weights",
     "cpu",
     "merge_states",
     "scaled_dot_product_attention",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from . import _core
 from .arrays import Array, Integers, SupportsDLPack
+from .block_mask import BlockMask, described
 
 
 def additive_attention(
@@ -22,6 +23,7 @@ def additive_attention(
     softcap: float = 0.0,
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
+    block_mask: BlockMask | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -62,6 +64,7 @@ def additive_attention(
         threads,
         None,
         None,
+        described(block_mask),
         return_lse,
         return_weights,
         out,
@@ -85,6 +88,7 @@ def additive_attention_backward(
     softcap: float = 0.0,
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
+    block_mask: BlockMask | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -118,5 +122,6 @@ def additive_attention_backward(
         threads,
         None,
         None,
+        described(block_mask),
         gradients,
     )

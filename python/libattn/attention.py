@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from . import _core
 from .arrays import Array, Integers, SupportsDLPack
+from .block_mask import BlockMask, described
 
 
 def scaled_dot_product_attention(
@@ -22,6 +23,7 @@ def scaled_dot_product_attention(
     softcap: float = 0.0,
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
+    block_mask: BlockMask | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -48,6 +50,7 @@ def scaled_dot_product_attention(
     softcap: c, or 0 for none.
     alibi_slopes: (H,); -slope * |i + query_offset - j| is added to the bias (Press et al., 2022).
     sinks: (H,); exp(sink) joins the softmax's sum, as a score without a value (gpt-oss).
+    block_mask: a BlockMask; the key blocks that it does not keep cost no work.
     query_offset: one number, or one for each sequence; None is 0, which aligns the first query with the first key, as
         in PyTorch. S - T aligns the last with the last.
     key_lengths: for each sequence, how many of its keys count; the others are not read.
@@ -83,6 +86,7 @@ def scaled_dot_product_attention(
         threads,
         None,
         None,
+        described(block_mask),
         return_lse,
         return_weights,
         out,
@@ -106,6 +110,7 @@ def attention_backward(
     softcap: float = 0.0,
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
+    block_mask: BlockMask | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -146,5 +151,6 @@ def attention_backward(
         threads,
         None,
         None,
+        described(block_mask),
         gradients,
     )

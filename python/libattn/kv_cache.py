@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from . import _core
 from .arrays import Array, SupportsDLPack
+from .block_mask import BlockMask, described
 
 
 class Rotary:
@@ -104,6 +105,7 @@ class KVCache:
         softcap: float = 0.0,
         alibi_slopes: SupportsDLPack | None = None,
         sinks: SupportsDLPack | None = None,
+        block_mask: BlockMask | None = None,
         query_offset: Sequence[int] | None = None,
         return_lse: bool = False,
         out: SupportsDLPack | None = None,
@@ -137,6 +139,7 @@ class KVCache:
             threads,
             None,
             (self._lengths, self.page_table, self._rotary),
+            described(block_mask),
             return_lse,
             False,
             out,

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from . import additive, attention
 from .arrays import Integers
+from .block_mask import BlockMask
 
 __all__ = ["MultiheadAttention", "additive_attention", "scaled_dot_product_attention"]
 
@@ -92,6 +93,7 @@ def scaled_dot_product_attention(
     softcap: float = 0.0,
     alibi_slopes: Tensor | None = None,
     sinks: Tensor | None = None,
+    block_mask: BlockMask | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -106,7 +108,7 @@ def scaled_dot_product_attention(
     """
     options = dict(dropout_p=dropout_p, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa, window=window)
     options.update(softcap=softcap, alibi_slopes=alibi_slopes, query_offset=query_offset, key_lengths=key_lengths)
-    options.update(seed=seed, threads=threads)
+    options.update(seed=seed, threads=threads, block_mask=block_mask)
     inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks)
     return _apply(inputs, options, return_lse)
 
@@ -125,6 +127,7 @@ def additive_attention(
     softcap: float = 0.0,
     alibi_slopes: Tensor | None = None,
     sinks: Tensor | None = None,
+    block_mask: BlockMask | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -134,7 +137,7 @@ def additive_attention(
     """``libattn.additive_attention``, through which gradients flow, to score_vector (H, D) too."""
     options = dict(dropout_p=dropout_p, is_causal=is_causal, enable_gqa=enable_gqa, window=window, softcap=softcap)
     options.update(alibi_slopes=alibi_slopes, query_offset=query_offset, key_lengths=key_lengths, seed=seed)
-    options.update(threads=threads)
+    options.update(threads=threads, block_mask=block_mask)
     inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks, score_vector=score_vector)
     return _apply(inputs, options, return_lse)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from . import _core
 from .arrays import Array, Integers, SupportsDLPack
+from .block_mask import BlockMask, described
 
 
 def varlen_attention(
@@ -24,6 +25,7 @@ def varlen_attention(
     softcap: float = 0.0,
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
+    block_mask: BlockMask | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -66,6 +68,7 @@ def varlen_attention(
         threads,
         (cu_seqlens_q, cu_seqlens_k),
         None,
+        described(block_mask),
         return_lse,
         False,
         out,
@@ -91,6 +94,7 @@ def varlen_attention_backward(
     softcap: float = 0.0,
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
+    block_mask: BlockMask | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -125,5 +129,6 @@ def varlen_attention_backward(
         threads,
         (cu_seqlens_q, cu_seqlens_k),
         None,
+        described(block_mask),
         gradients,
     )
