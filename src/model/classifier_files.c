@@ -3,9 +3,8 @@
 #include "base/status.h"
 #include "model/classifier_config.h"
 #include "model/classifier_parts.h"
+#include "model/model_files.h"
 #include "model/weights_file.h"
-
-#include <stdlib.h>
 
 static attn_status open_weights(classifier *m, const char *path, bool trainable)
 {
@@ -22,12 +21,12 @@ static attn_status open_weights(classifier *m, const char *path, bool trainable)
     return status;
 }
 
-static attn_status open_files(classifier **m, const char *config_path, const char *weights_path, bool trainable)
+static attn_status open_files(classifier **m, const model_files *files, bool trainable)
 {
     classifier_config config;
-    attn_status status = classifier_config_read(&config, config_path);
+    attn_status status = classifier_config_read(&config, files->config);
     if (status == ATTN_OK) status = classifier_declare(m, &config);
-    if (status == ATTN_OK) status = open_weights(*m, weights_path, trainable);
+    if (status == ATTN_OK) status = open_weights(*m, files->weights, trainable);
     classifier_config_clear(&config);
     return status;
 }
@@ -36,13 +35,10 @@ attn_status classifier_open(classifier **out, const char *directory, bool traina
 {
     *out = NULL;
     classifier *m = NULL;
-    char *config_path = model_file_path(directory, "config.json");
-    char *weights_path = model_file_path(directory, "model.safetensors");
-    attn_status status = config_path && weights_path
-                             ? open_files(&m, config_path, weights_path, trainable)
-                             : status_fail(ATTN_ERROR_MEMORY, "%s: no memory to open it", directory);
-    free(config_path);
-    free(weights_path);
+    model_files files;
+    attn_status status = model_files_name(&files, directory);
+    if (status == ATTN_OK) status = open_files(&m, &files, trainable);
+    model_files_clear(&files);
     if (status != ATTN_OK) {
         classifier_destroy(m);
         return status;
@@ -53,13 +49,10 @@ attn_status classifier_open(classifier **out, const char *directory, bool traina
 
 attn_status classifier_save(const classifier *m, const char *directory, weight_format format)
 {
-    char *config_path = model_file_path(directory, "config.json");
-    char *weights_path = model_file_path(directory, "model.safetensors");
-    attn_status status = config_path && weights_path
-                             ? classifier_config_write(&m->config, format, config_path)
-                             : status_fail(ATTN_ERROR_MEMORY, "%s: no memory to save it", directory);
-    if (status == ATTN_OK) status = weights_write(&m->parameters, NULL, 0, format, weights_path);
-    free(config_path);
-    free(weights_path);
+    model_files files;
+    attn_status status = model_files_name(&files, directory);
+    if (status == ATTN_OK) status = classifier_config_write(&m->config, format, files.config);
+    if (status == ATTN_OK) status = weights_write(&m->parameters, NULL, 0, format, files.weights);
+    model_files_clear(&files);
     return status;
 }

@@ -2,9 +2,8 @@
 
 #include "base/status.h"
 #include "formats/config.h"
-#include "model/weights_file.h"
+#include "model/model_files.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #define MOST_LENGTH (INT64_C(1) << 32)
@@ -41,11 +40,10 @@ static attn_status read_file(generation_settings *g, const char *path, int64_t v
 
 attn_status generation_read(generation_settings *g, const char *directory, int64_t vocabulary)
 {
-    char *own = model_file_path(directory, "generation_config.json"),
-         *model = model_file_path(directory, "config.json");
-    attn_status status = own && model ? read_file(g, access(own, F_OK) == 0 ? own : model, vocabulary)
-                                      : status_fail(ATTN_ERROR_MEMORY, "%s: no memory to open it", directory);
-    free(own);
-    free(model);
+    model_files files;
+    attn_status status = model_files_name(&files, directory);
+    if (status == ATTN_OK)
+        status = read_file(g, access(files.generation, F_OK) == 0 ? files.generation : files.config, vocabulary);
+    model_files_clear(&files);
     return status;
 }

@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "model/initial_weights.h"
+#include "model/model_files.h"
 #include "model/recurrent_config.h"
 #include "model/recurrent_weights.h"
 #include "model/weight_visitor.h"
@@ -120,14 +121,13 @@ static attn_status pack(recurrent_translator *m)
     return status;
 }
 
-static attn_status open_files(recurrent_translator **m, const char *config_path, const char *weights_path,
-                              bool trainable)
+static attn_status open_files(recurrent_translator **m, const model_files *files, bool trainable)
 {
     const weight_rules rules = {0};
     recurrent_config config;
     safetensors *file = NULL;
-    attn_status status = recurrent_config_read(&config, config_path);
-    if (status == ATTN_OK) status = safetensors_open(&file, weights_path);
+    attn_status status = recurrent_config_read(&config, files->config);
+    if (status == ATTN_OK) status = safetensors_open(&file, files->weights);
     if (status == ATTN_OK) status = declare(m, &config);
     if (status == ATTN_OK) status = weights_read(&(*m)->parameters, &rules, *m, file, trainable);
     if (status == ATTN_OK) weights_bind(&(*m)->parameters, visit_weights, *m);
@@ -143,13 +143,10 @@ attn_status recurrent_translator_open(recurrent_translator **out, const char *di
 {
     *out = NULL;
     recurrent_translator *m = NULL;
-    char *config_path = model_file_path(directory, "config.json");
-    char *weights_path = model_file_path(directory, "model.safetensors");
-    attn_status status = config_path && weights_path
-                             ? open_files(&m, config_path, weights_path, trainable)
-                             : status_fail(ATTN_ERROR_MEMORY, "%s: no memory to open it", directory);
-    free(config_path);
-    free(weights_path);
+    model_files files;
+    attn_status status = model_files_name(&files, directory);
+    if (status == ATTN_OK) status = open_files(&m, &files, trainable);
+    model_files_clear(&files);
     if (status != ATTN_OK) {
         recurrent_translator_destroy(m);
         return status;
@@ -160,13 +157,10 @@ attn_status recurrent_translator_open(recurrent_translator **out, const char *di
 
 attn_status recurrent_translator_save(const recurrent_translator *m, const char *directory, weight_format format)
 {
-    char *config_path = model_file_path(directory, "config.json");
-    char *weights_path = model_file_path(directory, "model.safetensors");
-    attn_status status = config_path && weights_path
-                             ? recurrent_config_write(&m->config, format, config_path)
-                             : status_fail(ATTN_ERROR_MEMORY, "%s: no memory to save it", directory);
-    if (status == ATTN_OK) status = weights_write(&m->parameters, NULL, 0, format, weights_path);
-    free(config_path);
-    free(weights_path);
+    model_files files;
+    attn_status status = model_files_name(&files, directory);
+    if (status == ATTN_OK) status = recurrent_config_write(&m->config, format, files.config);
+    if (status == ATTN_OK) status = weights_write(&m->parameters, NULL, 0, format, files.weights);
+    model_files_clear(&files);
     return status;
 }

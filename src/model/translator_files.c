@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "model/layers_pack.h"
+#include "model/model_files.h"
 #include "model/translator_config.h"
 #include "model/translator_names.h"
 #include "model/translator_parts.h"
@@ -53,12 +54,12 @@ static attn_status fill_from(translator *m, const safetensors *file, bool traina
     return status == ATTN_OK && !trainable ? pack(m) : status;
 }
 
-static attn_status open_files(translator **m, const char *config_path, const char *weights_path, bool trainable)
+static attn_status open_files(translator **m, const model_files *files, bool trainable)
 {
     translator_config config;
     safetensors *file = NULL;
-    attn_status status = translator_config_read(&config, config_path);
-    if (status == ATTN_OK) status = safetensors_open(&file, weights_path);
+    attn_status status = translator_config_read(&config, files->config);
+    if (status == ATTN_OK) status = safetensors_open(&file, files->weights);
     if (status == ATTN_OK) status = translator_declare(m, &config);
     if (status == ATTN_OK) status = fill_from(*m, file, trainable);
     if (status == ATTN_OK && !trainable)
@@ -72,13 +73,10 @@ attn_status translator_open(translator **out, const char *directory, bool traina
 {
     *out = NULL;
     translator *m = NULL;
-    char *config_path = model_file_path(directory, "config.json");
-    char *weights_path = model_file_path(directory, "model.safetensors");
-    attn_status status = config_path && weights_path
-                             ? open_files(&m, config_path, weights_path, trainable)
-                             : status_fail(ATTN_ERROR_MEMORY, "%s: no memory to open it", directory);
-    free(config_path);
-    free(weights_path);
+    model_files files;
+    attn_status status = model_files_name(&files, directory);
+    if (status == ATTN_OK) status = open_files(&m, &files, trainable);
+    model_files_clear(&files);
     if (status == ATTN_OK) status = generation_read(&m->generation, directory, m->config.decoder_vocab_size);
     if (status != ATTN_OK) {
         translator_destroy(m);
@@ -102,17 +100,11 @@ static attn_status write_weights(const translator *m, const char *path, weight_f
 
 attn_status translator_save(const translator *m, const char *directory, weight_format format)
 {
-    char *config_path = model_file_path(directory, "config.json");
-    char *generation_path = model_file_path(directory, "generation_config.json");
-    char *weights_path = model_file_path(directory, "model.safetensors");
-    attn_status status = ATTN_OK;
-    if (!config_path || !generation_path || !weights_path)
-        status = status_fail(ATTN_ERROR_MEMORY, "%s: no memory to save it", directory);
-    if (status == ATTN_OK) status = translator_config_write(&m->config, format, config_path);
-    if (status == ATTN_OK) status = translator_generation_write(&m->config, &m->generation, generation_path);
-    if (status == ATTN_OK) status = write_weights(m, weights_path, format);
-    free(config_path);
-    free(generation_path);
-    free(weights_path);
+    model_files files;
+    attn_status status = model_files_name(&files, directory);
+    if (status == ATTN_OK) status = translator_config_write(&m->config, format, files.config);
+    if (status == ATTN_OK) status = translator_generation_write(&m->config, &m->generation, files.generation);
+    if (status == ATTN_OK) status = write_weights(m, files.weights, format);
+    model_files_clear(&files);
     return status;
 }

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE /* asprintf */
 #include "model/weights_file.h"
 
 #include "base/status.h"
@@ -6,12 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-char *model_file_path(const char *directory, const char *name)
-{
-    char *path;
-    return asprintf(&path, "%s/%s", directory, name) < 0 ? NULL : path;
-}
 
 /* ---- reading ------------------------------------------------------------------------------------------------ */
 

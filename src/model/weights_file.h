@@ -28,7 +28,4 @@ attn_status weights_check_shape(const safetensors *file, const safetensors_tenso
 attn_status weights_write(const parameters *p, const safetensors_entry *more, int64_t more_count, weight_format format,
                           const char *path);
 
-/* DIRECTORY/NAME, malloc'ed; NULL when memory is short. */
-char *model_file_path(const char *directory, const char *name);
-
 #endif
