@@ -6,14 +6,14 @@
 
 #include <inttypes.h>
 
-static const char *const number_names[] = {"fp32", "bf16", NULL};
 static const char *const kind_names[] = {"text", "image", "audio", NULL};
 static const char *const arch_names[] = {"transformer", "lstm", "gru", "rnn", NULL};
 
 typedef struct classify_line {
     attn_seq_train_options o;
-    int kind, arch, format, compute;
-    bool resume, force, cross_validate, json, quiet;
+    train_choices choices;
+    int kind, arch;
+    bool cross_validate;
 } classify_line;
 
 static const char details[] =
@@ -52,22 +52,19 @@ static const char details[] =
     "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C and 143 by\n"
     "SIGTERM, both after saving.";
 
-static int check(const command_line *line, const classify_line *l)
+static int check(const command_line *line, classify_line *l)
 {
     const attn_seq_train_options *o = &l->o;
-    if (!o->model) return options_refuse(line, "--model DIR is missing: where the model goes");
-    if (!o->train && !l->resume)
-        return options_refuse(line, "--train FILE is missing: the labelled examples to learn from");
-    if (l->resume && l->force)
-        return options_refuse(line, "--resume goes on and --force begins anew: one of them only");
-    if (l->cross_validate && (l->resume || o->valid || o->fold >= 0))
+    int stop = train_options_settle(line, &l->o, &l->choices, "the labelled examples to learn from");
+    if (stop >= 0) return stop;
+    if (l->cross_validate && (l->choices.resume || o->valid || o->fold >= 0))
         return options_refuse(line, "--cross-validate begins anew and holds out every fold in turn: it goes with none "
                                     "of --resume, --valid and --fold");
     if (l->cross_validate && o->folds >= 0 && o->folds < 2)
         return options_refuse(line, "--cross-validate: --folds is %" PRId64 ", expected at least 2", o->folds);
     if (o->train_target && !o->train) return options_refuse(line, "--train-labels goes with --train");
     if (o->valid_target && !o->valid) return options_refuse(line, "--valid-labels goes with --valid");
-    if (l->arch <= ATTN_SEQ_ARCH_TRANSFORMER && !l->resume && o->embedding >= 0)
+    if (l->arch <= ATTN_SEQ_ARCH_TRANSFORMER && !l->choices.resume && o->embedding >= 0)
         return options_refuse(line, "--embedding goes with --arch lstm, gru or rnn");
     if (l->arch > ATTN_SEQ_ARCH_TRANSFORMER && l->kind > 0)
         return options_refuse(line, "--arch %s is for texts, not for --kind %s", arch_names[l->arch],
@@ -81,10 +78,8 @@ static int parse(classify_line *l, int argc, char **argv)
 {
     attn_seq_train_options *o = &l->o;
     attn_seq_train_options_init(o);
-    l->kind = l->arch = l->format = l->compute = -1;
-    const int64_t many = INT64_C(1000000000000000);
-    const option table[] = {
-        option_string('m', "model", "DIR", &o->model, "where the model goes (required)"),
+    l->kind = l->arch = -1;
+    const option own[] = {
         option_string('t', "train", "PATH", &o->train, "examples to learn from (required, save with --resume)"),
         option_string('v', "valid", "PATH", &o->valid, "examples to judge by, and to stop early by"),
         option_string(0, "train-labels", "FILE", &o->train_target, "labels of an IDX file (default: beside it)"),
@@ -99,8 +94,6 @@ static int parse(classify_line *l, int argc, char **argv)
         option_int(0, "fold", "N", &o->fold, 0, 1000000, "which: those at N, N + folds, ... (default 0)"),
         option_flag(0, "cross-validate", &l->cross_validate,
                     "train a model for each fold, in DIR/fold-0, ..., and print what each scores on its fold"),
-        option_flag(0, "resume", &l->resume, "go on from DIR's checkpoint"),
-        option_flag(0, "force", &l->force, "begin anew even where DIR holds a model, which is lost"),
         option_int(0, "dim", "N", &o->width, 2, 16384, "width of the model"),
         option_int(0, "heads", "N", &o->heads, 1, 1024, "attention heads, a divisor of the width"),
         option_int(0, "layers", "N", &o->layers, 1, 100, "of the Transformer"),
@@ -116,31 +109,20 @@ static int parse(classify_line *l, int argc, char **argv)
                      "strength of what is done to examples while learning, 0: nothing"),
         option_float(0, "dropout", "P", &o->dropout, 0, 0.99, "of the layers' outputs"),
         option_float(0, "attention-dropout", "P", &o->attention_dropout, 0, 0.99, "of attention's weights"),
-        option_float(0, "label-smoothing", "E", &o->label_smoothing, 0, 0.99, "(default 0.1)"),
         option_float(0, "weight-decay", "D", &o->weight_decay, 0, 10, "AdamW's"),
         option_float(0, "rate", "R", &o->rate, 0, 10, "peak learning rate"),
         option_int(0, "warmup", "N", &o->warmup, 1, 1000000000, "steps to the peak"),
         option_float(0, "cooldown", "F", &o->cooldown, 0, 1,
                      "last fraction of the run, over which the rate falls to 0"),
-        option_float(0, "clip", "X", &o->clip, 0, 1e9, "largest norm of the gradient, 0: any (default 1)"),
         option_float(0, "average", "D", &o->average, 0, 0.9999999,
                      "save a moving average of the weights with this decay, 0: the last weights"),
         option_int(0, "epochs", "N", &o->epochs, 0, 1000000, "passes over the examples"),
-        option_int(0, "steps", "N", &o->steps, 0, many, "batches; lifts the limit of epochs unless that is given too"),
-        option_float(0, "minutes", "M", &o->minutes, 0, 1e7, "of work, pauses not counted; lifts it likewise"),
-        option_int(0, "valid-every", "N", &o->valid_every, 0, many,
+        option_int(0, "valid-every", "N", &o->valid_every, 0, TRAIN_OPTIONS_MANY,
                    "validate after every N steps, 0: after every epoch (default 0)"),
-        option_int(0, "patience", "N", &o->patience, 0, 1000000000,
-                   "end after N validations without a better one, 0: never (default 10)"),
-        option_int(0, "seed", "N", &o->seed, 0, INT64_C(1) << 53, "of all random numbers (default 1)"),
-        option_int(0, "threads", "N", &o->threads, 0, 1024,
-                   "0: as many as there are processors for this process (default 0)"),
-        option_choice(0, "compute", &l->compute, number_names,
-                      "type of the products; bf16 needs a CPU that has them (default fp32)"),
-        option_choice(0, "format", &l->format, number_names, "of the saved weights (default fp32)"),
-        option_flag(0, "json", &l->json, "tell the progress as one JSON object a line, on standard output"),
-        option_flag('q', "quiet", &l->quiet, "tell nothing but failures"),
     };
+    const size_t own_count = sizeof own / sizeof *own;
+    option table[sizeof own / sizeof *own + TRAIN_OPTIONS_COUNT];
+    train_options_fill(table, own, own_count, o, &l->choices);
     const command_line line = {
         .command = "train classify",
         .summary = "Trains a classifier of texts, images or recordings, from labelled examples.",
@@ -150,7 +132,7 @@ static int parse(classify_line *l, int argc, char **argv)
                     "attn train classify --train photos --valid other-photos --model my-model --minutes 10\n"
                     "attn train classify --model my-model --resume",
         .options = table,
-        .option_count = sizeof table / sizeof *table,
+        .option_count = own_count + TRAIN_OPTIONS_COUNT,
     };
     char **operands;
     int count;
@@ -165,17 +147,12 @@ int command_train_classify(int argc, char **argv)
     if (stop >= 0) return stop;
     if (l.kind >= 0) l.o.task = ATTN_SEQ_TASK_CLASSIFY_TEXT + l.kind;
     l.o.arch = l.arch;
-    l.o.format = l.format;
-    l.o.compute = l.compute;
     const train_run run = {
         .command = "train classify",
         .use = "attn classify FILE",
         .train = attn_seq_train_classifier,
         .options = &l.o,
-        .resume = l.resume,
-        .force = l.force,
-        .json = l.json,
-        .quiet = l.quiet,
+        .choices = l.choices,
     };
     if (l.cross_validate) return train_run_folds(&run, l.o.folds > 0 ? l.o.folds : 10);
     return train_run_go(&run);

@@ -68,7 +68,7 @@ static int tell_end(const train_run *run, attn_status status)
     if (status != ATTN_OK) tell_failure(run);
     if (exists) fputs("--resume goes on with that run, --force begins anew and loses it.\n", stderr);
     if (status != ATTN_OK) return 1;
-    if (!run->quiet && !run->json)
+    if (!run->choices.quiet && !run->choices.json)
         fprintf(stderr, "The model is in %s. Try it: %s --model %s\n", model, run->use, model);
     return 0;
 }
@@ -89,8 +89,12 @@ static void watch(void *argument, const attn_seq_train_progress *p)
 static attn_status go(const train_run *run, watched_run *w)
 {
     attn_seq_train_options *o = run->options;
-    w->shown = (train_progress){.style = run->quiet ? PROGRESS_NONE : run->json ? PROGRESS_JSON : PROGRESS_PEOPLE};
-    o->start = run->resume ? ATTN_SEQ_TRAIN_RESUME : run->force ? ATTN_SEQ_TRAIN_REPLACE : ATTN_SEQ_TRAIN_NEW;
+    w->shown = (train_progress){.style = run->choices.quiet  ? PROGRESS_NONE
+                                         : run->choices.json ? PROGRESS_JSON
+                                                             : PROGRESS_PEOPLE};
+    o->start = run->choices.resume  ? ATTN_SEQ_TRAIN_RESUME
+               : run->choices.force ? ATTN_SEQ_TRAIN_REPLACE
+                                    : ATTN_SEQ_TRAIN_NEW;
     o->progress = watch;
     o->stop = asked_to_stop;
     o->argument = w;
@@ -113,36 +117,36 @@ typedef struct fold_sums {
 
 static void add_fold(const train_run *run, int64_t fold, const attn_seq_train_progress *last, fold_sums *sums)
 {
-    printf(run->json ? "{\"event\": \"fold\", \"fold\": %" PRId64 : "fold %" PRId64, fold);
+    printf(run->choices.json ? "{\"event\": \"fold\", \"fold\": %" PRId64 : "fold %" PRId64, fold);
     for (int i = 0; i < last->valid_score_count; i++) {
         const attn_seq_train_score s = last->valid_scores[i];
         sums->sum[i] += s.value;
         sums->squares[i] += s.value * s.value;
-        if (run->json)
+        if (run->choices.json)
             train_progress_print_number("", s.name, "", s.value);
         else
             printf("  %s %.2f", s.name, s.value);
     }
-    puts(run->json ? "}" : "");
+    puts(run->choices.json ? "}" : "");
     fflush(stdout);
 }
 
 /* The deviation is that of the folds' scores, not of their mean. */
 static void print_mean(const train_run *run, int64_t folds, const attn_seq_train_progress *last, const fold_sums *sums)
 {
-    printf(run->json ? "{\"event\": \"folds\", \"folds\": %" PRId64 : "mean of %" PRId64 " folds", folds);
+    printf(run->choices.json ? "{\"event\": \"folds\", \"folds\": %" PRId64 : "mean of %" PRId64 " folds", folds);
     for (int i = 0; i < last->valid_score_count; i++) {
         const char *name = last->valid_scores[i].name;
         const double n = (double)folds, mean = sums->sum[i] / n;
         const double deviation = sqrt(fmax(0, sums->squares[i] - n * mean * mean) / fmax(1, n - 1));
-        if (!run->json) {
+        if (!run->choices.json) {
             printf("  %s %.2f (deviation %.2f)", name, mean, deviation);
             continue;
         }
         train_progress_print_number("", name, "", mean);
         train_progress_print_number("", name, "_deviation", deviation);
     }
-    puts(run->json ? "}" : "");
+    puts(run->choices.json ? "}" : "");
 }
 
 static int tell_end_of_fold(const train_run *run, attn_status status)

@@ -3,14 +3,14 @@
 #ifndef CLI_TRAIN_RUN_H
 #define CLI_TRAIN_RUN_H
 
-#include "attn/seq.h"
+#include "train_options.h"
 
 typedef struct train_run {
     const char *command; /* "train translate" */
     const char *use;     /* what runs such a model: "echo ... | attn translate" */
     attn_status (*train)(const attn_seq_train_options *options);
     attn_seq_train_options *options; /* whose last four fields are filled here */
-    bool resume, force, json, quiet;
+    train_choices choices;
 } train_run;
 
 /* The exit status. */

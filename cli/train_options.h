@@ -1,0 +1,31 @@
+/* The options that every training has, and that mean the same in each: where the model goes, how to begin and when to
+ * end, what to tell. */
+#ifndef CLI_TRAIN_OPTIONS_H
+#define CLI_TRAIN_OPTIONS_H
+
+#include "options.h"
+
+#include "attn/seq.h"
+
+#define TRAIN_OPTIONS_COUNT 14
+
+/* A number for an option that lifts a limit. */
+#define TRAIN_OPTIONS_MANY INT64_C(1000000000000000)
+
+/* What is said of them, save what goes into attn_seq_train_options at once. */
+typedef struct train_choices {
+    int format, compute; /* -1: not said */
+    bool resume, force, json, quiet;
+} train_choices;
+
+/* Fills TRAIN_OPTIONS_COUNT + own_count rows of a table: the model, the training's own, the others. *choices becomes
+ * "not said". */
+void train_options_fill(option *table, const option *own, size_t own_count, attn_seq_train_options *o,
+                        train_choices *choices);
+
+/* Once the line is parsed: stores what they mean. examples: "the pairs to learn from", for the message where --train is
+ * missing. Returns -1 to go on, else 2 after telling wrong usage. */
+int train_options_settle(const command_line *line, attn_seq_train_options *o, const train_choices *choices,
+                         const char *examples);
+
+#endif
