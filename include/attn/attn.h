@@ -37,17 +37,17 @@
  *   of zeros, log-sum-exp -inf (with a sink: the sink, to rounding), and zero gradients. An array without elements may
  *   have NULL data.
  * - Not-a-number. What a query attends to reaches its row: a NaN in row i of Q, or in its head's score vector, makes
- * row i of O and its log-sum-exp NaN if that query has a key left; a NaN in its head's sink does so in any case, as
- * does a sink of +inf, while a sink of -inf is none; a NaN in key j, or in its bias, does so to every row that attends
- * to j; a NaN or infinity in column c of value j makes element c NaN or infinite in every row that attends to j. What a
- * query does not attend to never reaches its row: keys and values masked in any way may hold anything, for the rows
- * that they are masked for. A score of +inf makes its row NaN; a score of -inf weighs 0.
+ *   row i of O and its log-sum-exp NaN if that query has a key left; a NaN in its head's sink does so in any case, as
+ *   does a sink of +inf, while a sink of -inf is none; a NaN in key j, or in its bias, does so to every row that
+ *   attends to j; a NaN or infinity in column c of value j makes element c NaN or infinite in every row that attends to
+ *   j. What a query does not attend to never reaches its row: keys and values masked in any way may hold anything, for
+ *   the rows that they are masked for. A score of +inf makes its row NaN; a score of -inf weighs 0.
  * - Precision. Products and sums in the data's type (fp32), by fused multiply-adds in a fixed order; exponentials
- * within 2 units in the last place, tanh within 2.5; a weight below 2^-125 of its row's largest may be flushed to 0,
- * and one below 2^-126 is. doc/NUMERICS.md says more.
+ *   within 2 units in the last place, tanh within 2.5; a weight below 2^-125 of its row's largest may be flushed to 0,
+ *   and one below 2^-126 is. doc/NUMERICS.md says more.
  * - Bits. The same whatever the thread count, the batch around a sequence, the strides, the keys beyond key_lengths,
  *   and whether a pair is masked by causal, a window, a block, a byte or a bias of -inf (beside biases of 0), on the
- * same instruction set and the same T, D, DV and options.
+ *   same instruction set and the same T, D, DV and options.
  * - Memory. Nothing is allocated: the caller brings a workspace of exactly the size that the query function tells, and
  *   no T x S matrix is ever held. Two calls may run at once unless they share a workspace or an output.
  * - Outputs must not overlap each other, nor any input, nor the workspace. Inputs may overlap. Data is aligned as its
