@@ -60,12 +60,12 @@ static attn_status plan_workspace(decode_plan *plan, size_t *bytes)
     const int64_t rows = plan->block_heads * d->T, queries = d->B * d->H * d->T, chunks = chunks_of(d->S);
     size_t offsets, worker = 0, scratch, all = 0;
     int64_t part_floats = 0, part_rows = 0, items, workers = parallel_workers(&d->parallel);
-    bool fits = d->D < INT64_MAX / (1 << 20) && checked_mul_i64(queries, chunks, &part_rows) &&
-                checked_mul_i64(part_rows, d->DV, &part_floats) && checked_mul_i64(d->B * d->HK, chunks, &items);
-    fits = fits && add_piece(&worker, (int64_t)decode_scratch((size_t)rows, (size_t)d->D), sizeof(float), &scratch) &&
+    bool fits = checked_mul_i64(queries, chunks, &part_rows) && checked_mul_i64(part_rows, d->DV, &part_floats) &&
+                checked_mul_i64(d->B * d->HK, chunks, &items);
+    fits = fits && add_piece(&worker, (int64_t)decode_scratch((size_t)rows), sizeof(float), &scratch) &&
            add_piece(&worker, rows * DECODE_CHUNK, sizeof(float), &plan->modification) &&
-           add_piece(&worker, DECODE_CHUNK, sizeof(float *), &plan->k_rows) &&
-           add_piece(&worker, DECODE_CHUNK, sizeof(float *), &plan->v_rows);
+           add_piece(&worker, DECODE_CHUNK + DECODE_SPARE, sizeof(float *), &plan->k_rows) &&
+           add_piece(&worker, DECODE_CHUNK + DECODE_SPARE, sizeof(float *), &plan->v_rows);
     plan->worker = worker;
     fits = fits && add_piece(&all, d->B, sizeof(int64_t), &offsets) &&
            add_piece(&all, chunks + 1, sizeof(attn_part), &plan->parts) &&
@@ -181,15 +181,14 @@ static bool modify_block(const decode_plan *plan, int64_t b, int64_t head, int64
     return any;
 }
 
-/* Where the rows of K and V of a chunk stand. Those before the first key that any query sees may be gone: they are
- * masked, and the first one stands in for them. */
-static void find_rows(const decode_plan *plan, int64_t b, int64_t kv_head, int64_t chunk, int64_t keys,
-                      int64_t first_seen, const float **k, const float **v)
+/* Where the rows of K and V of a chunk stand, and those behind it that are wanted next. Those before the first key that
+ * any query sees, or behind the last, may be gone: the first and the last one that is seen stand in for them. */
+static void find_rows(const decode_plan *plan, int64_t b, int64_t kv_head, int64_t first, int64_t keys, key_range seen,
+                      const float **k, const float **v)
 {
     const attn_cache *c = &plan->c;
-    for (int64_t n = 0; n < keys; n++) {
-        int64_t j = chunk * DECODE_CHUNK + n;
-        if (j < first_seen) j = first_seen;
+    for (int64_t n = 0; n < keys + DECODE_SPARE; n++) {
+        int64_t j = first + n < seen.first ? seen.first : first + n < seen.last ? first + n : seen.last - 1;
         k[n] = c->k.data ? (const float *)c->k.data + cache_offset(c, &c->k, b, kv_head, j) : NULL;
         v[n] = c->v.data ? (const float *)c->v.data + cache_offset(c, &c->v, b, kv_head, j) : NULL;
     }
@@ -215,7 +214,7 @@ static void decode_item(const decode_plan *plan, int64_t item, char *piece)
                            plan->part_o.row};
     const attn_output lse = {(float *)plan->part_lse.data + chunk * plan->lse_step, plan->part_lse.batch,
                              plan->part_lse.head, plan->part_lse.row};
-    if (!empty) find_rows(plan, b, kv_head, chunk, keys, seen.first, k, v);
+    if (!empty) find_rows(plan, b, kv_head, first, keys, seen, k, v);
     for (int64_t n = 0; n < group; n += plan->block_heads) {
         const int64_t head = kv_head * group + n;
         decode_chunk x = {.heads = group - n < plan->block_heads ? group - n : plan->block_heads,

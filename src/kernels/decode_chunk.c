@@ -1,86 +1,89 @@
-/* Decoding's kernel. In the scores a vector holds a quad of dimensions of each of several rows, so that the quad of a
- * key is a broadcast and each sum ends within its quad: a query head that has no neighbours to fill the vector with
- * wastes lanes, but four, as is usual, take no step across the vector. In the values dimensions lie in lanes. Each
- * score and each element of O is summed in an order of its own that no other row, key or block has a say in. scratch: Q
- * [vector of rows][quad of dimensions][row][dimension], scores [row][DECODE_CHUNK]. */
+/* Decoding's kernel. Dimensions lie in lanes, so that rows of Q, K and V are read as they stand. The scores of a tile
+ * of rows and keys, as many as a vector has lanes, are summed side by side, and their vectors become one of scores at
+ * once (vec_sum_each): so the step across the lanes, which would cost more than the products, costs a fifth of them.
+ * Each score and each element of O is summed in an order of its own that no other row, key or block has a say in.
+ * scratch: scores [row][DECODE_CHUNK]. */
 #include "kernels/kernels.h"
 #include "kernels/row_softmax.h"
 
-#define VECTOR_ROWS (SIMD_LANES / SIMD_QUAD)
+#include <string.h>
 
-/* Sums that run side by side: keys by vectors of rows in the scores, rows by vectors of columns in the values. */
-#define MOST_KEYS 8
+/* Rows by vectors of columns that are summed side by side in the values; rows in the scores. */
 #define MOST_VECTORS (SIMD_REGISTERS == 32 ? 4 : 2)
 #define MOST_ROWS 4
 
 extern decode_chunk_kernel SIMD_NAMED(decode_chunk);
 
-static int64_t quads_of(int64_t D)
+static const float *query_at(const decode_chunk *x, int64_t m)
 {
-    return (D + SIMD_QUAD - 1) / SIMD_QUAD;
+    return x->q + m / x->queries * x->q_head + m % x->queries * x->q_row;
 }
 
-/* Q's rows, zeros where a vector has more rows or a quad more dimensions than there are. */
-static void pack_queries(const decode_chunk *x, float *packed)
+/* Asks the second cache for a line of a row that is still far: several rows at once are no order that the CPU would
+ * foresee, and the first cache's few outstanding lines are too few to cover the memory's latency. */
+ROW_INLINE void fetch(const float *line)
 {
-    int64_t rows = x->heads * x->queries, quads = quads_of(x->D);
-    for (int64_t first = 0; first < rows; first += VECTOR_ROWS)
-        for (int64_t quad = 0; quad < quads; quad++)
-            for (int64_t m = first; m < first + VECTOR_ROWS; m++)
-                for (int64_t d = quad * SIMD_QUAD; d < (quad + 1) * SIMD_QUAD; d++)
-                    *packed++ =
-                        m < rows && d < x->D ? x->q[m / x->queries * x->q_head + m % x->queries * x->q_row + d] : 0;
+    __builtin_prefetch(line, 0, 2);
 }
 
-/* Scores of so many vectors of rows and keys, both constants where this is inlined. */
-ROW_INLINE void score_keys(const int vectors, const int keys, const decode_chunk *x, const float *q,
-                           const float *const *k, float *scores)
+/* Scores of so many rows from m on and SIMD_LANES / rows keys; rows is a constant where this is inlined. */
+ROW_INLINE void score_tile(const int rows, const bool ahead, const decode_chunk *x, int64_t m, const float *const *k,
+                           float *scores)
 {
-    vec sum[2][MOST_KEYS];
-    int64_t quads = quads_of(x->D), whole = x->D / SIMD_QUAD;
-    for (int v = 0; v < vectors; v++)
-        for (int n = 0; n < keys; n++) sum[v][n] = vec_zero();
-    for (int64_t quad = 0; quad < quads; quad++) {
-        vec a[2];
-#pragma GCC unroll 2
-        for (int v = 0; v < vectors; v++) a[v] = vec_load(q + (v * quads + quad) * SIMD_LANES);
-#pragma GCC unroll 8
+    const int keys = SIMD_LANES / rows;
+    const float *q[MOST_ROWS];
+    vec sum[SIMD_LANES];
+    for (int r = 0; r < rows; r++) q[r] = query_at(x, m + r);
+#pragma GCC unroll 16
+    for (int i = 0; i < SIMD_LANES; i++) sum[i] = vec_zero();
+    for (int64_t d = 0; d < x->D; d += SIMD_LANES) {
+        int part = part_at(x->D, d);
+        vec key[SIMD_LANES];
+#pragma GCC unroll 16
         for (int n = 0; n < keys; n++) {
-            const float *at = k[n] + quad * SIMD_QUAD;
-            vec b = quad < whole ? vec_repeat(at) : vec_repeat_n(at, (int)(x->D - quad * SIMD_QUAD));
-#pragma GCC unroll 2
-            for (int v = 0; v < vectors; v++) sum[v][n] = vec_fma(a[v], b, sum[v][n]);
+            key[n] = load_part(k[n] + d, part);
+            if (ahead) fetch(k[n + DECODE_AHEAD] + d);
+        }
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) {
+            vec query = load_part(q[r] + d, part);
+#pragma GCC unroll 16
+            for (int n = 0; n < keys; n++) sum[r * keys + n] = vec_fma(query, key[n], sum[r * keys + n]);
         }
     }
-    vec scale = vec_set1(x->scale);
-#pragma GCC unroll 2
-    for (int v = 0; v < vectors; v++)
-#pragma GCC unroll 8
-        for (int n = 0; n < keys; n += SIMD_QUAD)
-            vec_store_quads(scores + v * VECTOR_ROWS * DECODE_CHUNK + n, DECODE_CHUNK,
-                            vec_mul(scale, vec_sum_quads(&sum[v][n])));
+    float tile[SIMD_LANES];
+    vec_store(tile, vec_mul(vec_set1(x->scale), vec_sum_each(sum)));
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) memcpy(scores + r * DECODE_CHUNK, tile + r * keys, (size_t)keys * sizeof *tile);
 }
 
-/* All rows' scores of the keys of one block. Beyond its end they are those of its last key, which nobody looks at. */
-static void score_block(const decode_chunk *x, const float *q, int64_t first, float *scores)
+/* So many rows' scores of the keys of one block. */
+ROW_INLINE void score_rows(const int rows, const bool ahead, const decode_chunk *x, int64_t m, const float *const *k,
+                           int64_t keys, float *scores)
 {
-    int64_t rows = x->heads * x->queries, keys = x->keys - first < DECODE_BLOCK ? x->keys - first : DECODE_BLOCK;
-    int64_t step = quads_of(x->D) * SIMD_LANES;
-    const float *k[DECODE_BLOCK];
-    for (int64_t n = 0; n < DECODE_BLOCK; n++) k[n] = x->k[first + (n < keys ? n : keys - 1)];
-    int64_t m = 0;
-    for (; m + VECTOR_ROWS < rows; m += 2 * VECTOR_ROWS, q += 2 * step)
-        for (int64_t n = 0; n < keys; n += MOST_KEYS / 2)
-            score_keys(2, MOST_KEYS / 2, x, q, k + n, scores + m * DECODE_CHUNK + first + n);
-    for (; m < rows; m += VECTOR_ROWS, q += step)
-        for (int64_t n = 0; n < keys; n += MOST_KEYS)
-            score_keys(1, MOST_KEYS, x, q, k + n, scores + m * DECODE_CHUNK + first + n);
+    for (int64_t n = 0; n < keys; n += SIMD_LANES / rows)
+        score_tile(rows, ahead, x, m, k + n, scores + m * DECODE_CHUNK + n);
+}
+
+/* All rows' scores of the keys of one block; beyond its end those of rows that stand behind them, which nobody looks
+ * at. The first rows ask for keys to come, the others find them near. */
+static void score_block(const decode_chunk *x, int64_t first, float *scores)
+{
+    int64_t rows = x->heads * x->queries, keys = x->keys - first < DECODE_BLOCK ? x->keys - first : DECODE_BLOCK, m = 0;
+    const float *const *k = x->k + first;
+#if SIMD_LANES >= 4
+    if (rows >= 4) score_rows(4, true, x, 0, k, keys, scores + first), m = 4;
+    for (; m + 4 <= rows; m += 4) score_rows(4, false, x, m, k, keys, scores + first);
+    for (; m + 2 <= rows; m += 2) score_rows(2, true, x, m, k, keys, scores + first);
+#endif
+    for (; m < rows; m++) score_rows(1, true, x, m, k, keys, scores + first);
 }
 
 /* Columns c .. of several rows of O get the weighted values of the block's keys, in order; with a modification, of one
  * row those that it does not mask: their values may be NaN. */
-ROW_INLINE void add_values(const int rows, const int vectors, const decode_chunk *x, const float *weights,
-                           const float *modification, const float *const *v, int64_t keys, int64_t c, float *const *o)
+ROW_INLINE void add_values(const int rows, const int vectors, const bool ahead, const decode_chunk *x,
+                           const float *weights, const float *modification, const float *const *v, int64_t keys,
+                           int64_t c, float *const *o)
 {
     vec sum[MOST_ROWS][4];
 #pragma GCC unroll 4
@@ -95,6 +98,8 @@ ROW_INLINE void add_values(const int rows, const int vectors, const decode_chunk
         for (int i = 0; i < vectors; i++)
             value[i] = load_part(v[n] + c + i * SIMD_LANES, part_at(x->DV - c, i * SIMD_LANES));
 #pragma GCC unroll 4
+        for (int i = 0; i < vectors && ahead; i++) fetch(v[n + DECODE_AHEAD] + c + i * SIMD_LANES);
+#pragma GCC unroll 4
         for (int r = 0; r < rows; r++) {
             vec weight = vec_set1(weights[r * DECODE_CHUNK + n]);
 #pragma GCC unroll 4
@@ -108,13 +113,13 @@ ROW_INLINE void add_values(const int rows, const int vectors, const decode_chunk
             vec_store_n(o[r] + c + i * SIMD_LANES, sum[r][i], part_at(x->DV - c, i * SIMD_LANES));
 }
 
-ROW_INLINE void add_columns(const int rows, const decode_chunk *x, const float *weights, const float *modification,
-                            const float *const *v, int64_t keys, float *const *o)
+ROW_INLINE void add_columns(const int rows, const bool ahead, const decode_chunk *x, const float *weights,
+                            const float *modification, const float *const *v, int64_t keys, float *const *o)
 {
     int64_t c = 0;
     for (; c + MOST_VECTORS * SIMD_LANES <= x->DV; c += MOST_VECTORS * SIMD_LANES)
-        add_values(rows, MOST_VECTORS, x, weights, modification, v, keys, c, o);
-    for (; c < x->DV; c += SIMD_LANES) add_values(rows, 1, x, weights, modification, v, keys, c, o);
+        add_values(rows, MOST_VECTORS, ahead, x, weights, modification, v, keys, c, o);
+    for (; c < x->DV; c += SIMD_LANES) add_values(rows, 1, ahead, x, weights, modification, v, keys, c, o);
 }
 
 static float *row_of(float *rows, int64_t queries, int64_t head, int64_t row, int64_t m)
@@ -128,11 +133,13 @@ static void add_block(const decode_chunk *x, int64_t first, const float *weights
     int64_t rows = x->heads * x->queries, keys = x->keys - first < DECODE_BLOCK ? x->keys - first : DECODE_BLOCK, m = 0;
     float *o[DECODE_ROWS + MOST_ROWS];
     for (int64_t r = 0; r < rows; r++) o[r] = row_of(x->o, x->queries, x->o_head, x->o_row, r);
-    for (; m + MOST_ROWS <= rows && !x->modification; m += MOST_ROWS)
-        add_columns(MOST_ROWS, x, weights + m * DECODE_CHUNK + first, NULL, x->v + first, keys, o + m);
+    if (rows >= MOST_ROWS && !x->modification)
+        add_columns(MOST_ROWS, true, x, weights + first, NULL, x->v + first, keys, o), m = MOST_ROWS;
+    for (; m && m + MOST_ROWS <= rows; m += MOST_ROWS)
+        add_columns(MOST_ROWS, false, x, weights + m * DECODE_CHUNK + first, NULL, x->v + first, keys, o + m);
     for (; m < rows; m++) {
         const float *modification = x->modification ? x->modification + m * DECODE_CHUNK + first : NULL;
-        add_columns(1, x, weights + m * DECODE_CHUNK + first, modification, x->v + first, keys, o + m);
+        add_columns(1, true, x, weights + m * DECODE_CHUNK + first, modification, x->v + first, keys, o + m);
     }
 }
 
@@ -150,9 +157,8 @@ static float begin_row(const decode_chunk *x, int64_t m, float *scores)
 void SIMD_NAMED(decode_chunk)(const decode_chunk *x)
 {
     int64_t rows = x->heads * x->queries;
-    float *scores = x->scratch + (rows + 3) / 4 * 4 * ((x->D + 3) / 4 * 4), factors[DECODE_ROWS];
-    pack_queries(x, x->scratch);
-    for (int64_t n = 0; n < x->keys; n += DECODE_BLOCK) score_block(x, x->scratch, n, scores);
+    float *scores = x->scratch, factors[DECODE_ROWS];
+    for (int64_t n = 0; n < x->keys; n += DECODE_BLOCK) score_block(x, n, scores);
     for (int64_t m = 0; m < rows; m++) factors[m] = begin_row(x, m, scores + m * DECODE_CHUNK);
     for (int64_t n = 0; n < x->keys; n += DECODE_BLOCK) add_block(x, n, scores);
     for (int64_t m = 0; m < rows; m++) {

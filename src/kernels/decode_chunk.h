@@ -11,9 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DECODE_CHUNK 512 /* keys in a chunk, at most */
-#define DECODE_ROWS 64   /* rows, at most */
-#define DECODE_BLOCK 32  /* keys whose rows are used by all queries while they are near the core */
+#define DECODE_CHUNK 512                 /* keys in a chunk, at most */
+#define DECODE_ROWS 64                   /* rows, at most */
+#define DECODE_AHEAD 64                  /* rows between one that is read and one that is asked for */
+#define DECODE_SPARE (DECODE_AHEAD + 16) /* rows behind a chunk's: for a vector of keys that ends behind the last */
+#define DECODE_BLOCK 32                  /* keys whose rows are used by all queries while they are near the core */
 
 typedef struct decode_chunk {
     int64_t heads, queries, keys; /* each at least 1 */
@@ -21,8 +23,8 @@ typedef struct decode_chunk {
     float scale, softcap; /* softcap 0: none */
     const float *q;       /* [head * q_head + query * q_row + d] */
     int64_t q_head, q_row;
-    const float *const *k;     /* [key][d] */
-    const float *const *v;     /* [key][c] */
+    const float *const *k;     /* [key][d]; behind them DECODE_SPARE more rows that may be read: what is wanted next */
+    const float *const *v;     /* [key][c]; likewise */
     const float *modification; /* [row * DECODE_CHUNK + key], added to the capped scores, -inf masks; NULL: none */
     float *o;                  /* [head * o_head + query * o_row + c], written */
     int64_t o_head, o_row;
@@ -33,10 +35,10 @@ typedef struct decode_chunk {
 
 typedef void decode_chunk_kernel(const decode_chunk *chunk);
 
-/* Floats of scratch for so many rows; it must be known that they fit. */
-static inline size_t decode_scratch(size_t rows, size_t D)
+/* Floats of scratch for so many rows. */
+static inline size_t decode_scratch(size_t rows)
 {
-    return (rows + 3) / 4 * 4 * ((D + 3) / 4 * 4 + DECODE_CHUNK);
+    return rows * DECODE_CHUNK;
 }
 
 #endif

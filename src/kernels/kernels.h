@@ -22,6 +22,10 @@
  * multiply-add: the same for additive scores. */
 typedef double peak_kernel(int64_t rounds, float *sink);
 
+/* Reads `count` floats once, in order, by vector loads and additions alone: how fast memory, or a cache, gives them.
+ * `sink` receives a number that depends on every one. */
+typedef void read_kernel(const float *x, int64_t count, float *sink);
+
 /* Forward attention of one block of queries of one head, key chunk by key chunk:
  *
  *     begin(block); for each chunk of keys: step(block, chunk); finish(block)
@@ -124,6 +128,7 @@ typedef struct kernel_table {
     cpu_level level; /* of the widest kernel in the table */
     int lanes;       /* floats in a vector */
     peak_kernel *peak, *tanh_peak;
+    read_kernel *read;
     dropout_factors_kernel *dropout_factors;
     modification_kernel *modification;
     forward_kernels forward_lanes, forward_rows;

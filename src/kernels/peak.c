@@ -5,6 +5,7 @@
 #define CHAINS 12
 
 extern peak_kernel SIMD_NAMED(peak), SIMD_NAMED(tanh_peak);
+extern read_kernel SIMD_NAMED(read);
 
 double SIMD_NAMED(peak)(int64_t rounds, float *sink)
 {
@@ -33,4 +34,20 @@ double SIMD_NAMED(tanh_peak)(int64_t rounds, float *sink)
     for (int i = 1; i < CHAINS; i++) all = vec_add(all, x[i]);
     *sink = vec_sum(all);
     return CHAINS * SIMD_LANES * (double)rounds;
+}
+
+void SIMD_NAMED(read)(const float *x, int64_t count, float *sink)
+{
+    vec sum[CHAINS];
+    for (int i = 0; i < CHAINS; i++) sum[i] = vec_zero();
+    int64_t n = 0;
+    for (; n + CHAINS * SIMD_LANES <= count; n += CHAINS * SIMD_LANES) {
+#pragma GCC unroll 12
+        for (int i = 0; i < CHAINS; i++) sum[i] = vec_add(sum[i], vec_load(x + n + i * SIMD_LANES));
+    }
+    for (; n < count; n += SIMD_LANES)
+        sum[0] = vec_add(sum[0], vec_load_n(x + n, count - n < SIMD_LANES ? (int)(count - n) : SIMD_LANES));
+    vec all = sum[0];
+    for (int i = 1; i < CHAINS; i++) all = vec_add(all, sum[i]);
+    *sink = vec_sum(all);
 }

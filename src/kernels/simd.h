@@ -14,10 +14,8 @@
  *   vec_scale2(x, n)                x * 2^n for an integral n, where x and the result are positive normals
  *   vec_split(x, &e)                m in 1 .. 2 with x = m * 2^e, for a positive normal x
  *   vec_transpose(rows)             SIMD_LANES vectors, in place
- *   SIMD_QUAD                       neighbouring lanes that make a quad: 4, or 1 in the scalar twin
- *   vec_repeat(p)                   the quad at p in every quad; vec_repeat_n: its first n elements, the others 0
- *   vec_sum_quads(x)                of SIMD_QUAD vectors: element n of quad r is the sum of quad r of x[n]
- *   vec_store_quads(p, stride, x)   quad r to p + r * stride
+ *   vec_sum_each(x)                 of SIMD_LANES vectors: lane i is the sum of the lanes of x[i], each in the same
+ *                                   order; x is used up
  *   vec_less, vec_equal             false on NaN
  *   vec_select(m, yes, no)
  *   vec_sum, vec_largest            over the lanes, in a fixed order

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define SIMD_LANES 8
-#define SIMD_QUAD 4
 #define SIMD_REGISTERS 16
 #define SIMD_NAMED(name) name##_avx2
 
@@ -171,26 +170,15 @@ static inline float vec_largest(vec a)
     x = _mm_max_ps(x, _mm_movehl_ps(x, x));
     return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
 }
-static inline vec vec_repeat(const float *p)
+static inline vec vec_sum_each(vec *x)
 {
-    return _mm256_broadcast_ps((const __m128 *)p);
-}
-static inline vec vec_repeat_n(const float *p, int n)
-{
-    __m128i first = _mm_cmpgt_epi32(_mm_set1_epi32(n), _mm_setr_epi32(0, 1, 2, 3));
-    __m128 quad = _mm_maskload_ps(p, first);
-    return _mm256_set_m128(quad, quad);
-}
-static inline vec vec_sum_quads(const vec *x)
-{
-    vec ab = _mm256_add_ps(_mm256_unpacklo_ps(x[0], x[1]), _mm256_unpackhi_ps(x[0], x[1]));
-    vec cd = _mm256_add_ps(_mm256_unpacklo_ps(x[2], x[3]), _mm256_unpackhi_ps(x[2], x[3]));
-    return _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
-}
-static inline void vec_store_quads(float *p, int64_t stride, vec x)
-{
-    _mm_storeu_ps(p, _mm256_castps256_ps128(x));
-    _mm_storeu_ps(p + stride, _mm256_extractf128_ps(x, 1));
+    /* Two vectors become one whose halves, pairs, then lanes belong to one and the other. */
+    for (int i = 0; i < 4; i++)
+        x[i] = _mm256_add_ps(_mm256_blend_ps(x[i], x[i + 4], 0xf0), _mm256_permute2f128_ps(x[i], x[i + 4], 0x21));
+    for (int i = 0; i < 2; i++)
+        x[i] = _mm256_add_ps(_mm256_blend_ps(x[i], x[i + 2], 0xcc), _mm256_shuffle_ps(x[i], x[i + 2], 0x4e));
+    vec other = _mm256_permute_ps(_mm256_blend_ps(x[0], x[1], 0x55), 0xb1);
+    return _mm256_add_ps(_mm256_blend_ps(x[0], x[1], 0xaa), other);
 }
 
 static inline ivec ivec_set1(uint32_t x)

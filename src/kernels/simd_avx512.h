@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #define SIMD_LANES 16
-#define SIMD_QUAD 4
 #define SIMD_REGISTERS 32
 #define SIMD_NAMED(name) name##_avx512
 
@@ -166,26 +165,19 @@ static inline float vec_largest(vec a)
     x = _mm_max_ps(x, _mm_movehl_ps(x, x));
     return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
 }
-static inline vec vec_repeat(const float *p)
+static inline vec vec_sum_each(vec *x)
 {
-    return _mm512_broadcast_f32x4(_mm_loadu_ps(p));
-}
-static inline vec vec_repeat_n(const float *p, int n)
-{
-    return _mm512_broadcast_f32x4(_mm_maskz_loadu_ps((__mmask8)mask_first(n), p));
-}
-static inline vec vec_sum_quads(const vec *x)
-{
-    vec ab = _mm512_add_ps(_mm512_unpacklo_ps(x[0], x[1]), _mm512_unpackhi_ps(x[0], x[1]));
-    vec cd = _mm512_add_ps(_mm512_unpacklo_ps(x[2], x[3]), _mm512_unpackhi_ps(x[2], x[3]));
-    return _mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
-}
-static inline void vec_store_quads(float *p, int64_t stride, vec x)
-{
-    _mm_storeu_ps(p, _mm512_castps512_ps128(x));
-    _mm_storeu_ps(p + stride, _mm512_extractf32x4_ps(x, 1));
-    _mm_storeu_ps(p + 2 * stride, _mm512_extractf32x4_ps(x, 2));
-    _mm_storeu_ps(p + 3 * stride, _mm512_extractf32x4_ps(x, 3));
+    /* Two vectors become one whose halves, quarters, pairs, then lanes belong to one and the other. */
+    for (int i = 0; i < 8; i++)
+        x[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xff00, x[i], x[i + 8]), _mm512_shuffle_f32x4(x[i], x[i + 8], 0x4e));
+    for (int i = 0; i < 4; i++) {
+        vec other = _mm512_mask_blend_ps(0x0f0f, x[i], x[i + 4]);
+        x[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xf0f0, x[i], x[i + 4]), _mm512_shuffle_f32x4(other, other, 0xb1));
+    }
+    for (int i = 0; i < 2; i++)
+        x[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xcccc, x[i], x[i + 2]), _mm512_shuffle_ps(x[i], x[i + 2], 0x4e));
+    vec other = _mm512_permute_ps(_mm512_mask_blend_ps(0x5555, x[0], x[1]), 0xb1);
+    return _mm512_add_ps(_mm512_mask_blend_ps(0xaaaa, x[0], x[1]), other);
 }
 
 static inline ivec ivec_set1(uint32_t x)

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define SIMD_LANES 1
-#define SIMD_QUAD 1
 #define SIMD_REGISTERS 16
 #define SIMD_NAMED(name) name##_scalar
 
@@ -144,22 +143,9 @@ static inline float vec_largest(vec a)
 {
     return a;
 }
-static inline vec vec_repeat(const float *p)
-{
-    return *p;
-}
-static inline vec vec_repeat_n(const float *p, int n)
-{
-    return n > 0 ? *p : 0;
-}
-static inline vec vec_sum_quads(const vec *x)
+static inline vec vec_sum_each(vec *x)
 {
     return x[0];
-}
-static inline void vec_store_quads(float *p, int64_t stride, vec x)
-{
-    (void)stride;
-    *p = x;
 }
 
 static inline ivec ivec_set1(uint32_t x)

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 peak_kernel peak_scalar, tanh_peak_scalar;
+read_kernel read_scalar;
 dropout_factors_kernel dropout_factors_scalar;
 modification_kernel modification_scalar;
 forward_begin_kernel forward_lanes_begin_scalar, forward_rows_begin_scalar;
@@ -20,6 +21,7 @@ static void fill_scalar(kernel_table *table)
     table->lanes = 1;
     table->peak = peak_scalar;
     table->tanh_peak = tanh_peak_scalar;
+    table->read = read_scalar;
     table->dropout_factors = dropout_factors_scalar;
     table->modification = modification_scalar;
     table->forward_lanes =
@@ -33,6 +35,7 @@ static void fill_scalar(kernel_table *table)
 
 #if defined(__x86_64__)
 peak_kernel peak_avx2, peak_avx512, tanh_peak_avx2, tanh_peak_avx512;
+read_kernel read_avx2, read_avx512;
 dropout_factors_kernel dropout_factors_avx2, dropout_factors_avx512;
 modification_kernel modification_avx2, modification_avx512;
 forward_begin_kernel forward_lanes_begin_avx2, forward_lanes_begin_avx512;
@@ -53,6 +56,7 @@ static void fill_avx2(kernel_table *table)
     table->lanes = 8;
     table->peak = peak_avx2;
     table->tanh_peak = tanh_peak_avx2;
+    table->read = read_avx2;
     table->dropout_factors = dropout_factors_avx2;
     table->modification = modification_avx2;
     table->forward_lanes =
@@ -69,6 +73,7 @@ static void fill_avx512(kernel_table *table)
     table->lanes = 16;
     table->peak = peak_avx512;
     table->tanh_peak = tanh_peak_avx512;
+    table->read = read_avx512;
     table->dropout_factors = dropout_factors_avx512;
     table->modification = modification_avx512;
     table->forward_lanes =
