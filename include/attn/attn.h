@@ -387,7 +387,7 @@ typedef struct attn_part {
  *
  * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: count negative; parts NULL; o or a part's data NULL
  * where it has elements; an output whose dimension above 1 has stride 0. ATTN_ERROR_OVERFLOW: a view that spans more
- * than the address space.
+ * than the address space. ATTN_ERROR_UNSUPPORTED: packed sequences, whose rows are merged as those of one.
  * Milakov and Gimelshein, "Online normalizer calculation for softmax" (2018), equation 4. */
 ATTN_API attn_status attn_merge(const attn_desc *desc, const attn_part *parts, int64_t count);
 
@@ -455,7 +455,8 @@ ATTN_API attn_status attn_rotary_fill(float *cosines, float *sines, int64_t P, i
  *
  * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: rotary or y NULL; R above D; anything that
  * attn_rotary_fill refuses; a position that is not below P; a negative length; q.data or y's NULL where they have
- * elements. ATTN_ERROR_UNSUPPORTED: a kind, or a field of a later version, that this version does not know. */
+ * elements. ATTN_ERROR_UNSUPPORTED: packed sequences; a kind, or a field of a later version, that this version does
+ * not know. */
 ATTN_API attn_status attn_rotate(const attn_desc *desc, const int64_t *lengths, const attn_rotary *rotary,
                                  const attn_output *y);
 

@@ -241,6 +241,13 @@ attn_status descriptor_check_output(const char *name, const attn_output *view, i
     return ATTN_OK;
 }
 
+attn_status descriptor_check_unpacked(const attn_desc *d, const char *call)
+{
+    if (!d->query_starts && !d->key_starts) return ATTN_OK;
+    return status_fail(ATTN_ERROR_UNSUPPORTED, "%s is set, expected NULL in %s",
+                       d->query_starts ? "query_starts" : "key_starts", call);
+}
+
 attn_status descriptor_check_masks(const attn_desc *d)
 {
     attn_status status = descriptor_check_mask("mask", &d->mask, d, 1);

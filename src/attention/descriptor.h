@@ -21,6 +21,9 @@ attn_status descriptor_check_output(const char *name, const attn_output *view, i
 /* A broadcastable one, (B, H, T, S) of elements of `size` bytes. */
 attn_status descriptor_check_mask(const char *name, const attn_mask *mask, const attn_desc *d, size_t size);
 
+/* That no sequences are packed, for a call that does not take them. */
+attn_status descriptor_check_unpacked(const attn_desc *d, const char *call);
+
 /* The caller's thread count. */
 attn_status descriptor_check_parallel(const attn_parallel *parallel);
 

@@ -99,6 +99,7 @@ attn_status attn_merge(const attn_desc *desc, const attn_part *parts, int64_t co
 {
     attn_desc d;
     attn_status status = descriptor_read(desc, &d);
+    if (!status) status = descriptor_check_unpacked(&d, "attn_merge");
     if (status) return status;
     if (count < 0) return status_fail(ATTN_ERROR_ARGUMENT, "count = %lld, expected at least 0", (long long)count);
     if (count && !parts)

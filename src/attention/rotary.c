@@ -163,6 +163,7 @@ attn_status attn_rotate(const attn_desc *desc, const int64_t *lengths, const att
 {
     rotate_plan plan = {.lengths = lengths};
     attn_status status = descriptor_read(desc, &plan.d);
+    if (!status) status = descriptor_check_unpacked(&plan.d, "attn_rotate");
     if (status) return status;
     const attn_desc *d = &plan.d;
     if (!rotary) return status_fail(ATTN_ERROR_ARGUMENT, "rotary is NULL, expected a table");

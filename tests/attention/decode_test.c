@@ -37,6 +37,7 @@ static decoding decoding_create(uint64_t seed)
 {
     call_options o = call_random_options(seed);
     o.additive = o.score_function = false, o.dropout = 0, o.lengths = true;
+    if (seed >= 3400) o.blocks = o.mask_function = false; /* they count queries from the call's first */
     o.T = whole(seed, 0, 0, 2) ? whole(seed, 1, 1, 5) : whole(seed, 2, 1, ATTN_DECODE_QUERIES);
     if (whole(seed, 3, 0, 5) == 0) o.S = whole(seed, 4, 500, 1300), o.B = 1;
     if (whole(seed, 5, 0, 5) == 0) o.HK = 1, o.H = whole(seed, 6, 1, 9); /* more rows than go at once, too */
@@ -385,6 +386,8 @@ static void hostile_calls_are_refused(void **state)
     REFUSED(d.score_function = unused_function, ATTN_ERROR_UNSUPPORTED, "score_function is set");
     REFUSED(d.dropout = 0.5f; d.dropout_keys = keys, ATTN_ERROR_UNSUPPORTED, "dropout = 0.5");
     REFUSED(d.score = ATTN_SCORE_ADDITIVE; d.scale = 1; d.score_vector.data = a.q, ATTN_ERROR_UNSUPPORTED, "score = 1");
+    REFUSED(d.query_starts = offsets, ATTN_ERROR_ARGUMENT, "query_starts is set");
+    REFUSED(d.key_starts = offsets, ATTN_ERROR_ARGUMENT, "key_starts is set");
     REFUSED(d.key_lengths = a.lengths, ATTN_ERROR_ARGUMENT, "key_lengths is set");
     REFUSED(d.query_starts = a.lengths, ATTN_ERROR_ARGUMENT, "query_starts is set");
     REFUSED(d.key_starts = a.lengths, ATTN_ERROR_ARGUMENT, "key_starts is set");

@@ -311,6 +311,10 @@ static void hostile_parts_are_refused(void **state)
     expect_refused(&d, part, -1, ATTN_ERROR_ARGUMENT, "count = -1");
     expect_refused(&d, NULL, 2, ATTN_ERROR_ARGUMENT, "parts is NULL");
     expect_refused(NULL, part, 2, ATTN_ERROR_ARGUMENT, "desc is NULL");
+    const int64_t starts[] = {0, 1, 2};
+    d.query_starts = starts;
+    expect_refused(&d, part, 2, ATTN_ERROR_UNSUPPORTED, "query_starts is set");
+    d.query_starts = NULL;
     part[1].o.data = NULL;
     expect_refused(&d, part, 2, ATTN_ERROR_ARGUMENT, "parts[1].o.data is NULL");
     part[1] = good, part[1].lse.data = NULL;
