@@ -2,7 +2,7 @@
  * an array as large as both, once through, by vector loads and additions alone: from memory, or from the cache that
  * holds it.
  *
- *     bench_decode [--json] SHAPES... */
+ *     bench_decode_rate [--json] SHAPES... */
 #include "attn/attn.h"
 #include "base/random.h"
 #include "kernels/kernels.h"
@@ -34,7 +34,7 @@ static double now(int threads)
 
 static void fail(const char *what)
 {
-    fprintf(stderr, "bench_decode: %s\n", what);
+    fprintf(stderr, "bench_decode_rate: %s\n", what);
     exit(1);
 }
 
@@ -192,7 +192,7 @@ static void bench_file(const char *path, bool json)
 int main(int argc, char **argv)
 {
     bool json = argc > 1 && !strcmp(argv[1], "--json");
-    if (argc < 2 + json) fail("usage: bench_decode [--json] SHAPES...");
+    if (argc < 2 + json) fail("usage: bench_decode_rate [--json] SHAPES...");
     if (!json) {
         printf("%s, %s; GB/s of K and V; read: one thread reading as much\n", attn_cpu_name(), attn_cpu_used());
         printf("   B   H  HK   T      S    D   DV  page  n   microsecs     GB/s     read  ratio\n");
