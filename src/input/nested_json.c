@@ -74,3 +74,30 @@ attn_status nested_type(const char *path, const char *where, const json_t *objec
     }
     return nested_refuse(ATTN_ERROR_UNSUPPORTED, path, where, "type", value, expectation);
 }
+
+#define MOST_NESTED 8
+
+static attn_status read_steps(const nested_steps *s, const json_t *json, int depth)
+{
+    int type = 0;
+    attn_status status = nested_type(s->path, s->where, json, s->names, &type);
+    if (status != ATTN_OK) return status;
+    if (type != s->sequence) return s->each(s->argument, s->path, json, type);
+    if (depth > MOST_NESTED)
+        return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: %s: sequences nested too deep", s->path, s->where);
+    char where[64];
+    snprintf(where, sizeof where, "%s: Sequence", s->where);
+    const json_t *list, *item;
+    status = nested_array(s->path, where, json, s->list, &list);
+    size_t i;
+    json_array_foreach(list, i, item)
+    {
+        if (status == ATTN_OK) status = read_steps(s, item, depth + 1);
+    }
+    return status;
+}
+
+attn_status nested_steps_read(const nested_steps *s, const json_t *json)
+{
+    return !json || json_is_null(json) ? ATTN_OK : read_steps(s, json, 0);
+}

@@ -88,26 +88,13 @@ static attn_status read_step(step *s, const json_t *json, const char *path)
     }
 }
 
-static attn_status read_steps(normalizer *n, const json_t *json, const char *path, int depth)
+static attn_status add_step(void *argument, const char *path, const json_t *json, int type)
 {
-    int kind = 0;
-    attn_status status = nested_type(path, "normalizer", json, step_names, &kind);
-    if (status != ATTN_OK) return status;
-    if (kind == STEP_SEQUENCE) {
-        const json_t *list, *item;
-        size_t i;
-        status = nested_array(path, "normalizer: Sequence", json, "normalizers", &list);
-        if (depth > 8) return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: normalizer: sequences nested too deep", path);
-        json_array_foreach(list, i, item)
-        {
-            if (status == ATTN_OK) status = read_steps(n, item, path, depth + 1);
-        }
-        return status;
-    }
+    normalizer *n = argument;
     if (n->count == MOST_STEPS)
         return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: normalizer: more than %d steps", path, MOST_STEPS);
     step *s = &n->steps[n->count++];
-    s->kind = (step_kind)kind;
+    s->kind = (step_kind)type;
     return read_step(s, json, path);
 }
 
@@ -115,7 +102,8 @@ attn_status normalizer_read(normalizer **out, const json_t *json, const char *pa
 {
     normalizer *n = *out = calloc(1, sizeof *n);
     if (!n) return status_fail(ATTN_ERROR_MEMORY, "%s: out of memory", path);
-    attn_status status = !json || json_is_null(json) ? ATTN_OK : read_steps(n, json, path, 0);
+    const nested_steps steps = {path, "normalizer", "normalizers", step_names, STEP_SEQUENCE, add_step, n};
+    attn_status status = nested_steps_read(&steps, json);
     if (status == ATTN_OK) return ATTN_OK;
     normalizer_destroy(n);
     *out = NULL;

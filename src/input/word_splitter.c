@@ -65,26 +65,13 @@ static attn_status read_step(step *s, const json_t *json, const char *path)
     return status == ATTN_OK ? nested_bool(path, "pre_tokenizer", json, "use_regex", true, &s->regex) : status;
 }
 
-static attn_status read_steps(word_splitter *w, const json_t *json, const char *path, int depth)
+static attn_status add_step(void *argument, const char *path, const json_t *json, int type)
 {
-    int kind = 0;
-    attn_status status = nested_type(path, "pre_tokenizer", json, step_names, &kind);
-    if (status != ATTN_OK) return status;
-    if (kind == STEP_SEQUENCE) {
-        const json_t *list, *item;
-        size_t i;
-        status = nested_array(path, "pre_tokenizer: Sequence", json, "pretokenizers", &list);
-        if (depth > 8) return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: pre_tokenizer: sequences nested too deep", path);
-        json_array_foreach(list, i, item)
-        {
-            if (status == ATTN_OK) status = read_steps(w, item, path, depth + 1);
-        }
-        return status;
-    }
+    word_splitter *w = argument;
     if (w->count == MOST_STEPS)
         return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: pre_tokenizer: more than %d steps", path, MOST_STEPS);
     step *s = &w->steps[w->count++];
-    s->kind = (step_kind)kind;
+    s->kind = (step_kind)type;
     return read_step(s, json, path);
 }
 
@@ -92,7 +79,8 @@ attn_status word_splitter_read(word_splitter **out, const json_t *json, const ch
 {
     word_splitter *w = *out = calloc(1, sizeof *w);
     if (!w) return status_fail(ATTN_ERROR_MEMORY, "%s: out of memory", path);
-    attn_status status = !json || json_is_null(json) ? ATTN_OK : read_steps(w, json, path, 0);
+    const nested_steps steps = {path, "pre_tokenizer", "pretokenizers", step_names, STEP_SEQUENCE, add_step, w};
+    attn_status status = nested_steps_read(&steps, json);
     if (status == ATTN_OK) return ATTN_OK;
     word_splitter_destroy(w);
     *out = NULL;

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "classifier_expectation.h"
+#include "edited_fixture.h"
 
 #include "base/status.h"
 #include "tensor/operations.h"
@@ -123,28 +124,6 @@ static void returns_what_it_saved(void **state)
     }
 }
 
-/* The fixture `plain` with one edit of its config.json: `old` becomes `new` (of any length). */
-static void edit_config(const char *old, const char *new)
-{
-    char path[600], text[4096];
-    snprintf(path, sizeof path, "%s/bert/plain/config.json", MODEL_FIXTURES);
-    FILE *f = fopen(path, "rb");
-    size_t size = fread(text, 1, sizeof text - 1, f);
-    fclose(f);
-    text[size] = '\0';
-    char *at = strstr(text, old);
-    assert_non_null(at);
-    snprintf(path, sizeof path, "%s/config.json", scratch);
-    f = fopen(path, "wb");
-    fprintf(f, "%.*s%s%s", (int)(at - text), text, new, at + strlen(old));
-    fclose(f);
-    char weights[600];
-    snprintf(weights, sizeof weights, "%s/bert/plain/model.safetensors", MODEL_FIXTURES);
-    snprintf(path, sizeof path, "%s/model.safetensors", scratch);
-    unlink(path);
-    assert_int_equal(symlink(weights, path), 0);
-}
-
 static void names_what_does_not_fit(void **state)
 {
     (void)state;
@@ -179,7 +158,7 @@ static void names_what_does_not_fit(void **state)
         {"\"vocab_size\": 50", "\"vocab_size\": 99999999999", ATTN_ERROR_FORMAT, "vocab_size is 99999999999, expected"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        edit_config(cases[i].old, cases[i].new);
+        edit_fixture(MODEL_FIXTURES "/bert/plain", scratch, cases[i].old, cases[i].new);
         classifier *m;
         assert_int_equal(classifier_open(&m, scratch, false), cases[i].status);
         assert_null(m);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "edited_fixture.h"
 #include "expectation.h"
 
 #include "base/status.h"
@@ -125,28 +126,6 @@ static void returns_what_it_saved(void **state)
     }
 }
 
-/* The fixture `shared` with one edit of its config.json: `old` becomes `new` (of any length). */
-static void edit_config(const char *old, const char *new)
-{
-    char path[600], text[4096];
-    snprintf(path, sizeof path, "%s/marian/shared/config.json", MODEL_FIXTURES);
-    FILE *f = fopen(path, "rb");
-    size_t size = fread(text, 1, sizeof text - 1, f);
-    fclose(f);
-    text[size] = '\0';
-    char *at = strstr(text, old);
-    assert_non_null(at);
-    snprintf(path, sizeof path, "%s/config.json", scratch);
-    f = fopen(path, "wb");
-    fprintf(f, "%.*s%s%s", (int)(at - text), text, new, at + strlen(old));
-    fclose(f);
-    char weights[600];
-    snprintf(weights, sizeof weights, "%s/marian/shared/model.safetensors", MODEL_FIXTURES);
-    snprintf(path, sizeof path, "%s/model.safetensors", scratch);
-    unlink(path);
-    assert_int_equal(symlink(weights, path), 0);
-}
-
 static void names_what_does_not_fit(void **state)
 {
     (void)state;
@@ -178,7 +157,7 @@ static void names_what_does_not_fit(void **state)
          "model.safetensors: model.decoder.embed_tokens.weight is missing"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        edit_config(cases[i].old, cases[i].new);
+        edit_fixture(MODEL_FIXTURES "/marian/shared", scratch, cases[i].old, cases[i].new);
         translator *m;
         assert_int_equal(translator_open(&m, scratch, false), cases[i].status);
         assert_null(m);
