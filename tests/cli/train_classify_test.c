@@ -32,6 +32,8 @@ static void trains_and_evaluates_classifiers(void **state)
     assert_int_equal(shell("$ATTN train classify --model $D/c --train $D/texts.tsv --kind image"), 1);
     assert_int_equal(shell("$ATTN train classify --model $D/c --train $D/texts.tsv --dim 30 --heads 4"), 1);
     shell_said_only("attn train classify: --dim = 30 is no multiple of heads = 4\n");
+    assert_int_equal(shell("mkdir $D/empty; $ATTN train classify --model $D/c --train $D/empty"), 1);
+    shell_said("empty: expected a folder for each label, with .png, .jpg, .jpeg or .wav files\n");
     assert_int_equal(shell("$ATTN train classify --model $D/c --train $D/none.tsv"), 1);
     shell_said("attn train classify: ");
     assert_int_equal(shell("$ATTN train classify --model $D/c " TINY_CLASSIFIER "--json > $D/lines"), 0);
