@@ -40,6 +40,7 @@ typedef struct problem {
     int rank;
     int64_t calls, sequences;
     bool packed, cached;
+    bool gaps;       /* some rows are no sequence's */
     int64_t *starts; /* those of queries, then those of keys */
     cache cache;
     int64_t *per_sequence; /* one allocation: offsets, lengths and keys of dropout, those that are given */

@@ -44,6 +44,8 @@ bool problem_open_starts(problem *p, PyObject *starts)
     if (!integers_read(queries, "cu_seqlens_q", count, p->starts) ||
         !integers_read(keys, "cu_seqlens_k", count, p->starts + count))
         return false;
+    const int64_t *q = p->starts, *k = p->starts + count;
+    p->gaps = q[0] != 0 || q[count - 1] != p->desc.T || k[0] != 0 || k[count - 1] != p->desc.S;
     p->desc.B = p->sequences = count - 1;
     p->desc.query_starts = p->starts;
     p->desc.key_starts = p->starts + count;
@@ -91,6 +93,8 @@ bool problem_create(const problem *p, result *r, PyObject *like, int rank, const
 {
     int64_t swapped[ARRAY_RANK];
     if (!result_create(r, like, rank, outward(p, rank, shape, swapped))) return false;
+    /* What the operator does not write. */
+    if (p->gaps && r->view.data) memset(r->view.data, 0, (size_t)array_count(&r->view) * sizeof(float));
     if (p->packed) array_swap(&r->view, 0, 1);
     return true;
 }

@@ -9,6 +9,9 @@ from typing import Any, Protocol, TypeVar, Union
 class SupportsDLPack(Protocol):
     """An array that exports its memory: NumPy's, PyTorch's, JAX's, ..."""
 
+    @property
+    def shape(self) -> Any: ...
+
     def __dlpack__(self, *args: Any, **kwargs: Any) -> Any: ...
 
     def __dlpack_device__(self) -> tuple[Any, int]: ...

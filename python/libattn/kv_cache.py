@@ -13,8 +13,8 @@ class Rotary:
     """Rotary positions (Su et al., "RoFormer", 2021): cosines and sines of ``positions`` positions, for the first
     ``dimensions`` dimensions of each row.
 
-    interleaved: False pairs dimension n with n + dimensions / 2 (GPT-NeoX's and Llama's in Hugging Face's order), True 2n
-        with 2n + 1 (Su's own, GPT-J's)
+    interleaved: False pairs dimension n with n + dimensions / 2 (GPT-NeoX's, and Llama's in Hugging Face's order), True
+        2n with 2n + 1 (Su's own, GPT-J's)
     tables: (cosines, sines), (positions, dimensions / 2) of float32 each, for angles of another scaling than
         p * base^(-2n / dimensions)
     """
@@ -37,12 +37,12 @@ class Rotary:
 class KVCache:
     """The keys and values of B sequences, in arrays that the caller brings and that are written in place.
 
-    key, value: arrays of NumPy or PyTorch, (B, HK, S, D) and (B, HK, S, DV), with room for S keys a sequence; or, with a
-        page table, (pages, HK, page size, D) and (pages, HK, page size, DV)
+    key, value: arrays of NumPy or PyTorch, (B, HK, S, D) and (B, HK, S, DV), with room for S keys a sequence; or, with
+        a page table, (pages, HK, page size, D) and (pages, HK, page size, DV)
     lengths: (B), how many keys each sequence has already; None is 0 each
-    page_table: (B, pages of a sequence) of int32: key j lies in row j % page size of page page_table[b, j // page size].
-        May be changed between calls; several sequences may share a page. Entries of keys that a sequence does not have
-        are not looked at.
+    page_table: (B, pages of a sequence) of int32: key j lies in row j % page size of page page_table[b, j // page
+        size]. May be changed between calls; several sequences may share a page. Entries of keys that a sequence does not
+        have are not looked at.
     rotary: turns keys as they are appended, and queries as they are decoded, to their positions
 
     A cache of more layers than one is a KVCache each.

@@ -63,7 +63,7 @@ def attention(
     heads, kv_heads = _heads(Q, K, V, packed, opset, attributes)
     q, k, v = _split(Q, heads), _split(K, kv_heads), _split(V, kv_heads)
     offset: Any = 0
-    if past_key is not None:
+    if past_key is not None and past_value is not None:
         k, v = np.concatenate((past_key, k), axis=2), np.concatenate((past_value, v), axis=2)
         offset = past_key.shape[2]
     elif nonpad_kv_seqlen is not None:
@@ -95,7 +95,9 @@ def attention(
     return *outputs, weights
 
 
-def _check(opset: int, num_outputs: int, attributes: dict[str, Any], nonpad: Any, past_key: Any, past_value: Any) -> None:
+def _check(
+    opset: int, num_outputs: int, attributes: dict[str, Any], nonpad: Any, past_key: Any, past_value: Any
+) -> None:
     if opset not in (23, 24, 25):
         raise ValueError(f"opset: expected 23, 24 or 25, got {opset}")
     if num_outputs not in (1, 2, 3, 4):
@@ -132,7 +134,9 @@ def _heads(
             raise ValueError(f"q_num_heads, kv_num_heads: {heads}, {kv_heads} do not agree with {shapes}")
         return Q.shape[1], K.shape[1]
     if not heads or not kv_heads or Q.shape[2] % heads or K.shape[2] % kv_heads or V.shape[2] % kv_heads:
-        raise ValueError(f"q_num_heads, kv_num_heads: {heads}, {kv_heads} do not divide the last dimensions of {shapes}")
+        raise ValueError(
+            f"q_num_heads, kv_num_heads: {heads}, {kv_heads} do not divide the last dimensions of {shapes}"
+        )
     return heads, kv_heads
 
 
@@ -154,7 +158,7 @@ def _lengths(nonpad: np.ndarray | None, columns: int) -> np.ndarray | None:
 
 
 def _scores(q: np.ndarray, k: np.ndarray, mask: np.ndarray | None, mode: int, options: dict[str, Any]) -> np.ndarray:
-    """(B, H, T, S): what an output of that size asks to be written down; mode 0 before the cap, 1 after it, 2 masked."""
+    """(B, H, T, S): what an output of that size asks for; mode 0 before the cap, 1 after it, 2 masked."""
     B, H, T, D = q.shape
     S = k.shape[2]
     scale = options["scale"] if options["scale"] is not None else 1 / np.sqrt(D) if D else 1.0

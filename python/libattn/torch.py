@@ -61,14 +61,16 @@ class _Gradients(torch.autograd.Function):
 
 
 def _unrepeated(mask: Tensor | None) -> Tensor | None:
-    """The mask with one entry of each dimension that expand() repeats, so that its gradient is summed where it arises."""
-    for dimension in range(mask.dim() if mask is not None else 0):
+    """The mask with one entry of each dimension that expand() repeats: so its gradient is summed where it arises."""
+    if mask is None:
+        return None
+    for dimension in range(mask.dim()):
         if mask.stride(dimension) == 0 and mask.size(dimension) > 1:
             mask = mask.narrow(dimension, 0, 1)
     return mask
 
 
-def _apply(inputs: dict[str, Tensor | None], options: dict[str, Any], return_lse: bool) -> Tensor | tuple[Tensor, ...]:
+def _apply(inputs: dict[str, Any], options: dict[str, Any], return_lse: bool) -> Any:
     if options["dropout_p"] and options["seed"] is None:
         options["seed"] = int(torch.randint(2**63 - 1, ()))
     if not (torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs.values())):
@@ -106,7 +108,9 @@ def scaled_dot_product_attention(
     sinks (H,). Without a seed, the dropout draws one from PyTorch's generator. The log-sum-exp, where it is returned,
     has no gradient.
     """
-    options = dict(dropout_p=dropout_p, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa, window=window)
+    options: dict[str, Any] = dict(
+        dropout_p=dropout_p, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa, window=window
+    )
     options.update(softcap=softcap, alibi_slopes=alibi_slopes, query_offset=query_offset, key_lengths=key_lengths)
     options.update(seed=seed, threads=threads, block_mask=block_mask)
     inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks)
@@ -135,7 +139,9 @@ def additive_attention(
     threads: int | None = None,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """``libattn.additive_attention``, through which gradients flow, to score_vector (H, D) too."""
-    options = dict(dropout_p=dropout_p, is_causal=is_causal, enable_gqa=enable_gqa, window=window, softcap=softcap)
+    options: dict[str, Any] = dict(
+        dropout_p=dropout_p, is_causal=is_causal, enable_gqa=enable_gqa, window=window, softcap=softcap
+    )
     options.update(alibi_slopes=alibi_slopes, query_offset=query_offset, key_lengths=key_lengths, seed=seed)
     options.update(threads=threads, block_mask=block_mask)
     inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks, score_vector=score_vector)
@@ -159,7 +165,8 @@ class MultiheadAttention(torch.nn.MultiheadAttention):
         """(..., E) each."""
         linear = torch.nn.functional.linear
         if self._qkv_same_embed_dim and query is key and key is value:
-            return linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
+            q, k, v = linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
+            return q, k, v
         if self._qkv_same_embed_dim:
             weights = self.in_proj_weight.chunk(3)
         else:
@@ -173,7 +180,9 @@ class MultiheadAttention(torch.nn.MultiheadAttention):
         masks = []
         if attn_mask is not None:
             three = attn_mask.dim() == 3
-            masks.append(attn_mask.view(batch, self.num_heads, *attn_mask.shape[1:]) if three else attn_mask[None, None])
+            masks.append(
+                attn_mask.view(batch, self.num_heads, *attn_mask.shape[1:]) if three else attn_mask[None, None]
+            )
         if key_padding_mask is not None:
             masks.append(key_padding_mask.view(batch, 1, 1, -1))
         if not masks:
@@ -181,7 +190,8 @@ class MultiheadAttention(torch.nn.MultiheadAttention):
         if all(mask.dtype == torch.bool for mask in masks):
             left_out = masks[0] if len(masks) == 1 else masks[0] | masks[1]
             return ~left_out
-        return sum(torch.zeros(m.shape).masked_fill(m, -torch.inf) if m.dtype == torch.bool else m for m in masks)
+        added = [torch.zeros(m.shape).masked_fill(m, -torch.inf) if m.dtype == torch.bool else m for m in masks]
+        return added[0] if len(added) == 1 else added[0] + added[1]
 
     def forward(
         self,
@@ -208,7 +218,7 @@ class MultiheadAttention(torch.nn.MultiheadAttention):
             is_causal = False  # says of the mask what it is
         q, k, v = (self._heads(x, batched) for x in self._project(query, key, value))
         dropout = self.dropout if self.training else 0.0
-        out = scaled_dot_product_attention(q, k, v, mask, dropout, is_causal)
+        out: Any = scaled_dot_product_attention(q, k, v, mask, dropout, is_causal)
         out = out.transpose(-3, -2).flatten(-2)  # (B, T, E)
         out = self.out_proj(out if self.batch_first else out.transpose(0, 1))
         weights = self._weights(q, k, mask, is_causal, average_attn_weights) if need_weights else None

@@ -38,15 +38,15 @@ def varlen_attention(
     query: (T, H, D), T the queries of all sequences
     key: (S, HK, D), S the keys of all
     value: (S, HK, DV)
-    cu_seqlens_q: (B + 1), where each sequence's queries start: those of b are cu_seqlens_q[b] to cu_seqlens_q[b + 1] - 1
+    cu_seqlens_q: (B + 1), where each sequence's queries start: b's are cu_seqlens_q[b] to cu_seqlens_q[b + 1] - 1
     cu_seqlens_k: (B + 1), likewise of keys and values
     attn_mask: broadcasts to (B, H, the longest sequence's queries, the longest one's keys); rows and columns count from
         each sequence's first
     query_offset, key_lengths, seed: count within each sequence. None aligns its first query with its first key.
     out: an array (T, H, DV), of NumPy or PyTorch, to write into and return
 
-    Rows of no sequence are not read, and not written: without an out they hold anything. Each sequence has the bits that
-    it has alone. Returns (T, H, DV), or a tuple of it and the log-sum-exp (T, H).
+    Each sequence has the bits that it has alone. Returns (T, H, DV), or a tuple of it and the log-sum-exp (T, H). Rows
+    of no sequence are not read; in an out they stay as they are, elsewhere they are zeros.
     """
     return _core.forward(
         query,
@@ -101,8 +101,8 @@ def varlen_attention_backward(
     gradients: Sequence[str] | None = None,
     threads: int | None = None,
 ) -> dict[str, Array]:
-    """The gradients of a loss by what ``varlen_attention`` read, as ``attention_backward`` gives them: "query" (T, H, D),
-    "key" (S, HK, D), "value" (S, HK, DV), "attn_mask" in its own shape and "sinks" (H,).
+    """The gradients of a loss by what ``varlen_attention`` read, as ``attention_backward`` gives them: "query"
+    (T, H, D), "key" (S, HK, D), "value" (S, HK, DV), "attn_mask" in its own shape and "sinks" (H,).
 
     grad_out, out: (T, H, DV); lse: (T, H)
     """

@@ -63,8 +63,8 @@ def attention_column_sums(
     rows: tuple[int, int] | None = None,
     threads: int | None = None,
 ) -> Array:
-    """How much is attended to each key, (sequences, heads, S): the sums of ``attention_weights`` over the chosen rows, in
-    memory that does not grow with T.
+    """How much is attended to each key, (sequences, heads, S): the sums of ``attention_weights`` over the chosen rows,
+    in memory that does not grow with T.
 
     lse: (B, H, T), what ``scaled_dot_product_attention`` returned with ``return_lse=True`` and the same options
     """

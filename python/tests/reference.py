@@ -31,8 +31,19 @@ def shared(x, H):
 class Reference:
     """One problem: ``out``, ``lse`` and ``weights``, and after ``backward`` its gradients."""
 
-    def __init__(self, q, k, v, attn_mask=None, scale=None, softcap=0.0, score_vector=None,
-                 alibi_slopes=None, sinks=None, **rules):
+    def __init__(
+        self,
+        q,
+        k,
+        v,
+        attn_mask=None,
+        scale=None,
+        softcap=0.0,
+        score_vector=None,
+        alibi_slopes=None,
+        sinks=None,
+        **rules,
+    ):
         self.q = np.asarray(q, np.float64)
         B, H, T, D = q.shape
         self.heads, self.groups = H, k.shape[1]

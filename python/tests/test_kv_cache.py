@@ -13,7 +13,9 @@ def turned(x, positions, dimensions, base=10000.0, interleaved=False):
     angle = np.asarray(positions, np.float64)[..., None] * base ** (-2 * np.arange(half) / dimensions)
     c, s = np.cos(angle), np.sin(angle)
     y = np.array(x, np.float64)
-    first, second = (slice(0, dimensions, 2), slice(1, dimensions, 2)) if interleaved else (slice(0, half), slice(half, dimensions))
+    first, second = (
+        (slice(0, dimensions, 2), slice(1, dimensions, 2)) if interleaved else (slice(0, half), slice(half, dimensions))
+    )
     a, b = y[..., first].copy(), y[..., second].copy()
     y[..., first], y[..., second] = a * c - b * s, a * s + b * c
     return y
@@ -46,7 +48,9 @@ def test_steps_of_a_decoder(paged, rotary):
             if rotary is not None:
                 query = turned(query, np.arange(n - T, n), 12, interleaved=rotary)
                 keys = turned(keys, np.arange(n), 12, interleaved=rotary)
-            expected = Reference(query[None], keys[None], values[None], is_causal=True, window=(20, -1), query_offset=n - T)
+            expected = Reference(
+                query[None], keys[None], values[None], is_causal=True, window=(20, -1), query_offset=n - T
+            )
             near(out[b][None], expected.out)
             near(lse[b][None], expected.lse)
     assert cache.lengths == (30, 25, 21)

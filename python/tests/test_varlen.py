@@ -64,6 +64,18 @@ def test_out():
     assert (out[0] == 7).all() and (out[9] == 7).all()
 
 
+def test_rows_of_no_sequence_are_zeros():
+    q = np.ones((100, 2, 16), np.float32)
+    q[:3] = q[90:] = np.nan
+    used = [np.full((100, 2, 16), 7, np.float32) for _ in range(20)]
+    del used  # whose memory comes again
+    out, lse = libattn.varlen_attention(q, q, q, [3, 9], [3, 90], return_lse=True)
+    gradients = libattn.varlen_attention_backward(q, q, q, q, out, lse, [3, 9], [3, 90])
+    assert not np.isnan(lse).any()
+    for name, x, last in (("out", out, 9), *((n, x, 9 if n == "query" else 90) for n, x in gradients.items())):
+        assert (x[:3] == 0).all() and (x[last:] == 0).all() and not np.isnan(x).any(), name
+
+
 def test_errors():
     q = np.zeros((10, 2, 4), np.float32)
     for starts, match in (
