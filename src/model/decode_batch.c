@@ -5,15 +5,17 @@
 
 #include <stdlib.h>
 
-/* The encoder's results live on one tape for the whole batch; the other one starts anew at each step. */
+/* The encoder's results live on one tape for the whole batch; the others start anew at each step, and for each part of
+ * a step's rows whose logits are asked for. */
 struct decode_workspace {
-    tape *batch, *step;
+    tape *batch, *step, *logits;
 };
 
 typedef struct stepper {
     const seq2seq *model;
-    tape *tape;
+    decode_workspace *workspace;
     void *decoding;
+    tensor *hidden; /* of the last step's rows */
 } stepper;
 
 attn_status decode_workspace_create(decode_workspace **out, int threads)
@@ -23,6 +25,7 @@ attn_status decode_workspace_create(decode_workspace **out, int threads)
     if (!w) return status_fail(ATTN_ERROR_MEMORY, "no memory to decode");
     attn_status status = tape_create(&w->batch, TAPE_INFER, threads);
     if (!status) status = tape_create(&w->step, TAPE_INFER, threads);
+    if (!status) status = tape_create(&w->logits, TAPE_INFER, threads);
     if (status) {
         decode_workspace_destroy(w);
         return status;
@@ -36,6 +39,7 @@ void decode_workspace_destroy(decode_workspace *w)
     if (!w) return;
     tape_destroy(w->batch);
     tape_destroy(w->step);
+    tape_destroy(w->logits);
     free(w);
 }
 
@@ -54,16 +58,23 @@ int64_t decode_longest(const seq2seq *m, int64_t source_length)
 }
 
 static attn_status take_step(void *model, const int32_t *ids, const int64_t *from, const int64_t *sequence_of,
-                             int64_t rows, int64_t position, float **logits)
+                             int64_t rows, int64_t position)
 {
     stepper *s = model;
     const seq2seq *m = s->model;
-    tape_begin(s->tape, 0);
-    tensor *y = m->family->step(s->tape, m->network, s->decoding, ids, from, sequence_of, rows, position);
-    attn_status status = tape_status(s->tape);
-    if (status) return status;
-    *logits = y->value;
-    return ATTN_OK;
+    tape *t = s->workspace->step;
+    tape_begin(t, 0);
+    s->hidden = m->family->step(t, m->network, s->decoding, ids, from, sequence_of, rows, position);
+    return tape_status(t);
+}
+
+static attn_status give_logits(void *model, const int64_t *rows, int64_t count, float **logits)
+{
+    const stepper *s = model;
+    tape *t = s->workspace->logits;
+    tape_begin(t, 0);
+    *logits = s->model->family->project(t, s->model->network, tape_take_rows(t, s->hidden, rows, count))->value;
+    return tape_status(t);
 }
 
 /* The padded rectangle (batch, longest) on the tape's arena; NULL when memory is short. */
@@ -101,10 +112,11 @@ attn_status decode_batch(decode_workspace *w, const seq2seq *m, const search_opt
 
     const source_batch source = {ids, batch, longest, lengths};
     const seq2seq_sizes *n = &m->sizes;
-    stepper s = {m, w->step, NULL};
+    stepper s = {.model = m, .workspace = w};
     attn_status status = m->family->begin(&s.decoding, w->batch, m->network, &source, options->beam, longest_target);
     if (status) return status;
-    search_model model = {&s, take_step, n->target_vocabulary, n->start_id, n->eos_id, n->pad_id, m->generation.limits};
+    search_model model = {&s,          take_step, give_logits, n->target_vocabulary,
+                          n->start_id, n->eos_id, n->pad_id,   m->generation.limits};
     model.limits.last_length = longest_of_model(m) + 1; /* the start is counted */
     status = search_decode(&model, options, batch, max_lengths, results);
     m->family->end(s.decoding);

@@ -174,9 +174,8 @@ tensor *recurrent_decoding_step(tape *t, recurrent_decoding *d, const int32_t *i
     recurrent_carry carry = carry_of_rows(t, d, position ? from : sequence_of, rows);
     if (tape_status(t) != ATTN_OK) return tape_nothing(t);
     tensor *a = recurrent_step(t, m, &memory, &carry, recurrent_embed(t, m, ids, rows), NULL);
-    tensor *logits = recurrent_logits(t, m, a);
     if (tape_status(t) != ATTN_OK) return tape_nothing(t);
     keep_states(d, carry.states, rows);
     if (carry.fed) memcpy(d->fed, carry.fed->value, (size_t)(rows * d->E) * sizeof(float));
-    return logits;
+    return a;
 }

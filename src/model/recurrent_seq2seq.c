@@ -36,6 +36,11 @@ static tensor *step(tape *t, void *network, void *decoding, const int32_t *ids, 
     return recurrent_decoding_step(t, decoding, ids, from, sequence_of, rows, position);
 }
 
+static tensor *project(tape *t, void *network, tensor *rows)
+{
+    return recurrent_logits(t, network, rows);
+}
+
 static void end(void *decoding)
 {
     recurrent_decoding_destroy(decoding);
@@ -62,7 +67,7 @@ static void destroy(void *network)
     recurrent_translator_destroy(network);
 }
 
-static const seq2seq_family family = {logits, begin, step, end, save, describe, destroy};
+static const seq2seq_family family = {logits, begin, step, project, end, save, describe, destroy};
 
 seq2seq seq2seq_of_recurrent(recurrent_translator *network)
 {

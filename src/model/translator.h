@@ -81,8 +81,11 @@ tensor *translator_decode_rows(tape *t, translator *m, tensor *memory, const int
                                const int32_t *ids, int64_t batch, int64_t target_length, const int64_t *rows,
                                int64_t count);
 
-/* One cached step: the last token of every row, all at position `position` -> logits (rows, decoder vocabulary). */
+/* One cached step: the last token of every row, all at position `position` -> (rows, d), for translator_project. */
 tensor *translator_step(tape *t, translator *m, transformer_cache *cache, const int32_t *ids, int64_t rows,
                         int64_t position, const attention_weights_sink *sink);
+
+/* Rows that leave the decoder (rows, d) -> logits (rows, decoder vocabulary). */
+tensor *translator_project(tape *t, translator *m, tensor *x);
 
 #endif

@@ -41,7 +41,7 @@ static tensor *embed(tape *t, const translator *m, const translator_embedding *e
     return tape_dropout(t, x, m->config.dropout);
 }
 
-static tensor *project(tape *t, translator *m, tensor *x)
+tensor *translator_project(tape *t, translator *m, tensor *x)
 {
     return tape_linear(t, x, m->output_weight, m->output_bias, ACTIVATION_NONE);
 }
@@ -67,7 +67,7 @@ static tensor *decode_hidden(tape *t, translator *m, tensor *memory, const int64
 tensor *translator_decode(tape *t, translator *m, tensor *memory, const int64_t *memory_lengths, const int32_t *ids,
                           int64_t batch, int64_t target_length, const attention_weights_sink *sink)
 {
-    return project(t, m, decode_hidden(t, m, memory, memory_lengths, ids, batch, target_length, sink));
+    return translator_project(t, m, decode_hidden(t, m, memory, memory_lengths, ids, batch, target_length, sink));
 }
 
 tensor *translator_decode_rows(tape *t, translator *m, tensor *memory, const int64_t *memory_lengths,
@@ -75,7 +75,7 @@ tensor *translator_decode_rows(tape *t, translator *m, tensor *memory, const int
                                int64_t count)
 {
     tensor *x = decode_hidden(t, m, memory, memory_lengths, ids, batch, target_length, NULL);
-    return project(t, m, tape_take_rows(t, x, rows, count));
+    return translator_project(t, m, tape_take_rows(t, x, rows, count));
 }
 
 tensor *translator_step(tape *t, translator *m, transformer_cache *cache, const int32_t *ids, int64_t rows,
@@ -83,6 +83,5 @@ tensor *translator_step(tape *t, translator *m, transformer_cache *cache, const 
 {
     if (!fits(t, m, "target", position + 1)) return tape_nothing(t);
     tensor *x = embed(t, m, &m->target, ids, rows, position, 1);
-    x = transformer_step(t, &m->decoder_options, m->decoder, m->config.decoder_layers, x, cache, sink);
-    return project(t, m, x);
+    return transformer_step(t, &m->decoder_options, m->decoder, m->config.decoder_layers, x, cache, sink);
 }

@@ -43,6 +43,11 @@ static tensor *step(tape *t, void *network, void *decoding, const int32_t *ids, 
     return translator_step(t, network, decoding, ids, rows, position, NULL);
 }
 
+static tensor *project(tape *t, void *network, tensor *rows)
+{
+    return translator_project(t, network, rows);
+}
+
 static void end(void *decoding)
 {
     transformer_cache_destroy(decoding);
@@ -71,7 +76,7 @@ static void destroy(void *network)
     translator_destroy(network);
 }
 
-static const seq2seq_family family = {logits, begin, step, end, save, describe, destroy};
+static const seq2seq_family family = {logits, begin, step, project, end, save, describe, destroy};
 
 seq2seq seq2seq_of_translator(translator *network)
 {

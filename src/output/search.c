@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "output/repeated_ngrams.h"
 #include "output/top_candidates.h"
+#include "output/worthwhile_rows.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -46,10 +47,11 @@ typedef struct search {
     live_rows rows, next;
     candidate *candidates; /* (rows, width) */
     int64_t *candidate_counts;
-    int32_t *histories; /* (rows, history_length): each row's ids, start first; NULL where no limit asks for them */
-    int32_t *banned;    /* (rows, history_length + 2): ids that may not be next */
+    int64_t *order, *asked; /* (rows) the rows, those of each sequence with the most probable first; those in logits */
+    int32_t *histories;     /* (rows, history_length): each row's ids, start first; NULL where no limit asks for them */
+    int32_t *banned;        /* (rows, history_length + 2): ids that may not be next */
     int64_t history_length;
-    float *logits;
+    float *logits;      /* (asked, vocabulary) */
     continuation *best; /* width */
     int64_t *finished;  /* of each sequence */
     hypothesis *results;
@@ -82,6 +84,8 @@ static void search_clear(search *s)
     free(s->nodes);
     free(s->candidates);
     free(s->candidate_counts);
+    free(s->order);
+    free(s->asked);
     free(s->histories);
     free(s->banned);
     free(s->best);
@@ -115,9 +119,12 @@ static attn_status search_create(search *s, int64_t batch)
                            (long long)o->beam);
     s->candidates = calloc(cells, sizeof *s->candidates);
     s->candidate_counts = calloc(rows, sizeof *s->candidate_counts);
+    s->order = calloc(rows, sizeof *s->order);
+    s->asked = calloc(rows, sizeof *s->asked);
     s->best = calloc((size_t)s->width, sizeof *s->best);
     s->finished = calloc((size_t)batch, sizeof *s->finished);
     bool made = live_rows_create(&s->rows, (int64_t)rows) && live_rows_create(&s->next, (int64_t)rows);
+    made = made && s->order && s->asked;
     if (!made || !s->candidates || !s->candidate_counts || !s->best || !s->finished)
         return status_fail(ATTN_ERROR_MEMORY, "no memory to search %lld sequences with beam %lld", (long long)batch,
                            (long long)o->beam);
@@ -291,11 +298,12 @@ static bool forced(const search *s, int32_t *id)
     return true;
 }
 
-static void find_candidates(void *argument, int64_t row, int worker)
+static void find_candidates(void *argument, int64_t index, int worker)
 {
     (void)worker;
     search *s = argument;
     const search_model *m = s->model;
+    const int64_t row = s->asked[index];
     candidate *top = s->candidates + row * s->width;
     if (forced(s, &top->id)) {
         top->log_probability = 0;
@@ -311,18 +319,44 @@ static void find_candidates(void *argument, int64_t row, int worker)
         int64_t length = collect_history(s, row, history);
         count += repeated_ngrams(history, length, m->limits.distinct_ngrams, banned + count);
     }
-    int64_t held = top_candidates(s->logits + row * m->vocabulary, m->vocabulary, banned, count, s->width, top);
+    int64_t held = top_candidates(s->logits + index * m->vocabulary, m->vocabulary, banned, count, s->width, top);
     if (held == 0) top[held++] = (candidate){0, m->eos_id}; /* the limits leave nothing else */
     s->candidate_counts[row] = held;
+}
+
+/* Asks for the logits of the most probable rows first, and of the others as far as they are still worth it: half of
+ * them, half of the rest, and so on. */
+static attn_status find_all_candidates(search *s)
+{
+    const search_model *m = s->model;
+    const step_rows rows = {.count = s->rows.count,
+                            .sequence_of = s->rows.sequence_of,
+                            .log_probabilities = s->rows.log_probabilities,
+                            .candidates = s->candidates,
+                            .candidate_counts = s->candidate_counts,
+                            .width = s->width,
+                            .beam = s->options->beam,
+                            .eos_id = m->eos_id};
+    most_probable_first(&rows, s->order);
+    memset(s->candidate_counts, 0, (size_t)rows.count * sizeof *s->candidate_counts);
+    for (int64_t first = 0, share; first < rows.beam; first += share) {
+        share = rows.beam - first > 1 ? (rows.beam - first) / 2 : 1;
+        const int64_t count = worthwhile_rows(&rows, s->order, first, share, s->asked);
+        if (count == 0) break;
+        attn_status status = m->logits(m->model, s->asked, count, &s->logits);
+        if (status) return status;
+        parallel_for(s->options->threads, count, find_candidates, s);
+    }
+    return ATTN_OK;
 }
 
 static attn_status take_step(search *s)
 {
     live_rows *rows = &s->rows;
     attn_status status =
-        s->model->step(s->model->model, rows->ids, rows->from, rows->sequence_of, rows->count, s->position, &s->logits);
+        s->model->step(s->model->model, rows->ids, rows->from, rows->sequence_of, rows->count, s->position);
+    if (!status) status = find_all_candidates(s);
     if (status) return status;
-    parallel_for(s->options->threads, rows->count, find_candidates, s);
     s->next.count = 0;
     for (int64_t begin = 0, end; begin < rows->count; begin = end) {
         for (end = begin; end < rows->count && rows->sequence_of[end] == rows->sequence_of[begin]; end++) {

@@ -16,14 +16,16 @@ typedef struct search_limits {
     int64_t distinct_ngrams; /* no n-gram of this size is written twice; 0: any may be */
 } search_limits;
 
-/* Logits of the next token for every live row: ids (rows), all at `position`; row r continues the previous step's row
- * from[r] (at position 0: sequence r's start) and belongs to sequence_of[r]. The rows of a sequence are neighbours,
- * sequences ascend, and those that are done have no rows. *logits (rows, vocabulary) stays valid until the next call;
- * the search may overwrite it. */
+/* step takes every live row on: ids (rows), all at `position`; row r continues the previous step's row from[r] (at
+ * position 0: sequence r's start) and belongs to sequence_of[r]. The rows of a sequence are neighbours, sequences
+ * ascend, and those that are done have no rows. logits then gives those of the next token for some of the step's rows,
+ * *logits (count, vocabulary), which stays valid until the next call; the search may overwrite it. It asks for no row
+ * whose logits could not change anything. */
 typedef struct search_model {
     void *model;
     attn_status (*step)(void *model, const int32_t *ids, const int64_t *from, const int64_t *sequence_of, int64_t rows,
-                        int64_t position, float **logits);
+                        int64_t position);
+    attn_status (*logits)(void *model, const int64_t *rows, int64_t count, float **logits);
     int64_t vocabulary;
     int32_t start_id, eos_id, pad_id; /* pad is never produced; -1: there is none */
     search_limits limits;

@@ -119,7 +119,7 @@ static attn_status run_step(const expectation *e, translator *m, tape *t, transf
 {
     for (int64_t b = 0; b < e->B; b++) ids[b] = e->target_ids[b * e->T + p];
     tape_begin(t, 1);
-    tensor *logits = translator_step(t, m, cache, ids, e->B, p, NULL);
+    tensor *logits = translator_project(t, m, translator_step(t, m, cache, ids, e->B, p, NULL));
     if (tape_status(t) != ATTN_OK) return tape_status(t);
     for (int64_t b = 0; b < e->B; b++)
         compare(logits->value + b * e->V, e->logits + (b * e->T + p) * e->V, e->V, largest);

@@ -121,6 +121,7 @@ static void steps_give_the_same(recurrent_config c)
         memcpy(prefix, next, sizeof prefix);
         tape_begin(each, 0);
         tensor *y = m.family->step(each, m.network, decoding, ids, plan[s].from, plan[s].sequence_of, plan[s].rows, s);
+        y = m.family->project(each, m.network, y);
         if (tape_status(each) != ATTN_OK) fail_msg("%s", status_message());
         compare_step(&m, &plan[s], source, prefix, s, y->value);
     }

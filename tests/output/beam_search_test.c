@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "output/search.h"
 #include "output/top_candidates.h"
+#include "output/worthwhile_rows.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ typedef struct toy {
     uint64_t keys[16];
     uint64_t *histories, *scratch; /* of each row */
     float *logits;
-    int64_t calls, rows_seen;
+    int64_t calls, rows_seen, rows_asked;
 } toy;
 
 static void toy_logits(uint64_t history, float *logits)
@@ -35,19 +36,26 @@ static void toy_logits(uint64_t history, float *logits)
 }
 
 static attn_status toy_step(void *model, const int32_t *ids, const int64_t *from, const int64_t *sequence_of,
-                            int64_t rows, int64_t position, float **logits)
+                            int64_t rows, int64_t position)
 {
     toy *m = model;
     for (int64_t r = 0; r < rows; r++) {
         uint64_t before = position ? m->histories[from[r]] : m->keys[sequence_of[r]];
         m->scratch[r] = random_derive(before, (uint64_t)ids[r]);
-        toy_logits(m->scratch[r], m->logits + r * VOCABULARY);
     }
     uint64_t *swap = m->histories;
     m->histories = m->scratch;
     m->scratch = swap;
     m->calls++;
     m->rows_seen += rows;
+    return ATTN_OK;
+}
+
+static attn_status toy_give_logits(void *model, const int64_t *rows, int64_t count, float **logits)
+{
+    toy *m = model;
+    for (int64_t i = 0; i < count; i++) toy_logits(m->histories[rows[i]], m->logits + i * VOCABULARY);
+    m->rows_asked += count;
     *logits = m->logits;
     return ATTN_OK;
 }
@@ -75,7 +83,7 @@ static void decode(uint64_t seed, int64_t first, int64_t batch, search_options o
 {
     toy m = toy_create(seed, batch, o.beam);
     memmove(m.keys, m.keys + first, (size_t)batch * sizeof *m.keys);
-    search_model model = {&m, toy_step, VOCABULARY, PAD, EOS, PAD, {0}};
+    search_model model = {&m, toy_step, toy_give_logits, VOCABULARY, PAD, EOS, PAD, {0}};
     int64_t max_lengths[16];
     for (int64_t i = 0; i < batch; i++) max_lengths[i] = longest;
     assert_int_equal(search_decode(&model, &o, batch, max_lengths, results), ATTN_OK);
@@ -191,11 +199,38 @@ static void neighbours_change_nothing(void **state)
     }
 }
 
+/* A row is left out when as many continuations as the beam is wide are more probable than itself; those that end, and
+ * one that is as probable, do not count. */
+static void hopeless_rows_are_not_asked_for(void **state)
+{
+    (void)state;
+    enum { ROWS = 4, WIDTH = 3, BEAM = 2 };
+    const int64_t sequence_of[ROWS] = {0, 0, 0, 1};
+    double log_probabilities[ROWS] = {-1, -0.5, -1.5, -2};
+    candidate candidates[ROWS * WIDTH] = {0};
+    int64_t counts[ROWS] = {0}, order[ROWS], chosen[ROWS];
+    const step_rows rows = {ROWS, sequence_of, log_probabilities, candidates, counts, WIDTH, BEAM, EOS};
+    most_probable_first(&rows, order);
+    const int64_t expected[ROWS] = {1, 0, 2, 3};
+    assert_memory_equal(order, expected, sizeof expected);
+    assert_int_equal(worthwhile_rows(&rows, order, 0, 1, chosen), 2);
+    assert_true(chosen[0] == 1 && chosen[1] == 3);
+    memcpy(candidates + WIDTH, (candidate[]){{-0.125f, 5}, {-0.25f, EOS}, {-3, 2}}, WIDTH * sizeof *candidates);
+    counts[1] = 3;
+    assert_int_equal(worthwhile_rows(&rows, order, 1, 1, chosen), 1);
+    assert_int_equal(chosen[0], 0);
+    candidates[0] = (candidate){-0.5f, 4};
+    counts[0] = 1;
+    assert_int_equal(worthwhile_rows(&rows, order, 2, 1, chosen), 1);
+    log_probabilities[2] = -1.75;
+    assert_int_equal(worthwhile_rows(&rows, order, 2, 1, chosen), 0);
+}
+
 static void finished_sequences_leave_the_batch(void **state)
 {
     (void)state;
     toy m = toy_create(9, 16, 1);
-    search_model model = {&m, toy_step, VOCABULARY, PAD, EOS, PAD, {0}};
+    search_model model = {&m, toy_step, toy_give_logits, VOCABULARY, PAD, EOS, PAD, {0}};
     search_options o = {1, 1, 1, 1};
     int64_t max_lengths[16], tokens = 0, longest = 0;
     hypothesis h[16];
@@ -207,6 +242,7 @@ static void finished_sequences_leave_the_batch(void **state)
         longest = h[i].length > longest ? h[i].length : longest;
     }
     assert_int_equal(m.rows_seen, tokens);
+    assert_int_equal(m.rows_asked, tokens);
     assert_int_equal(m.calls, longest);
     hypotheses_clear(h, 16);
     toy_destroy(&m);
@@ -216,7 +252,7 @@ static void refuses_bad_options_and_logits(void **state)
 {
     (void)state;
     toy m = toy_create(1, 1, 1);
-    search_model model = {&m, toy_step, VOCABULARY, PAD, EOS, PAD, {0}};
+    search_model model = {&m, toy_step, toy_give_logits, VOCABULARY, PAD, EOS, PAD, {0}};
     int64_t length = 3, none = 0;
     hypothesis h;
     assert_int_equal(search_decode(&model, &(search_options){0, 1, 1, 1}, 1, &length, &h), ATTN_ERROR_ARGUMENT);
@@ -300,7 +336,7 @@ static void keeps_to_the_limits(void **state)
     const search_limits limits = {.forces_first = true, .first_id = 3, .min_length = 4, .distinct_ngrams = 2};
     for (int64_t beam = 1; beam <= 4; beam++) {
         toy m = toy_create((uint64_t)beam, 8, beam);
-        search_model model = {&m, toy_step, VOCABULARY, PAD, EOS, PAD, limits};
+        search_model model = {&m, toy_step, toy_give_logits, VOCABULARY, PAD, EOS, PAD, limits};
         const int64_t longest[] = {9, 9, 9, 9, 9, 9, 9, 9};
         hypothesis h[8];
         assert_int_equal(search_decode(&model, &(search_options){beam, 1, 1, 1}, 8, longest, h), ATTN_OK);
@@ -328,7 +364,7 @@ static void forces_the_last_token(void **state)
         hypothesis h[8], h_free[8];
         for (int with = 0; with < 2; with++) {
             toy m = toy_create((uint64_t)beam, 8, beam);
-            search_model model = {&m, toy_step, VOCABULARY, PAD, EOS, PAD, {0}};
+            search_model model = {&m, toy_step, toy_give_logits, VOCABULARY, PAD, EOS, PAD, {0}};
             if (with) model.limits = (search_limits){.forces_last = true, .last_id = EOS, .last_length = 6};
             assert_int_equal(search_decode(&model, &(search_options){beam, 1, 0, 1}, 8, longest, with ? h : h_free),
                              ATTN_OK);
@@ -355,7 +391,8 @@ static void ends_when_nothing_is_left(void **state)
 {
     (void)state;
     toy m = toy_create(1, 1, 1);
-    search_model model = {&m, toy_step, VOCABULARY, PAD, EOS, PAD, {.min_length = 100, .distinct_ngrams = 1}};
+    search_model model = {
+        &m, toy_step, toy_give_logits, VOCABULARY, PAD, EOS, PAD, {.min_length = 100, .distinct_ngrams = 1}};
     const int64_t longest = 50;
     hypothesis h;
     assert_int_equal(search_decode(&model, &(search_options){1, 1, 1, 1}, 1, &longest, &h), ATTN_OK);
@@ -374,6 +411,7 @@ int main(void)
         cmocka_unit_test(scores_add_up),
         cmocka_unit_test(beam_one_is_greedy),
         cmocka_unit_test(neighbours_change_nothing),
+        cmocka_unit_test(hopeless_rows_are_not_asked_for),
         cmocka_unit_test(finished_sequences_leave_the_batch),
         cmocka_unit_test(refuses_bad_options_and_logits),
         cmocka_unit_test(keeps_to_the_limits),
