@@ -126,7 +126,7 @@ bool backward_worker_scores(backward_worker *w, int64_t first, int64_t count)
     t->keys = count;
     t->k = view_at(&d->k, w->b, key_head, first);
     t->v = view_at(&d->v, w->b, key_head, first);
-    t->function.at = visible_place(d, w->b, w->h, w->first_query, first);
+    if (d->score_function) t->function.at = visible_place(d, w->b, w->h, w->first_query, first);
     t->modification = w->masked ? w->modification : NULL;
     if (d->dropout > 0) draw_dropout(w);
     w->plan->kernels->scores(t);

@@ -102,7 +102,9 @@ static forward_block block_at(const forward_plan *plan, const attn_desc *d, int6
                            .o_row = d->o.row,
                            .lse = output_at(&d->lse, b, h, first),
                            .lse_row = d->lse.row,
-                           .function = {d->score_function, d->score_user, visible_place(d, b, h, first, 0)},
+                           .function = {.call = d->score_function,
+                                        .user = d->score_user,
+                                        .at = d->score_function ? visible_place(d, b, h, first, 0) : (attn_tile){0}},
                            .scratch = (float *)piece};
 }
 
