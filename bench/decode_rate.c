@@ -4,6 +4,7 @@
  *
  *     bench_decode_rate [--json] SHAPES... */
 #include "attn/attn.h"
+#include "base/number_format.h"
 #include "base/random.h"
 #include "kernels/kernels.h"
 
@@ -18,6 +19,7 @@
 
 typedef struct measurement {
     int64_t B, H, HK, T, S, D, DV, page_size;
+    attn_dtype type;
     int threads;
 } measurement;
 
@@ -55,6 +57,19 @@ static float *uniform(int64_t count, uint64_t key)
     return x;
 }
 
+static const char *const type_names[] = {"fp32", "bf16", "fp16"};
+
+/* The same rounded to a cache's type. */
+static void *uniform_of(attn_dtype type, int64_t count, uint64_t key)
+{
+    float *x = uniform(count, key);
+    if (type == ATTN_DTYPE_F32) return x;
+    uint16_t *half = take((size_t)count * sizeof *half);
+    for (int64_t n = 0; n < count; n++) half[n] = type == ATTN_DTYPE_BF16 ? bf16_of_float(x[n]) : fp16_of_float(x[n]);
+    free(x);
+    return half;
+}
+
 /* Pages in no order of memory: what a cache looks like after a while. */
 static int32_t *scattered_pages(int64_t count)
 {
@@ -84,8 +99,9 @@ static decoding make_decoding(const measurement *m, int64_t *lengths)
     int64_t rows = (m->page_size ? pages * m->page_size : m->B * m->S) * m->HK, queries = m->B * m->H * m->T;
     x.d.q.data = uniform(queries * m->D, 1);
     x.d.o.data = take((size_t)(queries * m->DV) * sizeof(float));
-    x.c.k.data = uniform(rows * m->D, 2);
-    x.c.v.data = uniform(rows * m->DV, 3);
+    x.c.dtype = m->type;
+    x.c.k.data = uniform_of(m->type, rows * m->D, 2);
+    x.c.v.data = uniform_of(m->type, rows * m->DV, 3);
     for (int64_t b = 0; b < m->B; b++) lengths[b] = m->S;
     x.c.lengths = lengths;
     if (m->page_size) x.c.page_table = scattered_pages(pages);
@@ -116,6 +132,7 @@ static figures measure_shape(const measurement *m)
     int64_t *lengths = take((size_t)m->B * sizeof *lengths);
     decoding x = make_decoding(m, lengths);
     int64_t count = m->B * m->HK * m->S * (m->D + m->DV);
+    if (m->type != ATTN_DTYPE_F32) count /= 2; /* as floats */
     figures f = {.seconds = INFINITY, .bytes = (double)count * sizeof(float)};
     float *array = uniform(count, 4);
     double start = now(m->threads);
@@ -140,13 +157,13 @@ static figures measure_shape(const measurement *m)
 static void print_row(const measurement *m, const figures *f, bool json)
 {
     const char *format =
-        json
-            ? "{\"B\": %lld, \"H\": %lld, \"HK\": %lld, \"T\": %lld, \"S\": %lld, \"D\": %lld, \"DV\": %lld, \"page\": "
-              "%lld, \"threads\": %d, \"microseconds\": %.2f, \"rate\": %.2f, \"read\": %.2f, \"ratio\": %.3f}\n"
-            : "%4lld %3lld %3lld %3lld %6lld %4lld %4lld %5lld %2d %11.2f %8.2f %8.2f  %.3f\n";
+        json ? "{\"B\": %lld, \"H\": %lld, \"HK\": %lld, \"T\": %lld, \"S\": %lld, \"D\": %lld, \"DV\": %lld, "
+               "\"type\": \"%s\", \"page\": "
+               "%lld, \"threads\": %d, \"microseconds\": %.2f, \"rate\": %.2f, \"read\": %.2f, \"ratio\": %.3f}\n"
+             : "%4lld %3lld %3lld %3lld %6lld %4lld %4lld  %s %5lld %2d %11.2f %8.2f %8.2f  %.3f\n";
     printf(format, (long long)m->B, (long long)m->H, (long long)m->HK, (long long)m->T, (long long)m->S,
-           (long long)m->D, (long long)m->DV, (long long)m->page_size, m->threads, 1e6 * f->seconds,
-           1e-9 * f->bytes / f->seconds, 1e-9 * f->rate, f->bytes / f->seconds / f->rate);
+           (long long)m->D, (long long)m->DV, type_names[m->type], (long long)m->page_size, m->threads,
+           1e6 * f->seconds, 1e-9 * f->bytes / f->seconds, 1e-9 * f->rate, f->bytes / f->seconds / f->rate);
     fflush(stdout);
 }
 
@@ -162,6 +179,10 @@ static bool parse_line(char *line, measurement *m)
     for (char *word = strtok(line + used, " "); word; word = strtok(NULL, " ")) {
         if (sscanf(word, "page=%lld", &page) == 1 && page > 0)
             m->page_size = page;
+        else if (!strcmp(word, "bf16"))
+            m->type = ATTN_DTYPE_BF16;
+        else if (!strcmp(word, "fp16"))
+            m->type = ATTN_DTYPE_FP16;
         else if (sscanf(word, "threads=%d", &m->threads) != 1 || m->threads < 1)
             return false;
     }
@@ -180,7 +201,7 @@ static void bench_file(const char *path, bool json)
         measurement m;
         if (line[strspn(line, " \t\r\n")] == 0 || line[0] == '#') continue;
         if (!parse_line(line, &m)) {
-            fprintf(stderr, "%s:%d: expected: B H HK T S D DV [page=N] [threads=N]\n", path, number);
+            fprintf(stderr, "%s:%d: expected: B H HK T S D DV [bf16|fp16] [page=N] [threads=N]\n", path, number);
             exit(1);
         }
         figures f = measure_shape(&m);
@@ -195,7 +216,7 @@ int main(int argc, char **argv)
     if (argc < 2 + json) fail("usage: bench_decode_rate [--json] SHAPES...");
     if (!json) {
         printf("%s, %s; GB/s of K and V; read: one thread reading as much\n", attn_cpu_name(), attn_cpu_used());
-        printf("   B   H  HK   T      S    D   DV  page  n   microsecs     GB/s     read  ratio\n");
+        printf("   B   H  HK   T      S    D   DV  type  page  n   microsecs     GB/s     read  ratio\n");
     }
     for (int n = 1 + json; n < argc; n++) bench_file(argv[n], json);
     return 0;

@@ -4,7 +4,7 @@ set(ATTN_INSTRUCTION_SETS "")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   set(ATTN_INSTRUCTION_SETS avx2 avx512)
 endif()
-set(ATTN_FLAGS_avx2 -mavx2 -mfma)
+set(ATTN_FLAGS_avx2 -mavx2 -mfma -mf16c)
 set(ATTN_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma)
 
 # Adds <prefix>_<set>.c of the calling directory to the target for each set. Their loops are the compiler's to make vectors of:

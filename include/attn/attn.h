@@ -94,8 +94,13 @@ typedef enum attn_status {
  * until the thread's next call. Never NULL. */
 ATTN_API const char *attn_error(void);
 
-/* The type of Q, K, V, O, the log-sum-exp, the bias and all gradients. Numbers pinned. */
-typedef enum attn_dtype { ATTN_DTYPE_F32 = 0 } attn_dtype;
+/* The type of Q, K, V, O, the log-sum-exp, the bias and all gradients, fp32; and of K and V in a cache. Numbers
+ * pinned. */
+typedef enum attn_dtype {
+    ATTN_DTYPE_F32 = 0,
+    ATTN_DTYPE_BF16 = 1, /* the upper half of an fp32; in a cache alone */
+    ATTN_DTYPE_FP16 = 2  /* IEEE 754-2008 binary16; in a cache alone */
+} attn_dtype;
 
 /* How a query's score of a key comes about. Numbers pinned. Luong's scores ("Effective Approaches to Attention-based
  * Neural Machine Translation", 2015, section 3.1) are these two: "dot" is ATTN_SCORE_DOT with scale 1; "general" the
@@ -396,7 +401,7 @@ ATTN_API attn_status attn_merge(const attn_desc *desc, const attn_part *parts, i
  * page may be any sequence's, and several may share one. */
 typedef struct attn_cache {
     size_t struct_size; /* sizeof(attn_cache) where the caller was compiled */
-    attn_dtype dtype;   /* of K and V */
+    attn_dtype dtype;   /* of K and V: fp32, bf16 or fp16, aligned as that asks */
     int64_t B, HK, D, DV;
     int64_t S;     /* keys that a sequence has room for */
     attn_output k; /* (B, HK, S, D); in pages (pages, HK, page_size, D), batch the stride from a page to the next */
@@ -463,14 +468,14 @@ ATTN_API attn_status attn_rotate(const attn_desc *desc, const int64_t *lengths, 
 /* Puts T new keys and values of each sequence into a cache whose lengths count them already: row i of k, (B, HK, T, D),
  * and v, (B, HK, T, DV), of sequence b become key and value j = lengths[b] - T + i; where that is negative they are
  * left out, so that sequences of different lengths come together aligned at their ends, and one of length 0 gets
- * nothing. With rotary (NULL: without) keys are turned to position j as attn_rotate does, values never. A step of a
- * decoder is
+ * nothing. With rotary (NULL: without) keys are turned to position j as attn_rotate does, values never; then a bf16 or
+ * fp16 cache gets them rounded to nearest, ties to even. A step of a decoder is
  *
  *     lengths[b] += T for each b;  then in each layer:  attn_append(...), attn_rotate(...) for Q, attn_decode(...)
  *
- * Reads k, v and the cache's lengths and page table; writes those rows of K and V, nothing between them. Pages that get
- * new rows must not be another sequence's too. parallel NULL: the default. Needs no workspace. Thread-safe as long as
- * nobody else uses these rows.
+ * Reads k, v, both fp32, and the cache's lengths and page table; writes those rows of K and V, nothing between them.
+ * Pages that get new rows must not be another sequence's too. parallel NULL: the default. Needs no workspace.
+ * Thread-safe as long as nobody else uses these rows.
  *
  * ATTN_ERROR_ARGUMENT, ATTN_ERROR_UNSUPPORTED and ATTN_ERROR_OVERFLOW as attn_decode says them of a cache and
  * attn_rotate of rotary and positions; B * HK * T does not fit; T negative; k or v NULL, or their data where they have
@@ -499,9 +504,10 @@ ATTN_API attn_status attn_decode_workspace_size(const attn_desc *desc, const att
  *
  * Reads desc's q, masks, slopes, sinks and options, not its k and v, and the cache; writes o and lse. Rows of K and V,
  * pages and entries of the page table that no query sees, by lengths, causal or window, are not read: pages that a
- * window has left behind may be gone. A sequence of length 0 gives rows of zeros. Keys are cut in chunks of 512, merged
- * in order as attn_merge does: the bits depend on neither the threads nor the batch, the pages, S or T. Workspace and
- * thread safety as attn_forward; the cache may be read by several calls at once.
+ * window has left behind may be gone. A sequence of length 0 gives rows of zeros. What a bf16 or fp16
+ * cache holds is made fp32 exactly, so that the bits are those of an fp32 cache that holds the same. Keys are cut in
+ * chunks of 512, merged in order as attn_merge does: the bits depend on neither the threads nor the batch, the pages, S
+ * or T. Workspace and thread safety as attn_forward; the cache may be read by several calls at once.
  *
  * Statuses as attn_decode_workspace_size and attn_forward, and ATTN_ERROR_ARGUMENT: lengths NULL, or one outside 0 ..
  * S; an entry of the page table that is used and outside 0 .. pages - 1; page_table NULL with pages, or not NULL

@@ -4,6 +4,7 @@
 #include "attention/descriptor.h"
 #include "attention/rotary.h"
 #include "base/checked.h"
+#include "base/number_format.h"
 #include "base/parallel.h"
 #include "base/status.h"
 
@@ -17,6 +18,26 @@ typedef struct append_plan {
     attn_view k, v;
 } append_plan;
 
+/* Columns that are rounded together. */
+#define COLUMNS 64
+
+/* Row x turned to position j by r, in the cache's type into y. */
+static void write_row(const attn_cache *c, const attn_rotary *r, int64_t j, const float *x, int64_t columns, void *y)
+{
+    if (c->dtype == ATTN_DTYPE_F32) {
+        rotary_row(r, j, x, y, columns);
+        return;
+    }
+    uint16_t *out = y;
+    for (int64_t first = 0; first < columns; first += COLUMNS) {
+        float turned[COLUMNS];
+        int64_t count = columns - first < COLUMNS ? columns - first : COLUMNS;
+        rotary_columns(r, j, x, first, count, turned);
+        for (int64_t n = 0; n < count; n++)
+            out[first + n] = c->dtype == ATTN_DTYPE_BF16 ? bf16_of_float(turned[n]) : fp16_of_float(turned[n]);
+    }
+}
+
 static void append_task(void *argument, int64_t task, int worker)
 {
     (void)worker;
@@ -27,12 +48,8 @@ static void append_task(void *argument, int64_t task, int worker)
     for (int64_t i = first; i < first + TASK_ROWS && i < plan->T; i++) {
         int64_t j = c->lengths[b] - plan->T + i;
         if (j < 0) continue;
-        if (c->D)
-            rotary_row(&plan->r, j, view_at(&plan->k, b, head, i),
-                       (float *)c->k.data + cache_offset(c, &c->k, b, head, j), c->D);
-        if (c->DV)
-            rotary_row(&plan->none, 0, view_at(&plan->v, b, head, i),
-                       (float *)c->v.data + cache_offset(c, &c->v, b, head, j), c->DV);
+        if (c->D) write_row(c, &plan->r, j, view_at(&plan->k, b, head, i), c->D, cache_at(c, &c->k, b, head, j));
+        if (c->DV) write_row(c, &plan->none, 0, view_at(&plan->v, b, head, i), c->DV, cache_at(c, &c->v, b, head, j));
     }
 }
 

@@ -82,9 +82,11 @@ attn_status cache_read(const attn_cache *cache, attn_cache *c)
                                "cache: byte %zu is %d, expected 0: a field of a later version than %s", n,
                                ((const unsigned char *)cache)[n], attn_version());
     }
-    if (c->dtype != ATTN_DTYPE_F32)
-        return status_fail(ATTN_ERROR_UNSUPPORTED, "cache: dtype = %d, expected ATTN_DTYPE_F32 (%d)", (int)c->dtype,
-                           (int)ATTN_DTYPE_F32);
+    if (c->dtype != ATTN_DTYPE_F32 && c->dtype != ATTN_DTYPE_BF16 && c->dtype != ATTN_DTYPE_FP16)
+        return status_fail(
+            ATTN_ERROR_UNSUPPORTED,
+            "cache: dtype = %d, expected ATTN_DTYPE_F32 (%d), ATTN_DTYPE_BF16 (%d) or ATTN_DTYPE_FP16 (%d)",
+            (int)c->dtype, (int)ATTN_DTYPE_F32, (int)ATTN_DTYPE_BF16, (int)ATTN_DTYPE_FP16);
     return check_sizes(c);
 }
 

@@ -64,8 +64,8 @@ static attn_status plan_workspace(decode_plan *plan, size_t *bytes)
                 checked_mul_i64(d->B * d->HK, chunks, &items);
     fits = fits && add_piece(&worker, (int64_t)decode_scratch((size_t)rows), sizeof(float), &scratch) &&
            add_piece(&worker, rows * DECODE_CHUNK, sizeof(float), &plan->modification) &&
-           add_piece(&worker, DECODE_CHUNK + DECODE_SPARE, sizeof(float *), &plan->k_rows) &&
-           add_piece(&worker, DECODE_CHUNK + DECODE_SPARE, sizeof(float *), &plan->v_rows);
+           add_piece(&worker, DECODE_CHUNK + DECODE_SPARE, sizeof(void *), &plan->k_rows) &&
+           add_piece(&worker, DECODE_CHUNK + DECODE_SPARE, sizeof(void *), &plan->v_rows);
     plan->worker = worker;
     fits = fits && add_piece(&all, d->B, sizeof(int64_t), &offsets) &&
            add_piece(&all, chunks + 1, sizeof(attn_part), &plan->parts) &&
@@ -184,13 +184,13 @@ static bool modify_block(const decode_plan *plan, int64_t b, int64_t head, int64
 /* Where the rows of K and V of a chunk stand, and those behind it that are wanted next. Those before the first key that
  * any query sees, or behind the last, may be gone: the first and the last one that is seen stand in for them. */
 static void find_rows(const decode_plan *plan, int64_t b, int64_t kv_head, int64_t first, int64_t keys, key_range seen,
-                      const float **k, const float **v)
+                      const void **k, const void **v)
 {
     const attn_cache *c = &plan->c;
     for (int64_t n = 0; n < keys + DECODE_SPARE; n++) {
         int64_t j = first + n < seen.first ? seen.first : first + n < seen.last ? first + n : seen.last - 1;
-        k[n] = c->k.data ? (const float *)c->k.data + cache_offset(c, &c->k, b, kv_head, j) : NULL;
-        v[n] = c->v.data ? (const float *)c->v.data + cache_offset(c, &c->v, b, kv_head, j) : NULL;
+        k[n] = cache_at(c, &c->k, b, kv_head, j);
+        v[n] = cache_at(c, &c->v, b, kv_head, j);
     }
 }
 
@@ -209,7 +209,7 @@ static void decode_item(const decode_plan *plan, int64_t item, char *piece)
     const int64_t keys = seen.last - first < DECODE_CHUNK ? seen.last - first : DECODE_CHUNK;
     const bool empty = keys <= 0 || seen.first >= first + keys;
     float *modification = (float *)(piece + plan->modification);
-    const float **k = (const float **)(piece + plan->k_rows), **v = (const float **)(piece + plan->v_rows);
+    const void **k = (const void **)(piece + plan->k_rows), **v = (const void **)(piece + plan->v_rows);
     const attn_output o = {(float *)plan->part_o.data + chunk * plan->o_step, plan->part_o.batch, plan->part_o.head,
                            plan->part_o.row};
     const attn_output lse = {(float *)plan->part_lse.data + chunk * plan->lse_step, plan->part_lse.batch,
@@ -227,6 +227,7 @@ static void decode_item(const decode_plan *plan, int64_t item, char *piece)
                           .q = view_at(&d->q, b, head, 0),
                           .q_head = d->q.head,
                           .q_row = d->q.row,
+                          .type = plan->c.dtype,
                           .k = k,
                           .v = v,
                           .o = output_at(&o, b, head, 0),

@@ -4,7 +4,7 @@
 
 typedef enum cpu_level {
     CPU_SCALAR = 0, /* strict C, on every machine */
-    CPU_AVX2 = 1,   /* AVX2 and FMA */
+    CPU_AVX2 = 1,   /* AVX2, FMA and F16C */
     CPU_AVX512 = 2  /* AVX-512 F, BW, DQ and VL */
 } cpu_level;
 

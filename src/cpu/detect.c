@@ -22,7 +22,7 @@ static cpu_level find_level(void)
 {
     unsigned a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return CPU_SCALAR;
-    const unsigned needed = bit_OSXSAVE | bit_AVX | bit_FMA;
+    const unsigned needed = bit_OSXSAVE | bit_AVX | bit_FMA | bit_F16C;
     if ((c & needed) != needed) return CPU_SCALAR;
     uint64_t saved = saved_registers();
     if ((saved & 0x6) != 0x6) return CPU_SCALAR; /* XMM and YMM */

@@ -19,16 +19,30 @@ static const float *query_at(const decode_chunk *x, int64_t m)
     return x->q + m / x->queries * x->q_head + m % x->queries * x->q_row;
 }
 
-/* Asks the second cache for a line of a row that is still far: several rows at once are no order that the CPU would
- * foresee, and the first cache's few outstanding lines are too few to cover the memory's latency. */
-ROW_INLINE void fetch(const float *line)
+/* Columns c .. of a row of K or V. */
+ROW_INLINE vec load_row(const attn_dtype type, const void *row, int64_t c, int part)
 {
-    __builtin_prefetch(line, 0, 2);
+    if (type == ATTN_DTYPE_F32) return load_part((const float *)row + c, part);
+    const uint16_t *half = (const uint16_t *)row + c;
+    uint16_t some[SIMD_LANES];
+    if (part < SIMD_LANES) {
+        for (int i = 0; i < SIMD_LANES; i++) some[i] = i < part ? half[i] : 0;
+        half = some;
+    }
+    return type == ATTN_DTYPE_BF16 ? vec_load_bf16(half) : vec_load_fp16(half);
+}
+
+/* Asks the second cache for a row that is still far: several rows at once are no order that the CPU would foresee, and
+ * the first cache's few outstanding lines are too few to cover the memory's latency. */
+ROW_INLINE void fetch(const attn_dtype type, const void *row, int64_t c)
+{
+    const int64_t size = type == ATTN_DTYPE_F32 ? 4 : 2;
+    if (c * size % 64 == 0) __builtin_prefetch((const char *)row + c * size, 0, 2);
 }
 
 /* Scores of so many rows from m on and SIMD_LANES / rows keys; rows is a constant where this is inlined. */
-ROW_INLINE void score_tile(const int rows, const bool ahead, const decode_chunk *x, int64_t m, const float *const *k,
-                           float *scores)
+ROW_INLINE void score_tile(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x, int64_t m,
+                           const void *const *k, float *scores)
 {
     const int keys = SIMD_LANES / rows;
     const float *q[MOST_ROWS];
@@ -41,8 +55,8 @@ ROW_INLINE void score_tile(const int rows, const bool ahead, const decode_chunk 
         vec key[SIMD_LANES];
 #pragma GCC unroll 16
         for (int n = 0; n < keys; n++) {
-            key[n] = load_part(k[n] + d, part);
-            if (ahead) fetch(k[n + DECODE_AHEAD] + d);
+            key[n] = load_row(type, k[n], d, part);
+            if (ahead) fetch(type, k[n + DECODE_AHEAD], d);
         }
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) {
@@ -58,32 +72,32 @@ ROW_INLINE void score_tile(const int rows, const bool ahead, const decode_chunk 
 }
 
 /* So many rows' scores of the keys of one block. */
-ROW_INLINE void score_rows(const int rows, const bool ahead, const decode_chunk *x, int64_t m, const float *const *k,
-                           int64_t keys, float *scores)
+ROW_INLINE void score_rows(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x, int64_t m,
+                           const void *const *k, int64_t keys, float *scores)
 {
     for (int64_t n = 0; n < keys; n += SIMD_LANES / rows)
-        score_tile(rows, ahead, x, m, k + n, scores + m * DECODE_CHUNK + n);
+        score_tile(type, rows, ahead, x, m, k + n, scores + m * DECODE_CHUNK + n);
 }
 
 /* All rows' scores of the keys of one block; beyond its end those of rows that stand behind them, which nobody looks
  * at. The first rows ask for keys to come, the others find them near. */
-static void score_block(const decode_chunk *x, int64_t first, float *scores)
+ROW_INLINE void score_block(const attn_dtype type, const decode_chunk *x, int64_t first, float *scores)
 {
     int64_t rows = x->heads * x->queries, keys = x->keys - first < DECODE_BLOCK ? x->keys - first : DECODE_BLOCK, m = 0;
-    const float *const *k = x->k + first;
+    const void *const *k = x->k + first;
 #if SIMD_LANES >= 4
-    if (rows >= 4) score_rows(4, true, x, 0, k, keys, scores + first), m = 4;
-    for (; m + 4 <= rows; m += 4) score_rows(4, false, x, m, k, keys, scores + first);
-    for (; m + 2 <= rows; m += 2) score_rows(2, true, x, m, k, keys, scores + first);
+    if (rows >= 4) score_rows(type, 4, true, x, 0, k, keys, scores + first), m = 4;
+    for (; m + 4 <= rows; m += 4) score_rows(type, 4, false, x, m, k, keys, scores + first);
+    for (; m + 2 <= rows; m += 2) score_rows(type, 2, true, x, m, k, keys, scores + first);
 #endif
-    for (; m < rows; m++) score_rows(1, true, x, m, k, keys, scores + first);
+    for (; m < rows; m++) score_rows(type, 1, true, x, m, k, keys, scores + first);
 }
 
 /* Columns c .. of several rows of O get the weighted values of the block's keys, in order; with a modification, of one
  * row those that it does not mask: their values may be NaN. */
-ROW_INLINE void add_values(const int rows, const int vectors, const bool ahead, const decode_chunk *x,
-                           const float *weights, const float *modification, const float *const *v, int64_t keys,
-                           int64_t c, float *const *o)
+ROW_INLINE void add_values(const attn_dtype type, const int rows, const int vectors, const bool ahead,
+                           const decode_chunk *x, const float *weights, const float *modification, const void *const *v,
+                           int64_t keys, int64_t c, float *const *o)
 {
     vec sum[MOST_ROWS][4];
 #pragma GCC unroll 4
@@ -96,9 +110,9 @@ ROW_INLINE void add_values(const int rows, const int vectors, const bool ahead, 
         vec value[4];
 #pragma GCC unroll 4
         for (int i = 0; i < vectors; i++)
-            value[i] = load_part(v[n] + c + i * SIMD_LANES, part_at(x->DV - c, i * SIMD_LANES));
+            value[i] = load_row(type, v[n], c + i * SIMD_LANES, part_at(x->DV - c, i * SIMD_LANES));
 #pragma GCC unroll 4
-        for (int i = 0; i < vectors && ahead; i++) fetch(v[n + DECODE_AHEAD] + c + i * SIMD_LANES);
+        for (int i = 0; i < vectors && ahead; i++) fetch(type, v[n + DECODE_AHEAD], c + i * SIMD_LANES);
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) {
             vec weight = vec_set1(weights[r * DECODE_CHUNK + n]);
@@ -113,13 +127,14 @@ ROW_INLINE void add_values(const int rows, const int vectors, const bool ahead, 
             vec_store_n(o[r] + c + i * SIMD_LANES, sum[r][i], part_at(x->DV - c, i * SIMD_LANES));
 }
 
-ROW_INLINE void add_columns(const int rows, const bool ahead, const decode_chunk *x, const float *weights,
-                            const float *modification, const float *const *v, int64_t keys, float *const *o)
+ROW_INLINE void add_columns(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x,
+                            const float *weights, const float *modification, const void *const *v, int64_t keys,
+                            float *const *o)
 {
     int64_t c = 0;
     for (; c + MOST_VECTORS * SIMD_LANES <= x->DV; c += MOST_VECTORS * SIMD_LANES)
-        add_values(rows, MOST_VECTORS, ahead, x, weights, modification, v, keys, c, o);
-    for (; c < x->DV; c += SIMD_LANES) add_values(rows, 1, ahead, x, weights, modification, v, keys, c, o);
+        add_values(type, rows, MOST_VECTORS, ahead, x, weights, modification, v, keys, c, o);
+    for (; c < x->DV; c += SIMD_LANES) add_values(type, rows, 1, ahead, x, weights, modification, v, keys, c, o);
 }
 
 static float *row_of(float *rows, int64_t queries, int64_t head, int64_t row, int64_t m)
@@ -128,18 +143,18 @@ static float *row_of(float *rows, int64_t queries, int64_t head, int64_t row, in
 }
 
 /* All rows of O get the block's values. */
-static void add_block(const decode_chunk *x, int64_t first, const float *weights)
+ROW_INLINE void add_block(const attn_dtype type, const decode_chunk *x, int64_t first, const float *weights)
 {
     int64_t rows = x->heads * x->queries, keys = x->keys - first < DECODE_BLOCK ? x->keys - first : DECODE_BLOCK, m = 0;
     float *o[DECODE_ROWS + MOST_ROWS];
     for (int64_t r = 0; r < rows; r++) o[r] = row_of(x->o, x->queries, x->o_head, x->o_row, r);
     if (rows >= MOST_ROWS && !x->modification)
-        add_columns(MOST_ROWS, true, x, weights + first, NULL, x->v + first, keys, o), m = MOST_ROWS;
+        add_columns(type, MOST_ROWS, true, x, weights + first, NULL, x->v + first, keys, o), m = MOST_ROWS;
     for (; m && m + MOST_ROWS <= rows; m += MOST_ROWS)
-        add_columns(MOST_ROWS, false, x, weights + m * DECODE_CHUNK + first, NULL, x->v + first, keys, o + m);
+        add_columns(type, MOST_ROWS, false, x, weights + m * DECODE_CHUNK + first, NULL, x->v + first, keys, o + m);
     for (; m < rows; m++) {
         const float *modification = x->modification ? x->modification + m * DECODE_CHUNK + first : NULL;
-        add_columns(1, true, x, weights + m * DECODE_CHUNK + first, modification, x->v + first, keys, o + m);
+        add_columns(type, 1, true, x, weights + m * DECODE_CHUNK + first, modification, x->v + first, keys, o + m);
     }
 }
 
@@ -154,15 +169,25 @@ static float begin_row(const decode_chunk *x, int64_t m, float *scores)
     return sum == 0 ? 0 : 1 / sum;
 }
 
-void SIMD_NAMED(decode_chunk)(const decode_chunk *x)
+ROW_INLINE void decode_rows(const attn_dtype type, const decode_chunk *x)
 {
     int64_t rows = x->heads * x->queries;
     float *scores = x->scratch, factors[DECODE_ROWS];
-    for (int64_t n = 0; n < x->keys; n += DECODE_BLOCK) score_block(x, n, scores);
+    for (int64_t n = 0; n < x->keys; n += DECODE_BLOCK) score_block(type, x, n, scores);
     for (int64_t m = 0; m < rows; m++) factors[m] = begin_row(x, m, scores + m * DECODE_CHUNK);
-    for (int64_t n = 0; n < x->keys; n += DECODE_BLOCK) add_block(x, n, scores);
+    for (int64_t n = 0; n < x->keys; n += DECODE_BLOCK) add_block(type, x, n, scores);
     for (int64_t m = 0; m < rows; m++) {
         float *o = row_of(x->o, x->queries, x->o_head, x->o_row, m);
         for (int64_t c = 0; c < x->DV; c++) o[c] *= factors[m];
     }
+}
+
+void SIMD_NAMED(decode_chunk)(const decode_chunk *x)
+{
+    if (x->type == ATTN_DTYPE_F32)
+        decode_rows(ATTN_DTYPE_F32, x);
+    else if (x->type == ATTN_DTYPE_BF16)
+        decode_rows(ATTN_DTYPE_BF16, x);
+    else
+        decode_rows(ATTN_DTYPE_FP16, x);
 }

@@ -1,4 +1,4 @@
-/* Eight lanes: AVX2 with FMA. The operations are described in simd.h. */
+/* Eight lanes: AVX2 with FMA and F16C. The operations are described in simd.h. */
 #ifndef KERNELS_SIMD_AVX2_H
 #define KERNELS_SIMD_AVX2_H
 
@@ -50,6 +50,15 @@ static inline void vec_store_n(float *p, vec x, int n)
         return;
     }
     _mm256_maskstore_ps(p, _mm256_castps_si256(mask_first(n)), x);
+}
+static inline vec vec_load_bf16(const uint16_t *p)
+{
+    __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
+static inline vec vec_load_fp16(const uint16_t *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
 }
 static inline vec vec_add(vec a, vec b)
 {

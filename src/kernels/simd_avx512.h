@@ -41,6 +41,15 @@ static inline void vec_store_n(float *p, vec x, int n)
 {
     _mm512_mask_storeu_ps(p, mask_first(n), x);
 }
+static inline vec vec_load_bf16(const uint16_t *p)
+{
+    __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+static inline vec vec_load_fp16(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
 static inline vec vec_add(vec a, vec b)
 {
     return _mm512_add_ps(a, b);

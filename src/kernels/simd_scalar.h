@@ -3,6 +3,8 @@
 #ifndef KERNELS_SIMD_SCALAR_H
 #define KERNELS_SIMD_SCALAR_H
 
+#include "base/number_format.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -38,6 +40,14 @@ static inline vec vec_load_n(const float *p, int n)
 static inline void vec_store_n(float *p, vec x, int n)
 {
     if (n > 0) *p = x;
+}
+static inline vec vec_load_bf16(const uint16_t *p)
+{
+    return bf16_to_float(*p);
+}
+static inline vec vec_load_fp16(const uint16_t *p)
+{
+    return fp16_to_float(*p);
 }
 static inline vec vec_add(vec a, vec b)
 {

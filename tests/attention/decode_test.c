@@ -8,6 +8,7 @@
 
 #include "forward_call.h"
 
+#include "base/number_format.h"
 #include "base/random.h"
 
 #include <math.h>
@@ -226,6 +227,66 @@ static void the_other_queries_do_not_matter(void **state)
     }
 }
 
+static uint16_t to_half(attn_dtype type, float x)
+{
+    return type == ATTN_DTYPE_BF16 ? bf16_of_float(x) : fp16_of_float(x);
+}
+
+static float from_half(attn_dtype type, uint16_t x)
+{
+    return type == ATTN_DTYPE_BF16 ? bf16_to_float(x) : fp16_to_float(x);
+}
+
+/* Appends the keys of a contiguous fp32 cache, all at once, to an empty one of another type and page size. */
+static void copy_keys(const attn_cache *from, attn_cache *to)
+{
+    const attn_view k = {from->k.data, from->k.batch, from->k.head, from->k.row};
+    const attn_view v = {from->v.data, from->v.batch, from->v.head, from->v.row};
+    attn_cache all = *to;
+    int64_t lengths[CALL_SEQUENCES];
+    for (int64_t b = 0; b < to->B; b++) lengths[b] = to->S;
+    all.lengths = lengths;
+    if (attn_append(&all, to->S, &k, &v, NULL, NULL)) fail_msg("%s", attn_error());
+}
+
+/* A 16-bit cache, in pages, gives the bits of an fp32 one that holds the same numbers. */
+static void narrow_caches_give_the_bits_of_wide_ones(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 3500; seed < 3560; seed++) {
+        decoding x = decoding_create(seed);
+        const attn_dtype type = seed % 2 ? ATTN_DTYPE_BF16 : ATTN_DTYPE_FP16;
+        attn_cache c = x.cache, narrow, wide;
+        int64_t each = (c.S + x.page_size - 1) / x.page_size, pages = c.B * each;
+        attn_cache_init(&narrow, sizeof narrow, c.B, c.HK, c.S, c.D, c.DV, x.page_size, pages);
+        int32_t *table = x.owned[0] = malloc((size_t)pages * sizeof *table + 1);
+        shuffle(seed, table, pages);
+        size_t k_count = (size_t)(pages * narrow.k.batch), v_count = (size_t)(pages * narrow.v.batch);
+        uint16_t *k = calloc(k_count + 1, sizeof *k), *v = calloc(v_count + 1, sizeof *v);
+        float *wide_k = malloc((k_count + 1) * sizeof *wide_k), *wide_v = malloc((v_count + 1) * sizeof *wide_v);
+        narrow.dtype = type, narrow.lengths = c.lengths, narrow.page_table = table;
+        wide = narrow, wide.dtype = ATTN_DTYPE_F32, wide.k.data = wide_k, wide.v.data = wide_v;
+        narrow.k.data = k, narrow.v.data = v;
+        copy_keys(&c, &wide);
+        copy_keys(&c, &narrow);
+        for (int64_t b = 0; b < c.B; b++) /* what was appended is there, rounded */
+            for (int64_t j = 0; j < c.S && c.D; j++) {
+                int64_t at = table[b * each + j / x.page_size] * narrow.k.batch + j % x.page_size * narrow.k.row;
+                assert_int_equal(k[at], to_half(type, ((float *)c.k.data)[b * c.k.batch + j * c.k.row]));
+            }
+        for (size_t n = 0; n < k_count; n++) wide_k[n] = from_half(type, k[n]);
+        for (size_t n = 0; n < v_count; n++) wide_v[n] = from_half(type, v[n]);
+        forward_results got = decode_call(&x.desc, &narrow, seed), want = decode_call(&x.desc, &wide, seed);
+        expect_same_bits("o of a 16-bit cache", seed, got.o, want.o, outputs(&x.desc));
+        expect_same_bits("lse of a 16-bit cache", seed, got.lse, want.lse, x.desc.B * x.desc.H * x.desc.T);
+        forward_results_free(&got);
+        forward_results_free(&want);
+        void *all[] = {k, v, wide_k, wide_v};
+        for (size_t n = 0; n < sizeof all / sizeof all[0]; n++) free(all[n]);
+        decoding_destroy(&x);
+    }
+}
+
 /* Keys that a query does not see may be anything for it, though another one sees them; those that none sees need not
  * even be: a window gives its pages back. */
 static void what_is_not_seen_is_not_read(void **state)
@@ -424,10 +485,15 @@ static void hostile_calls_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(agrees_with_the_reference),    cmocka_unit_test(threads_do_not_matter),
-        cmocka_unit_test(the_batch_does_not_matter),    cmocka_unit_test(the_other_queries_do_not_matter),
-        cmocka_unit_test(what_is_not_seen_is_not_read), cmocka_unit_test(nothing_gives_zeros),
-        cmocka_unit_test(hostile_caches_are_refused),   cmocka_unit_test(hostile_calls_are_refused),
+        cmocka_unit_test(agrees_with_the_reference),
+        cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(the_batch_does_not_matter),
+        cmocka_unit_test(the_other_queries_do_not_matter),
+        cmocka_unit_test(narrow_caches_give_the_bits_of_wide_ones),
+        cmocka_unit_test(what_is_not_seen_is_not_read),
+        cmocka_unit_test(nothing_gives_zeros),
+        cmocka_unit_test(hostile_caches_are_refused),
+        cmocka_unit_test(hostile_calls_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

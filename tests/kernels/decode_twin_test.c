@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/number_format.h"
 #include "base/random.h"
 #include "kernels/kernels.h"
 
@@ -45,14 +46,22 @@ static bool is_guard(const float *x)
 /* Rows in an order of their own, each ending where its allocation does: what reads beyond one is seen by the address
  * sanitizer, and meets NaN elsewhere. */
 typedef struct scattered {
-    float *data[DECODE_CHUNK + DECODE_SPARE];
+    void *data[DECODE_CHUNK + DECODE_SPARE];
 } scattered;
 
-static void scatter(scattered *rows, uint64_t stream, int64_t count, int64_t columns)
+static void put(attn_dtype type, void *row, int64_t c, float x)
+{
+    if (type == ATTN_DTYPE_F32)
+        ((float *)row)[c] = x;
+    else
+        ((uint16_t *)row)[c] = type == ATTN_DTYPE_BF16 ? bf16_of_float(x) : fp16_of_float(x);
+}
+
+static void scatter(scattered *rows, attn_dtype type, uint64_t stream, int64_t count, int64_t columns)
 {
     for (int64_t n = 0; n < count; n++) {
-        rows->data[n] = malloc((size_t)columns * sizeof(float));
-        for (int64_t c = 0; c < columns; c++) rows->data[n][c] = uniform(stream, (uint64_t)(n * columns + c));
+        rows->data[n] = malloc((size_t)columns * (type == ATTN_DTYPE_F32 ? 4 : 2));
+        for (int64_t c = 0; c < columns; c++) put(type, rows->data[n], c, uniform(stream, (uint64_t)(n * columns + c)));
     }
     for (int64_t n = count; n < count + DECODE_SPARE; n++) rows->data[n] = rows->data[count - 1];
 }
@@ -79,8 +88,8 @@ static void mask_some(problem *p)
         p->modification[n] = whole(1000 + (uint64_t)n, 0, 3) ? uniform(13, (uint64_t)n) : -INFINITY;
     int64_t hidden = whole(9, 0, x->keys - 1); /* a key that nobody sees */
     for (int64_t m = 0; m < rows; m++) p->modification[m * DECODE_CHUNK + hidden] = -INFINITY;
-    for (int64_t c = 0; c < x->D; c++) p->k.data[hidden][c] = NAN;
-    for (int64_t c = 0; c < x->DV; c++) p->v.data[hidden][c] = NAN;
+    for (int64_t c = 0; c < x->D; c++) put(x->type, p->k.data[hidden], c, NAN);
+    for (int64_t c = 0; c < x->DV; c++) put(x->type, p->v.data[hidden], c, NAN);
     for (int64_t n = 0; n < x->keys; n++) p->modification[n] = -INFINITY; /* and a row that sees none */
     x->modification = p->modification;
 }
@@ -94,6 +103,7 @@ static problem *make_problem(uint64_t seed)
     x->keys = whole(2, 0, 3) ? whole(3, 1, 70) : whole(4, 1, DECODE_CHUNK);
     x->D = whole(5, 0, 70), x->DV = whole(6, 0, 140);
     x->scale = -0.4f, x->softcap = whole(7, 0, 1) ? 2 : 0;
+    x->type = (attn_dtype)(seed % 3);
     x->q_row = x->D + GAP, x->q_head = x->queries * x->q_row;
     x->o_row = x->DV + GAP, x->o_head = x->queries * x->o_row;
     x->lse_row = 2, x->lse_head = x->queries * 2;
@@ -101,9 +111,9 @@ static problem *make_problem(uint64_t seed)
     int64_t count = x->heads * x->q_head;
     x->q = p->q = malloc((size_t)count * sizeof(float));
     for (int64_t n = 0; n < count; n++) p->q[n] = n % x->q_row < x->D ? uniform(10, (uint64_t)n) : NAN;
-    scatter(&p->k, 11, x->keys, x->D);
-    scatter(&p->v, 12, x->keys, x->DV);
-    x->k = (const float *const *)p->k.data, x->v = (const float *const *)p->v.data;
+    scatter(&p->k, x->type, 11, x->keys, x->D);
+    scatter(&p->v, x->type, 12, x->keys, x->DV);
+    x->k = (const void *const *)p->k.data, x->v = (const void *const *)p->v.data;
     if (whole(8, 0, 1)) mask_some(p);
     return p;
 }
@@ -147,7 +157,7 @@ static void compare(const problem *p, const float *got, const float *want)
 static void decoding_agrees_with_its_twin(void **state)
 {
     (void)state;
-    for (uint64_t seed = 0; seed < 200; seed++) {
+    for (uint64_t seed = 0; seed < 300; seed++) {
         problem *p = make_problem(seed);
         kernel_table table;
         kernels_fill(&table, CPU_SCALAR);
