@@ -25,21 +25,23 @@ from study_runs import corpus, draw, go_on, options, run
 COLUMNS = {"task": str, "variant": str, "seed": int, "length": int, "score": float}
 TASKS = ["translation", *MADE_UP]
 TRAINED, ASKED, QUESTIONS = 15, (5, 10, 15, 20, 25, 30), 100
+# Trained at these lengths the models have 32 positions; a mark of adding's may take two of them, so that 30 words do not fit.
+FITTING = {"adding": ASKED[:-1]}
 # Words of the source, and how many sources of each bucket are held out: at most half of what there is.
 BUCKETS, HELD_OUT = ((1, 4), (5, 8), (9, 12), (13, 16), (17, 20), (21, 30)), 200
 
 COMMON = ["--threads", "1", "--quiet", "--epochs", "0", "--patience", "0", "--average", "0.99"]
 MADE_UP_OPTIONS = ["--vocab", "60", "--batch-tokens", "1000", "--warmup", "200", "--dropout", "0", "--label-smoothing", "0"]
-TRANSLATION_OPTIONS = ["--vocab", "4000", "--batch-tokens", "2000", "--warmup", "300", "--compute", "bf16"]
-STEPS = {"translation": 1500, "copy": 800, "reverse": 800, "recall": 800, "adding": 800}
+TRANSLATION_OPTIONS = ["--vocab", "2000", "--batch-tokens", "2000", "--warmup", "300", "--compute", "bf16"]
+STEPS = {"translation": 1200, "copy": 800, "reverse": 800, "recall": 800, "adding": 800}
 ARCHITECTURES = {
     "LSTM": ["--arch", "lstm", "--attention", "none"],
     "LSTM with attention": ["--arch", "lstm", "--attention", "general"],
     "Transformer": ["--heads", "4", "--layers", "2"],
 }
-LSTM_SIZES = {True: ["--dim", "64", "--rate", "0.008"], False: ["--dim", "192", "--rate", "0.004"]}
+LSTM_SIZES = {True: ["--dim", "64", "--rate", "0.008"], False: ["--dim", "128", "--rate", "0.004"]}
 TRANSFORMER_SIZES = {True: ["--dim", "64", "--ffn", "128", "--rate", "0.004"],
-                     False: ["--dim", "192", "--ffn", "384", "--rate", "0.003"]}
+                     False: ["--dim", "128", "--ffn", "256", "--rate", "0.003"]}
 
 
 def write_made_up(task, directory):
@@ -47,9 +49,10 @@ def write_made_up(task, directory):
     source = random.Random(f"{task} questions")
     text = pairs(task, source, [source.randint(1, TRAINED) for _ in range(20000)])
     (directory / f"{task}.tsv").write_text(text, encoding="utf-8")
-    for length in ASKED:
+    lengths = FITTING.get(task, ASKED)
+    for length in lengths:
         (directory / f"{task}-{length}.tsv").write_text(pairs(task, source, [length] * QUESTIONS), encoding="utf-8")
-    return list(ASKED)
+    return lengths
 
 
 def hold_out(sources):
@@ -70,7 +73,7 @@ def write_translation(data, directory):
     files |= {f"translation-{high}.tsv": [p for p in texts if p[0] in sources] for high, sources in asked.items()}
     for name, kept in files.items():
         (directory / name).write_text("".join("\t".join(p) + "\n" for p in kept), encoding="utf-8")
-    return list(asked)
+    return tuple(asked)
 
 
 def score(attn, task, model, questions):
@@ -94,14 +97,26 @@ def train(attn, steps, lengths, directory, task, variant, seed):
     return [[task, variant, seed, n, score(attn, task, model, directory / f"{task}-{n}.tsv")] for n in lengths[task]]
 
 
-def draw_task(prefix, task, rows, seeds):
+def draw_task(prefix, task, rows):
     names = {"copy": "Copying", "reverse": "Reversing", "recall": "Recalling a value by its key",
              "adding": "Adding two marked digits", "translation": "Translating"}
     translation = task == "translation"
     draw(f"{prefix}_{task}.svg", [(variant, length, y) for _, variant, _, length, y in rows],
-         f"{names[task]}, mean and 95 % interval of {seeds} seeds",
+         f"{names[task]}, mean and 95 % interval of {len({row[2] for row in rows})} seeds",
          "words of the source, at most" if translation else f"length (trained on 1 to {TRAINED})",
          "BLEU" if translation else "answers wholly right / %", "--spread", "ci", "--from-zero")
+
+
+def summarize(rows):
+    """One line a task and network, for doc/results.md: at each length the mean and standard deviation of the seeds."""
+    for task, variant in dict.fromkeys((row[0], row[1]) for row in rows):
+        mine = [row for row in rows if row[:2] == [task, variant]]
+        line = f"{task}, {variant}, {len({row[2] for row in mine})} trainings"
+        for length in dict.fromkeys(row[3] for row in mine):
+            scores = [row[4] for row in mine if row[3] == length]
+            line += f" | {length}: {statistics.fmean(scores):.1f}"
+            line += f" +- {statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
+        print(line)
 
 
 def main():
@@ -119,7 +134,8 @@ def main():
                    for t in tasks}
         rows = go_on(o, COLUMNS, wanted, lambda *key: train(o.attn, o.steps, lengths, directory, *key))
     for task in dict.fromkeys(row[0] for row in rows):
-        draw_task(o.output, task, [row for row in rows if row[0] == task], o.seeds)
+        draw_task(o.output, task, [row for row in rows if row[0] == task])
+    summarize(rows)
 
 
 if __name__ == "__main__":

@@ -22,11 +22,12 @@ def recall(draw, length):
 
 
 def adding(draw, length):
-    """Digits, two of them marked: what is the sum of those two? (Hochreiter and Schmidhuber 1997, with digits.)"""
-    digits = [draw.randrange(10) for _ in range(max(2, length))]
-    first, second = draw.sample(range(len(digits)), 2)
-    words = [f"x{d}" if at in (first, second) else str(d) for at, d in enumerate(digits)]
-    return words, [f"s{digits[first] + digits[second]}"]
+    """Digits, two of them marked by a word before them: what is the sum of those two? (Hochreiter and Schmidhuber 1997, with
+    digits.)"""
+    digits = [draw.randrange(10) for _ in range(max(2, length - 2))]
+    marked = sorted(draw.sample(range(len(digits)), 2))
+    words = [word for at, digit in enumerate(digits) for word in (["x"] if at in marked else []) + [str(digit)]]
+    return words, [f"s{digits[marked[0]] + digits[marked[1]]}"]
 
 
 TASKS = {"copy": copy, "reverse": reverse, "recall": recall, "adding": adding}

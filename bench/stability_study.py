@@ -74,8 +74,8 @@ def last_of(rows):
     return list({tuple(row[:3]): row for row in rows}.values())
 
 
-def draw_all(prefix, rows, seeds):
-    told = f"mean and standard deviation of {seeds} seeds"
+def draw_all(prefix, rows):
+    told = f"mean and standard deviation of {len({row[2] for row in rows})} seeds"
     last, loss = last_of(rows), "validation loss / nats a token"
     draw(f"{prefix}.svg", [(r[0], r[1], r[4]) for r in last], f"What is learnt by rate, {told}", "learning rate", loss, "--log-x")
     draw(f"{prefix}_entropy.svg", [(r[0], r[1], r[6]) for r in last], f"The encoder's attention, {told}", "learning rate",
@@ -105,7 +105,7 @@ def main():
         directory = pathlib.Path(scratch)
         write_data(directory)
         rows = go_on(o, COLUMNS, wanted, lambda *key: train(o.attn, o.steps or STEPS, directory, *key))
-    draw_all(o.output, rows, o.seeds)
+    draw_all(o.output, rows)
     summarize(rows)
 
 

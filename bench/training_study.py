@@ -78,8 +78,8 @@ def train(attn, study, steps, directory, variant, seed):
     return [[variant, seed, e["step"], e["valid_loss"], e["valid_bleu"]] for e in events if e["event"] == "validated"]
 
 
-def draw_all(study, prefix, rows, seeds):
-    title = f"{study['title']}, mean and standard deviation of {seeds} seeds"
+def draw_all(study, prefix, rows):
+    title = f"{study['title']}, mean and standard deviation of {len({row[1] for row in rows})} seeds"
     draw(f"{prefix}.svg", [(v, step, loss) for v, _, step, loss, _ in rows], title, "step", "validation loss / nats a token")
     if study["bleu"]:
         draw(f"{prefix}_bleu.svg", [(v, step, bleu) for v, _, step, _, bleu in rows], title, "step", "validation BLEU",
@@ -109,7 +109,7 @@ def main():
         directory = pathlib.Path(scratch)
         write_data(study, corpus(o.data), directory)
         rows = go_on(o, COLUMNS, wanted, lambda *key: train(o.attn, study, o.steps or study["steps"], directory, *key))
-    draw_all(study, o.output, rows, o.seeds)
+    draw_all(study, o.output, rows)
     summarize(rows)
 
 
