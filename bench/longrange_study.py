@@ -101,8 +101,9 @@ def draw_task(prefix, task, rows):
     names = {"copy": "Copying", "reverse": "Reversing", "recall": "Recalling a value by its key",
              "adding": "Adding two marked digits", "translation": "Translating"}
     translation = task == "translation"
+    counts = {len({row[2] for row in rows if row[1] == variant}) for _, variant, *_ in rows}
     draw(f"{prefix}_{task}.svg", [(variant, length, y) for _, variant, _, length, y in rows],
-         f"{names[task]}, mean and 95 % interval of {len({row[2] for row in rows})} seeds",
+         f"{names[task]}, mean and 95 % interval of {' to '.join(map(str, sorted(counts)))} seeds",
          "words of the source, at most" if translation else f"length (trained on 1 to {TRAINED})",
          "BLEU" if translation else "answers wholly right / %", "--spread", "ci", "--from-zero")
 
