@@ -114,10 +114,11 @@ INLINE float lanes_largest(vec v)
 /* Adding it rounds to the nearest integer and leaves that in the low bits. */
 #define ROUNDING 0x1.8p23f
 
-/* 2^n of n + ROUNDING: the low bits become the exponent. */
+/* 2^n of n + ROUNDING: the low bits become the exponent. Unsigned, since an n out of range, whose power is not used,
+ * may carry over. */
 INLINE vec power_of_two(vec shifted)
 {
-    return bits_to_vec((vec_to_bits(shifted) << 23) + 0x3f800000);
+    return bits_to_vec((veci)(((vecu)vec_to_bits(shifted) << 23) + 0x3f800000u));
 }
 
 /* e^x to 2 ulp for x <= 88, zero below -75 (where it is under 3e-33, so that later factors make no subnormals), NaN of

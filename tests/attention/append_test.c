@@ -76,27 +76,27 @@ typedef struct appending {
     int64_t k_count, v_count;
 } appending;
 
-static appending appending_create(uint64_t seed)
+/* In place: the cache points at its lengths. */
+static void appending_create(appending *x, uint64_t seed)
 {
-    appending x = {.T = whole(seed, 0, 0, 20)};
+    *x = (appending){.T = whole(seed, 0, 0, 20)};
     int64_t B = whole(seed, 1, 1, 3), HK = whole(seed, 2, 1, 3), S = whole(seed, 3, 20, 80), D = whole(seed, 4, 0, 140);
     int64_t DV = whole(seed, 5, 0, 70), size = whole(seed, 6, 0, 1) ? whole(seed, 7, 1, 20) : 0, each = 0;
     if (size) each = (S + size - 1) / size;
-    attn_cache_init(&x.cache, sizeof x.cache, B, HK, S, D, DV, size, B * each);
-    for (int64_t b = 0; b < B; b++) x.lengths[b] = whole(seed, 20 + (uint64_t)b, 0, S);
-    x.cache.lengths = x.lengths;
-    x.pages = malloc((size_t)(B * each) * sizeof *x.pages + 1);
-    for (int64_t n = 0; n < B * each; n++) x.pages[n] = (int32_t)(B * each - 1 - n);
-    if (size) x.cache.page_table = x.pages;
-    x.k_count = (size ? B * each : B) * x.cache.k.batch, x.v_count = (size ? B * each : B) * x.cache.v.batch;
-    x.cache.k.data = x.k = uniform(seed, 71, x.k_count);
-    x.cache.v.data = x.v = uniform(seed, 72, x.v_count);
+    attn_cache_init(&x->cache, sizeof x->cache, B, HK, S, D, DV, size, B * each);
+    for (int64_t b = 0; b < B; b++) x->lengths[b] = whole(seed, 20 + (uint64_t)b, 0, S);
+    x->cache.lengths = x->lengths;
+    x->pages = malloc((size_t)(B * each) * sizeof *x->pages + 1);
+    for (int64_t n = 0; n < B * each; n++) x->pages[n] = (int32_t)(B * each - 1 - n);
+    if (size) x->cache.page_table = x->pages;
+    x->k_count = (size ? B * each : B) * x->cache.k.batch, x->v_count = (size ? B * each : B) * x->cache.v.batch;
+    x->cache.k.data = x->k = uniform(seed, 71, x->k_count);
+    x->cache.v.data = x->v = uniform(seed, 72, x->v_count);
     int64_t wide = D + whole(seed, 8, 0, 3), tall = DV + whole(seed, 9, 0, 3);
-    x.new_k = uniform(seed, 73, B * HK * x.T * wide), x.new_v = uniform(seed, 74, B * HK * x.T * tall);
-    x.k_view = (attn_view){x.new_k, x.T * HK * wide, wide, HK * wide};
-    x.v_view = (attn_view){x.new_v, HK * x.T * tall, x.T * tall, tall};
-    x.table = table_create(whole(seed, 10, 0, 1), whole(seed, 11, 0, D / 2) * 2);
-    return x;
+    x->new_k = uniform(seed, 73, B * HK * x->T * wide), x->new_v = uniform(seed, 74, B * HK * x->T * tall);
+    x->k_view = (attn_view){x->new_k, x->T * HK * wide, wide, HK * wide};
+    x->v_view = (attn_view){x->new_v, HK * x->T * tall, x->T * tall, tall};
+    x->table = table_create(whole(seed, 10, 0, 1), whole(seed, 11, 0, D / 2) * 2);
 }
 
 static void appending_destroy(appending *x)
@@ -140,7 +140,8 @@ static void rows_go_where_they_belong(void **state)
 {
     (void)state;
     for (uint64_t seed = 0; seed < 200; seed++) {
-        appending x = appending_create(seed);
+        appending x;
+        appending_create(&x, seed);
         bool rotate = seed % 3;
         const attn_parallel parallel = {.threads = (int)(seed % 4)};
         float *k = uniform(seed, 71, x.k_count), *v = uniform(seed, 72, x.v_count);
