@@ -53,7 +53,7 @@ static attn_output *written_field(attn_desc *d, int n)
 
 static void run(const attn_desc *d, const char *what, uint64_t seed)
 {
-    size_t forward, backward;
+    size_t forward = 0, backward = 0;
     if (attn_forward_workspace_size(d, &forward) || attn_backward_workspace_size(d, &backward))
         fail_msg("seed %llu, %s: %s", (unsigned long long)seed, what, attn_error());
     size_t bytes = forward > backward ? forward : backward;
