@@ -53,15 +53,8 @@ done
     awk -v a="$(mean "$lines/attn")" -v p="$(mean "$lines/pytorch")" 'BEGIN { printf "ratio to PyTorch: %.2f\n", a / p }'
 
 # Translating: the model and the sentences may be named, MODEL=DIR SENTENCES=FILE.
-model=${MODEL:-}
-for candidate in "$here"/../models/*/; do
-    [ -n "$model" ] || [ ! -e "$candidate/source.spm" ] || model=$candidate
-done
+model=${MODEL:-$here/../models/tatoeba-eng-fra}
 sentences=${SENTENCES:-$here/shapes/sentences.txt}
-if [ -z "$model" ]; then
-    echo "translation: no model under models/, and none named by MODEL"
-    exit 0
-fi
 peer=yes
 "$python" -c 'import ctranslate2, transformers' 2>/dev/null || peer=
 for beam in 1 5; do
@@ -73,9 +66,11 @@ for beam in 1 5; do
         [ -z "$peer" ] || "$python" "$here/peers/translate_ctranslate2.py" "$model" "$sentences" "$beam" 2>/dev/null |
             tee -a "$lines/ctranslate2"
     done
-    if [ -n "$peer" ]; then
+    if [ -n "$peer" ] && [ -s "$lines/ctranslate2" ]; then
         awk -v a="$(mean "$lines/attn")" -v p="$(mean "$lines/ctranslate2")" \
             'BEGIN { printf "ratio to CTranslate2: %.2f\n", a / p }'
+    elif [ -n "$peer" ]; then
+        echo "CTranslate2 did not run this model: no ratio"
     else
         echo "CTranslate2 and transformers are not installed for $python: no ratio"
     fi
