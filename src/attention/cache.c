@@ -76,12 +76,8 @@ attn_status cache_read(const attn_cache *cache, attn_cache *c)
         return status_fail(ATTN_ERROR_ARGUMENT, "cache: struct_size = %zu, expected %zu: was attn_cache_init called?",
                            given, sizeof *c);
     memcpy(c, cache, sizeof *c);
-    for (size_t n = sizeof *c; n < given; n++) {
-        if (((const unsigned char *)cache)[n])
-            return status_fail(ATTN_ERROR_UNSUPPORTED,
-                               "cache: byte %zu is %d, expected 0: a field of a later version than %s", n,
-                               ((const unsigned char *)cache)[n], attn_version());
-    }
+    attn_status later = descriptor_check_later("cache:", cache, given, sizeof *c);
+    if (later) return later;
     if (c->dtype != ATTN_DTYPE_F32 && c->dtype != ATTN_DTYPE_BF16 && c->dtype != ATTN_DTYPE_FP16)
         return status_fail(
             ATTN_ERROR_UNSUPPORTED,

@@ -172,6 +172,18 @@ static attn_status check_options(const attn_desc *d)
     return descriptor_check_parallel(&d->parallel);
 }
 
+attn_status descriptor_check_later(const char *what, const void *given, size_t bytes, size_t known)
+{
+    const unsigned char *byte = given;
+    for (size_t n = known; n < bytes; n++) {
+        if (byte[n])
+            return status_fail(ATTN_ERROR_UNSUPPORTED,
+                               "%s byte %zu is %d, expected 0: a field of a later version than %s", what, n, byte[n],
+                               attn_version());
+    }
+    return ATTN_OK;
+}
+
 attn_status descriptor_read(const attn_desc *desc, attn_desc *d)
 {
     if (!desc) return status_fail(ATTN_ERROR_ARGUMENT, "desc is NULL, expected a descriptor");
@@ -182,12 +194,8 @@ attn_status descriptor_read(const attn_desc *desc, attn_desc *d)
     memset(d, 0, sizeof *d);
     memcpy(d, desc, given < sizeof *d ? given : sizeof *d);
     d->struct_size = sizeof *d;
-    for (size_t n = sizeof *d; n < given; n++) {
-        if (((const unsigned char *)desc)[n])
-            return status_fail(ATTN_ERROR_UNSUPPORTED,
-                               "the descriptor's byte %zu is %d, expected 0: a field of a later version than %s", n,
-                               ((const unsigned char *)desc)[n], attn_version());
-    }
+    attn_status later = descriptor_check_later("the descriptor's", desc, given, sizeof *d);
+    if (later) return later;
     const cpu_report *cpu = cpu_detect();
     if (!cpu->requested_is_known)
         return status_fail(ATTN_ERROR_ARGUMENT, "ATTN_CPU=%s in the environment, expected scalar, avx2 or avx512",

@@ -24,6 +24,9 @@ attn_status descriptor_check_mask(const char *name, const attn_mask *mask, const
 /* That no sequences are packed, for a call that does not take them. */
 attn_status descriptor_check_unpacked(const attn_desc *d, const char *call);
 
+/* That a struct of a later version, of `bytes`, holds zeros beyond what is known here; `what` begins the message. */
+attn_status descriptor_check_later(const char *what, const void *given, size_t bytes, size_t known);
+
 /* The caller's thread count. */
 attn_status descriptor_check_parallel(const attn_parallel *parallel);
 

@@ -62,12 +62,8 @@ attn_status rotary_read(const attn_rotary *rotary, int64_t D, attn_rotary *r)
         return status_fail(ATTN_ERROR_ARGUMENT, "rotary: struct_size = %zu, expected %zu: was attn_rotary_init called?",
                            given, sizeof *r);
     memcpy(r, rotary, sizeof *r);
-    for (size_t n = sizeof *r; n < given; n++) {
-        if (((const unsigned char *)rotary)[n])
-            return status_fail(ATTN_ERROR_UNSUPPORTED,
-                               "rotary: byte %zu is %d, expected 0: a field of a later version than %s", n,
-                               ((const unsigned char *)rotary)[n], attn_version());
-    }
+    attn_status later = descriptor_check_later("rotary:", rotary, given, sizeof *r);
+    if (later) return later;
     if (r->kind != ATTN_ROTARY_INTERLEAVED && r->kind != ATTN_ROTARY_HALVES)
         return status_fail(ATTN_ERROR_UNSUPPORTED,
                            "rotary: kind = %d, expected ATTN_ROTARY_INTERLEAVED (%d) or ATTN_ROTARY_HALVES (%d)",

@@ -1,8 +1,10 @@
 /* Backward attention of one tile: up to BACKWARD_QUERIES queries by BACKWARD_KEYS keys of one head, in three steps,
  *
  *     begin     once per block of queries: Q^T and dO^T, so that queries lie in lanes, -lse, delta and -scale * delta
- *     scores    P^T = exp(S^T - lse), dS^T = P^T .* (M^T .* (V dO^T) - delta) times the slopes of cap and function and
- * the scale products  dV += (P .* M)^T dO,  dK += dS^T Q,  dQ += dS K
+ *     scores    P^T = exp(S^T - lse), dS^T = P^T .* (M^T .* (V dO^T) - delta), times slopes and scale
+ *     products  dV += (P .* M)^T dO,  dK += dS^T Q,  dQ += dS K
+ *
+ * where the slopes are those of the cap and of the caller's function,
  *
  *          S^T, dP^T: K, V rows broadcast            dV, dK: tile rows broadcast      dQ: tile columns broadcast
  *

@@ -1,6 +1,6 @@
 /* Decoding's kernel. Dimensions lie in lanes, so that rows of Q, K and V are read as they stand. The scores of a tile
  * of rows and keys, as many as a vector has lanes, are summed side by side, and their vectors become one of scores at
- * once (vec_sum_each): so the step across the lanes, which would cost more than the products, costs a fifth of them.
+ * once (vec_sum_each), in place of a sum across the lanes for each.
  * Each score and each element of O is summed in an order of its own that no other row, key or block has a say in.
  * scratch: scores [row][DECODE_CHUNK]. */
 #include "kernels/kernels.h"
