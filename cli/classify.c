@@ -52,15 +52,17 @@ static int parse(classifying *c, int argc, char **argv)
         .summary = "Tells the label of each input: one line out for each, in order.",
         .details = "Text: each line of FILE, or of standard input, gives a line with its label.\n"
                    "Images (PNG, JPEG) and sound (WAV): FILE, or each line of FILE or of standard input\n"
-                   "that is a path, gives the path, a tab and the label. The images of an IDX file (MNIST's\n"
-                   "format, plain or gzip) give a label each. What FILE is, its first bytes tell.\n"
+                   "that is a path, gives the path, a tab and the label; standard input may also be the image\n"
+                   "or the recording, which is then called -. The images of an IDX file (MNIST's format,\n"
+                   "plain or gzip) give a label each. What an input is, its first bytes tell.\n"
                    "\n"
                    "A line of white space alone gives an empty line. An input that cannot be read, or is of\n"
                    "another kind than the first, gives no label and a message that names it; the others go\n"
                    "on, and the exit status is 1 at the end.\n"
                    "With several inputs, FILE.png is the first one's picture, FILE-2.png the next's.",
         .examples = "echo 'A warm, funny, engaging film.' | attn classify\n"
-                    "attn classify --scores seven.png three.wav\n"
+                    "attn classify --scores seven.png eight.png\n"
+                    "attn classify <three.wav\n"
                     "find scans -name '*.png' | attn classify --kind image --json\n"
                     "attn classify -m my-model --attention page.html reviews.txt",
         .options = table,

@@ -3,12 +3,14 @@
 #include "failure.h"
 #include "input_kind.h"
 #include "line_reader.h"
+#include "spooled_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define WINDOW 2048      /* lines that are sorted by length together */
 #define FILES_WINDOW 256 /* images or recordings in memory at a time */
@@ -21,11 +23,13 @@ struct classify_source {
     int unread_count;
     int kind;
     line_reader *reader; /* of the file that is being read by lines; NULL: none is */
+    const char *whole;   /* that file, where it is no lines, but an image, a recording or an IDX file; else NULL */
     int64_t line;        /* lines of it that were given */
     read_line *lines;    /* read, and not yet given */
     int64_t line_begin, line_end;
-    attn_seq_input *inputs; /* of the IDX file that is being read */
+    attn_seq_input *inputs; /* of the IDX file that is being read, or of what came whole */
     const char *inputs_name;
+    bool named; /* they are one, which is called by that name */
     int64_t input, input_count;
     classify_item *items;
     int64_t item_count;
@@ -111,12 +115,64 @@ static void end_lines(classify_source *s)
     s->reader = NULL;
 }
 
+/* What is being read holds, by its first bytes; false where they cannot be read. */
+static bool look_at_beginning(classify_source *s, attn_seq_input_kind *kind)
+{
+    const char *bytes;
+    const int64_t count = line_reader_beginning(s->reader, &bytes);
+    if (count >= 0) *kind = attn_seq_bytes_kind(bytes, (size_t)count);
+    return count >= 0;
+}
+
+static int refuse_kind(classify_source *s, const char *path, attn_seq_input_kind kind)
+{
+    char why[160];
+    input_kind_mismatch(kind, (attn_seq_input_kind)s->kind, why, sizeof why);
+    return add_refused(s, path, why);
+}
+
+/* The image or the recording, or the images of an IDX file, that the reader gives in place of lines: the library reads
+ * them by a name. */
+static int begin_whole(classify_source *s)
+{
+    const char *name = s->whole, *problem;
+    char *path = spooled_file(s->reader, &problem);
+    int status = 0;
+    s->whole = NULL;
+    if (!path)
+        status = add_refused(s, name, problem);
+    else if (attn_seq_inputs_read(path, &s->inputs, &s->input_count))
+        status = add_refused(s, name, words_of_failure(path));
+    else
+        s->named = !input_kind_many(path);
+    s->input = 0;
+    s->inputs_name = name;
+    if (s->input_count > 0 && (int)s->inputs->kind != s->kind) {
+        status = refuse_kind(s, name, s->inputs->kind);
+        s->input_count = 0;
+    }
+    end_lines(s);
+    if (path) unlink(path);
+    free(path);
+    return status;
+}
+
 static int begin_lines(classify_source *s, const char *path)
 {
+    attn_seq_input_kind kind;
     s->reader = line_reader_open(path);
     s->line = 0;
     if (!s->reader) return add_refused(s, path, strerror(errno));
-    if (read_lines(s)) return 0;
+    bool readable = look_at_beginning(s, &kind);
+    if (readable && kind != ATTN_SEQ_INPUT_TEXT && s->kind == ATTN_SEQ_INPUT_TEXT) {
+        end_lines(s);
+        return refuse_kind(s, path, kind);
+    }
+    if (readable && kind != ATTN_SEQ_INPUT_TEXT) {
+        s->whole = path;
+        return 0;
+    }
+    if (readable && read_lines(s)) return 0;
     int status = add_refused(s, line_reader_name(s->reader), line_reader_problem(s->reader));
     end_lines(s);
     return status;
@@ -144,11 +200,14 @@ static int find_kind(classify_source *s)
     s->files += unread;
     s->count -= unread;
     if (kind != ATTN_SEQ_INPUT_TEXT || !(s->reader = line_reader_open(*s->files))) return 0;
-    if (!read_lines(s)) {
+    bool readable = look_at_beginning(s, &kind);
+    if (readable && kind != ATTN_SEQ_INPUT_TEXT)
+        s->whole = *s->files;
+    else if (!readable || !read_lines(s)) {
         end_lines(s); /* told when its turn has come */
         return 0;
     }
-    s->kind = (int)input_kind_of_lines(s->lines, s->line_end);
+    s->kind = (int)(s->whole ? kind : input_kind_of_lines(s->lines, s->line_end));
     s->files++;
     s->count--;
     return 0;
@@ -222,7 +281,10 @@ static int give_inputs(classify_source *s)
     for (; s->input < s->input_count && s->item_count < WINDOW; s->input++) {
         classify_item *item = add_item(s);
         item->input = s->inputs[s->input];
-        if (asprintf(&item->place, "%s:%" PRId64, s->inputs_name, s->input + 1) < 0) return no_memory(s);
+        if (s->named) {
+            if (!(item->name = strdup(s->inputs_name)) || !(item->place = strdup(s->inputs_name))) return no_memory(s);
+        } else if (asprintf(&item->place, "%s:%" PRId64, s->inputs_name, s->input + 1) < 0)
+            return no_memory(s);
     }
     return 0;
 }
@@ -247,6 +309,7 @@ static int begin_inputs(classify_source *s, const char *path)
     }
     s->inputs = inputs;
     s->inputs_name = path;
+    s->named = false;
     s->input = 0;
     s->input_count = count;
     return 0;
@@ -255,13 +318,9 @@ static int begin_inputs(classify_source *s, const char *path)
 static int begin_file(classify_source *s, const char *path)
 {
     attn_seq_input_kind kind;
-    char why[160];
     if (input_kind_of_file(path, &kind)) return refuse_unread(s, path);
     if (kind == ATTN_SEQ_INPUT_TEXT) return begin_lines(s, path);
-    if (s->kind == ATTN_SEQ_INPUT_TEXT) {
-        input_kind_mismatch(kind, ATTN_SEQ_INPUT_TEXT, why, sizeof why);
-        return add_refused(s, path, why);
-    }
+    if (s->kind == ATTN_SEQ_INPUT_TEXT) return refuse_kind(s, path, kind);
     return input_kind_many(path) ? begin_inputs(s, path) : add_file(s, path);
 }
 
@@ -295,6 +354,8 @@ int64_t classify_source_next(classify_source *s, classify_item **items)
             failed = refuse_unread(s, *s->unread++);
         } else if (is_waiting(s)) {
             failed = s->input < s->input_count ? give_inputs(s) : give_lines(s);
+        } else if (s->whole) {
+            failed = begin_whole(s);
         } else if (s->reader || s->inputs) {
             if (s->item_count > 0) break; /* what was given still stands there */
             failed = read_on(s);

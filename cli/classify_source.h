@@ -1,5 +1,6 @@
 /* What is to be classified, window by window: lines of text; images and sound, from files that are named as operands,
- * or, one path a line, in files that are no image or sound themselves or on standard input. */
+ * or, one path a line, in files that are no image or sound themselves or on standard input, or the one that standard
+ * input is. */
 #ifndef CLI_CLASSIFY_SOURCE_H
 #define CLI_CLASSIFY_SOURCE_H
 
@@ -20,7 +21,8 @@ typedef struct classify_item {
 typedef struct classify_source classify_source;
 
 /* kind: an attn_seq_input_kind, or KIND_UNKNOWN: it is told from the first bytes of the first operand that can be
- * read, or from what its first line names. files of count; none: standard input. NULL after telling what failed. */
+ * read, or of standard input, or from what its first line names. files of count; none: standard input. NULL after
+ * telling what failed. */
 classify_source *classify_source_open(const char *command, char **files, int count, int kind);
 void classify_source_close(classify_source *s); /* NULL is ignored */
 

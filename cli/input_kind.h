@@ -6,8 +6,8 @@
 
 #include "attn/seq.h"
 
-/* By the file's first bytes. Of standard input (-) and of a pipe, whose bytes are to be had once only, lines of text
- * are expected. */
+/* By the file's first bytes. Of standard input (-) and of a pipe, whose bytes are to be had once only, it is left to
+ * who reads them: text. */
 attn_status input_kind_of_file(const char *path, attn_seq_input_kind *kind);
 
 /* What the first line that is not blank names, where it names a file; else text. */

@@ -68,6 +68,31 @@ static bool read_more(line_reader *r)
     return true;
 }
 
+/* No text begins with what can only go on in UTF-8, as a PNG file does, whose first bytes hold a line feed. */
+static bool holds_a_line(const line_reader *r)
+{
+    return r->end > 0 && (r->buffer[0] & 0xC0) != 0x80 && memchr(r->buffer, '\n', r->end);
+}
+
+int64_t line_reader_beginning(line_reader *r, const char **bytes)
+{
+    while (!r->at_end && r->end < LINE_READER_BEGINNING && !holds_a_line(r))
+        if (!read_more(r)) return -1;
+    *bytes = r->buffer;
+    return (int64_t)r->end;
+}
+
+bool line_reader_copy(line_reader *r, FILE *out)
+{
+    for (;;) {
+        const size_t count = r->end - r->begin;
+        if (fwrite(r->buffer + r->begin, 1, count, out) < count) return false;
+        r->begin = r->end = 0;
+        if (r->at_end) return true;
+        if (!read_more(r)) return false;
+    }
+}
+
 /* One line from begin on, as an offset for now: the buffer may still move. False: none is complete yet. */
 static bool take_line(line_reader *r, size_t *scanned, read_line *line, size_t *offset)
 {

@@ -5,6 +5,9 @@
 
 #include "attn/seq.h"
 
+#include <stdbool.h>
+#include <stdio.h>
+
 #define LINE_READER_LONGEST ((size_t)16 << 20) /* bytes of a line */
 
 typedef struct line_reader line_reader;
@@ -25,7 +28,16 @@ const char *line_reader_name(const line_reader *r);
  * valid until the next call. Returns how many; 0 at the end; -1 on failure, which line_reader_problem tells. */
 int64_t line_reader_next(line_reader *r, read_line *lines, int64_t most);
 
-/* For the message after a failure of line_reader_next, before errno changes. */
+/* The first bytes of what comes, which stay to be read: all of a line, or at least LINE_READER_BEGINNING, or what there
+ * is. To be asked before the first line_reader_next. Returns how many; -1 on failure. */
+#define LINE_READER_BEGINNING 12
+int64_t line_reader_beginning(line_reader *r, const char **bytes);
+
+/* Writes all that has not been given yet, as it is, without lines. False on failure, which line_reader_problem tells
+ * unless `out` has an error. */
+bool line_reader_copy(line_reader *r, FILE *out);
+
+/* For the message after a failure of one of these, before errno changes. */
 const char *line_reader_problem(const line_reader *r);
 
 #endif

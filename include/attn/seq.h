@@ -130,6 +130,10 @@ typedef struct attn_seq_input {
  * Returns ATTN_OK; ATTN_ERROR_ARGUMENT; ATTN_ERROR_FILE. */
 ATTN_API attn_status attn_seq_file_kind(const char *path, attn_seq_input_kind *kind);
 
+/* The same of bytes that begin a file and are not packed, of which 12 are enough: for what has no name, as a pipe.
+ * bytes: NULL only if count is 0, which is text. */
+ATTN_API attn_seq_input_kind attn_seq_bytes_kind(const void *bytes, size_t count);
+
 /* Reads a file of images or sound: PNG and JPEG hold one image, IDX (plain or gzip) any number, WAV one recording,
  * whose channels are averaged. Every size is checked before it is used. *inputs receives an array of *count, to be
  * freed by attn_seq_inputs_free; NULL and 0 on failure.

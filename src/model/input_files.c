@@ -13,7 +13,12 @@
 
 typedef enum file_format { FILE_OTHER, FILE_PNG_OR_JPEG, FILE_IDX, FILE_WAV } file_format;
 
-static file_format format_of(const unsigned char *begin, int bytes)
+static const attn_seq_input_kind kinds[] = {[FILE_OTHER] = ATTN_SEQ_INPUT_TEXT,
+                                            [FILE_PNG_OR_JPEG] = ATTN_SEQ_INPUT_IMAGE,
+                                            [FILE_IDX] = ATTN_SEQ_INPUT_IMAGE,
+                                            [FILE_WAV] = ATTN_SEQ_INPUT_AUDIO};
+
+static file_format format_of(const unsigned char *begin, size_t bytes)
 {
     if (bytes >= 8 && !memcmp(begin, "\x89PNG\r\n\x1a\n", 8)) return FILE_PNG_OR_JPEG;
     if (bytes >= 3 && !memcmp(begin, "\xFF\xD8\xFF", 3)) return FILE_PNG_OR_JPEG;
@@ -33,17 +38,18 @@ static attn_status read_format(const char *path, file_format *format)
     if (f) gzclose_r(f);
     if (bytes < 0)
         return status_fail(ATTN_ERROR_FILE, "%s: %s", path, problem ? strerror(problem) : "the gzip file is damaged");
-    *format = format_of(begin, bytes);
+    *format = format_of(begin, (size_t)bytes);
     return ATTN_OK;
+}
+
+attn_seq_input_kind attn_seq_bytes_kind(const void *bytes, size_t count)
+{
+    return kinds[format_of(bytes, count)];
 }
 
 attn_status attn_seq_file_kind(const char *path, attn_seq_input_kind *kind)
 {
     if (!path || !kind) return status_fail(ATTN_ERROR_ARGUMENT, "path or kind is NULL");
-    static const attn_seq_input_kind kinds[] = {[FILE_OTHER] = ATTN_SEQ_INPUT_TEXT,
-                                                [FILE_PNG_OR_JPEG] = ATTN_SEQ_INPUT_IMAGE,
-                                                [FILE_IDX] = ATTN_SEQ_INPUT_IMAGE,
-                                                [FILE_WAV] = ATTN_SEQ_INPUT_AUDIO};
     file_format format;
     attn_status status = read_format(path, &format);
     if (status == ATTN_OK) *kind = kinds[format];

@@ -66,6 +66,36 @@ static void labels_idx_images(void **state)
                      0);
 }
 
+/* An image or a recording itself, redirected or by a pipe; nothing of it stays behind. */
+static void labels_what_standard_input_is(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$ATTN classify " IMAGES "<" IMAGE), 0);
+    assert_string_equal(shell_output, "-\tcat\n");
+    assert_int_equal(shell("(head -c 6 " IMAGE "; sleep 0.1; tail -c +7 " IMAGE ") | ATTN_MODELS=" FIXTURES
+                           "/ast:" FIXTURES "/vit $ATTN classify"),
+                     0);
+    assert_int_equal(strncmp(shell_output, "-\tLABEL_", 8), 0);
+    assert_int_equal(shell("ATTN_MODELS=" FIXTURES "/vit:" FIXTURES "/ast $ATTN classify - " SOUND " <" SOUND), 0);
+    assert_int_equal(strncmp(shell_output, "-\tLABEL_0\n", 10), 0);
+    shell_said("input.wav\tLABEL_0\n");
+    assert_int_equal(shell("printf '\\0\\0\\10\\3\\0\\0\\0\\2\\0\\0\\0\\2\\0\\0\\0\\3abcdefghijkl' | gzip | "
+                           "$ATTN classify -m " FIXTURES "/vit/grey | cut -c 1-6"),
+                     0);
+    assert_string_equal(shell_output, "LABEL_\nLABEL_\n");
+    assert_int_equal(shell("mkdir classify.tmp; head -c 60 " IMAGE " | TMPDIR=classify.tmp $ATTN classify " IMAGES
+                           "- " IMAGE "; status=$?; rmdir classify.tmp && exit $status"),
+                     1);
+    shell_said("-\t\n");
+    shell_said("input.png\tcat\n");
+    shell_said("attn classify: -: ");
+    assert_null(strstr(shell_output, "attn-"));
+    assert_int_equal(shell("$ATTN classify " IMAGES "<" SOUND), 1);
+    shell_said("attn classify: -: a recording, expected an image");
+    assert_int_equal(shell("ATTN_MODELS=" FIXTURES "/bert/plain $ATTN classify --kind text <" IMAGE), 1);
+    shell_said("an image, expected lines of text");
+}
+
 static void goes_on_after_what_is_wrong(void **state)
 {
     (void)state;
@@ -192,6 +222,7 @@ int main(void)
         cmocka_unit_test(finds_the_model),
         cmocka_unit_test(names_where_it_looked),
         cmocka_unit_test(labels_idx_images),
+        cmocka_unit_test(labels_what_standard_input_is),
         cmocka_unit_test(goes_on_after_what_is_wrong),
         cmocka_unit_test(goes_on_after_a_file_that_cannot_be_read),
         cmocka_unit_test(goes_on_after_a_file_of_texts_that_cannot_be_read),

@@ -226,6 +226,10 @@ static void tells_files_apart(void **state)
     assert_int_equal(attn_seq_file_kind(MODEL_FIXTURES "/ast/apart/config.json", &kind), ATTN_OK);
     assert_int_equal(kind, ATTN_SEQ_INPUT_TEXT);
     assert_int_equal(attn_seq_file_kind(MODEL_FIXTURES "/nothing", &kind), ATTN_ERROR_FILE);
+    assert_int_equal(attn_seq_bytes_kind("\x89PNG\r\n\x1a\n", 8), ATTN_SEQ_INPUT_IMAGE);
+    assert_int_equal(attn_seq_bytes_kind("\x89PNG\r\n\x1a", 7), ATTN_SEQ_INPUT_TEXT);
+    assert_int_equal(attn_seq_bytes_kind("RIFF....WAVEfmt ", 16), ATTN_SEQ_INPUT_AUDIO);
+    assert_int_equal(attn_seq_bytes_kind(NULL, 0), ATTN_SEQ_INPUT_TEXT);
     attn_seq_input *inputs;
     int64_t count;
     assert_int_equal(attn_seq_inputs_read(MODEL_FIXTURES "/ast/apart/config.json", &inputs, &count), ATTN_ERROR_FORMAT);
