@@ -23,10 +23,10 @@ help:
 	@echo 'make install       install to PREFIX=$(PREFIX) (DESTDIR is honoured)'
 	@echo 'make deps          install the packages that the build needs, or name them'
 	@echo 'make format        lay out the C files with clang-format; make lint checks them and the rules of the tree'
-	@echo 'PRESET=release|debug|asan|tsan|clang|fuzz chooses another build; CMAKE_FLAGS=... adds options.'
+	@echo 'PRESET=release|debug|asan|tsan|clang|aarch64|fuzz chooses another build; CMAKE_FLAGS=... adds options.'
 
 deps:
-	@tools/deps
+	@tools/deps $(if $(filter aarch64,$(PRESET)),--aarch64)
 
 configure: deps
 	@if [ ! -e $(BUILD)/build.ninja ] || [ -n "$(CMAKE_FLAGS)" ]; then cmake --preset $(PRESET) $(CMAKE_FLAGS); fi

@@ -60,7 +60,7 @@ static void print_words(const facts *f)
     printf("%s found, %s used", attn_cpu_found(), attn_cpu_used());
     if (f->asked) {
         bool known = strcmp(attn_cpu_used(), "none") != 0;
-        printf(" (ATTN_CPU=%s%s)", f->asked, known ? "" : ", expected scalar, avx2 or avx512");
+        printf(" (ATTN_CPU=%s%s)", f->asked, known ? "" : ", expected one that attn help info names");
     }
     putchar('\n');
     row("threads");
@@ -114,7 +114,7 @@ int command_info(int argc, char **argv)
     const command_line line = {
         .command = "info",
         .summary = "Tells what attn found on this machine: processor, instruction sets, threads, models.",
-        .details = "ATTN_CPU=scalar, avx2 or avx512 in the environment caps the instructions that are used;\n"
+        .details = "ATTN_CPU=scalar, avx2 or avx512 (on aarch64 scalar or neon) caps the instructions that are used;\n"
                    "ATTN_MODELS names directories of models, separated by colons.",
         .options = table,
         .option_count = sizeof table / sizeof *table,

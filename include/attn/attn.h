@@ -520,8 +520,9 @@ ATTN_API const char *attn_version(void);
 
 /* The processor's name as it gives it ("" where it gives none); the widest instruction set found on it that this
  * library has kernels for; and the one that is used: the found one, or a narrower one that ATTN_CPU in the environment
- * names when the library is first used. Each of the latter two is one of "scalar", "avx2" and "avx512". Never NULL. An
- * ATTN_CPU that names none of them makes every operator call fail, and attn_cpu_used say "none". */
+ * names when the library is first used. Each of the latter two is "scalar", on
+ * x86-64 "avx2" or "avx512", on aarch64 "neon". Never NULL. An ATTN_CPU that names none of this architecture's makes
+ * every operator call fail, and attn_cpu_used say "none". */
 ATTN_API const char *attn_cpu_name(void);
 ATTN_API const char *attn_cpu_found(void);
 ATTN_API const char *attn_cpu_used(void);

@@ -198,8 +198,8 @@ attn_status descriptor_read(const attn_desc *desc, attn_desc *d)
     if (later) return later;
     const cpu_report *cpu = cpu_detect();
     if (!cpu->requested_is_known)
-        return status_fail(ATTN_ERROR_ARGUMENT, "ATTN_CPU=%s in the environment, expected scalar, avx2 or avx512",
-                           cpu->requested);
+        return status_fail(ATTN_ERROR_ARGUMENT, "ATTN_CPU=%s in the environment, expected %s", cpu->requested,
+                           cpu_level_names());
     attn_status status = check_sizes(d);
     return status ? status : check_options(d);
 }

@@ -1,11 +1,17 @@
-/* What this CPU has, asked once. The levels are ordered: each one includes those before it. */
+/* What this CPU has, asked once. The levels are ordered: each one includes those before it. Every architecture has
+ * levels of its own above the first. */
 #ifndef CPU_CPU_H
 #define CPU_CPU_H
 
 typedef enum cpu_level {
-    CPU_SCALAR = 0, /* strict C, on every machine */
-    CPU_AVX2 = 1,   /* AVX2, FMA and F16C */
-    CPU_AVX512 = 2  /* AVX-512 F, BW, DQ and VL */
+    CPU_SCALAR, /* strict C, on every machine */
+#if defined(__x86_64__)
+    CPU_AVX2,   /* AVX2, FMA and F16C */
+    CPU_AVX512, /* AVX-512 F, BW, DQ and VL */
+#elif defined(__aarch64__)
+    CPU_NEON, /* Advanced SIMD */
+#endif
+    CPU_LEVELS /* how many there are */
 } cpu_level;
 
 typedef struct cpu_report {
@@ -19,8 +25,11 @@ typedef struct cpu_report {
 /* Filled on the first call, the same ever after. Safe from any thread. */
 const cpu_report *cpu_detect(void);
 
-/* "scalar", "avx2", "avx512": the names that ATTN_CPU takes. */
+/* "scalar", "avx2", "avx512", "neon": the names that ATTN_CPU takes. */
 const char *cpu_level_name(cpu_level level);
+
+/* This architecture's names, for messages: "scalar, avx2 or avx512". */
+const char *cpu_level_names(void);
 
 /* The level of that name; 0 when there is none, and *level stays as it is. */
 int cpu_level_parse(const char *name, cpu_level *level);

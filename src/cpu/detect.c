@@ -47,7 +47,11 @@ static void find_brand(char brand[49])
 #else
 static cpu_level find_level(void)
 {
+#if defined(__aarch64__)
+    return CPU_NEON; /* the architecture's own: calls pass floats in its registers */
+#else
     return CPU_SCALAR;
+#endif
 }
 
 static void find_brand(char brand[49])
@@ -56,16 +60,30 @@ static void find_brand(char brand[49])
 }
 #endif
 
-static const char *const level_names[] = {"scalar", "avx2", "avx512"};
+#if defined(__x86_64__)
+static const char *const level_names[CPU_LEVELS] = {"scalar", "avx2", "avx512"};
+static const char all_names[] = "scalar, avx2 or avx512";
+#elif defined(__aarch64__)
+static const char *const level_names[CPU_LEVELS] = {"scalar", "neon"};
+static const char all_names[] = "scalar or neon";
+#else
+static const char *const level_names[CPU_LEVELS] = {"scalar"};
+static const char all_names[] = "scalar";
+#endif
 
 const char *cpu_level_name(cpu_level level)
 {
     return level_names[level];
 }
 
+const char *cpu_level_names(void)
+{
+    return all_names;
+}
+
 int cpu_level_parse(const char *name, cpu_level *level)
 {
-    for (int i = 0; i < (int)(sizeof level_names / sizeof *level_names); i++) {
+    for (int i = 0; i < CPU_LEVELS; i++) {
         if (strcmp(name, level_names[i]) != 0) continue;
         *level = (cpu_level)i;
         return 1;

@@ -2,7 +2,7 @@
  *
  * A kernel knows tiles, not descriptors: it reads and writes plain arrays whose sizes its arguments give, allocates
  * nothing, keeps no state, and computes the same bits whichever worker runs it. Its body is one C file over simd.h,
- * built once per instruction set; the function f becomes f_scalar, f_avx2 and f_avx512. */
+ * built once per instruction set; the function f becomes f_scalar, f_avx2, f_avx512 and f_neon. */
 #ifndef KERNELS_KERNELS_H
 #define KERNELS_KERNELS_H
 
@@ -136,8 +136,10 @@ typedef struct kernel_table {
     decode_chunk_kernel *decode_chunk;
 } kernel_table;
 
-/* The table for a CPU of this level: C first, each instruction set overriding. A level that this build has no kernels
- * for gives the widest one below it. */
+/* Puts one instruction set's kernels into the table, over those that are there (kernel_set.c). */
+typedef void kernel_set(kernel_table *table);
+
+/* The table for a CPU of this level: C first, each instruction set overriding. */
 void kernels_fill(kernel_table *table, cpu_level level);
 
 /* The table of this machine's level, capped by ATTN_CPU; filled once. Safe from any thread. */

@@ -1,5 +1,5 @@
 /* One vector type and its few inline operations, so that a kernel has one body. A body includes this header alone and
- * is built once per instruction set, which the build names by KERNEL_SCALAR, KERNEL_AVX2 or KERNEL_AVX512.
+ * is built once per instruction set, which the build names by KERNEL_SCALAR, KERNEL_AVX2, KERNEL_AVX512 or KERNEL_NEON.
  *
  *   vec    SIMD_LANES floats        ivec   SIMD_LANES uint32_t        vmask  one bit of truth per lane
  *   SIMD_REGISTERS                  vector registers that the set has
@@ -31,10 +31,12 @@
 #include "kernels/simd_avx512.h"
 #elif defined(KERNEL_AVX2)
 #include "kernels/simd_avx2.h"
+#elif defined(KERNEL_NEON)
+#include "kernels/simd_neon.h"
 #elif defined(KERNEL_SCALAR)
 #include "kernels/simd_scalar.h"
 #else
-#error "a kernel's body is built with KERNEL_SCALAR, KERNEL_AVX2 or KERNEL_AVX512"
+#error "a kernel's body is built with KERNEL_SCALAR, KERNEL_AVX2, KERNEL_AVX512 or KERNEL_NEON"
 #endif
 
 #endif

@@ -162,7 +162,7 @@ static void decoding_agrees_with_its_twin(void **state)
         kernel_table table;
         kernels_fill(&table, CPU_SCALAR);
         float *want = run(p, &table);
-        for (int level = CPU_AVX2; level <= (int)cpu_detect()->found; level++) {
+        for (int level = CPU_SCALAR + 1; level <= (int)cpu_detect()->found; level++) {
             kernels_fill(&table, (cpu_level)level);
             float *got = run(p, &table);
             compare(p, got, want);

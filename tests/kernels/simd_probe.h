@@ -20,6 +20,6 @@ typedef struct simd_probe {
     float (*largest)(const float *x); /* over the lanes */
 } simd_probe;
 
-extern const simd_probe simd_probe_scalar, simd_probe_avx2, simd_probe_avx512;
+extern const simd_probe simd_probe_scalar, simd_probe_avx2, simd_probe_avx512, simd_probe_neon;
 
 #endif

@@ -18,6 +18,8 @@ static const simd_probe *const probes[] = {
 #if defined(__x86_64__)
     &simd_probe_avx2,
     &simd_probe_avx512,
+#elif defined(__aarch64__)
+    &simd_probe_neon,
 #endif
 };
 

@@ -1,0 +1,35 @@
+/* What one instruction set puts into the table: built once per set, like the kernels that it names. */
+#include "kernels/kernels.h"
+#include "kernels/simd.h"
+
+peak_kernel SIMD_NAMED(peak), SIMD_NAMED(tanh_peak);
+read_kernel SIMD_NAMED(read);
+dropout_factors_kernel SIMD_NAMED(dropout_factors);
+modification_kernel SIMD_NAMED(modification);
+forward_begin_kernel SIMD_NAMED(forward_lanes_begin), SIMD_NAMED(forward_rows_begin);
+forward_step_kernel SIMD_NAMED(forward_lanes_step), SIMD_NAMED(forward_rows_step);
+forward_finish_kernel SIMD_NAMED(forward_lanes_finish), SIMD_NAMED(forward_rows_finish);
+backward_begin_kernel SIMD_NAMED(backward_begin);
+backward_scores_kernel SIMD_NAMED(backward_scores);
+backward_products_kernel SIMD_NAMED(backward_products);
+rows_finite_kernel SIMD_NAMED(rows_finite);
+decode_chunk_kernel SIMD_NAMED(decode_chunk);
+
+extern kernel_set SIMD_NAMED(kernel_set);
+
+void SIMD_NAMED(kernel_set)(kernel_table *table)
+{
+    table->lanes = SIMD_LANES;
+    table->peak = SIMD_NAMED(peak);
+    table->tanh_peak = SIMD_NAMED(tanh_peak);
+    table->read = SIMD_NAMED(read);
+    table->dropout_factors = SIMD_NAMED(dropout_factors);
+    table->modification = SIMD_NAMED(modification);
+    table->forward_lanes = (forward_kernels){SIMD_NAMED(forward_lanes_begin), SIMD_NAMED(forward_lanes_step),
+                                             SIMD_NAMED(forward_lanes_finish)};
+    table->forward_rows = (forward_kernels){SIMD_NAMED(forward_rows_begin), SIMD_NAMED(forward_rows_step),
+                                            SIMD_NAMED(forward_rows_finish)};
+    table->backward = (backward_kernels){SIMD_NAMED(backward_begin), SIMD_NAMED(backward_scores),
+                                         SIMD_NAMED(backward_products), SIMD_NAMED(rows_finite)};
+    table->decode_chunk = SIMD_NAMED(decode_chunk);
+}
