@@ -25,6 +25,7 @@ typedef struct translating {
     attention_output picture;
     line_reader *reader;
     int64_t lines; /* read so far */
+    int64_t cut;   /* those of them that were too long for the model */
     bool failed;   /* some line was */
 } translating;
 
@@ -106,6 +107,7 @@ static int show(translating *t, const read_line *line, const attn_seq_translatio
     translate_print(&t->form, translation, id);
     if (line->too_long) report(t, id + 1, "the line is longer than 16 MB");
     if (translation->status) report(t, id + 1, translation->message);
+    if (translation->cut) t->cut++;
     if (!t->picture.path || translation->count == 0) return 0;
     char *source = strndup(line->text.bytes, line->text.length);
     const attn_seq_hypothesis *best = &translation->hypotheses[0];
@@ -153,6 +155,13 @@ static int translate_all(translating *t)
     return status;
 }
 
+static void tell_of_long_lines(const translating *t)
+{
+    if (t->cut)
+        fprintf(stderr, "attn %s: %" PRId64 " line%s longer than the model takes: %s\n", t->command->name, t->cut,
+                t->cut == 1 ? " is" : "s are", t->command->of_long_lines);
+}
+
 int seq2seq_command_run(const seq2seq_command *c, int argc, char **argv)
 {
     translating t = {.command = c, .picture = {.command = c->name, .kind = -1}};
@@ -162,6 +171,7 @@ int seq2seq_command_run(const seq2seq_command *c, int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is told like any other failed write */
     int status = open_all(&t);
     if (!status) status = translate_all(&t);
+    tell_of_long_lines(&t);
     if (attention_output_end(&t.picture)) status = 1;
     attn_seq_model_close(t.model);
     line_reader_close(t.reader);

@@ -10,6 +10,7 @@ typedef struct seq2seq_command {
     attn_seq_task task;
     attn_status (*run)(const attn_seq_model *model, const attn_seq_translate_options *options,
                        const attn_seq_text *lines, int64_t count, attn_seq_translation **results);
+    const char *of_long_lines; /* what became of them */
     const char *summary, *details, *examples;
 } seq2seq_command;
 

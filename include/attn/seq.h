@@ -547,6 +547,8 @@ typedef struct attn_seq_translation {
     const char *message; /* "" or what is wrong with the line */
     int64_t count;       /* hypotheses: 1 to n_best, 0 if status is ATTN_ERROR_FORMAT */
     const attn_seq_hypothesis *hypotheses; /* best first */
+    bool cut; /* longer than the model's positions: translated in parts; of a text to be summed up, its beginning alone
+                 was read */
 } attn_seq_translation;
 
 /* Translates `count` lines: translations[i] is line i's. A line of white space alone gives one empty hypothesis. Lines

@@ -180,7 +180,9 @@ attn_status line_parts_truncate(line_parts *out, const tokenizer *k, const char 
     int32_t *ids;
     int64_t length;
     attn_status status = encode_whole(k, text, bytes, &ids, &length);
-    return status || !ids ? status : add(out, ids, tokenizer_shorten(k, ids, length, longest), false);
+    if (status || !ids) return status;
+    out->cut = length > longest;
+    return add(out, ids, tokenizer_shorten(k, ids, length, longest), false);
 }
 
 attn_status line_parts_cut(line_parts *out, const tokenizer *k, const char *text, size_t bytes, int64_t longest)
@@ -191,6 +193,7 @@ attn_status line_parts_cut(line_parts *out, const tokenizer *k, const char *text
     attn_status status = encode_whole(k, text, bytes, &ids, &length);
     if (status || !ids) return status;
     if (length <= longest) return add(out, ids, length, false);
+    out->cut = true;
     free(ids);
     for (size_t at = 0, end; at < bytes && !status; at = end) {
         end = at + sentence_end(text + at, bytes - at);

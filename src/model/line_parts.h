@@ -13,6 +13,7 @@ typedef struct line_part {
 typedef struct line_parts {
     line_part *items;
     int64_t count, capacity;
+    bool cut; /* the line is longer than one part may be */
 } line_parts;
 
 /* Cuts `text` into parts of at most `longest` (at least 2) pieces: at the ends of its sentences; a longer sentence in

@@ -119,6 +119,7 @@ attn_status translated_line_make(attn_seq_translation *out, const attn_seq_model
     if (!made) return status_fail(ATTN_ERROR_MEMORY, "no memory for %lld hypotheses", (long long)count);
     out->hypotheses = made;
     out->count = count;
+    out->cut = line->parts.cut;
     attn_status status = ATTN_OK;
     for (int64_t rank = 0; rank < count && !status; rank++) {
         status = make_hypothesis(&made[rank], model, options, line, rank, t);

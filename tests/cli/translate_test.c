@@ -114,7 +114,7 @@ static void odd_lines_get_a_line_each(void **state)
     shell_said_only("");
     assert_int_equal(shell("printf '\\360\\237\\230\\200\\n' | " TRANSLATE "| wc -l"), 0); /* no known piece */
     shell_said_only("1\n");
-    assert_int_equal(shell("yes word | head -n 10000 | tr '\\n' ' ' | " TRANSLATE "-b 1 | grep -c ."), 0);
+    assert_int_equal(shell("yes word | head -n 10000 | tr '\\n' ' ' | " TRANSLATE "-b 1 2> /dev/null | grep -c ."), 0);
     shell_said_only("1\n");
     assert_int_equal(shell("head -c 17000000 /dev/zero | tr '\\0' a | (cat; echo; echo abc) | " TRANSLATE
                            "-b 1 2> /tmp/attn_said.$$ | wc -l; cat /tmp/attn_said.$$; rm /tmp/attn_said.$$"),
@@ -126,12 +126,15 @@ static void long_lines_are_cut_at_sentence_ends(void **state)
 {
     (void)state;
     /* Each sentence fits the model's 32 positions, both together do not. */
-    const char *first = "the cat sat on the mat and the dog sat.", *second = "a bird and a tree and a house are there.";
+    const char *first = "the cat sat on the mat.", *second = "a bird and a tree are there.";
     assert_int_equal(shell("printf '%s\\n%s\\n' | " TRANSLATE "| tr '\\n' ' ' | sed 's/ $//'", first, second), 0);
     char apart[sizeof shell_output];
     strcpy(apart, shell_output);
-    assert_int_equal(shell("printf '%s %s\\n' | " TRANSLATE "| tr -d '\\n'", first, second), 0);
+    assert_int_equal(shell("printf '%s %s\\n' | " TRANSLATE "2> /dev/null | tr -d '\\n'", first, second), 0);
     shell_said_only(apart);
+    assert_int_equal(shell("printf '%s\\n%s %s\\n' | " TRANSLATE "> /dev/null", first, first, second), 0);
+    shell_said_only("attn translate: 1 line is longer than the model takes: translated in parts, cut at sentence ends "
+                    "where there are some\n");
 }
 
 static void a_typed_line_is_answered_at_once(void **state)
