@@ -133,7 +133,8 @@ typedef struct attn_mask {
     int64_t batch, head, row, column;
 } attn_mask;
 
-/* A bias gradient that is written, laid out likewise: a stride of 0 sums along its dimension, in a fixed order. */
+/* A bias gradient that is written, laid out likewise: a stride of 0 sums along its dimension, in a fixed order. Nothing
+ * is written where B, T or S is 0. */
 typedef struct attn_mask_output {
     void *data;
     int64_t batch, head, row, column;

@@ -84,8 +84,18 @@ static attn_output layout(const call *c, uint64_t n, int64_t heads, int64_t rows
     int64_t wide = columns + draw_range(c->seed, 100 + n, 0, 3);
     attn_output v = {.batch = heads * rows * wide + 5, .head = rows * wide, .row = wide};
     if (one_in(c->seed, 200 + n, 2)) v.head = wide, v.row = heads * wide;
-    *size = (size_t)(c->options.B * v.batch);
+    *size = (size_t)((c->options.B > 0 ? c->options.B : 1) * v.batch); /* sums over an empty batch are written too */
     return v;
+}
+
+/* The rows from the last to the first, or those of the first sequence or head in place of the others'. */
+static attn_view reverse_or_share(const call *c, uint64_t n, attn_view view, int64_t rows)
+{
+    if (rows && one_in(c->seed, 340 + n, 6))
+        view.data = (const float *)view.data + (rows - 1) * view.row, view.row *= -1;
+    if (one_in(c->seed, 350 + n, 8)) view.batch = 0;
+    if (one_in(c->seed, 360 + n, 8)) view.head = 0;
+    return view;
 }
 
 static attn_view make_input(call *c, uint64_t stream, int64_t heads, int64_t rows, int64_t columns)
@@ -94,7 +104,8 @@ static attn_view make_input(call *c, uint64_t stream, int64_t heads, int64_t row
     attn_output v = layout(c, stream, heads, rows, columns, &size);
     float *data = own(c, size * sizeof(float));
     for (size_t n = 0; n < size; n++) data[n] = c->options.sigma * draw_normal(c->seed, stream, n);
-    return (attn_view){data, v.batch, v.head, v.row};
+    attn_view view = {data, v.batch, v.head, v.row};
+    return c->options.shared_rows ? reverse_or_share(c, stream, view, rows) : view;
 }
 
 static attn_output make_output(call *c, int n, const char *name, int64_t heads, int64_t rows, int64_t columns)
@@ -303,8 +314,9 @@ static void check_guards(const call *c, const call_output *o)
 
 static void check_bias_guards(const call *c)
 {
+    const bool any = c->desc.B && c->desc.T && c->desc.S; /* a bias without elements has no gradient */
     for (size_t n = 0; n < c->grad_bias_size + 2 * GUARD; n++) {
-        bool inside = n >= GUARD && n < c->grad_bias_size + GUARD;
+        bool inside = any && n >= GUARD && n < c->grad_bias_size + GUARD;
         if (inside == poisoned(&c->grad_bias[n])) fail_call(c, "has its guards broken or is not filled", "grad_bias");
     }
 }
@@ -357,6 +369,7 @@ static void check_bias(const call *c, double tolerance, double least)
 {
     const attn_desc *d = &c->desc;
     const attn_mask_output *g = &d->grad_bias;
+    if (!d->B || !d->T || !d->S) return;
     /* A sum over a whole row is 0 by its terms cancelling: what is lost is measured by their sizes. */
     double *want = calloc(c->grad_bias_size + 1, sizeof(double)),
            *sizes = calloc(c->grad_bias_size + 1, sizeof(double));
