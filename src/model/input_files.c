@@ -50,7 +50,7 @@ attn_seq_input_kind attn_seq_bytes_kind(const void *bytes, size_t count)
 attn_status attn_seq_file_kind(const char *path, attn_seq_input_kind *kind)
 {
     if (!path || !kind) return status_fail(ATTN_ERROR_ARGUMENT, "path or kind is NULL");
-    file_format format;
+    file_format format = FILE_OTHER;
     attn_status status = read_format(path, &format);
     if (status == ATTN_OK) *kind = kinds[format];
     return status;
@@ -134,7 +134,7 @@ attn_status attn_seq_inputs_read(const char *path, attn_seq_input **inputs, int6
     if (!path || !inputs || !count) return status_fail(ATTN_ERROR_ARGUMENT, "path, inputs or count is NULL");
     *inputs = NULL;
     *count = 0;
-    file_format format;
+    file_format format = FILE_OTHER;
     attn_status status = read_format(path, &format);
     if (status != ATTN_OK) return status;
     switch (format) {
