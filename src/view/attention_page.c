@@ -1,5 +1,6 @@
-/* The page is attention_page.html, embedded whole; only the data, JSON, is put in at its mark. JSON's strings escape
- * every character that HTML could take for markup, so that nothing in a sentence can end the script that holds it. */
+/* The page is attention_page.html with page_style.css and the page_*.js put in, embedded whole; only the data, JSON, is
+ * put in at its mark. JSON's strings escape every character that HTML could take for markup, so that nothing in a
+ * sentence can end the script that holds it. */
 #include "base/replace_file.h"
 #include "base/status.h"
 #include "view/attended.h"
