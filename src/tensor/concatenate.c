@@ -1,3 +1,4 @@
+#include "base/parallel.h"
 #include "base/status.h"
 #include "tensor/operations.h"
 #include "tensor/row_kernels.h"
@@ -11,22 +12,45 @@ typedef struct concatenate_state {
     tensor *y; /* (rows, width); its shape may have been changed by who got it */
 } concatenate_state;
 
+/* One part's columns of the whole, on their way there or, gradients, back. */
+typedef struct column_copy {
+    const float *from;
+    float *to;
+    int64_t rows, columns, from_stride, to_stride;
+    bool add;
+} column_copy;
+
+#define ROWS_PER_TASK 64
+
+static void copy_rows(void *argument, int64_t task, int worker)
+{
+    (void)worker;
+    const column_copy *c = argument;
+    for (int64_t r = task * ROWS_PER_TASK; r < c->rows && r < (task + 1) * ROWS_PER_TASK; r++) {
+        const float *from = c->from + r * c->from_stride;
+        float *to = c->to + r * c->to_stride;
+        if (c->add)
+            row_kernels_get()->add(c->columns, from, to);
+        else
+            memcpy(to, from, (size_t)c->columns * sizeof(float));
+    }
+}
+
+static void copy_columns(const tape *t, column_copy c)
+{
+    parallel_for(tape_threads(t), (c.rows + ROWS_PER_TASK - 1) / ROWS_PER_TASK, copy_rows, &c);
+}
+
 static void concatenate_backward(tape *t, void *operation)
 {
     const concatenate_state *s = operation;
     if (!s->y->grad) return;
-    const int64_t rows = s->rows, width = s->width;
     const float *from = s->y->grad;
     for (int i = 0; i < s->count; i++) {
         const int64_t D = s->parts[i]->shape[1];
-        bool add;
-        float *to = tape_gradient(t, s->parts[i], &add);
-        for (int64_t r = 0; to && r < rows; r++) {
-            if (add)
-                row_kernels_get()->add(D, from + r * width, to + r * D);
-            else
-                memcpy(to + r * D, from + r * width, (size_t)D * sizeof(float));
-        }
+        column_copy c = {from, NULL, s->rows, D, s->width, D, false};
+        c.to = tape_gradient(t, s->parts[i], &c.add);
+        if (c.to) copy_columns(t, c);
         from += D;
     }
 }
@@ -55,7 +79,7 @@ tensor *tape_concatenate(tape *t, tensor *const *parts, int count)
     for (int i = 0; i < count; i++) {
         const int64_t D = parts[i]->shape[1];
         kept_parts[i] = parts[i];
-        for (int64_t r = 0; r < rows; r++) memcpy(to + r * width, parts[i]->value + r * D, (size_t)D * sizeof(float));
+        copy_columns(t, (column_copy){parts[i]->value, to, rows, D, D, width, false});
         to += D;
     }
     concatenate_state *kept = tape_record(t, sizeof *kept, concatenate_backward);
