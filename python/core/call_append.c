@@ -73,8 +73,9 @@ PyObject *call_rotary_tables(PyObject *module, PyObject *const *arguments, Py_ss
 {
     (void)module;
     if (!call_counted(count, 3)) return NULL;
-    int64_t P = PyLong_AsLongLong(arguments[0]), R = PyErr_Occurred() ? 0 : PyLong_AsLongLong(arguments[1]);
-    double base = PyErr_Occurred() ? 0 : PyFloat_AsDouble(arguments[2]);
+    int64_t P, R;
+    if (!integer_read(arguments[0], "positions", &P) || !integer_read(arguments[1], "dimensions", &R)) return NULL;
+    double base = PyFloat_AsDouble(arguments[2]);
     if (PyErr_Occurred()) return NULL;
     result tables[2] = {{0}, {0}};
     PyObject *both = NULL;

@@ -12,9 +12,9 @@ static bool read_range(PyObject *range, const char *name, int64_t size, int64_t 
         PyErr_Format(PyExc_ValueError, "%s: expected a pair (start, stop)", name);
         return false;
     }
-    *first = PyLong_AsLongLong(PyTuple_GetItem(range, 0));
-    int64_t stop = PyErr_Occurred() ? 0 : PyLong_AsLongLong(PyTuple_GetItem(range, 1));
-    if (PyErr_Occurred()) return false;
+    int64_t stop;
+    if (!integer_read(PyTuple_GetItem(range, 0), name, first) || !integer_read(PyTuple_GetItem(range, 1), name, &stop))
+        return false;
     *count = stop - *first;
     if (0 <= *first && *first <= stop && stop <= size) return true;
     PyErr_Format(PyExc_ValueError, "%s: expected start <= stop within 0 to %lld, got (%lld, %lld)", name,

@@ -2,6 +2,20 @@
 
 #include <string.h>
 
+static bool refuse_size(const char *name, const char *range)
+{
+    if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return false;
+    PyErr_Clear();
+    PyErr_Format(PyExc_ValueError, "%s: expected integers from %s", name, range);
+    return false;
+}
+
+bool integer_read(PyObject *object, const char *name, int64_t *value)
+{
+    *value = PyLong_AsLongLong(object);
+    return !PyErr_Occurred() || refuse_size(name, "-2^63 to 2^63 - 1");
+}
+
 bool integers_count(PyObject *object, const char *name, int64_t *count)
 {
     *count = PyObject_Size(object);
@@ -60,7 +74,7 @@ static bool read_sequence(PyObject *object, const char *name, int64_t count, int
             values[i] = (int64_t)PyLong_AsUnsignedLongLong(item);
         }
         Py_DECREF(item);
-        if (PyErr_Occurred()) return false;
+        if (PyErr_Occurred()) return refuse_size(name, "-2^63 to 2^64 - 1");
     }
     return true;
 }

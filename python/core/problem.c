@@ -158,9 +158,8 @@ static bool read_window(problem *p, PyObject *object)
         PyErr_SetString(PyExc_ValueError, "window: expected a pair (left, right) of integers, -1 for unbounded");
         return false;
     }
-    p->desc.window_left = PyLong_AsLongLong(PyTuple_GetItem(object, 0));
-    p->desc.window_right = PyErr_Occurred() ? -1 : PyLong_AsLongLong(PyTuple_GetItem(object, 1));
-    return !PyErr_Occurred();
+    return integer_read(PyTuple_GetItem(object, 0), "window", &p->desc.window_left) &&
+           integer_read(PyTuple_GetItem(object, 1), "window", &p->desc.window_right);
 }
 
 /* Sequence n's key: the n-th number of the generator SplitMix64 that starts at the seed (Steele, Lea and Flood, "Fast
@@ -180,8 +179,11 @@ static bool read_keys(const problem *p, PyObject *object, int64_t *keys)
     if (object == Py_None) {
         if (getentropy(&seed, sizeof seed) != 0) return PyErr_SetFromErrno(PyExc_OSError) != NULL;
     } else {
-        seed = PyLong_AsUnsignedLongLongMask(object);
-        if (PyErr_Occurred()) return false;
+        seed = PyLong_AsUnsignedLongLong(object);
+        if (PyErr_Occurred()) {
+            PyErr_SetString(PyExc_ValueError, "seed: expected 0 to 2^64 - 1");
+            return false;
+        }
     }
     for (int64_t n = 0; n < p->sequences; n++) keys[n] = (int64_t)derived_key(seed, n);
     return true;
@@ -192,8 +194,7 @@ static bool open_sequences(problem *p, PyObject *const *options)
 {
     PyObject *offset = options[OPTION_QUERY_OFFSET], *lengths = options[OPTION_KEY_LENGTHS];
     if (PyLong_Check(offset)) {
-        p->desc.query_offset = PyLong_AsLongLong(offset);
-        if (PyErr_Occurred()) return false;
+        if (!integer_read(offset, "query_offset", &p->desc.query_offset)) return false;
         offset = Py_None;
     }
     bool dropped = p->desc.dropout != 0;

@@ -97,6 +97,9 @@ const char *problem_shape_text(const problem *p, char *text, const array *x);
 /* threads, None or a number, as an operator takes it. False with an exception. */
 bool threads_read(PyObject *threads, attn_parallel *parallel);
 
+/* One integer of 64 bits. False with an exception that names it. */
+bool integer_read(PyObject *object, const char *name, int64_t *value);
+
 /* How many integers there are in an array (n) or a sequence. False with an exception. */
 bool integers_count(PyObject *object, const char *name, int64_t *count);
 

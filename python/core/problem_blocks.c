@@ -31,9 +31,9 @@ bool problem_open_blocks(problem *p, PyObject *description)
     if (!borrow_integers(starts, PyTuple_GetItem(description, 0), "block_mask.starts", 3) ||
         !borrow_integers(&p->block_entries, PyTuple_GetItem(description, 1), "block_mask.entries", 1))
         return false;
-    mask->queries = PyLong_AsLongLong(PyTuple_GetItem(description, 2));
-    mask->keys = PyErr_Occurred() ? 0 : PyLong_AsLongLong(PyTuple_GetItem(description, 3));
-    if (PyErr_Occurred()) return false;
+    if (!integer_read(PyTuple_GetItem(description, 2), "block_size", &mask->queries) ||
+        !integer_read(PyTuple_GetItem(description, 3), "block_size", &mask->keys))
+        return false;
     int rank = problem_mask_shape(p, longest);
     int64_t B = p->desc.B, H = p->desc.H;
     int64_t rows = mask->queries > 0 ? blocks(longest[rank - 2], mask->queries) + 1 : 0;

@@ -18,7 +18,8 @@ class BlockMask:
     """
 
     def __init__(self, starts: SupportsDLPack, entries: SupportsDLPack, block_size: tuple[int, int]) -> None:
-        self._description = (starts, entries, *block_size)
+        queries, keys = sizes_of(block_size)
+        self._description = (starts, entries, queries, keys)
 
     @classmethod
     def of_blocks(cls, kept: Sequence[Any] | SupportsDLPack, block_size: tuple[int, int]) -> BlockMask:
@@ -27,15 +28,27 @@ class BlockMask:
         import numpy as np
 
         blocks = np.asarray(kept, bool)
-        if not 2 <= blocks.ndim <= 4:
-            raise ValueError(f"kept: expected 2 to 4 dimensions, got shape {blocks.shape}")
+        if not 2 <= blocks.ndim <= 4 or 0 in blocks.shape:
+            raise ValueError(f"kept: expected 2 to 4 dimensions, none of them 0, got shape {blocks.shape}")
         blocks = blocks.reshape((1,) * (4 - blocks.ndim) + blocks.shape)
         ends = np.cumsum(blocks.sum(-1).reshape(-1)).reshape(blocks.shape[:3])
-        before = np.concatenate(([0], ends[..., -1:].reshape(-1)[:-1])) if ends.size else np.zeros(ends[..., :0].size)
+        before = np.concatenate(([0], ends[..., -1:].reshape(-1)[:-1]))
         starts = np.concatenate((before.reshape(*blocks.shape[:2], 1), ends), -1).astype(np.int64)
         return cls(starts, np.nonzero(blocks)[3].astype(np.int64), block_size)
 
 
+def sizes_of(block_size: tuple[int, int]) -> tuple[int, int]:
+    """Queries and keys of a block, which must be two numbers of at least 1."""
+    sizes = tuple(int(n) for n in block_size) if isinstance(block_size, (tuple, list)) else (block_size,)
+    if len(sizes) != 2 or min(sizes) < 1:
+        raise ValueError(f"block_size: expected two numbers of at least 1, queries and keys, got {block_size!r}")
+    return sizes
+
+
 def described(block_mask: BlockMask | None) -> tuple[Any, ...] | None:
     """As the extension module takes it."""
-    return None if block_mask is None else block_mask._description
+    if block_mask is None:
+        return None
+    if not isinstance(block_mask, BlockMask):
+        raise TypeError(f"block_mask: expected a BlockMask or None, got {type(block_mask).__name__}")
+    return block_mask._description

@@ -57,10 +57,16 @@ class KVCache:
         page_table: SupportsDLPack | None = None,
         rotary: Rotary | None = None,
     ) -> None:
+        if key is value:
+            raise ValueError("key, value: expected two arrays, got the same one twice")
+        for name, array, rank in (("key", key, 4), ("value", value, 4), ("page_table", page_table, 2)):
+            if array is not None and len(array.shape) != rank:
+                raise ValueError(f"{name}: expected {rank} dimensions, got shape {tuple(array.shape)}")
         self.key, self.value, self.page_table = key, value, page_table
         self._rotary = None if rotary is None else rotary._description
-        sequences = (key if page_table is None else page_table).shape[0]
-        self.lengths = [0] * sequences if lengths is None else lengths
+        self._sequences = (key if page_table is None else page_table).shape[0]
+        self._room = key.shape[2] if page_table is None else page_table.shape[1] * key.shape[2]
+        self.lengths = [0] * self._sequences if lengths is None else lengths
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -69,7 +75,10 @@ class KVCache:
 
     @lengths.setter
     def lengths(self, lengths: Sequence[int]) -> None:
-        self._lengths = tuple(int(n) for n in lengths)
+        taken = tuple(int(n) for n in lengths)
+        if len(taken) != self._sequences or not all(0 <= n <= self._room for n in taken):
+            raise ValueError(f"lengths: expected {self._sequences} numbers from 0 to {self._room}, got {taken}")
+        self._lengths = taken
 
     def append(
         self,

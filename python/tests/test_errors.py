@@ -49,6 +49,29 @@ def test_values_are_named():
     refused(ValueError, "window", window=3)
     refused(ValueError, "threads", threads=0)
     refused(TypeError, "scale", scale="much")
+    refused(ValueError, "window: .*2\\^63", window=(2**63, 0))
+    refused(ValueError, "query_offset: .*2\\^63", query_offset=2**70)
+    refused(ValueError, "query_offset: .*2\\^63", query_offset=[0, 2**70])
+    refused(ValueError, "seed: .*2\\^64", dropout_p=0.5, seed=2**64)
+    refused(ValueError, "seed: .*2\\^64", dropout_p=0.5, seed=-1)
+
+
+def test_block_masks_are_looked_at():
+    refused(TypeError, "block_mask: expected a BlockMask or None, got int", block_mask=3)
+    for size in ((16,), (0, 1), 16):
+        with pytest.raises(ValueError, match="block_size: expected two numbers of at least 1"):
+            libattn.BlockMask.of_blocks(np.ones((2, 2)), size)
+    with pytest.raises(ValueError, match=r"kept: .*got shape \(0, 0\)"):
+        libattn.BlockMask.of_blocks(np.ones((0, 0)), (16, 16))
+
+
+def test_caches_are_looked_at():
+    with pytest.raises(ValueError, match="key, value: expected two arrays"):
+        libattn.KVCache(Q, Q)
+    cache = libattn.KVCache(zeros(2, 4, 5, 8), zeros(2, 4, 5, 8))
+    for lengths in ((6, 1), (-1, 1), (1,)):
+        with pytest.raises(ValueError, match="lengths: expected 2 numbers from 0 to 5"):
+            cache.lengths = lengths
 
 
 def test_arrays_that_are_none():

@@ -11,8 +11,9 @@
 #define UNSIGNED_BYTES 8
 #define PIECE ((int64_t)1 << 20)
 
-/* Exactly `size` bytes of the file's part that `what` names. */
-static attn_status take(gzFile file, const char *path, const char *what, void *to, int64_t size)
+/* The next `size` bytes of the file's part that `what` names, which has `whole` and of which `before` were read. */
+static attn_status take(gzFile file, const char *path, const char *what, void *to, int64_t size, int64_t before,
+                        int64_t whole)
 {
     errno = 0;
     int64_t got = gzread(file, to, (unsigned)size);
@@ -21,13 +22,13 @@ static attn_status take(gzFile file, const char *path, const char *what, void *t
     gzerror(file, &code);
     if (code == Z_ERRNO) return status_fail(ATTN_ERROR_FILE, "%s: cannot read: %s", path, strerror(errno));
     return status_fail(ATTN_ERROR_FORMAT, "%s: damaged or cut short in its %s: %lld bytes there, expected %lld", path,
-                       what, (long long)(got < 0 ? 0 : got), (long long)size);
+                       what, (long long)(before + (got < 0 ? 0 : got)), (long long)whole);
 }
 
 static attn_status read_shape(idx_array *a, gzFile file, const char *path)
 {
     unsigned char head[4] = {0}, sizes[4 * IDX_MOST_RANK];
-    attn_status status = take(file, path, "header", head, sizeof head);
+    attn_status status = take(file, path, "header", head, sizeof head, 0, sizeof head);
     if (status != ATTN_OK) return status;
     if (head[0] != 0 || head[1] != 0)
         return status_fail(ATTN_ERROR_FORMAT, "%s: begins with bytes %d %d, expected 0 0, as IDX files do", path,
@@ -38,7 +39,7 @@ static attn_status read_shape(idx_array *a, gzFile file, const char *path)
     if (head[3] < 1 || head[3] > IDX_MOST_RANK)
         return status_fail(ATTN_ERROR_FORMAT, "%s: rank is %d, expected 1 to %d", path, head[3], IDX_MOST_RANK);
     a->rank = head[3];
-    status = take(file, path, "header", sizes, 4 * a->rank);
+    status = take(file, path, "header", sizes, 4 * a->rank, sizeof head, (int64_t)sizeof head + 4 * a->rank);
     a->count = 1;
     for (int i = 0; i < a->rank && status == ATTN_OK; i++) {
         const unsigned char *s = sizes + 4 * i;
@@ -64,7 +65,7 @@ static attn_status read_elements(idx_array *a, gzFile file, const char *path)
             a->values = larger;
         }
         int64_t size = room - at < PIECE ? room - at : PIECE;
-        attn_status status = take(file, path, "elements", a->values + at, size);
+        attn_status status = take(file, path, "elements", a->values + at, size, at, a->count);
         if (status != ATTN_OK) return status;
         at += size;
     }

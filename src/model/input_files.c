@@ -27,6 +27,26 @@ static file_format format_of(const unsigned char *begin, size_t bytes)
     return FILE_OTHER;
 }
 
+/* Pictures, recordings and documents of formats that are not read: none of them is text, which FILE_OTHER means. */
+static const char *foreign_format(const unsigned char *begin, size_t bytes)
+{
+    static const struct {
+        const char *name, *mark;
+        size_t at, length;
+    } formats[] = {
+        {"GIF image", "GIF8", 0, 4},     {"TIFF image", "II*\0", 0, 4},        {"TIFF image", "MM\0*", 0, 4},
+        {"WebP image", "WEBP", 8, 4},    {"HEIF or AVIF image", "ftyp", 4, 4}, {"FLAC recording", "fLaC", 0, 4},
+        {"Ogg recording", "OggS", 0, 4}, {"MP3 recording", "ID3", 0, 3},       {"AIFF recording", "AIFF", 8, 4},
+        {"PDF document", "%PDF-", 0, 5}, {"ZIP archive", "PK\3\4", 0, 4},
+    };
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        if (bytes < formats[i].at + formats[i].length) continue;
+        if (!memcmp(begin + formats[i].at, formats[i].mark, formats[i].length)) return formats[i].name;
+    }
+    /* A text may begin with BM too; four bytes of zero, which a BMP keeps for later use, it has not. */
+    return bytes >= 10 && !memcmp(begin, "BM", 2) && !memcmp(begin + 6, "\0\0\0\0", 4) ? "BMP image" : NULL;
+}
+
 /* zlib reads what is no gzip as it is. */
 static attn_status read_format(const char *path, file_format *format)
 {
@@ -39,7 +59,9 @@ static attn_status read_format(const char *path, file_format *format)
     if (bytes < 0)
         return status_fail(ATTN_ERROR_FILE, "%s: %s", path, problem ? strerror(problem) : "the gzip file is damaged");
     *format = format_of(begin, (size_t)bytes);
-    return ATTN_OK;
+    const char *foreign = *format == FILE_OTHER ? foreign_format(begin, (size_t)bytes) : NULL;
+    if (!foreign) return ATTN_OK;
+    return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: a %s, expected text, PNG, JPEG, IDX or WAV", path, foreign);
 }
 
 attn_seq_input_kind attn_seq_bytes_kind(const void *bytes, size_t count)

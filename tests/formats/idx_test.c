@@ -72,12 +72,13 @@ static void refuses_hostile_files(void **state)
         {"\0\0\15\1\0\0\0\1", 8, ATTN_ERROR_UNSUPPORTED, "type of elements is 0x0d, expected 0x08"},
         {"\0\0\10\0", 4, ATTN_ERROR_FORMAT, "rank is 0, expected 1 to 4"},
         {"\0\0\10\5", 4, ATTN_ERROR_FORMAT, "rank is 5, expected 1 to 4"},
-        {"\0\0\10\2\0\0\0\2", 8, ATTN_ERROR_FORMAT, "cut short in its header: 4 bytes there, expected 8"},
+        {"\0\0\10\2\0\0\0\2", 8, ATTN_ERROR_FORMAT, "cut short in its header: 8 bytes there, expected 12"},
         {six, sizeof six - 2, ATTN_ERROR_FORMAT, "cut short in its elements: 5 bytes there, expected 6"},
         {six, sizeof six, ATTN_ERROR_FORMAT, "goes on after its 6 elements"},
         {"\0\0\10\3\377\377\377\377\377\377\377\377\377\377\377\377", 16, ATTN_ERROR_FORMAT,
          "dimension 1 is 4294967295, expected at most 4294967296 elements"},
-        {"\0\0\10\1\377\377\377\377abc", 11, ATTN_ERROR_FORMAT, "cut short in its elements: 3 bytes there"},
+        {"\0\0\10\1\377\377\377\377abc", 11, ATTN_ERROR_FORMAT,
+         "cut short in its elements: 3 bytes there, expected 4294967295"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         idx_array a;

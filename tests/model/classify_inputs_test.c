@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "attn/seq.h"
+#include "base/replace_file.h"
 #include "formats/safetensors.h"
 
 #include <math.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static attn_seq_model *open_fixture(const char *name)
 {
@@ -213,6 +215,34 @@ static void threads_share_a_model(void **state)
     attn_seq_model_close(m);
 }
 
+/* What is no text either is refused by its name. */
+static void names_formats_that_it_does_not_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes, *name;
+    } files[] = {
+        {"GIF89a......", "a GIF image"},
+        {"II*\0........", "a TIFF image"},
+        {"RIFF....WEBP", "a WebP image"},
+        {"....ftypheic", "a HEIF or AVIF image"},
+        {"BM\x46\1\0\0\0\0\0\0\x36\0", "a BMP image"},
+        {"fLaC........", "a FLAC recording"},
+        {"%PDF-1.7\n%..", "a PDF document"},
+    };
+    const char *path = "classify_inputs.tmp";
+    attn_seq_input_kind kind;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        assert_int_equal(replace_file_save(path, files[i].bytes, 12), ATTN_OK);
+        assert_int_equal(attn_seq_file_kind(path, &kind), ATTN_ERROR_UNSUPPORTED);
+        assert_non_null(strstr(attn_seq_error(), files[i].name));
+    }
+    assert_int_equal(replace_file_save(path, "BMW and GIFs", 12), ATTN_OK);
+    assert_int_equal(attn_seq_file_kind(path, &kind), ATTN_OK);
+    assert_int_equal(kind, ATTN_SEQ_INPUT_TEXT);
+    unlink(path);
+}
+
 static void tells_files_apart(void **state)
 {
     (void)state;
@@ -242,7 +272,7 @@ int main(void)
         cmocka_unit_test(agrees_with_transformers),    cmocka_unit_test(neighbours_do_not_matter),
         cmocka_unit_test(tells_where_it_looked),       cmocka_unit_test(shows_what_it_saw),
         cmocka_unit_test(refuses_what_it_cannot_take), cmocka_unit_test(threads_share_a_model),
-        cmocka_unit_test(tells_files_apart),
+        cmocka_unit_test(tells_files_apart),           cmocka_unit_test(names_formats_that_it_does_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
