@@ -42,16 +42,17 @@
  *   attends to j; a NaN or infinity in column c of value j makes element c NaN or infinite in every row that attends to
  *   j. What a query does not attend to never reaches its row: keys and values masked in any way may hold anything, for
  *   the rows that they are masked for. A score of +inf makes its row NaN; a score of -inf weighs 0.
- * - Precision. Products and sums in the data's type (fp32), by fused multiply-adds in a fixed order; exponentials
+ * - Precision. Products and sums in fp32, by fused multiply-adds in a fixed order; exponentials
  *   within 2 units in the last place, tanh within 2.5; a weight below 2^-125 of its row's largest may be flushed to 0,
- *   and one below 2^-126 is. doc/NUMERICS.md says more.
+ *   and one below 2^-126 is. bf16 and fp16 are made fp32 exactly as they are read, and results rounded to them once, to
+ *   nearest, ties to even. doc/NUMERICS.md says more.
  * - Bits. The same whatever the thread count, the batch around a sequence, the strides, the keys beyond key_lengths,
  *   and whether a pair is masked by causal, a window, a block, a byte or a bias of -inf (beside biases of 0), on the
  *   same instruction set and the same T, D, DV and options.
  * - Memory. Nothing is allocated: the caller brings a workspace of exactly the size that the query function tells, and
  *   no T x S matrix is ever held. Two calls may run at once unless they share a workspace or an output.
  * - Outputs must not overlap each other, nor any input, nor the workspace. Inputs may overlap. Data is aligned as its
- *   type asks (4 bytes for fp32); more is not needed.
+ *   type asks (4 bytes for fp32, 2 for bf16 and fp16); more is not needed.
  * - On any status but ATTN_OK nothing was written, and attn_error() names the field, its value and what was expected.
  *
  * Vaswani et al., "Attention Is All You Need" (2017), equation 1; Bahdanau et al., "Neural Machine Translation by
@@ -94,12 +95,13 @@ typedef enum attn_status {
  * until the thread's next call. Never NULL. */
 ATTN_API const char *attn_error(void);
 
-/* The type of Q, K, V, O, the log-sum-exp, the bias and all gradients, fp32; and of K and V in a cache. Numbers
+/* The type of Q, K, V and O, all of a call's the same; and of K and V in a cache. The log-sum-exp, the bias and
+ * whatever else there is are fp32 in any case. attn_forward takes all of them, the other calls fp32 alone. Numbers
  * pinned. */
 typedef enum attn_dtype {
     ATTN_DTYPE_F32 = 0,
-    ATTN_DTYPE_BF16 = 1, /* the upper half of an fp32; in a cache alone */
-    ATTN_DTYPE_FP16 = 2  /* IEEE 754-2008 binary16; in a cache alone */
+    ATTN_DTYPE_BF16 = 1, /* the upper half of an fp32 */
+    ATTN_DTYPE_FP16 = 2  /* IEEE 754-2008 binary16 */
 } attn_dtype;
 
 /* How a query's score of a key comes about. Numbers pinned. Luong's scores ("Effective Approaches to Attention-based
@@ -194,8 +196,8 @@ typedef struct attn_parallel {
 
 /* Everything about one call. attn_desc_init fills it; then set what differs. */
 typedef struct attn_desc {
-    size_t struct_size; /* sizeof(attn_desc) where the caller was compiled; fields beyond it count as zero */
-    attn_dtype dtype;
+    size_t struct_size;            /* sizeof(attn_desc) where the caller was compiled; fields beyond it count as zero */
+    attn_dtype dtype;              /* of Q, K, V and O */
     int64_t B, H, HK, T, S, D, DV; /* T and S are sums where query_starts and key_starts are given */
     float scale; /* multiplies Q K^T; finite. 1 / sqrt(D) after attn_desc_init. With ATTN_SCORE_ADDITIVE it must be 1 */
 
@@ -293,8 +295,8 @@ ATTN_API attn_status attn_forward_workspace_size(const attn_desc *desc, size_t *
  * attn_forward_workspace_size told, aligned to ATTN_ALIGNMENT, contents undefined before and after; NULL when that size
  * is 0. Thread-safe as long as outputs and workspace are its own.
  *
- * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: NULL data where the array has elements; a
- * key_lengths entry outside 0 .. S; a start before the one before it, or beyond the array; a
+ * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: data that is NULL or misaligned where the array has
+ * elements; a key_lengths entry outside 0 .. S; a start before the one before it, or beyond the array; a
  * list of block_mask that is out of order or beyond its entries; dropout without
  * dropout_keys; an output whose dimension above 1 has stride 0. ATTN_ERROR_OVERFLOW: a view that spans more than the
  * address space. ATTN_ERROR_WORKSPACE: see there. */
@@ -326,7 +328,7 @@ ATTN_API attn_status attn_backward_workspace_size(const attn_desc *desc, size_t 
  * bits do not depend on the thread count.
  *
  * Statuses as attn_forward, and ATTN_ERROR_ARGUMENT: o, lse or grad_o NULL where they have elements; grad_bias without
- * bias, or with a dimension not broadcast that bias broadcasts.
+ * bias, or with a dimension not broadcast that bias broadcasts. ATTN_ERROR_UNSUPPORTED: a dtype other than fp32.
  * Dao et al., "FlashAttention" (2022), algorithm 4. */
 ATTN_API attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspace_size);
 

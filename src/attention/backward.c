@@ -140,10 +140,10 @@ static attn_status check_bias_gradient(const attn_desc *d)
     return descriptor_check_mask("grad_bias", &read, d, sizeof(float));
 }
 
-static attn_status check_gradient(const char *name, const attn_output *grad, int64_t batches, int64_t heads,
-                                  int64_t rows, int64_t columns)
+static attn_status check_gradient(const char *name, const attn_output *grad, attn_dtype type, int64_t batches,
+                                  int64_t heads, int64_t rows, int64_t columns)
 {
-    return grad->data ? descriptor_check_output(name, grad, batches, heads, rows, columns) : ATTN_OK;
+    return grad->data ? descriptor_check_output(name, grad, type, batches, heads, rows, columns) : ATTN_OK;
 }
 
 static attn_status check_backward(const attn_desc *d)
@@ -152,14 +152,14 @@ static attn_status check_backward(const attn_desc *d)
     const attn_view lse = {d->lse.data, d->lse.batch, d->lse.head, d->lse.row};
     const int64_t queries_B = sequence_query_batches(d), keys_B = sequence_key_batches(d);
     attn_status status = descriptor_check_inputs(d, true);
-    if (!status) status = descriptor_check_view("o", &o, queries_B, d->H, d->T, d->DV);
-    if (!status) status = descriptor_check_view("lse", &lse, queries_B, d->H, d->T, 1);
-    if (!status) status = descriptor_check_view("grad_o", &d->grad_o, queries_B, d->H, d->T, d->DV);
-    if (!status) status = check_gradient("grad_q", &d->grad_q, queries_B, d->H, d->T, d->D);
-    if (!status) status = check_gradient("grad_k", &d->grad_k, keys_B, d->HK, d->S, d->D);
-    if (!status) status = check_gradient("grad_v", &d->grad_v, keys_B, d->HK, d->S, d->DV);
+    if (!status) status = descriptor_check_view("o", &o, d->dtype, queries_B, d->H, d->T, d->DV);
+    if (!status) status = descriptor_check_view("lse", &lse, ATTN_DTYPE_F32, queries_B, d->H, d->T, 1);
+    if (!status) status = descriptor_check_view("grad_o", &d->grad_o, d->dtype, queries_B, d->H, d->T, d->DV);
+    if (!status) status = check_gradient("grad_q", &d->grad_q, d->dtype, queries_B, d->H, d->T, d->D);
+    if (!status) status = check_gradient("grad_k", &d->grad_k, d->dtype, keys_B, d->HK, d->S, d->D);
+    if (!status) status = check_gradient("grad_v", &d->grad_v, d->dtype, keys_B, d->HK, d->S, d->DV);
     if (!status && d->grad_score_vector.data)
-        status = descriptor_check_output("grad_score_vector", &d->grad_score_vector, 1, d->H, 1, d->D);
+        status = descriptor_check_output("grad_score_vector", &d->grad_score_vector, ATTN_DTYPE_F32, 1, d->H, 1, d->D);
     return status ? status : check_bias_gradient(d);
 }
 
@@ -170,6 +170,7 @@ attn_status attn_backward_workspace_size(const attn_desc *desc, size_t *size)
     size_t bytes = 0;
     attn_status status = size ? descriptor_read(desc, &d)
                               : status_fail(ATTN_ERROR_ARGUMENT, "size is NULL, expected where to put the size");
+    if (!status) status = descriptor_check_f32(&d, "attn_backward");
     if (!status) status = plan_backward(&d, &plan, &bytes);
     if (!status) *size = bytes;
     return status;
@@ -181,6 +182,7 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
     backward_plan plan;
     size_t bytes = 0;
     attn_status status = descriptor_read(desc, &d);
+    if (!status) status = descriptor_check_f32(&d, "attn_backward");
     if (!status) status = plan_backward(&d, &plan, &bytes);
     if (!status) status = check_backward(&d);
     if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);

@@ -89,8 +89,8 @@ attn_status cache_read(const attn_cache *cache, attn_cache *c)
 attn_status cache_check_arrays(const attn_cache *c)
 {
     int64_t batches = c->page_size ? c->pages : c->B, rows = c->page_size ? c->page_size : c->S;
-    attn_status status = descriptor_check_output("cache.k", &c->k, batches, c->HK, rows, c->D);
-    if (!status) status = descriptor_check_output("cache.v", &c->v, batches, c->HK, rows, c->DV);
+    attn_status status = descriptor_check_output("cache.k", &c->k, c->dtype, batches, c->HK, rows, c->D);
+    if (!status) status = descriptor_check_output("cache.v", &c->v, c->dtype, batches, c->HK, rows, c->DV);
     if (status || !c->B) return status;
     if (!c->lengths)
         return status_fail(ATTN_ERROR_ARGUMENT, "cache.lengths is NULL, expected %lld lengths", (long long)c->B);

@@ -75,6 +75,7 @@ static void sums_task(void *argument, int64_t task, int worker)
 static attn_status read_descriptor(const attn_desc *desc, attn_desc *d)
 {
     attn_status status = descriptor_read(desc, d);
+    if (!status) status = descriptor_check_f32(d, "attn_weights_column_sums");
     if (status) return status;
     d->DV = 0;
     d->v = d->k, d->grad_o = d->q;
@@ -111,10 +112,10 @@ attn_status attn_weights_column_sums_workspace_size(const attn_desc *desc, size_
 static attn_status check_arrays(const attn_desc *d, const attn_region *region, const attn_output *sums)
 {
     const attn_view lse = {d->lse.data, d->lse.batch, d->lse.head, d->lse.row};
-    attn_status status = descriptor_check_view("lse", &lse, sequence_query_batches(d), d->H, d->T, 1);
+    attn_status status = descriptor_check_view("lse", &lse, ATTN_DTYPE_F32, sequence_query_batches(d), d->H, d->T, 1);
     if (status) return status;
     if (!sums) return status_fail(ATTN_ERROR_ARGUMENT, "sums is NULL, expected an output");
-    return descriptor_check_output("sums", sums, region->batches, region->heads, d->S, 1);
+    return descriptor_check_output("sums", sums, ATTN_DTYPE_F32, region->batches, region->heads, d->S, 1);
 }
 
 attn_status attn_weights_column_sums(const attn_desc *desc, const attn_region *region, const attn_output *sums,

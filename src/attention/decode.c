@@ -125,6 +125,7 @@ static attn_status plan_decode(const attn_desc *desc, const attn_cache *cache, d
 {
     memset(plan, 0, sizeof *plan);
     attn_status status = descriptor_read(desc, &plan->d);
+    if (!status) status = descriptor_check_f32(&plan->d, "attn_decode");
     if (!status) status = cache_read(cache, &plan->c);
     if (!status) status = check_options(&plan->d, &plan->c);
     if (status) return status;
@@ -139,10 +140,10 @@ static attn_status check_arrays(const decode_plan *plan)
 {
     const attn_desc *d = &plan->d;
     attn_status status = cache_check_arrays(&plan->c);
-    if (!status) status = descriptor_check_view("q", &d->q, d->B, d->H, d->T, d->D);
+    if (!status) status = descriptor_check_view("q", &d->q, ATTN_DTYPE_F32, d->B, d->H, d->T, d->D);
     if (!status) status = descriptor_check_masks(d);
-    if (!status) status = descriptor_check_output("o", &d->o, d->B, d->H, d->T, d->DV);
-    if (!status && d->lse.data) status = descriptor_check_output("lse", &d->lse, d->B, d->H, d->T, 1);
+    if (!status) status = descriptor_check_output("o", &d->o, ATTN_DTYPE_F32, d->B, d->H, d->T, d->DV);
+    if (!status && d->lse.data) status = descriptor_check_output("lse", &d->lse, ATTN_DTYPE_F32, d->B, d->H, d->T, 1);
     return status;
 }
 

@@ -155,9 +155,10 @@ attn_status descriptor_check_parallel(const attn_parallel *parallel)
 
 static attn_status check_options(const attn_desc *d)
 {
-    if (d->dtype != ATTN_DTYPE_F32)
-        return status_fail(ATTN_ERROR_UNSUPPORTED, "dtype = %d, expected ATTN_DTYPE_F32 (%d)", (int)d->dtype,
-                           (int)ATTN_DTYPE_F32);
+    if (d->dtype != ATTN_DTYPE_F32 && d->dtype != ATTN_DTYPE_BF16 && d->dtype != ATTN_DTYPE_FP16)
+        return status_fail(ATTN_ERROR_UNSUPPORTED,
+                           "dtype = %d, expected ATTN_DTYPE_F32 (%d), ATTN_DTYPE_BF16 (%d) or ATTN_DTYPE_FP16 (%d)",
+                           (int)d->dtype, (int)ATTN_DTYPE_F32, (int)ATTN_DTYPE_BF16, (int)ATTN_DTYPE_FP16);
     if (!isfinite(d->scale)) return status_fail(ATTN_ERROR_ARGUMENT, "scale = %g, expected a finite number", d->scale);
     if (!(d->softcap >= 0) || !isfinite(d->softcap))
         return status_fail(ATTN_ERROR_ARGUMENT, "softcap = %g, expected a finite number, at least 0", d->softcap);
@@ -216,26 +217,33 @@ static bool spans_fit(const int64_t *counts, const int64_t *strides, int dimensi
     return span <= PTRDIFF_MAX / (int64_t)size - 1;
 }
 
-attn_status descriptor_check_view(const char *name, const attn_view *view, int64_t B, int64_t heads, int64_t rows,
-                                  int64_t columns)
+static attn_status check_aligned(const char *name, const void *data, int64_t size)
+{
+    if ((uintptr_t)data % (uintptr_t)size == 0) return ATTN_OK;
+    return status_fail(ATTN_ERROR_ARGUMENT, "%s.data = %p, expected a multiple of its elements' %lld bytes", name, data,
+                       (long long)size);
+}
+
+attn_status descriptor_check_view(const char *name, const attn_view *view, attn_dtype type, int64_t B, int64_t heads,
+                                  int64_t rows, int64_t columns)
 {
     if (!B || !heads || !rows || !columns) return ATTN_OK;
     if (!view->data)
         return status_fail(ATTN_ERROR_ARGUMENT, "%s.data is NULL, expected %lld x %lld x %lld x %lld elements", name,
                            (long long)B, (long long)heads, (long long)rows, (long long)columns);
     const int64_t counts[] = {B, heads, rows, columns}, strides[] = {view->batch, view->head, view->row, 1};
-    if (!spans_fit(counts, strides, 4, sizeof(float)))
+    if (!spans_fit(counts, strides, 4, (size_t)element_size(type)))
         return status_fail(ATTN_ERROR_OVERFLOW,
                            "%s with strides %lld, %lld, %lld spans more than the address space, expected less", name,
                            (long long)view->batch, (long long)view->head, (long long)view->row);
-    return ATTN_OK;
+    return check_aligned(name, view->data, element_size(type));
 }
 
-attn_status descriptor_check_output(const char *name, const attn_output *view, int64_t B, int64_t heads, int64_t rows,
-                                    int64_t columns)
+attn_status descriptor_check_output(const char *name, const attn_output *view, attn_dtype type, int64_t B,
+                                    int64_t heads, int64_t rows, int64_t columns)
 {
     const attn_view read = {view->data, view->batch, view->head, view->row};
-    attn_status status = descriptor_check_view(name, &read, B, heads, rows, columns);
+    attn_status status = descriptor_check_view(name, &read, type, B, heads, rows, columns);
     if (status || !B || !heads || !rows || !columns) return status;
     const struct {
         const char *dimension;
@@ -256,6 +264,13 @@ attn_status descriptor_check_unpacked(const attn_desc *d, const char *call)
                        d->query_starts ? "query_starts" : "key_starts", call);
 }
 
+attn_status descriptor_check_f32(const attn_desc *d, const char *call)
+{
+    if (d->dtype == ATTN_DTYPE_F32) return ATTN_OK;
+    return status_fail(ATTN_ERROR_UNSUPPORTED, "dtype = %d, expected ATTN_DTYPE_F32 (%d) in %s", (int)d->dtype,
+                       (int)ATTN_DTYPE_F32, call);
+}
+
 attn_status descriptor_check_masks(const attn_desc *d)
 {
     attn_status status = descriptor_check_mask("mask", &d->mask, d, 1);
@@ -273,7 +288,7 @@ attn_status descriptor_check_mask(const char *name, const attn_mask *mask, const
                            "%s with strides %lld, %lld, %lld, %lld spans more than the address space, expected less",
                            name, (long long)mask->batch, (long long)mask->head, (long long)mask->row,
                            (long long)mask->column);
-    return ATTN_OK;
+    return check_aligned(name, mask->data, (int64_t)size);
 }
 
 /* Where packed sequences begin: in order, within 0 .. rows. */
@@ -303,12 +318,13 @@ static attn_status check_key_lengths(const attn_desc *d)
 
 attn_status descriptor_check_inputs(const attn_desc *d, bool values)
 {
-    attn_status status = descriptor_check_view("q", &d->q, sequence_query_batches(d), d->H, d->T, d->D);
+    attn_status status = descriptor_check_view("q", &d->q, d->dtype, sequence_query_batches(d), d->H, d->T, d->D);
     const int64_t keys_B = sequence_key_batches(d);
-    if (!status) status = descriptor_check_view("k", &d->k, keys_B, d->HK, d->S, d->D);
-    if (!status && values) status = descriptor_check_view("v", &d->v, keys_B, d->HK, d->S, d->DV);
+    if (!status) status = descriptor_check_view("k", &d->k, d->dtype, keys_B, d->HK, d->S, d->D);
+    if (!status && values) status = descriptor_check_view("v", &d->v, d->dtype, keys_B, d->HK, d->S, d->DV);
     if (!status && d->score == ATTN_SCORE_ADDITIVE)
-        status = descriptor_check_view("score_vector", &d->score_vector, d->B && d->T && d->S, d->H, 1, d->D);
+        status = descriptor_check_view("score_vector", &d->score_vector, ATTN_DTYPE_F32, d->B && d->T && d->S, d->H, 1,
+                                       d->D);
     if (!status) status = check_starts("query_starts", d->query_starts, d->B, "T", d->T);
     if (!status) status = check_starts("key_starts", d->key_starts, d->B, "S", d->S);
     if (!status) status = check_key_lengths(d);

@@ -12,17 +12,21 @@ attn_status descriptor_read(const attn_desc *desc, attn_desc *d);
  * dropout keys (V where `values`). */
 attn_status descriptor_check_inputs(const attn_desc *d, bool values);
 
-/* One array with `rows` rows of `columns`, for `heads` heads. The name appears in the message. */
-attn_status descriptor_check_view(const char *name, const attn_view *view, int64_t B, int64_t heads, int64_t rows,
-                                  int64_t columns);
-attn_status descriptor_check_output(const char *name, const attn_output *view, int64_t B, int64_t heads, int64_t rows,
-                                    int64_t columns);
+/* One array of elements of a type, with `rows` rows of `columns`, for `heads` heads. The name appears in the message.
+ */
+attn_status descriptor_check_view(const char *name, const attn_view *view, attn_dtype type, int64_t B, int64_t heads,
+                                  int64_t rows, int64_t columns);
+attn_status descriptor_check_output(const char *name, const attn_output *view, attn_dtype type, int64_t B,
+                                    int64_t heads, int64_t rows, int64_t columns);
 
 /* A broadcastable one, (B, H, T, S) of elements of `size` bytes. */
 attn_status descriptor_check_mask(const char *name, const attn_mask *mask, const attn_desc *d, size_t size);
 
 /* That no sequences are packed, for a call that does not take them. */
 attn_status descriptor_check_unpacked(const attn_desc *d, const char *call);
+
+/* That elements are fp32, for a call that takes no others. */
+attn_status descriptor_check_f32(const attn_desc *d, const char *call);
 
 /* That a struct of a later version, of `bytes`, holds zeros beyond what is known here; `what` begins the message. */
 attn_status descriptor_check_later(const char *what, const void *given, size_t bytes, size_t known);
@@ -36,7 +40,13 @@ attn_status descriptor_check_masks(const attn_desc *d);
 /* The caller's workspace against what is needed. */
 attn_status descriptor_check_workspace(const void *workspace, size_t given, size_t needed);
 
-/* Where a row of one head stands; NULL where the array has no data. */
+/* An element's bytes. */
+static inline int64_t element_size(attn_dtype type)
+{
+    return type == ATTN_DTYPE_F32 ? 4 : 2;
+}
+
+/* Where a row of one head stands in an array of fp32; NULL where the array has no data. */
 static inline const float *view_at(const attn_view *view, int64_t b, int64_t h, int64_t row)
 {
     return view->data ? (const float *)view->data + b * view->batch + h * view->head + row * view->row : NULL;

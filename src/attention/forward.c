@@ -2,6 +2,7 @@
 
 #include "attention/descriptor.h"
 #include "attention/sequence.h"
+#include "attention/staged_rows.h"
 #include "attention/visible.h"
 #include "base/checked.h"
 #include "base/parallel.h"
@@ -11,14 +12,17 @@
 /* How one call is cut: blocks of queries of one head; a task is a run of blocks, so that no task is too small to be
  * worth handing out. Every worker has its own piece of the workspace:
  *
- *     [kernel's scratch | modification tile | dropout tile] */
+ *     [kernel's scratch | modification tile | dropout tile | stages of Q, O, a chunk's K and V]
+ *
+ * the stages for types other than fp32 alone. */
 typedef struct forward_plan {
     const attn_desc *d;
     const kernel_table *table;
     bool lanes;            /* some sequences' queries go in lanes */
     int64_t block_queries; /* in a block, at most */
     int64_t head_blocks, blocks, task_blocks, tasks;
-    size_t modification, dropout, worker; /* offsets into a worker's piece, and its size, in floats */
+    size_t modification, dropout, worker; /* offsets into a worker's piece, and its size, in bytes */
+    size_t q, o, k, v;                    /* likewise: the stages */
     char *workspace;
 } forward_plan;
 
@@ -33,13 +37,26 @@ static size_t whole_lines(size_t bytes)
     return (bytes + ATTN_ALIGNMENT - 1) & ~(size_t)(ATTN_ALIGNMENT - 1);
 }
 
+/* The stages, behind what the plan has already. */
+static void plan_stages(forward_plan *plan)
+{
+    const size_t k_row = (size_t)staged_row(plan->d->D) * sizeof(float),
+                 v_row = (size_t)staged_row(plan->d->DV) * sizeof(float), queries = (size_t)plan->block_queries;
+    plan->q = plan->worker;
+    plan->o = plan->q + queries * k_row;
+    plan->k = plan->o + queries * v_row;
+    plan->v = plan->k + FORWARD_CHUNK * k_row;
+    plan->worker = plan->v + FORWARD_CHUNK * v_row;
+}
+
 /* A worker's piece, in bytes, into *plan. */
 static attn_status plan_workspace(forward_plan *plan, size_t *bytes)
 {
     const attn_desc *d = plan->d;
     size_t width, tile = (size_t)FORWARD_CHUNK * sizeof(float), all;
     tile *= plan->lanes ? FORWARD_LANE_QUERIES : FORWARD_ROW_QUERIES;
-    if (!checked_add((size_t)d->D, (size_t)d->DV, &width) || !checked_mul(width, 2 * FORWARD_LANE_QUERIES, &all) ||
+    if (!checked_add((size_t)d->D, (size_t)d->DV, &width) ||
+        !checked_mul(width, 2 * (FORWARD_LANE_QUERIES + FORWARD_CHUNK), &all) ||
         !checked_mul(all, sizeof(float) * PARALLEL_MAX_THREADS, &all))
         return status_fail(ATTN_ERROR_OVERFLOW, "the workspace for D = %lld, DV = %lld does not fit", (long long)d->D,
                            (long long)d->DV);
@@ -48,6 +65,7 @@ static attn_status plan_workspace(forward_plan *plan, size_t *bytes)
     plan->modification = whole_lines(scratch * sizeof(float));
     plan->dropout = plan->modification + tile;
     plan->worker = plan->dropout + (d->dropout > 0 ? tile : 0);
+    if (staged_type(d->dtype)) plan_stages(plan);
     int64_t workers = parallel_workers(&d->parallel);
     *bytes = plan->worker * (size_t)(workers < plan->tasks ? workers : plan->tasks);
     return ATTN_OK;
@@ -89,23 +107,38 @@ static attn_status plan_forward(const attn_desc *d, forward_plan *plan, size_t *
 static forward_block block_at(const forward_plan *plan, const attn_desc *d, int64_t b, int64_t h, int64_t first,
                               char *piece)
 {
-    return (forward_block){.queries = d->T - first < plan->block_queries ? d->T - first : plan->block_queries,
+    const int64_t queries = d->T - first < plan->block_queries ? d->T - first : plan->block_queries;
+    const bool staged = staged_type(d->dtype);
+    const staged_rows q =
+        staged_rows_read(plan->table, d->dtype, &d->q, b, h, first, queries, d->D, (float *)(piece + plan->q));
+    return (forward_block){.queries = queries,
                            .D = d->D,
                            .DV = d->DV,
                            .scale = d->scale,
                            .softcap = d->softcap,
-                           .q = view_at(&d->q, b, h, first),
-                           .q_row = d->q.row,
+                           .q = q.data,
+                           .q_row = q.row,
                            .score_vector = view_at(&d->score_vector, 0, h, 0),
                            .sink = d->sinks ? d->sinks + h : NULL,
-                           .o = output_at(&d->o, b, h, first),
-                           .o_row = d->o.row,
+                           .o = staged ? (float *)(piece + plan->o) : output_at(&d->o, b, h, first),
+                           .o_row = staged ? staged_row(d->DV) : d->o.row,
                            .lse = output_at(&d->lse, b, h, first),
                            .lse_row = d->lse.row,
                            .function = {.call = d->score_function,
                                         .user = d->score_user,
                                         .at = d->score_function ? visible_place(d, b, h, first, 0) : (attn_tile){0}},
                            .scratch = (float *)piece};
+}
+
+/* Keys j .. j + keys - 1 of a key head. */
+static forward_chunk chunk_at(const forward_plan *plan, const attn_desc *d, int64_t b, int64_t head, int64_t j,
+                              int64_t keys, char *piece)
+{
+    const staged_rows k =
+        staged_rows_read(plan->table, d->dtype, &d->k, b, head, j, keys, d->D, (float *)(piece + plan->k));
+    const staged_rows v =
+        staged_rows_read(plan->table, d->dtype, &d->v, b, head, j, keys, d->DV, (float *)(piece + plan->v));
+    return (forward_chunk){.k = k.data, .v = v.data, .k_row = k.row, .v_row = v.row, .key = j, .keys = keys};
 }
 
 /* The same with its keys; d is sequence b's. */
@@ -137,16 +170,14 @@ static void forward_one_block(const forward_plan *plan, const attn_desc *d, int6
         if (d->dropout > 0)
             plan->table->dropout_factors(
                 &draw, &(dropout_tile){first, block.queries, j, count, factors, query_step, key_step});
-        kernels->step(&block, &(forward_chunk){.k = view_at(&d->k, b, kv_head, j),
-                                               .v = view_at(&d->v, b, kv_head, j),
-                                               .k_row = d->k.row,
-                                               .v_row = d->v.row,
-                                               .key = j,
-                                               .keys = count,
-                                               .modification = kind == VISIBLE_SOME ? modification : NULL,
-                                               .dropout = d->dropout > 0 ? factors : NULL});
+        forward_chunk chunk = chunk_at(plan, d, b, kv_head, j, count, piece);
+        chunk.modification = kind == VISIBLE_SOME ? modification : NULL;
+        chunk.dropout = d->dropout > 0 ? factors : NULL;
+        kernels->step(&block, &chunk);
     }
     kernels->finish(&block);
+    if (staged_type(d->dtype))
+        staged_rows_write(plan->table, d->dtype, block.o, &d->o, b, h, first, block.queries, d->DV);
 }
 
 /* Block n of all: head after head of each sequence, or, where queries are packed, sequence after sequence of each head.
@@ -195,8 +226,9 @@ attn_status attn_forward(const attn_desc *desc, void *workspace, size_t workspac
     attn_status status = descriptor_read(desc, &d);
     if (!status) status = plan_forward(&d, &plan, &bytes);
     if (!status) status = descriptor_check_inputs(&d, true);
-    if (!status) status = descriptor_check_output("o", &d.o, sequence_query_batches(&d), d.H, d.T, d.DV);
-    if (!status && d.lse.data) status = descriptor_check_output("lse", &d.lse, sequence_query_batches(&d), d.H, d.T, 1);
+    if (!status) status = descriptor_check_output("o", &d.o, d.dtype, sequence_query_batches(&d), d.H, d.T, d.DV);
+    if (!status && d.lse.data)
+        status = descriptor_check_output("lse", &d.lse, ATTN_DTYPE_F32, sequence_query_batches(&d), d.H, d.T, 1);
     if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
     if (status || !bytes) return status;
     plan.workspace = workspace;

@@ -89,10 +89,10 @@ static attn_status check_part(const attn_desc *d, const attn_part *part, int64_t
 {
     char name[40];
     snprintf(name, sizeof name, "parts[%lld].o", (long long)n);
-    attn_status status = descriptor_check_view(name, &part->o, d->B, d->H, d->T, d->DV);
+    attn_status status = descriptor_check_view(name, &part->o, ATTN_DTYPE_F32, d->B, d->H, d->T, d->DV);
     if (status) return status;
     snprintf(name, sizeof name, "parts[%lld].lse", (long long)n);
-    return descriptor_check_view(name, &part->lse, d->B, d->H, d->T, 1);
+    return descriptor_check_view(name, &part->lse, ATTN_DTYPE_F32, d->B, d->H, d->T, 1);
 }
 
 attn_status attn_merge(const attn_desc *desc, const attn_part *parts, int64_t count)
@@ -100,13 +100,14 @@ attn_status attn_merge(const attn_desc *desc, const attn_part *parts, int64_t co
     attn_desc d;
     attn_status status = descriptor_read(desc, &d);
     if (!status) status = descriptor_check_unpacked(&d, "attn_merge");
+    if (!status) status = descriptor_check_f32(&d, "attn_merge");
     if (status) return status;
     if (count < 0) return status_fail(ATTN_ERROR_ARGUMENT, "count = %lld, expected at least 0", (long long)count);
     if (count && !parts)
         return status_fail(ATTN_ERROR_ARGUMENT, "parts is NULL, expected %lld parts", (long long)count);
     for (int64_t n = 0; n < count && !status; n++) status = check_part(&d, &parts[n], n);
-    if (!status) status = descriptor_check_output("o", &d.o, d.B, d.H, d.T, d.DV);
-    if (!status && d.lse.data) status = descriptor_check_output("lse", &d.lse, d.B, d.H, d.T, 1);
+    if (!status) status = descriptor_check_output("o", &d.o, ATTN_DTYPE_F32, d.B, d.H, d.T, d.DV);
+    if (!status && d.lse.data) status = descriptor_check_output("lse", &d.lse, ATTN_DTYPE_F32, d.B, d.H, d.T, 1);
     if (!status) merge_parts(&d, parts, count);
     return status;
 }

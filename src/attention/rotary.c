@@ -160,14 +160,15 @@ attn_status attn_rotate(const attn_desc *desc, const int64_t *lengths, const att
     rotate_plan plan = {.lengths = lengths};
     attn_status status = descriptor_read(desc, &plan.d);
     if (!status) status = descriptor_check_unpacked(&plan.d, "attn_rotate");
+    if (!status) status = descriptor_check_f32(&plan.d, "attn_rotate");
     if (status) return status;
     const attn_desc *d = &plan.d;
     if (!rotary) return status_fail(ATTN_ERROR_ARGUMENT, "rotary is NULL, expected a table");
     if (!y) return status_fail(ATTN_ERROR_ARGUMENT, "y is NULL, expected an output");
     plan.y = *y;
     status = rotary_read(rotary, d->D, &plan.r);
-    if (!status) status = descriptor_check_view("q", &d->q, d->B, d->H, d->T, d->D);
-    if (!status) status = descriptor_check_output("y", y, d->B, d->H, d->T, d->D);
+    if (!status) status = descriptor_check_view("q", &d->q, ATTN_DTYPE_F32, d->B, d->H, d->T, d->D);
+    if (!status) status = descriptor_check_output("y", y, ATTN_DTYPE_F32, d->B, d->H, d->T, d->D);
     for (int64_t b = 0; lengths && b < d->B && !status; b++) {
         if (lengths[b] < 0)
             status = status_fail(ATTN_ERROR_ARGUMENT, "lengths[%lld] = %lld, expected at least 0", (long long)b,

@@ -80,13 +80,14 @@ attn_status attn_weights(const attn_desc *desc, const attn_region *region, const
 {
     attn_desc d;
     attn_status status = descriptor_read(desc, &d);
+    if (!status) status = descriptor_check_f32(&d, "attn_weights");
     if (!status) status = descriptor_check_inputs(&d, false);
     if (status) return status;
     attn_region chosen;
     status = region_read(&d, region, &chosen);
     if (status) return status;
     if (!w) return status_fail(ATTN_ERROR_ARGUMENT, "w is NULL, expected an output");
-    status = descriptor_check_output("w", w, chosen.batches, chosen.heads, chosen.rows, d.S);
+    status = descriptor_check_output("w", w, ATTN_DTYPE_F32, chosen.batches, chosen.heads, chosen.rows, d.S);
     if (status) return status;
     weights_plan plan = {&d, &chosen, w};
     if (d.S) parallel_run(&d.parallel, chosen.batches * chosen.heads * chosen.rows, weights_task, &plan);

@@ -124,6 +124,21 @@ typedef struct dropout_tile {
 
 typedef void dropout_factors_kernel(const dropout_draw *draw, const dropout_tile *tile);
 
+/* Rows of 16-bit floats, bf16 or fp16, and the same rows in fp32. widen_rows makes elements fp32, exactly; narrow_rows
+ * makes floats the elements' type, rounded to nearest, ties to even, a NaN quiet. Nothing is read or written between
+ * the rows or behind them. */
+typedef struct element_rows {
+    attn_dtype type;
+    int64_t count, columns;
+    void *elements; /* [n * elements_row + c]; widen_rows only reads them */
+    int64_t elements_row;
+    float *floats; /* [n * floats_row + c]; narrow_rows only reads them */
+    int64_t floats_row;
+} element_rows;
+
+typedef void widen_rows_kernel(const element_rows *rows);
+typedef void narrow_rows_kernel(const element_rows *rows);
+
 typedef struct kernel_table {
     cpu_level level; /* of the widest kernel in the table */
     int lanes;       /* floats in a vector */
@@ -131,6 +146,8 @@ typedef struct kernel_table {
     read_kernel *read;
     dropout_factors_kernel *dropout_factors;
     modification_kernel *modification;
+    widen_rows_kernel *widen_rows;
+    narrow_rows_kernel *narrow_rows;
     forward_kernels forward_lanes, forward_rows;
     backward_kernels backward;
     decode_chunk_kernel *decode_chunk;

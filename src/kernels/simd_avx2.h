@@ -60,6 +60,21 @@ static inline vec vec_load_fp16(const uint16_t *p)
 {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
 }
+static inline void vec_store_bf16(uint16_t *p, vec x)
+{
+    __m256i bits = _mm256_castps_si256(x), cut = _mm256_srli_epi32(bits, 16);
+    __m256i odd = _mm256_and_si256(cut, _mm256_set1_epi32(1));
+    __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+    __m256i quiet = _mm256_or_si256(cut, _mm256_set1_epi32(0x40));
+    __m256i number = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_ORD_Q));
+    cut = _mm256_blendv_epi8(quiet, _mm256_srli_epi32(rounded, 16), number);
+    __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(cut, cut), 0xd8);
+    _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(packed));
+}
+static inline void vec_store_fp16(uint16_t *p, vec x)
+{
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
 static inline vec vec_add(vec a, vec b)
 {
     return _mm256_add_ps(a, b);

@@ -50,6 +50,19 @@ static inline vec vec_load_fp16(const uint16_t *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }
+static inline void vec_store_bf16(uint16_t *p, vec x)
+{
+    __m512i bits = _mm512_castps_si512(x), cut = _mm512_srli_epi32(bits, 16);
+    __m512i odd = _mm512_and_si512(cut, _mm512_set1_epi32(1));
+    __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+    __mmask16 number = _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q);
+    cut = _mm512_mask_srli_epi32(_mm512_or_si512(cut, _mm512_set1_epi32(0x40)), number, rounded, 16);
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(cut));
+}
+static inline void vec_store_fp16(uint16_t *p, vec x)
+{
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
 static inline vec vec_add(vec a, vec b)
 {
     return _mm512_add_ps(a, b);

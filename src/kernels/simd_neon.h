@@ -67,6 +67,18 @@ static inline vec vec_load_fp16(const uint16_t *p)
 {
     return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
 }
+static inline void vec_store_bf16(uint16_t *p, vec x)
+{
+    uint32x4_t bits = vreinterpretq_u32_f32(x), cut = vshrq_n_u32(bits, 16);
+    uint32x4_t odd = vandq_u32(cut, vdupq_n_u32(1));
+    uint32x4_t rounded = vshrq_n_u32(vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7fff)), odd), 16);
+    cut = vbslq_u32(vceqq_f32(x, x), rounded, vorrq_u32(cut, vdupq_n_u32(0x40)));
+    vst1_u16(p, vmovn_u32(cut));
+}
+static inline void vec_store_fp16(uint16_t *p, vec x)
+{
+    vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(x)));
+}
 static inline vec vec_add(vec a, vec b)
 {
     return vaddq_f32(a, b);

@@ -49,6 +49,14 @@ static inline vec vec_load_fp16(const uint16_t *p)
 {
     return fp16_to_float(*p);
 }
+static inline void vec_store_bf16(uint16_t *p, vec x)
+{
+    *p = bf16_of_float(x);
+}
+static inline void vec_store_fp16(uint16_t *p, vec x)
+{
+    *p = fp16_of_float(x);
+}
 static inline vec vec_add(vec a, vec b)
 {
     return a + b;

@@ -8,6 +8,7 @@
 
 #include "tile_functions.h"
 
+#include "base/number_format.h"
 #include "base/random.h"
 
 #include <math.h>
@@ -78,6 +79,12 @@ static void *own(call *c, size_t bytes)
     return c->owned[c->owned_count++] = calloc(bytes + 1, 1);
 }
 
+float round_to_type(attn_dtype type, float x)
+{
+    if (type == ATTN_DTYPE_BF16) return bf16_to_float(bf16_of_float(x));
+    return type == ATTN_DTYPE_FP16 ? fp16_to_float(fp16_of_float(x)) : x;
+}
+
 /* Strides with gaps between rows, heads outside or inside rows. */
 static attn_output layout(const call *c, uint64_t n, int64_t heads, int64_t rows, int64_t columns, size_t *size)
 {
@@ -103,7 +110,8 @@ static attn_view make_input(call *c, uint64_t stream, int64_t heads, int64_t row
     size_t size;
     attn_output v = layout(c, stream, heads, rows, columns, &size);
     float *data = own(c, size * sizeof(float));
-    for (size_t n = 0; n < size; n++) data[n] = c->options.sigma * draw_normal(c->seed, stream, n);
+    for (size_t n = 0; n < size; n++)
+        data[n] = round_to_type(c->options.type, c->options.sigma * draw_normal(c->seed, stream, n));
     attn_view view = {data, v.batch, v.head, v.row};
     return c->options.shared_rows ? reverse_or_share(c, stream, view, rows) : view;
 }
@@ -267,6 +275,29 @@ call *call_create(const call_options *options, uint64_t seed)
     dense_forward(&c->reference);
     round_results(c);
     return c;
+}
+
+static attn_view in_type(call *c, attn_view view)
+{
+    const float *from = view.data;
+    const int64_t count = c->options.B * view.batch;
+    uint16_t *to = own(c, (size_t)count * sizeof *to);
+    for (int64_t n = 0; n < count; n++)
+        to[n] = c->options.type == ATTN_DTYPE_BF16 ? bf16_of_float(from[n]) : fp16_of_float(from[n]);
+    view.data = to;
+    return view;
+}
+
+attn_desc call_in_type(call *c)
+{
+    attn_desc d = c->desc;
+    d.dtype = c->options.type;
+    d.q = in_type(c, d.q);
+    d.k = in_type(c, d.k);
+    d.v = in_type(c, d.v);
+    d.grad_o = in_type(c, d.grad_o);
+    d.o.data = d.grad_q.data = d.grad_k.data = d.grad_v.data = NULL;
+    return d;
 }
 
 void call_destroy(call *c)

@@ -16,6 +16,7 @@ typedef struct call_options {
     bool shared_rows; /* Q, K, V and dO may be reversed, or the same for all sequences or heads */
     float softcap, dropout;
     int threads;
+    attn_dtype type; /* Q, K, V and dO hold numbers of this type, in fp32: call_in_type */
 } call_options;
 
 /* grad_q, grad_k, grad_v, grad_score_vector and grad_sinks; the buffers of the last two are NULL without their options
@@ -40,7 +41,7 @@ typedef struct call {
     size_t grad_bias_size;
     int64_t lengths[CALL_SEQUENCES], offsets[CALL_SEQUENCES];
     uint64_t keys[CALL_SEQUENCES];
-    void *owned[24];
+    void *owned[32];
     int owned_count;
 } call;
 
@@ -50,6 +51,12 @@ call_options call_random_options(uint64_t seed);
 /* Inputs drawn from the seed; o and lse as fp64 gives them, rounded. */
 call *call_create(const call_options *options, uint64_t seed);
 void call_destroy(call *c);
+
+/* The same call on arrays of its options' type, bf16 or fp16, which hold the same numbers; O and the gradients NULL. */
+attn_desc call_in_type(call *c);
+
+/* x rounded to the type, in fp32. */
+float round_to_type(attn_dtype type, float x);
 
 /* Poisons the outputs and runs attn_backward in a guarded workspace of the size it asks for. Fails the test, telling
  * the seed, unless it is ATTN_OK and wrote every row and nothing else. */

@@ -6,31 +6,57 @@
 
 #include "forward_call.h"
 
+#include "base/number_format.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #define GAP 3
 #define GUARD 64
-#define POISON 0x7fc0deadu /* a NaN that no operation makes */
+/* NaNs that no operation makes. */
+#define POISON 0x7fc0deadu
+#define POISON_16 0x7fadu
 
 typedef struct guarded {
-    uint32_t *words;
+    attn_dtype type;
+    void *elements;
     int64_t count;
     attn_output view;
     int64_t B, H, T, columns;
 } guarded;
 
-/* (B, T, H, columns) in memory, with gaps, for odd seeds; (B, H, T, columns) for even ones. */
-static guarded guarded_create(const attn_desc *d, int64_t columns, uint64_t seed)
+static bool is_poison(const guarded *g, int64_t at)
 {
-    guarded g = {.B = d->B, .H = d->H, .T = d->T, .columns = columns};
+    if (g->type != ATTN_DTYPE_F32) return ((const uint16_t *)g->elements)[at] == POISON_16;
+    return ((const uint32_t *)g->elements)[at] == POISON;
+}
+
+static void poison(guarded *g, int64_t at)
+{
+    if (g->type != ATTN_DTYPE_F32)
+        ((uint16_t *)g->elements)[at] = POISON_16;
+    else
+        ((uint32_t *)g->elements)[at] = POISON;
+}
+
+static float element(const guarded *g, int64_t at)
+{
+    if (g->type == ATTN_DTYPE_BF16) return bf16_to_float(((const uint16_t *)g->elements)[at]);
+    if (g->type == ATTN_DTYPE_FP16) return fp16_to_float(((const uint16_t *)g->elements)[at]);
+    return float_of_bits(((const uint32_t *)g->elements)[at]);
+}
+
+/* (B, T, H, columns) in memory, with gaps, for odd seeds; (B, H, T, columns) for even ones. */
+static guarded guarded_create(const attn_desc *d, attn_dtype type, int64_t columns, uint64_t seed)
+{
+    guarded g = {.type = type, .B = d->B, .H = d->H, .T = d->T, .columns = columns};
     int64_t wide = columns + GAP;
     g.view = (attn_output){.batch = d->H * d->T * wide + GAP, .head = d->T * wide, .row = wide};
     if (seed % 2) g.view.head = wide, g.view.row = d->H * wide;
     g.count = d->B * g.view.batch + 2 * GUARD;
-    g.words = malloc((size_t)g.count * sizeof *g.words);
-    for (int64_t n = 0; n < g.count; n++) g.words[n] = POISON;
-    g.view.data = g.words + GUARD;
+    g.elements = malloc((size_t)g.count * sizeof(uint32_t));
+    for (int64_t n = 0; n < g.count; n++) poison(&g, n);
+    g.view.data = (char *)g.elements + GUARD * (type == ATTN_DTYPE_F32 ? 4 : 2);
     return g;
 }
 
@@ -47,15 +73,14 @@ static float *guarded_collect(guarded *g, const char *name, uint64_t seed)
         for (int64_t h = 0; h < g->H; h++)
             for (int64_t i = 0; i < g->T; i++)
                 for (int64_t c = 0; c < g->columns; c++) {
-                    uint32_t *word = &g->words[guarded_at(g, b, h, i) + c];
-                    if (*word == POISON) fail_msg("seed %llu: %s was not written", (unsigned long long)seed, name);
-                    memcpy(at++, word, sizeof *word);
-                    *word = POISON;
+                    int64_t from = guarded_at(g, b, h, i) + c;
+                    if (is_poison(g, from)) fail_msg("seed %llu: %s was not written", (unsigned long long)seed, name);
+                    *at++ = element(g, from);
+                    poison(g, from);
                 }
     for (int64_t n = 0; n < g->count; n++)
-        if (g->words[n] != POISON)
-            fail_msg("seed %llu: %s was written outside its rows", (unsigned long long)seed, name);
-    free(g->words);
+        if (!is_poison(g, n)) fail_msg("seed %llu: %s was written outside its rows", (unsigned long long)seed, name);
+    free(g->elements);
     return out;
 }
 
@@ -67,7 +92,7 @@ static attn_status call_size(const attn_desc *d, const attn_cache *cache, size_t
 forward_results decode_call(const attn_desc *desc, const attn_cache *cache, uint64_t seed)
 {
     attn_desc d = *desc;
-    guarded o = guarded_create(&d, d.DV, seed), lse = guarded_create(&d, 1, seed / 2);
+    guarded o = guarded_create(&d, d.dtype, d.DV, seed), lse = guarded_create(&d, ATTN_DTYPE_F32, 1, seed / 2);
     d.o = o.view;
     d.lse = lse.view;
     size_t bytes = 0;

@@ -5,7 +5,7 @@
 #include "call.h"
 
 typedef struct forward_results {
-    float *o;   /* (B, H, T, DV), contiguous whatever the layout that the call wrote */
+    float *o;   /* (B, H, T, DV), contiguous whatever the layout that the call wrote, made fp32 */
     float *lse; /* (B, H, T) */
 } forward_results;
 

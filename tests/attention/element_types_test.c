@@ -1,0 +1,143 @@
+/* Forward on bf16 and fp16: it is fp32's arithmetic on the same numbers, its result rounded once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "forward_call.h"
+
+#include "base/number_format.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static attn_dtype type_of(uint64_t seed)
+{
+    return seed % 2 ? ATTN_DTYPE_BF16 : ATTN_DTYPE_FP16;
+}
+
+/* Any options, on one thread and on as many as the call says: O has the bits of fp32's, rounded, the log-sum-exp all of
+ * them. Bits on bf16 are promised to agree with themselves alone, as a CPU may multiply bf16 by itself. */
+static void results_are_fp32_s_rounded(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 4000; seed < 4060; seed++) {
+        call_options o = call_random_options(seed);
+        o.type = type_of(seed);
+        if (seed % 5 == 0) o.T = 1 + o.T % 5; /* few queries have a kernel of their own */
+        call *c = call_create(&o, seed);
+        int64_t rows = c->desc.B * c->desc.H * c->desc.T, count = rows * c->desc.DV;
+        attn_desc d = call_in_type(c);
+        forward_results wide = forward_call(&c->desc, seed), narrow = forward_call(&d, seed);
+        for (int64_t n = 0; n < count; n++) wide.o[n] = round_to_type(o.type, wide.o[n]);
+        expect_same_bits("o", seed, wide.o, narrow.o, count);
+        expect_same_bits("lse", seed, wide.lse, narrow.lse, rows);
+        d.parallel.threads = 1;
+        forward_results one = forward_call(&d, seed + 1);
+        expect_same_bits("o, one thread", seed, one.o, narrow.o, count);
+        forward_results_free(&wide);
+        forward_results_free(&narrow);
+        forward_results_free(&one);
+        call_destroy(c);
+    }
+}
+
+/* Three sequences packed in arrays of (rows, H, D): each as it is alone. */
+static void packed_sequences_are_found(void **state)
+{
+    (void)state;
+    const int64_t starts[] = {1, 20, 20, 47};
+    for (int t = 0; t < 2; t++) {
+        call_options o = {.B = 1, .H = 4, .HK = 2, .T = 50, .S = 50, .D = 24, .DV = 40, .sigma = 1, .threads = 2};
+        o.type = type_of((uint64_t)t);
+        call *c = call_create(&o, 4200);
+        attn_desc d = call_in_type(c), one = d;
+        uint16_t *together = calloc((size_t)(o.H * o.T * o.DV), sizeof *together);
+        uint16_t *alone = calloc((size_t)(o.H * o.T * o.DV), sizeof *alone);
+        static _Alignas(ATTN_ALIGNMENT) unsigned char workspace[1 << 22];
+        d.B = 3, d.query_starts = d.key_starts = starts;
+        d.o = (attn_output){together, 0, o.DV, o.H * o.DV};
+        assert_int_equal(attn_forward(&d, workspace, sizeof workspace), ATTN_OK);
+        for (int b = 0; b < 3; b++) {
+            int64_t first = starts[b];
+            one.T = one.S = starts[b + 1] - first;
+            one.q.data = (const uint16_t *)d.q.data + first * d.q.row;
+            one.k.data = (const uint16_t *)d.k.data + first * d.k.row;
+            one.v.data = (const uint16_t *)d.v.data + first * d.v.row;
+            one.o = d.o;
+            one.o.data = alone + first * d.o.row;
+            assert_int_equal(attn_forward(&one, workspace, sizeof workspace), ATTN_OK);
+        }
+        assert_memory_equal(together, alone, (size_t)(o.H * o.T * o.DV) * sizeof *alone);
+        free(together);
+        free(alone);
+        call_destroy(c);
+    }
+}
+
+/* What anyone would write in the type: products summed in fp32, but weights and result rounded to it. */
+static void plain_row(const call *c, int64_t h, int64_t i, float *weights, float *o)
+{
+    const attn_desc *d = &c->desc;
+    int64_t kv = h / (d->H / d->HK), keys = d->causal ? i + 1 : d->S;
+    const float *q = (const float *)d->q.data + h * d->q.head + i * d->q.row;
+    const float *k = (const float *)d->k.data + kv * d->k.head, *v = (const float *)d->v.data + kv * d->v.head;
+    float largest = -INFINITY, sum = 0;
+    for (int64_t j = 0; j < keys; j++) {
+        weights[j] = 0;
+        for (int64_t x = 0; x < d->D; x++) weights[j] += q[x] * k[j * d->k.row + x];
+        weights[j] *= d->scale;
+        largest = fmaxf(largest, weights[j]);
+    }
+    for (int64_t j = 0; j < keys; j++) sum += weights[j] = expf(weights[j] - largest);
+    for (int64_t x = 0; x < d->DV; x++) {
+        o[x] = 0;
+        for (int64_t j = 0; j < keys; j++)
+            o[x] += round_to_type(c->options.type, weights[j] / sum) * v[j * d->v.row + x];
+        o[x] = round_to_type(c->options.type, o[x]);
+    }
+}
+
+static void errs_no_more_than_twice_the_plain_way(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 4300; seed < 4308; seed++) {
+        call_options o = {.B = 1, .H = 2, .HK = 1, .T = 200, .S = 300, .D = 64, .DV = 48, .sigma = 1, .threads = 1};
+        o.type = type_of(seed);
+        if (seed / 2 % 2) o.sigma = 5;
+        if (seed / 4 % 2) o.D = 80, o.causal = true;
+        call *c = call_create(&o, seed);
+        c->desc.query_offset = 0;
+        dense_destroy(&c->reference);
+        c->reference = dense_create(&c->desc);
+        dense_forward(&c->reference);
+        attn_desc d = call_in_type(c);
+        forward_results r = forward_call(&d, seed);
+        float weights[300], row[48];
+        double ours = 0, plain = 0;
+        for (int64_t n = 0; n < o.H * o.T; n++) {
+            plain_row(c, n / o.T, n % o.T, weights, row);
+            for (int64_t x = 0; x < o.DV; x++) {
+                double want = c->reference.o[n * o.DV + x], got = fabs(r.o[n * o.DV + x] - want);
+                if (!(got <= ours)) ours = got; /* a NaN counts */
+                plain = fmax(plain, fabs(row[x] - want));
+            }
+        }
+        print_message("type %d, sigma %g: off by %.3g, the plain way by %.3g\n", (int)o.type, o.sigma, ours, plain);
+        if (!(ours <= 2 * plain))
+            fail_msg("seed %llu: off by %.3g, the plain way by %.3g", (unsigned long long)seed, ours, plain);
+        forward_results_free(&r);
+        call_destroy(c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(results_are_fp32_s_rounded),
+        cmocka_unit_test(packed_sequences_are_found),
+        cmocka_unit_test(errs_no_more_than_twice_the_plain_way),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
