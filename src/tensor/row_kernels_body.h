@@ -32,12 +32,23 @@ static void narrow(int64_t n, const float *x, uint16_t *y)
     for (int64_t i = 0; i < n; i++) y[i] = bf16_of_float(x[i]);
 }
 
+/* As many elements as a register of the plain kind holds go to their column of the tile by one store. */
+#define ROWS_AT_ONCE 4
+
 /* By way of a tile that stays in the first cache: the columns of y are far apart, and may share its sets. */
 static void narrow_transpose(int64_t rows, int64_t columns, const float *x, int64_t x_stride, uint16_t *y,
                              int64_t y_stride)
 {
     uint16_t tile[TRANSPOSE_TILE][TRANSPOSE_TILE];
-    for (int64_t r = 0; r < rows; r++) {
+    int64_t r = 0;
+    for (; r + ROWS_AT_ONCE <= rows; r += ROWS_AT_ONCE) {
+        uint16_t narrowed[ROWS_AT_ONCE][TRANSPOSE_TILE], beside[TRANSPOSE_TILE][ROWS_AT_ONCE];
+        for (int i = 0; i < ROWS_AT_ONCE; i++) narrow(columns, x + (r + i) * x_stride, narrowed[i]);
+        for (int64_t c = 0; c < columns; c++)
+            for (int i = 0; i < ROWS_AT_ONCE; i++) beside[c][i] = narrowed[i][c];
+        for (int64_t c = 0; c < columns; c++) memcpy(tile[c] + r, beside[c], sizeof beside[c]);
+    }
+    for (; r < rows; r++) {
         uint16_t row[TRANSPOSE_TILE];
         narrow(columns, x + r * x_stride, row);
         for (int64_t c = 0; c < columns; c++) tile[c][r] = row[c];
