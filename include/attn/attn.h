@@ -332,6 +332,62 @@ ATTN_API attn_status attn_backward_workspace_size(const attn_desc *desc, size_t 
  * Dao et al., "FlashAttention" (2022), algorithm 4. */
 ATTN_API attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspace_size);
 
+/* What attn_double_backward reads and writes beside its descriptor, for a loss of backward's results: the loss's
+ * gradients by them, and those that follow by backward's inputs. */
+typedef struct attn_second_order {
+    size_t struct_size;         /* sizeof(attn_second_order) where the caller was compiled */
+    attn_view by_grad_q;        /* U, (B, H, T, D): by dQ; zeros when data is NULL, likewise the next three */
+    attn_view by_grad_k;        /* W, (B, HK, S, D): by dK */
+    attn_view by_grad_v;        /* Y, (B, HK, S, DV): by dV */
+    const float *by_grad_sinks; /* z', (H), contiguous: by dz */
+    attn_output grad_q;         /* (B, H, T, D), not computed when data is NULL; likewise the next four */
+    attn_output grad_k;         /* (B, HK, S, D) */
+    attn_output grad_v;         /* (B, HK, S, DV) */
+    attn_output grad_grad_o;    /* (B, H, T, DV): by dO */
+    float *grad_sinks;          /* (H) */
+} attn_second_order;
+
+/* Fills *second for desc's sizes: contiguous views in the order above, all data NULL. struct_size is
+ * sizeof(attn_second_order); nothing beyond it is written. second NULL is ignored; with desc NULL, or one that
+ * attn_desc_init did not fill, strides are 0. */
+ATTN_API void attn_second_order_init(attn_second_order *second, size_t struct_size, const attn_desc *desc);
+
+/* Bytes of workspace that attn_double_backward needs, into *size: as attn_backward's, and three numbers for each query
+ * and head. Data is not read. Statuses as attn_double_backward's that need none. */
+ATTN_API attn_status attn_double_backward_workspace_size(const attn_desc *desc, const attn_second_order *second,
+                                                         size_t *size);
+
+/* The gradient of the gradient: of a loss whose gradients by attn_backward's results dQ, dK, dV and dz are U, W, Y and
+ * z', those by Q, K, V, dO and the sinks z. With backward's letters, f the cap, s the score before it, and for query i
+ * and key j
+ *
+ *     a_ij = M_ij dO_i V_j        e_ij = M_ij dO_i Y_j        g_ij = scale * (U_i K_j + Q_i W_j)
+ *     r_ij = f'(s_ij) g_ij        rho_i = sum over j of P_ij r_ij
+ *     sigma_i = sum over j of P_ij (a_ij r_ij + e_ij) - 2 delta_i rho_i
+ *
+ *     A = P .* (r - rho)          E = P .* (a - delta)
+ *     X = E .* r + P .* (e - rho a - sigma)
+ *     C = f'(s) .* X + E .* f''(s) .* g
+ *
+ *     by Q: scale * (C K + (f'(s) .* E) W)             by V: (M .* A)^T dO
+ *     by K: scale * (C^T Q + (f'(s) .* E)^T U)         by dO: (M .* A) V + (M .* P) Y
+ *
+ * where a sink is one more key with a = e = 0 and r = z'. This is the chain rule through attn_backward's formulas, dO
+ * and the inputs being independent and O and the log-sum-exp what forward makes of the inputs; sums over j run over
+ * tiles, twice, so that no T x S matrix is held.
+ *
+ * Reads what attn_backward reads, with the same options, and second's by_grad_q, by_grad_k, by_grad_v and
+ * by_grad_sinks; writes, not adds to, second's other arrays, those that have data. The gradients in desc are not looked
+ * at. Causal, windows, masks of any kind, a bias, key lengths, packed sequences, slopes, sinks, caps, dropout and
+ * grouped heads are as in attn_backward; a bias and slopes are constants here. Rows without any key left get and give
+ * zeros. Workspace and thread safety as attn_forward; bits do not depend on the thread count.
+ *
+ * Statuses as attn_backward, and ATTN_ERROR_ARGUMENT: second NULL, or its struct_size too small; sinks' gradients
+ * without sinks. ATTN_ERROR_UNSUPPORTED: a dtype other than fp32; additive scores; a score function, which tells no
+ * second derivative. */
+ATTN_API attn_status attn_double_backward(const attn_desc *desc, const attn_second_order *second, void *workspace,
+                                          size_t workspace_size);
+
 /* A part of the weights: sequences batch .. batch + batches - 1, likewise heads and rows (queries). */
 typedef struct attn_region {
     int64_t batch, batches;

@@ -113,7 +113,7 @@ static void draw_dropout(backward_worker *w)
     w->tile.dropout = w->dropout;
 }
 
-bool backward_worker_scores(backward_worker *w, int64_t first, int64_t count)
+bool backward_worker_keys(backward_worker *w, int64_t first, int64_t count)
 {
     const attn_desc *d = w->d;
     backward_tile *t = &w->tile;
@@ -129,6 +129,12 @@ bool backward_worker_scores(backward_worker *w, int64_t first, int64_t count)
     if (d->score_function) t->function.at = visible_place(d, w->b, w->h, w->first_query, first);
     t->modification = w->masked ? w->modification : NULL;
     if (d->dropout > 0) draw_dropout(w);
-    w->plan->kernels->scores(t);
+    return true;
+}
+
+bool backward_worker_scores(backward_worker *w, int64_t first, int64_t count)
+{
+    if (!backward_worker_keys(w, first, count)) return false;
+    w->plan->kernels->scores(&w->tile);
     return true;
 }

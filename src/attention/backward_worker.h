@@ -55,7 +55,10 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, const a
 /* Moves to queries first .. first + count - 1 of head h of sequence b, whose descriptor is w->d. */
 void backward_worker_queries(backward_worker *w, int64_t b, int64_t h, int64_t first, int64_t count);
 
-/* Fills p_t and ds_t for keys first .. first + count - 1; false when no pair of the tile is left, and nothing was. */
+/* Moves to keys first .. first + count - 1, their modification and dropout; false when no pair of the tile is left. */
+bool backward_worker_keys(backward_worker *w, int64_t first, int64_t count);
+
+/* The same, and fills p_t and ds_t. */
 bool backward_worker_scores(backward_worker *w, int64_t first, int64_t count);
 
 /* backward_kernels.products for a tile with masked pairs where K, Q or dO are not finite: 0 times them would be NaN in

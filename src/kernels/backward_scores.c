@@ -79,20 +79,6 @@ static void call_function(const backward_tile *t, int64_t vectors)
     score_function_call(&t->function, 0, t->queries, 0, t->keys, t->p_t, t->slope_t, 1, BACKWARD_QUERIES);
 }
 
-PRODUCT_INLINE void multiply(const int R, const int V, const product_factors *f, float *out)
-{
-    vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS];
-#pragma GCC unroll 12
-    for (int r = 0; r < R; r++)
-#pragma GCC unroll 4
-        for (int v = 0; v < V; v++) sum[r][v] = vec_zero();
-    product_sum(R, V, sum, f);
-#pragma GCC unroll 12
-    for (int r = 0; r < R; r++)
-#pragma GCC unroll 4
-        for (int v = 0; v < V; v++) vec_store(out + r * BACKWARD_QUERIES + v * SIMD_LANES, sum[r][v]);
-}
-
 /* Additive scores of key n into p_t, V dO^T into ds_t; lanes beyond the queries become 0. */
 static void bend_key(const backward_tile *t, int64_t n)
 {
@@ -135,10 +121,10 @@ static void bend_tile(const backward_tile *t)
 PRODUCT_INLINE void score_tile(const int R, const int V, const backward_tile *t, int64_t key, int64_t query)
 {
     int64_t at = key * BACKWARD_QUERIES + query;
-    multiply(R, V, &(product_factors){t->k + key * t->k_row, t->k_row, 1, t->q_t + query, BACKWARD_QUERIES, t->D},
-             t->p_t + at);
-    multiply(R, V, &(product_factors){t->v + key * t->v_row, t->v_row, 1, t->grad_o_t + query, BACKWARD_QUERIES, t->DV},
-             t->ds_t + at);
+    const product_factors s = {t->k + key * t->k_row, t->k_row, 1, t->q_t + query, BACKWARD_QUERIES, t->D};
+    const product_factors dp = {t->v + key * t->v_row, t->v_row, 1, t->grad_o_t + query, BACKWARD_QUERIES, t->DV};
+    product_tile(R, V, &s, 1, t->p_t + at, BACKWARD_QUERIES);
+    product_tile(R, V, &dp, 1, t->ds_t + at, BACKWARD_QUERIES);
     if (!t->function.call) differentiate_rows(t, key, R, query, V);
 }
 

@@ -15,6 +15,8 @@ backward_begin_kernel SIMD_NAMED(backward_begin);
 backward_scores_kernel SIMD_NAMED(backward_scores);
 backward_products_kernel SIMD_NAMED(backward_products);
 rows_finite_kernel SIMD_NAMED(rows_finite);
+double_sums_kernel SIMD_NAMED(double_sums);
+double_scores_kernel SIMD_NAMED(double_scores);
 decode_chunk_kernel SIMD_NAMED(decode_chunk);
 
 extern kernel_set SIMD_NAMED(kernel_set);
@@ -35,5 +37,6 @@ void SIMD_NAMED(kernel_set)(kernel_table *table)
                                             SIMD_NAMED(forward_rows_finish)};
     table->backward = (backward_kernels){SIMD_NAMED(backward_begin), SIMD_NAMED(backward_scores),
                                          SIMD_NAMED(backward_products), SIMD_NAMED(rows_finite)};
+    table->double_backward = (double_kernels){SIMD_NAMED(double_sums), SIMD_NAMED(double_scores)};
     table->decode_chunk = SIMD_NAMED(decode_chunk);
 }

@@ -9,6 +9,7 @@
 #include "cpu/cpu.h"
 #include "kernels/backward_tile.h"
 #include "kernels/decode_chunk.h"
+#include "kernels/double_tile.h"
 #include "kernels/dropout.h"
 #include "kernels/score_function.h"
 
@@ -150,6 +151,7 @@ typedef struct kernel_table {
     narrow_rows_kernel *narrow_rows;
     forward_kernels forward_lanes, forward_rows;
     backward_kernels backward;
+    double_kernels double_backward;
     decode_chunk_kernel *decode_chunk;
 } kernel_table;
 

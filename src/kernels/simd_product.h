@@ -48,7 +48,23 @@ PRODUCT_INLINE void product_sum(const int R, const int V, vec sum[PRODUCT_MOST_R
     }
 }
 
-/* The same for V = 1 where only the right factor's first n columns exist. */
+/* out[r * out_row + v * SIMD_LANES] = the sum of so many products, each as product_sum has it; of none, 0. */
+PRODUCT_INLINE void product_tile(const int R, const int V, const product_factors *f, int terms, float *out,
+                                 int64_t out_row)
+{
+    vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS];
+#pragma GCC unroll 12
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) sum[r][v] = vec_zero();
+    for (int n = 0; n < terms; n++) product_sum(R, V, sum, &f[n]);
+#pragma GCC unroll 12
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) vec_store(out + r * out_row + v * SIMD_LANES, sum[r][v]);
+}
+
+/* The same as product_sum for V = 1 where only the right factor's first n columns exist. */
 PRODUCT_INLINE void product_sum_n(const int R, int n, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS],
                                   const product_factors *f)
 {

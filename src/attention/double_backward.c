@@ -1,0 +1,238 @@
+/* Double backward: the gradients of backward's gradients. kernels/double_tile.h derives what is computed.
+ *
+ * Two passes over the tiles, neither of which holds more than its own: the first gives each query its two row sums, a
+ * task for each block of queries; the second makes the tiles again and adds their products, in backward's rounds
+ * (backward.c), so that each sum has one order. A last loop gives each head's sink its gradient from the row sums:
+ *
+ *     by the sink z:  -(sum over b, i of exp(z - lse_i) (sigma_i + delta_i * by_grad_sink)),
+ *
+ * since z is the score of one more key, whose value is 0: a = e = 0 and r = by_grad_sink. */
+#include "attention/backward_parts.h"
+#include "attention/descriptor.h"
+#include "attention/double_worker.h"
+#include "attention/second_order.h"
+#include "attention/sequence.h"
+#include "attention/visible.h"
+#include "base/checked.h"
+#include "base/parallel.h"
+#include "base/status.h"
+
+#include <math.h>
+#include <string.h>
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* exp(z - lse), the sink's weight. */
+static double sink_weight(const attn_desc *d, int64_t h, float lse)
+{
+    return d->sinks && d->sinks[h] != -INFINITY ? exp((double)d->sinks[h] - lse) : 0;
+}
+
+static void write_sums(const double_worker *w, const double *rho, const double *sigma)
+{
+    const double_plan *plan = w->plan;
+    const backward_tile *t = &w->first.tile;
+    const int64_t at = double_sum_at(plan, w->first.b, w->first.h, w->first.first_query);
+    const double by_sink = plan->second.by_grad_sinks ? plan->second.by_grad_sinks[w->first.h] : 0;
+    for (int64_t m = 0; m < t->queries; m++) {
+        double weight = by_sink != 0 ? sink_weight(w->first.d, w->first.h, t->lse[m * t->lse_row]) : 0;
+        double whole = weight != 0 ? rho[m] + weight * by_sink : rho[m];
+        plan->rho[at + m] = (float)whole;
+        plan->sigma[at + m] = (float)(sigma[m] - 2 * t->delta[m] * whole);
+        plan->delta[at + m] = t->delta[m];
+    }
+}
+
+/* The row sums of a block over keys keys.first .. keys.last - 1. */
+static void sum_block(double_worker *w, key_range keys)
+{
+    const int64_t size = w->plan->tiles.tile_keys;
+    double rho[BACKWARD_QUERIES] = {0}, sigma[BACKWARD_QUERIES] = {0};
+    for (int64_t j = keys.first - keys.first % size; j < keys.last; j += size) {
+        int64_t from = j > keys.first ? j : keys.first;
+        if (!double_worker_keys(w, from, least(j + size, keys.last) - from)) continue;
+        memset(w->tile.rho, 0, BACKWARD_QUERIES * sizeof(float));
+        memset(w->tile.sigma, 0, BACKWARD_QUERIES * sizeof(float));
+        w->plan->kernels->sums(&w->tile);
+        for (int64_t m = 0; m < w->first.tile.queries; m++) rho[m] += w->tile.rho[m], sigma[m] += w->tile.sigma[m];
+    }
+    write_sums(w, rho, sigma);
+}
+
+static void sums_task(void *argument, int64_t task, int worker)
+{
+    const double_plan *plan = argument;
+    const attn_desc *whole = plan->tiles.d;
+    const int64_t piece = task / whole->H, h = task % whole->H;
+    const int64_t b = sequence_of_piece(whole, sequence_query_pieces, BACKWARD_QUERIES, piece);
+    const int64_t i = (piece - sequence_query_pieces(whole, b, BACKWARD_QUERIES)) * BACKWARD_QUERIES;
+    attn_desc own;
+    const attn_desc *d = sequence_read(whole, b, &own);
+    if (i >= d->T) return; /* a piece of nobody */
+    const int64_t queries = least(BACKWARD_QUERIES, d->T - i), at = double_sum_at(plan, b, h, i);
+    key_range keys = visible_keys_of(d, b, i, queries);
+    keys.first = visible_next(d, b, h, i, queries, keys.first);
+    if (keys.first >= keys.last) {
+        float *sums[] = {plan->rho, plan->sigma, plan->delta};
+        for (int n = 0; n < 3; n++) memset(sums[n] + at, 0, (size_t)queries * sizeof(float));
+        return;
+    }
+    double_worker w;
+    double_worker_open(&w, plan, d, b, worker);
+    double_worker_queries(&w, b, h, i, queries);
+    sum_block(&w, keys);
+}
+
+static void zero_rows(const attn_output *out, int64_t b, int64_t h, int64_t first, int64_t last, int64_t columns)
+{
+    if (!out->data || !columns) return;
+    for (int64_t row = first; row < last; row++) memset(output_at(out, b, h, row), 0, (size_t)columns * sizeof(float));
+}
+
+/* Queries first_query .. last_query - 1 against the keys of one chunk. */
+static void add_pair(double_worker *w, int64_t b, int64_t h, int64_t first_query, int64_t last_query, int64_t first_key,
+                     int64_t last_key)
+{
+    const double_plan *plan = w->plan;
+    const attn_desc *d = w->first.d;
+    const int64_t size = plan->tiles.tile_keys;
+    for (int64_t i = first_query; i < last_query; i += BACKWARD_QUERIES) {
+        const int64_t queries = least(BACKWARD_QUERIES, last_query - i), at = double_sum_at(plan, b, h, i);
+        key_range keys = visible_keys_of(d, b, i, queries);
+        if (keys.first < first_key) keys.first = first_key;
+        keys.first = visible_next(d, b, h, i, queries, keys.first);
+        keys.last = least(keys.last, last_key);
+        if (keys.first >= keys.last) continue;
+        double_worker_queries(w, b, h, i, queries);
+        memcpy(w->tile.rho, plan->rho + at, (size_t)queries * sizeof(float));
+        memcpy(w->tile.sigma, plan->sigma + at, (size_t)queries * sizeof(float));
+        for (int64_t j = first_key; j < keys.last; j += size) {
+            int64_t from = j > keys.first ? j : keys.first, to = least(j + size, keys.last);
+            if (from >= to || !double_worker_keys(w, from, to - from)) continue;
+            plan->kernels->scores(&w->tile);
+            double_worker_products(w);
+        }
+    }
+}
+
+/* The same schedule as backward_task's. */
+static void products_task(void *argument, int64_t task, int worker)
+{
+    const double_plan *plan = argument;
+    const backward_plan *tiles = &plan->tiles;
+    const int64_t pairs = tiles->pairs, group = tiles->d->H / tiles->d->HK;
+    const int64_t piece = task % tiles->pieces, key_head = task / tiles->pieces, b = backward_sequence(tiles, piece);
+    const int64_t key_chunk = piece - backward_first_piece(tiles, b);
+    if (key_chunk >= pairs) return; /* a piece of nobody */
+    attn_desc own;
+    const attn_desc *d = sequence_read(tiles->d, b, &own);
+    int64_t h = key_head * group + tiles->round / pairs, query_chunk = (key_chunk + tiles->round % pairs) % pairs;
+    int64_t first_key = key_chunk * tiles->chunk, last_key = least(d->S, first_key + tiles->chunk);
+    int64_t first_query = query_chunk * tiles->chunk, last_query = least(d->T, first_query + tiles->chunk);
+    if (tiles->round == 0) {
+        zero_rows(&d->grad_k, b, key_head, first_key, last_key, d->D);
+        zero_rows(&d->grad_v, b, key_head, first_key, last_key, d->DV);
+    }
+    if (tiles->round % pairs == 0) {
+        const attn_second_order second = second_order_of(tiles->d, &plan->second, b);
+        zero_rows(&d->grad_q, b, h, first_query, last_query, d->D);
+        zero_rows(&second.grad_grad_o, b, h, first_query, last_query, d->DV);
+    }
+    if (first_key >= last_key || first_query >= last_query) return;
+    double_worker w;
+    double_worker_open(&w, plan, d, b, worker);
+    add_pair(&w, b, h, first_query, last_query, first_key, last_key);
+}
+
+static void sink_task(void *argument, int64_t h, int worker)
+{
+    (void)worker;
+    const double_plan *plan = argument;
+    const attn_desc *whole = plan->tiles.d;
+    const double by_sink = plan->second.by_grad_sinks ? plan->second.by_grad_sinks[h] : 0;
+    double sum = 0;
+    for (int64_t b = 0; b < whole->B; b++) {
+        attn_desc own;
+        const attn_desc *d = sequence_read(whole, b, &own);
+        for (int64_t i = 0; i < d->T; i++) {
+            const int64_t at = double_sum_at(plan, b, h, i);
+            const double weight = sink_weight(d, h, *output_at(&d->lse, b, h, i));
+            if (weight != 0) sum -= weight * (plan->sigma[at] + plan->delta[at] * by_sink);
+        }
+    }
+    plan->second.grad_sinks[h] = (float)sum;
+}
+
+/* Workers' pieces, then the row sums. */
+static attn_status plan_double(const attn_desc *d, double_plan *plan, size_t *bytes)
+{
+    plan->tiles = backward_plan_tiles(d);
+    plan->kernels = &kernels_table()->double_backward;
+    *bytes = 0;
+    if (!d->B || (!d->T && !d->S)) return ATTN_OK;
+    backward_plan *tiles = &plan->tiles;
+    tiles->pairs = sequence_packed(d) ? 0 : backward_pairs(tiles); /* reads no starts yet */
+    tiles->pieces = backward_first_piece(tiles, d->B);
+    size_t sums, batches = d->query_starts ? 1 : (size_t)d->B;
+    if (!double_worker_floats(plan) ||
+        !checked_mul(tiles->worker_floats, (size_t)parallel_workers(&d->parallel), bytes) ||
+        !checked_mul(batches * (size_t)d->H, (size_t)d->T, &sums) || !checked_mul(sums, 3, &sums) ||
+        !checked_add(*bytes, sums, bytes) || !checked_mul(*bytes, sizeof(float), bytes))
+        return status_fail(ATTN_ERROR_OVERFLOW,
+                           "the workspace for B = %lld, H = %lld, T = %lld, D = %lld, DV = %lld does not fit, expected "
+                           "less",
+                           (long long)d->B, (long long)d->H, (long long)d->T, (long long)d->D, (long long)d->DV);
+    return ATTN_OK;
+}
+
+static void place_sums(double_plan *plan)
+{
+    const attn_desc *d = plan->tiles.d;
+    const int64_t rows = (d->query_starts ? 1 : d->B) * d->H * d->T;
+    plan->rho = plan->tiles.workspace + (size_t)parallel_workers(&d->parallel) * plan->tiles.worker_floats;
+    plan->sigma = plan->rho + rows;
+    plan->delta = plan->sigma + rows;
+}
+
+static void run(double_plan *plan)
+{
+    const attn_desc *d = plan->tiles.d;
+    backward_plan *tiles = &plan->tiles;
+    place_sums(plan);
+    tiles->pairs = backward_pairs(tiles);
+    parallel_run(&d->parallel, d->H * sequence_query_pieces(d, d->B, BACKWARD_QUERIES), sums_task, plan);
+    for (tiles->round = 0; tiles->round < tiles->pairs * (d->H / d->HK); tiles->round++)
+        parallel_run(&d->parallel, d->HK * tiles->pieces, products_task, plan);
+}
+
+attn_status attn_double_backward_workspace_size(const attn_desc *desc, const attn_second_order *second, size_t *size)
+{
+    attn_desc d;
+    double_plan plan;
+    size_t bytes = 0;
+    if (!size) return status_fail(ATTN_ERROR_ARGUMENT, "size is NULL, expected where to put the size");
+    attn_status status = second_order_read(desc, second, &d, &plan.second);
+    if (!status) status = plan_double(&d, &plan, &bytes);
+    if (!status) *size = bytes;
+    return status;
+}
+
+attn_status attn_double_backward(const attn_desc *desc, const attn_second_order *second, void *workspace,
+                                 size_t workspace_size)
+{
+    attn_desc d;
+    double_plan plan;
+    size_t bytes = 0;
+    attn_status status = second_order_read(desc, second, &d, &plan.second);
+    if (!status) status = plan_double(&d, &plan, &bytes);
+    if (!status) status = second_order_check(&d, &plan.second);
+    if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
+    if (status) return status;
+    plan.tiles.workspace = workspace;
+    if (bytes) run(&plan);
+    if (d.grad_sinks) parallel_run(&d.parallel, d.H, sink_task, &plan);
+    return ATTN_OK;
+}

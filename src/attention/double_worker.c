@@ -1,0 +1,115 @@
+#include "attention/double_worker.h"
+
+#include "attention/descriptor.h"
+#include "attention/second_order.h"
+#include "base/checked.h"
+
+#define TILE_FLOATS ((size_t)(BACKWARD_QUERIES * BACKWARD_KEYS))
+
+bool double_worker_floats(double_plan *plan)
+{
+    size_t *floats = &plan->tiles.worker_floats, u_t;
+    if (!backward_worker_floats(&plan->tiles, floats)) return false;
+    plan->first_floats = *floats;
+    return checked_mul((size_t)plan->tiles.d->D, BACKWARD_QUERIES, &u_t) && checked_add(*floats, u_t, floats) &&
+           checked_add(*floats, 2 * BACKWARD_QUERIES + 2 * TILE_FLOATS, floats);
+}
+
+int64_t double_sum_at(const double_plan *plan, int64_t b, int64_t h, int64_t i)
+{
+    const attn_desc *d = plan->tiles.d;
+    return d->query_starts ? h * d->T + d->query_starts[b] + i : (b * d->H + h) * d->T + i;
+}
+
+void double_worker_open(double_worker *w, const double_plan *plan, const attn_desc *d, int64_t b, int worker)
+{
+    float *own = plan->tiles.workspace + (size_t)worker * plan->tiles.worker_floats + plan->first_floats;
+    *w = (double_worker){.plan = plan, .second = second_order_of(plan->tiles.d, &plan->second, b)};
+    backward_worker_open(&w->first, &plan->tiles, d, worker, d->scale, true);
+    float *tiles = own + 2 * BACKWARD_QUERIES;
+    w->u_t = tiles + 2 * TILE_FLOATS;
+    w->tile = (double_tile){.first = &w->first.tile,
+                            .u_t = w->second.by_grad_q.data ? w->u_t : NULL,
+                            .w_row = w->second.by_grad_k.row,
+                            .y_row = w->second.by_grad_v.row,
+                            .rho = own,
+                            .sigma = own + BACKWARD_QUERIES,
+                            .ds_t = tiles,
+                            .by_s_t = tiles + TILE_FLOATS};
+}
+
+/* U^T, by what transposes Q; what else begin makes goes where the tiles will stand. */
+static void transpose_u(double_worker *w, float *u_t)
+{
+    backward_tile t = w->first.tile;
+    t.q = w->u, t.q_row = w->second.by_grad_q.row;
+    t.q_t = u_t;
+    t.DV = 0;
+    t.minus_lse = w->tile.ds_t;
+    t.delta = t.minus_lse + BACKWARD_QUERIES;
+    t.offset = t.delta + BACKWARD_QUERIES;
+    w->plan->tiles.kernels->begin(&t);
+}
+
+void double_worker_queries(double_worker *w, int64_t b, int64_t h, int64_t first, int64_t count)
+{
+    const attn_view *u = &w->second.by_grad_q;
+    backward_worker_queries(&w->first, b, h, first, count);
+    w->queries_finite = w->first.queries_finite;
+    w->u = view_at(u, b, h, first);
+    w->grad_grad_o = output_at(&w->second.grad_grad_o, b, h, first);
+    if (!u->data) return;
+    w->queries_finite &= w->plan->tiles.kernels->rows_finite(w->u, u->row, count, w->first.d->D);
+    transpose_u(w, w->u_t);
+}
+
+bool double_worker_keys(double_worker *w, int64_t first, int64_t count)
+{
+    const attn_second_order *second = &w->second;
+    const attn_desc *d = w->first.d;
+    if (!backward_worker_keys(&w->first, first, count)) return false;
+    const int64_t b = w->first.b, key_head = w->first.h / (d->H / d->HK);
+    w->tile.w = view_at(&second->by_grad_k, b, key_head, first);
+    w->tile.y = view_at(&second->by_grad_v, b, key_head, first);
+    return true;
+}
+
+static bool keys_finite(const double_worker *w)
+{
+    const backward_tile *t = &w->first.tile;
+    rows_finite_kernel *finite = w->plan->tiles.kernels->rows_finite;
+    return finite(t->k, t->k_row, t->keys, t->D) && finite(t->v, t->v_row, t->keys, t->DV) &&
+           (!w->tile.w || finite(w->tile.w, w->tile.w_row, t->keys, t->D)) &&
+           (!w->tile.y || finite(w->tile.y, w->tile.y_row, t->keys, t->DV));
+}
+
+/* Backward's sums of one tile times rows, for other tiles and rows than its own: grad_v += p_t^T grad_o,
+ * grad_k += ds_t^T q, grad_q += ds_t k, each where it is not NULL. */
+void double_worker_products(double_worker *w)
+{
+    const attn_second_order *second = &w->second;
+    const attn_desc *d = w->first.d;
+    const int64_t b = w->first.b, h = w->first.h, key_head = h / (d->H / d->HK);
+    backward_products_kernel *multiply = w->plan->tiles.kernels->products;
+    if (w->first.masked && !(w->queries_finite && keys_finite(w))) multiply = backward_masked_products;
+
+    backward_tile t = w->first.tile; /* by V, and by Q and K through the scores */
+    t.p_t = w->first.tile.ds_t, t.ds_t = w->tile.by_s_t;
+    t.grad_q = output_at(&d->grad_q, b, h, w->first.first_query);
+    t.grad_k = output_at(&d->grad_k, b, key_head, w->first.first_key);
+    t.grad_v = output_at(&d->grad_v, b, key_head, w->first.first_key);
+    multiply(&t);
+
+    t.ds_t = w->tile.ds_t, t.grad_v = NULL; /* by Q and K, which the products with W and U contain */
+    t.q = w->u, t.q_row = second->by_grad_q.row, t.k = w->tile.w, t.k_row = w->tile.w_row;
+    if (!t.q) t.grad_k = NULL;
+    if (!t.k) t.grad_q = NULL;
+    if (t.q || t.k) multiply(&t);
+
+    t.grad_k = NULL, t.D = d->DV; /* by dO: two such sums over the keys */
+    t.grad_q = w->grad_grad_o, t.grad_q_row = second->grad_grad_o.row;
+    t.ds_t = w->first.tile.ds_t, t.k = w->first.tile.v, t.k_row = w->first.tile.v_row;
+    if (t.grad_q) multiply(&t);
+    t.ds_t = w->first.tile.p_t, t.k = w->tile.y, t.k_row = w->tile.y_row;
+    if (t.grad_q && t.k) multiply(&t);
+}

@@ -1,0 +1,113 @@
+#include "attention/second_order.h"
+
+#include "attention/descriptor.h"
+#include "attention/sequence.h"
+#include "base/status.h"
+
+#include <string.h>
+
+void attn_second_order_init(attn_second_order *second, size_t struct_size, const attn_desc *desc)
+{
+    if (!second) return;
+    attn_second_order s = {.struct_size = struct_size};
+    if (desc && desc->struct_size >= offsetof(attn_desc, parallel)) {
+        attn_desc own; /* for its strides */
+        attn_desc_init(&own, sizeof own, desc->B, desc->H, desc->HK, desc->T, desc->S, desc->D, desc->DV);
+        s.by_grad_q = own.q, s.by_grad_k = own.k, s.by_grad_v = own.v;
+        s.grad_q = own.grad_q, s.grad_k = own.grad_k, s.grad_v = own.grad_v, s.grad_grad_o = own.o;
+    }
+    size_t known = struct_size < sizeof s ? struct_size : sizeof s;
+    memcpy(second, &s, known);
+    memset((char *)second + known, 0, struct_size - known);
+}
+
+static attn_status refuse(const attn_desc *d)
+{
+    attn_status status = descriptor_check_f32(d, "attn_double_backward");
+    if (status) return status;
+    if (d->score != ATTN_SCORE_DOT)
+        return status_fail(ATTN_ERROR_UNSUPPORTED, "score = %d in double backward, expected ATTN_SCORE_DOT (%d)",
+                           (int)d->score, (int)ATTN_SCORE_DOT);
+    if (d->score_function)
+        return status_fail(ATTN_ERROR_UNSUPPORTED, "score_function is set in double backward, expected NULL: it tells "
+                                                   "its slopes, not how they change");
+    return ATTN_OK;
+}
+
+attn_status second_order_read(const attn_desc *desc, const attn_second_order *second, attn_desc *d,
+                              attn_second_order *out)
+{
+    attn_status status = descriptor_read(desc, d);
+    if (!status) status = refuse(d);
+    if (status) return status;
+    if (!second) return status_fail(ATTN_ERROR_ARGUMENT, "second is NULL, expected what attn_second_order_init fills");
+    const size_t given = second->struct_size;
+    if (given < sizeof *out)
+        return status_fail(ATTN_ERROR_ARGUMENT,
+                           "second: struct_size = %zu, expected %zu: was attn_second_order_init called?", given,
+                           sizeof *out);
+    *out = *second;
+    out->struct_size = sizeof *out;
+    status = descriptor_check_later("second's", second, given, sizeof *out);
+    if (status) return status;
+    if ((out->by_grad_sinks || out->grad_sinks) && !d->sinks)
+        return status_fail(ATTN_ERROR_ARGUMENT, "%s is set but sinks is NULL, expected both",
+                           out->grad_sinks ? "grad_sinks" : "by_grad_sinks");
+    d->grad_q = out->grad_q, d->grad_k = out->grad_k, d->grad_v = out->grad_v;
+    d->grad_sinks = out->grad_sinks;
+    d->grad_bias.data = NULL;
+    return ATTN_OK;
+}
+
+static attn_status check_given(const char *name, const attn_view *view, int64_t batches, int64_t heads, int64_t rows,
+                               int64_t columns)
+{
+    return view->data ? descriptor_check_view(name, view, ATTN_DTYPE_F32, batches, heads, rows, columns) : ATTN_OK;
+}
+
+static attn_status check_wanted(const char *name, const attn_output *grad, int64_t batches, int64_t heads, int64_t rows,
+                                int64_t columns)
+{
+    return grad->data ? descriptor_check_output(name, grad, ATTN_DTYPE_F32, batches, heads, rows, columns) : ATTN_OK;
+}
+
+attn_status second_order_check(const attn_desc *d, const attn_second_order *second)
+{
+    const attn_view o = {d->o.data, d->o.batch, d->o.head, d->o.row};
+    const attn_view lse = {d->lse.data, d->lse.batch, d->lse.head, d->lse.row};
+    const int64_t queries_B = sequence_query_batches(d), keys_B = sequence_key_batches(d);
+    attn_status status = descriptor_check_inputs(d, true);
+    if (!status) status = descriptor_check_view("o", &o, ATTN_DTYPE_F32, queries_B, d->H, d->T, d->DV);
+    if (!status) status = descriptor_check_view("lse", &lse, ATTN_DTYPE_F32, queries_B, d->H, d->T, 1);
+    if (!status) status = descriptor_check_view("grad_o", &d->grad_o, ATTN_DTYPE_F32, queries_B, d->H, d->T, d->DV);
+    if (!status) status = check_given("by_grad_q", &second->by_grad_q, queries_B, d->H, d->T, d->D);
+    if (!status) status = check_given("by_grad_k", &second->by_grad_k, keys_B, d->HK, d->S, d->D);
+    if (!status) status = check_given("by_grad_v", &second->by_grad_v, keys_B, d->HK, d->S, d->DV);
+    if (!status) status = check_wanted("second's grad_q", &second->grad_q, queries_B, d->H, d->T, d->D);
+    if (!status) status = check_wanted("second's grad_k", &second->grad_k, keys_B, d->HK, d->S, d->D);
+    if (!status) status = check_wanted("second's grad_v", &second->grad_v, keys_B, d->HK, d->S, d->DV);
+    if (!status) status = check_wanted("grad_grad_o", &second->grad_grad_o, queries_B, d->H, d->T, d->DV);
+    return status;
+}
+
+static void move_view(attn_view *view, int64_t rows)
+{
+    if (view->data) view->data = (const float *)view->data + rows * view->row;
+    view->batch = 0;
+}
+
+attn_second_order second_order_of(const attn_desc *d, const attn_second_order *second, int64_t b)
+{
+    attn_second_order own = *second;
+    if (d->query_starts) {
+        const int64_t first = d->query_starts[b];
+        move_view(&own.by_grad_q, first);
+        if (own.grad_grad_o.data) own.grad_grad_o.data = (float *)own.grad_grad_o.data + first * own.grad_grad_o.row;
+        own.grad_grad_o.batch = 0;
+    }
+    if (d->key_starts) {
+        move_view(&own.by_grad_k, d->key_starts[b]);
+        move_view(&own.by_grad_v, d->key_starts[b]);
+    }
+    return own;
+}

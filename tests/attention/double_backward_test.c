@@ -1,0 +1,158 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "second_call.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The reference itself: each gradient against a central difference, in fp64, of the gradients that the first-order
+ * reference gives. */
+static void check_differences(dense_second *s, const char *name, double *input, const double *gradient, int64_t count)
+{
+    const double step = 1e-5;
+    for (int64_t n = 0; n < count; n += 1 + count / 30) {
+        double was = input[n];
+        input[n] = was + step;
+        double above = dense_second_loss(s);
+        input[n] = was - step;
+        double below = dense_second_loss(s);
+        input[n] = was;
+        double want = (above - below) / (2 * step);
+        if (!(fabs(gradient[n] - want) <= 2e-7 * (1 + fabs(want))))
+            fail_msg("%s %lld: %.12g, by differences %.12g", name, (long long)n, gradient[n], want);
+    }
+}
+
+static void the_reference_agrees_with_differences(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 16; seed++) {
+        call_options o = second_call_options(seed);
+        o.T = 1 + o.T % 9, o.S = 1 + o.S % 9, o.D = 1 + o.D % 5, o.DV = 1 + o.DV % 5;
+        second_call *call = second_call_create(&o, seed, true);
+        dense *x = &call->c->reference;
+        dense_second s = dense_second_create(x, &call->second);
+        dense_second_backward(&s);
+        int64_t queries = o.B * o.H * o.T, keys = o.B * o.HK * o.S;
+        check_differences(&s, "q", x->q, s.grad_q, queries * o.D);
+        check_differences(&s, "k", x->k, s.grad_k, keys * o.D);
+        check_differences(&s, "v", x->v, s.grad_v, keys * o.DV);
+        check_differences(&s, "grad_o", x->grad_o, s.grad_grad_o, queries * o.DV);
+        if (o.sinks) check_differences(&s, "sinks", x->sinks, s.grad_sinks, o.H);
+        dense_second_destroy(&s);
+        second_call_destroy(call);
+    }
+}
+
+static void results_agree_with_the_reference(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 100; seed < 240; seed++) {
+        call_options o = second_call_options(seed);
+        second_call *s = second_call_create(&o, seed, false);
+        second_call_run(s);
+        second_call_check(s, 3e-5);
+        second_call_destroy(s);
+    }
+}
+
+static float *copies_of(const second_call *s)
+{
+    size_t count = 0;
+    for (int n = 0; n < SECOND_OUTPUTS; n++) count += s->sizes[n];
+    float *copy = malloc(count * sizeof *copy), *at = copy;
+    for (int n = 0; n < SECOND_OUTPUTS; n++) {
+        if (s->sizes[n]) memcpy(at, s->buffers[n], s->sizes[n] * sizeof *copy);
+        at += s->sizes[n];
+    }
+    return copy;
+}
+
+static void assert_same(const second_call *s, const float *copy)
+{
+    for (int n = 0; n < SECOND_OUTPUTS; n++) {
+        if (s->sizes[n]) assert_memory_equal(copy, s->buffers[n], s->sizes[n] * sizeof *copy);
+        copy += s->sizes[n];
+    }
+}
+
+static void run_backwards(void *user, int threads, int64_t count, attn_task task, void *argument)
+{
+    (void)user;
+    (void)threads;
+    for (int64_t n = count; n-- > 0;) task(argument, n, 0);
+}
+
+static void threads_and_order_change_no_bit(void **state)
+{
+    (void)state;
+    const attn_parallel ways[] = {{.threads = 2}, {.threads = 3}, {.threads = 8}, {.threads = 1, .run = run_backwards}};
+    for (uint64_t seed = 300; seed < 312; seed++) {
+        call_options o = second_call_options(seed);
+        o.threads = 1;
+        if (seed < 303) o.B = o.H = o.HK = 1, o.T = 300 + (int64_t)seed, o.S = 990 - (int64_t)seed, o.D = 9, o.DV = 5;
+        second_call *s = second_call_create(&o, seed, false);
+        second_call_run(s);
+        float *once = copies_of(s);
+        for (size_t way = 0; way < sizeof ways / sizeof ways[0]; way++) {
+            s->c->desc.parallel = ways[way];
+            second_call_run(s);
+            assert_same(s, once);
+        }
+        free(once);
+        second_call_destroy(s);
+    }
+}
+
+/* Masks key 0 for every query and makes its rows NaN or infinite in every array of keys. */
+static void spoil_a_key(second_call *s, unsigned char *mask)
+{
+    attn_desc *d = &s->c->desc;
+    const call_options *o = &s->c->options;
+    dense *x = &s->c->reference;
+    const int64_t queries = o->B * o->H * o->T;
+    memcpy(mask, d->mask.data, (size_t)(queries * o->S));
+    for (int64_t n = 0; n < queries; n++) mask[n * o->S] = 0, x->keep[n * o->S] = 0;
+    d->mask.data = mask;
+    dense_forward(x);
+    for (int64_t n = 0; n < queries * o->DV; n++) ((float *)d->o.data)[n] = (float)x->o[n];
+    for (int64_t n = 0; n < queries; n++) ((float *)d->lse.data)[n] = (float)x->lse[n];
+    const attn_view *views[] = {&d->k, &d->v, &s->second.by_grad_k, &s->second.by_grad_v};
+    for (int64_t row = 0; row < o->B * o->HK; row++)
+        for (int n = 0; n < 4; n++) {
+            float *data = (float *)(uintptr_t)views[n]->data;
+            data[row / o->HK * views[n]->batch + row % o->HK * views[n]->head] = row % 2 ? NAN : INFINITY;
+        }
+}
+
+static void masked_keys_reach_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 340; seed < 352; seed++) {
+        call_options o = second_call_options(seed);
+        o.mask = true, o.broadcast = false;
+        second_call *s = second_call_create(&o, seed, true);
+        unsigned char *mask = malloc((size_t)(o.B * o.H * o.T * o.S));
+        spoil_a_key(s, mask);
+        second_call_run(s);
+        second_call_check(s, 3e-5);
+        free(mask);
+        second_call_destroy(s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_reference_agrees_with_differences),
+        cmocka_unit_test(results_agree_with_the_reference),
+        cmocka_unit_test(threads_and_order_change_no_bit),
+        cmocka_unit_test(masked_keys_reach_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

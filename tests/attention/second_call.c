@@ -1,0 +1,170 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "second_call.h"
+
+#include "base/random.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GUARD 64
+#define POISON 12345.678f
+
+static const char *const names[SECOND_OUTPUTS] = {"grad_q", "grad_k", "grad_v", "grad_grad_o", "grad_sinks"};
+
+call_options second_call_options(uint64_t seed)
+{
+    call_options o = call_random_options(seed);
+    o.additive = o.score_function = false;
+    return o;
+}
+
+static float *draw(uint64_t seed, uint64_t stream, int64_t count, float sigma)
+{
+    float *data = malloc(((size_t)count + 1) * sizeof(float));
+    for (int64_t n = 0; n < count; n++)
+        data[n] = sigma * 3.4f * (random_unit(random_philox(seed, (uint64_t)n, stream).word[0]) - 0.5f);
+    return data;
+}
+
+/* Rows with a gap, heads within rows where the seed is odd. */
+static attn_output layout(uint64_t seed, int64_t heads, int64_t rows, int64_t columns)
+{
+    int64_t wide = columns + (int64_t)(seed % 4);
+    attn_output v = {NULL, heads * rows * wide + 3, rows * wide, wide};
+    if (seed % 2) v.head = wide, v.row = heads * wide;
+    return v;
+}
+
+static void give(second_call *s, int n, attn_view *view, int64_t heads, int64_t rows, int64_t columns)
+{
+    const attn_output v = layout(s->seed + (uint64_t)n, heads, rows, columns);
+    s->given[n] = draw(s->seed, 70 + (uint64_t)n, s->c->options.B * v.batch, s->c->options.sigma);
+    *view = (attn_view){s->given[n], v.batch, v.head, v.row};
+}
+
+static void want(second_call *s, int n, attn_output *view, int64_t heads, int64_t rows, int64_t columns)
+{
+    *view = layout(s->seed / 2 + (uint64_t)n, heads, rows, columns);
+    s->sizes[n] = (size_t)(s->c->options.B * view->batch) + 2 * GUARD;
+    s->buffers[n] = malloc(s->sizes[n] * sizeof(float));
+    s->heads[n] = heads, s->rows[n] = rows, s->columns[n] = columns;
+    view->data = s->buffers[n] + GUARD;
+}
+
+second_call *second_call_create(const call_options *options, uint64_t seed, bool all)
+{
+    second_call *s = calloc(1, sizeof *s);
+    s->c = call_create(options, seed);
+    s->seed = seed;
+    const attn_desc *d = &s->c->desc;
+    attn_second_order *second = &s->second;
+    attn_second_order_init(second, sizeof *second, d);
+    give(s, 0, &second->by_grad_q, d->H, d->T, d->D);
+    give(s, 1, &second->by_grad_k, d->HK, d->S, d->D);
+    give(s, 2, &second->by_grad_v, d->HK, d->S, d->DV);
+    want(s, 0, &second->grad_q, d->H, d->T, d->D);
+    want(s, 1, &second->grad_k, d->HK, d->S, d->D);
+    want(s, 2, &second->grad_v, d->HK, d->S, d->DV);
+    want(s, 3, &second->grad_grad_o, d->H, d->T, d->DV);
+    if (d->sinks) {
+        second->by_grad_sinks = s->given[3] = draw(seed, 73, d->H, 1);
+        s->sizes[4] = 2 * GUARD + (size_t)d->H;
+        s->buffers[4] = malloc(s->sizes[4] * sizeof(float));
+        second->grad_sinks = s->buffers[4] + GUARD;
+    }
+    if (all) return s;
+    if (seed % 5 == 0) second->by_grad_q.data = NULL;
+    if (seed % 7 == 0) second->by_grad_k.data = NULL;
+    if (seed % 3 == 0) second->by_grad_v.data = NULL;
+    if (seed % 2 == 0) second->by_grad_sinks = NULL;
+    return s;
+}
+
+void second_call_destroy(second_call *s)
+{
+    call_destroy(s->c);
+    for (int n = 0; n < 4; n++) free(s->given[n]);
+    for (int n = 0; n < SECOND_OUTPUTS; n++) free(s->buffers[n]);
+    free(s);
+}
+
+static const attn_output *output(const second_call *s, int n)
+{
+    const attn_output *outputs[] = {&s->second.grad_q, &s->second.grad_k, &s->second.grad_v, &s->second.grad_grad_o};
+    return outputs[n];
+}
+
+static void check_guards(const second_call *s, int n)
+{
+    const attn_output *o = output(s, n);
+    unsigned char *inside = calloc(s->sizes[n], 1);
+    for (int64_t b = 0; b < s->c->options.B; b++)
+        for (int64_t h = 0; h < s->heads[n]; h++)
+            for (int64_t i = 0; i < s->rows[n]; i++)
+                memset(inside + GUARD + b * o->batch + h * o->head + i * o->row, 1, (size_t)s->columns[n]);
+    for (size_t k = 0; k < s->sizes[n]; k++)
+        if (inside[k] == (s->buffers[n][k] == POISON))
+            fail_msg("seed %llu: %s has an element that was not written, or was written outside its rows",
+                     (unsigned long long)s->seed, names[n]);
+    free(inside);
+}
+
+void second_call_run(second_call *s)
+{
+    for (int n = 0; n < SECOND_OUTPUTS; n++)
+        for (size_t k = 0; k < s->sizes[n]; k++) s->buffers[n][k] = POISON;
+    size_t bytes = 0;
+    if (attn_double_backward_workspace_size(&s->c->desc, &s->second, &bytes)) fail_msg("%s", attn_error());
+    size_t whole = bytes / ATTN_ALIGNMENT * ATTN_ALIGNMENT + 2 * ATTN_ALIGNMENT;
+    unsigned char *workspace = aligned_alloc(ATTN_ALIGNMENT, whole);
+    memset(workspace, 0xfe, whole);
+    if (attn_double_backward(&s->c->desc, &s->second, workspace, bytes)) fail_msg("%s", attn_error());
+    for (size_t n = bytes; n < whole; n++) assert_int_equal(workspace[n], 0xfe);
+    free(workspace);
+    for (int n = 0; n < 4; n++) check_guards(s, n);
+}
+
+static void check_near(const second_call *s, int n, int64_t at, double got, double want, double bound)
+{
+    if (fabs(got - want) <= bound) return;
+    const attn_desc *d = &s->c->desc;
+    fail_msg("seed %llu: %s[%lld] is %.9g, expected %.9g, within %.3g (B %lld H %lld HK %lld T %lld S %lld D %lld DV "
+             "%lld)",
+             (unsigned long long)s->seed, names[n], (long long)at, got, want, bound, (long long)d->B, (long long)d->H,
+             (long long)d->HK, (long long)d->T, (long long)d->S, (long long)d->D, (long long)d->DV);
+}
+
+static double largest_of(const double *data, int64_t count)
+{
+    double most = 1;
+    for (int64_t n = 0; n < count; n++) most = fmax(most, fabs(data[n]));
+    return most;
+}
+
+void second_call_check(second_call *s, double tolerance)
+{
+    dense_second reference = dense_second_create(&s->c->reference, &s->second);
+    dense_second_backward(&reference);
+    const double *wanted[] = {reference.grad_q, reference.grad_k, reference.grad_v, reference.grad_grad_o};
+    for (int n = 0; n < 4; n++) {
+        const attn_output *o = output(s, n);
+        const float *data = o->data;
+        int64_t B = s->c->options.B, at = 0;
+        double bound = tolerance * largest_of(wanted[n], B * s->heads[n] * s->rows[n] * s->columns[n]);
+        for (int64_t b = 0; b < B; b++)
+            for (int64_t h = 0; h < s->heads[n]; h++)
+                for (int64_t i = 0; i < s->rows[n]; i++)
+                    for (int64_t c = 0; c < s->columns[n]; c++, at++)
+                        check_near(s, n, at, data[b * o->batch + h * o->head + i * o->row + c], wanted[n][at], bound);
+    }
+    double bound = tolerance * largest_of(reference.grad_sinks, s->c->options.H);
+    for (int64_t h = 0; h < s->c->options.H && s->second.grad_sinks; h++)
+        check_near(s, 4, h, s->second.grad_sinks[h], reference.grad_sinks[h], bound);
+    dense_second_destroy(&reference);
+}
