@@ -95,9 +95,9 @@ typedef enum attn_status {
  * until the thread's next call. Never NULL. */
 ATTN_API const char *attn_error(void);
 
-/* The type of Q, K, V and O, all of a call's the same; and of K and V in a cache. The log-sum-exp, the bias and
- * whatever else there is are fp32 in any case. attn_forward takes all of them, the other calls fp32 alone. Numbers
- * pinned. */
+/* The type of Q, K, V, O and their gradients, all of a call's the same; and of K and V in a cache. The log-sum-exp, the
+ * bias, its gradient and whatever else there is are fp32 in any case. attn_forward, attn_backward, attn_weights and
+ * attn_weights_column_sums take all of them, the other calls fp32 alone. Numbers pinned. */
 typedef enum attn_dtype {
     ATTN_DTYPE_F32 = 0,
     ATTN_DTYPE_BF16 = 1, /* the upper half of an fp32 */
@@ -197,7 +197,7 @@ typedef struct attn_parallel {
 /* Everything about one call. attn_desc_init fills it; then set what differs. */
 typedef struct attn_desc {
     size_t struct_size;            /* sizeof(attn_desc) where the caller was compiled; fields beyond it count as zero */
-    attn_dtype dtype;              /* of Q, K, V and O */
+    attn_dtype dtype;              /* of Q, K, V, O and their gradients */
     int64_t B, H, HK, T, S, D, DV; /* T and S are sums where query_starts and key_starts are given */
     float scale; /* multiplies Q K^T; finite. 1 / sqrt(D) after attn_desc_init. With ATTN_SCORE_ADDITIVE it must be 1 */
 
@@ -302,9 +302,10 @@ ATTN_API attn_status attn_forward_workspace_size(const attn_desc *desc, size_t *
  * address space. ATTN_ERROR_WORKSPACE: see there. */
 ATTN_API attn_status attn_forward(const attn_desc *desc, void *workspace, size_t workspace_size);
 
-/* Bytes of workspace that attn_backward needs for desc, into *size: linear in T + S. Data is not read, but which of
- * grad_q, grad_k, grad_v, grad_bias, grad_score_vector and grad_sinks have data, and grad_bias's strides, count.
- * Statuses as attn_forward_workspace_size. */
+/* Bytes of workspace that attn_backward needs for desc, into *size: linear in T + S. With bf16 and fp16 the gradients
+ * of Q, K and V are summed in it, in fp32. Data is not read, but which of grad_q, grad_k, grad_v, grad_bias,
+ * grad_score_vector and grad_sinks have data, and grad_bias's strides, count. Statuses as attn_forward_workspace_size.
+ */
 ATTN_API attn_status attn_backward_workspace_size(const attn_desc *desc, size_t *size);
 
 /* The gradients of a loss L by Q, K, V and the bias, from dO = dL/dO and what forward left in o and lse. With
@@ -328,7 +329,7 @@ ATTN_API attn_status attn_backward_workspace_size(const attn_desc *desc, size_t 
  * bits do not depend on the thread count.
  *
  * Statuses as attn_forward, and ATTN_ERROR_ARGUMENT: o, lse or grad_o NULL where they have elements; grad_bias without
- * bias, or with a dimension not broadcast that bias broadcasts. ATTN_ERROR_UNSUPPORTED: a dtype other than fp32.
+ * bias, or with a dimension not broadcast that bias broadcasts.
  * Dao et al., "FlashAttention" (2022), algorithm 4. */
 ATTN_API attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspace_size);
 
@@ -451,8 +452,8 @@ typedef struct attn_part {
  *
  * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: count negative; parts NULL; o or a part's data NULL
  * where it has elements; an output whose dimension above 1 has stride 0. ATTN_ERROR_OVERFLOW: a view that spans more
- * than the address space. ATTN_ERROR_UNSUPPORTED: packed sequences, whose rows are merged as those of one.
- * Milakov and Gimelshein, "Online normalizer calculation for softmax" (2018), equation 4. */
+ * than the address space. ATTN_ERROR_UNSUPPORTED: packed sequences, whose rows are merged as those of one; a dtype but
+ * fp32. Milakov and Gimelshein, "Online normalizer calculation for softmax" (2018), equation 4. */
 ATTN_API attn_status attn_merge(const attn_desc *desc, const attn_part *parts, int64_t count);
 
 /* The keys and values of B sequences, kept from one call to the next. Key j of sequence b lies in row j of its own
@@ -519,8 +520,8 @@ ATTN_API attn_status attn_rotary_fill(float *cosines, float *sines, int64_t P, i
  *
  * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: rotary or y NULL; R above D; anything that
  * attn_rotary_fill refuses; a position that is not below P; a negative length; q.data or y's NULL where they have
- * elements. ATTN_ERROR_UNSUPPORTED: packed sequences; a kind, or a field of a later version, that this version does
- * not know. */
+ * elements. ATTN_ERROR_UNSUPPORTED: packed sequences; a dtype but fp32; a kind, or a field of a later version, that
+ * this version does not know. */
 ATTN_API attn_status attn_rotate(const attn_desc *desc, const int64_t *lengths, const attn_rotary *rotary,
                                  const attn_output *y);
 
@@ -549,8 +550,8 @@ ATTN_API attn_status attn_append(const attn_cache *cache, int64_t T, const attn_
  *
  * Statuses as attn_forward_workspace_size, the same of cache, and ATTN_ERROR_ARGUMENT: a size of cache that is not
  * desc's; key_lengths, query_starts or key_starts set; query_offset other than 0 without query_offsets.
- * ATTN_ERROR_UNSUPPORTED: T above ATTN_DECODE_QUERIES; dropout; additive scores; a score function; a cache's dtype that
- * this version does not know. */
+ * ATTN_ERROR_UNSUPPORTED: T above ATTN_DECODE_QUERIES; a dtype of desc's but fp32; dropout; additive scores; a score
+ * function; a cache's dtype that this version does not know. */
 ATTN_API attn_status attn_decode_workspace_size(const attn_desc *desc, const attn_cache *cache, size_t *size);
 
 /* attn_forward for a few queries a sequence against a cache: O and, where desc->lse has data, the log-sum-exp. Sequence

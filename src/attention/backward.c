@@ -12,9 +12,12 @@
  *
  * Query heads that share a key head follow each other in the same way, all rounds of one before the next.
  *
+ * Gradients of bf16 and fp16 are summed in fp32 and rounded when all rounds are done (backward_sums.h).
+ *
  * The gradients of sinks and of additive scores' vector are summed over everything: each chunk of a head adds to a part
  * of its own, round by round (backward_parts.h). A block of queries gives its sink once, where its first key stands. */
 #include "attention/backward_parts.h"
+#include "attention/backward_sums.h"
 #include "attention/backward_worker.h"
 #include "attention/descriptor.h"
 #include "attention/sequence.h"
@@ -103,17 +106,20 @@ static void backward_task(void *argument, int64_t task, int worker)
              backward_sink_part(plan, h, first_piece + query_chunk));
 }
 
-static attn_status plan_backward(const attn_desc *d, backward_plan *plan, size_t *bytes)
+/* The workspace is the workers' pieces, the parts, which begin a cache line, and the sums, *sums bytes of all. */
+static attn_status plan_backward(const attn_desc *d, backward_plan *plan, size_t *bytes, size_t *sums)
 {
     *plan = backward_plan_tiles(d);
     size_t workers = (size_t)parallel_workers(&d->parallel), parts;
+    *sums = 0;
     *bytes = 0;
     if (!d->B || (!d->T && !d->S)) return ATTN_OK;
     plan->pairs = sequence_packed(d) ? 0 : backward_pairs(plan); /* reads no starts yet */
     plan->pieces = backward_first_piece(plan, d->B);
     if (!backward_worker_floats(plan, &plan->worker_floats) ||
         !checked_mul(plan->worker_floats, sizeof(float), bytes) || !checked_mul(*bytes, workers, bytes) ||
-        !backward_parts_bytes(plan, &parts) || !checked_add(*bytes, parts, bytes))
+        !backward_parts_bytes(plan, &parts) || !checked_add(*bytes, parts, bytes) || !backward_sums_bytes(d, sums) ||
+        !checked_add(*bytes, *sums, bytes))
         return status_fail(ATTN_ERROR_OVERFLOW, "the workspace for D = %lld, DV = %lld does not fit, expected less",
                            (long long)d->D, (long long)d->DV);
     return ATTN_OK;
@@ -167,11 +173,10 @@ attn_status attn_backward_workspace_size(const attn_desc *desc, size_t *size)
 {
     attn_desc d;
     backward_plan plan;
-    size_t bytes = 0;
+    size_t bytes = 0, sums;
     attn_status status = size ? descriptor_read(desc, &d)
                               : status_fail(ATTN_ERROR_ARGUMENT, "size is NULL, expected where to put the size");
-    if (!status) status = descriptor_check_f32(&d, "attn_backward");
-    if (!status) status = plan_backward(&d, &plan, &bytes);
+    if (!status) status = plan_backward(&d, &plan, &bytes, &sums);
     if (!status) *size = bytes;
     return status;
 }
@@ -180,13 +185,14 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
 {
     attn_desc d;
     backward_plan plan;
-    size_t bytes = 0;
+    size_t bytes = 0, sums = 0;
     attn_status status = descriptor_read(desc, &d);
-    if (!status) status = descriptor_check_f32(&d, "attn_backward");
-    if (!status) status = plan_backward(&d, &plan, &bytes);
+    if (!status) status = plan_backward(&d, &plan, &bytes, &sums);
     if (!status) status = check_backward(&d);
     if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
     if (status) return status;
+    const attn_desc summing = sums ? backward_sums_place(&d, (float *)((char *)workspace + bytes - sums)) : d;
+    plan.d = &summing;
     plan.workspace = workspace;
     if (bytes) backward_parts_place(&plan);
     if (bytes) plan.pairs = backward_pairs(&plan);
@@ -194,6 +200,7 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
         for (plan.round = 0; plan.round < plan.pairs * (d.H / d.HK); plan.round++)
             parallel_run(&d.parallel, d.HK * plan.pieces, backward_task, &plan);
     backward_sum_parts(&plan);
+    backward_sums_write(plan.table, &d, &summing);
     if (d.grad_bias.data && bytes) backward_bias(&plan);
     return ATTN_OK;
 }

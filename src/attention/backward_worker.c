@@ -6,6 +6,18 @@
 
 #define FLOATS_IN_LINE ((int64_t)(ATTN_ALIGNMENT / sizeof(float)))
 
+/* The stages of Q, dO and O, of as many rows as a tile has queries, then of K and V. */
+static bool stage_floats(const backward_plan *plan, size_t *floats)
+{
+    const size_t k_row = (size_t)staged_row(plan->d->D), v_row = (size_t)staged_row(plan->d->DV);
+    size_t results;
+    *floats = 0;
+    if (!staged_type(plan->d->dtype)) return true;
+    return checked_add(k_row, v_row, floats) &&
+           checked_mul(*floats, (size_t)(plan->tile_queries + plan->tile_keys), floats) &&
+           checked_mul(v_row, (size_t)plan->tile_queries, &results) && checked_add(*floats, results, floats);
+}
+
 static size_t tile_floats(const backward_plan *plan)
 {
     return (size_t)(BACKWARD_QUERIES * plan->tile_keys);
@@ -30,8 +42,8 @@ backward_plan backward_plan_tiles(const attn_desc *d)
     const kernel_table *table = kernels_table();
     const bool additive = d->score == ATTN_SCORE_ADDITIVE;
     return (backward_plan){.d = d,
+                           .table = table,
                            .kernels = &table->backward,
-                           .dropout_factors = table->dropout_factors,
                            .dropout_threshold = dropout_threshold(d->dropout),
                            .kept_factor = 1 / (1 - d->dropout),
                            .chunk = 4 * BACKWARD_QUERIES,
@@ -41,8 +53,10 @@ backward_plan backward_plan_tiles(const attn_desc *d)
 
 bool backward_worker_floats(const backward_plan *plan, size_t *floats)
 {
-    size_t tiles = plan->d->score_function ? 5 : 4;
-    return score_floats(plan, floats) && checked_add(*floats, 3 * BACKWARD_QUERIES + tiles * tile_floats(plan), floats);
+    size_t tiles = plan->d->score_function ? 5 : 4, scores, stages;
+    if (!score_floats(plan, &scores) || !stage_floats(plan, &stages)) return false;
+    *floats = 3 * BACKWARD_QUERIES + tiles * tile_floats(plan);
+    return checked_add(*floats, scores, floats) && checked_add(*floats, stages, floats);
 }
 
 void backward_worker_open(backward_worker *w, const backward_plan *plan, const attn_desc *d, int worker,
@@ -51,19 +65,17 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, const a
     float *minus_lse = plan->workspace + (size_t)worker * plan->worker_floats;
     size_t tile = tile_floats(plan);
     float *p_t = minus_lse + 3 * BACKWARD_QUERIES, *q_t = p_t + (d->score_function ? 5 : 4) * tile;
-    *w = (backward_worker){.plan = plan, .d = d, .modification = p_t + 2 * tile, .dropout = p_t + 3 * tile};
+    size_t scores = 0;
+    score_floats(plan, &scores);
+    *w = (backward_worker){
+        .plan = plan, .d = d, .modification = p_t + 2 * tile, .dropout = p_t + 3 * tile, .stages = q_t + scores};
     w->tile = (backward_tile){.D = d->D,
                               .DV = d->DV,
                               .scale = d->scale,
                               .softcap = d->softcap,
                               .grad_scale = grad_scale,
                               .cap_slope = cap_slope,
-                              .q_row = d->q.row,
-                              .grad_o_row = d->grad_o.row,
-                              .o_row = d->o.row,
                               .lse_row = d->lse.row,
-                              .k_row = d->k.row,
-                              .v_row = d->v.row,
                               .minus_lse = minus_lse,
                               .offset = minus_lse + BACKWARD_QUERIES,
                               .delta = minus_lse + 2 * BACKWARD_QUERIES,
@@ -80,17 +92,46 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, const a
                               .grad_v_row = d->grad_v.row};
 }
 
-void backward_worker_queries(backward_worker *w, int64_t b, int64_t h, int64_t first, int64_t count)
+/* Rows of an array of the sequence that the worker is at. *stage has room for `most`, and moves on behind them. */
+static staged_rows read_rows(const backward_worker *w, const attn_view *view, int64_t head, int64_t first,
+                             int64_t count, int64_t columns, int64_t most, float **stage)
+{
+    float *at = *stage;
+    if (staged_type(w->d->dtype)) *stage += most * staged_row(columns);
+    return staged_rows_read(w->plan->table, w->d->dtype, view, w->b, head, first, count, columns, at);
+}
+
+/* Keys first .. first + t->keys - 1 and their values, staged behind the queries. */
+static void read_keys(backward_worker *w, int64_t first)
 {
     const attn_desc *d = w->d;
     backward_tile *t = &w->tile;
+    const int64_t head = w->h / (d->H / d->HK), most = w->plan->tile_keys;
+    float *stage = w->stages;
+    if (staged_type(d->dtype)) stage += w->plan->tile_queries * (staged_row(d->D) + 2 * staged_row(d->DV));
+    const staged_rows k = read_rows(w, &d->k, head, first, t->keys, d->D, most, &stage),
+                      v = read_rows(w, &d->v, head, first, t->keys, d->DV, most, &stage);
+    t->k = k.data, t->k_row = k.row;
+    t->v = v.data, t->v_row = v.row;
+}
+
+void backward_worker_queries(backward_worker *w, int64_t b, int64_t h, int64_t first, int64_t count)
+{
     w->b = b;
     w->h = h;
     w->first_query = first;
+    const attn_desc *d = w->d;
+    backward_tile *t = &w->tile;
+    float *stage = w->stages;
+    const int64_t rows = w->plan->tile_queries;
+    const attn_view o = {d->o.data, d->o.batch, d->o.head, d->o.row};
+    const staged_rows q = read_rows(w, &d->q, h, first, count, d->D, rows, &stage),
+                      grad_o = read_rows(w, &d->grad_o, h, first, count, d->DV, rows, &stage),
+                      result = read_rows(w, &o, h, first, count, d->DV, rows, &stage);
     t->queries = count;
-    t->q = view_at(&d->q, b, h, first);
-    t->grad_o = view_at(&d->grad_o, b, h, first);
-    t->o = output_at(&d->o, b, h, first);
+    t->q = q.data, t->q_row = q.row;
+    t->grad_o = grad_o.data, t->grad_o_row = grad_o.row;
+    t->o = result.data, t->o_row = result.row;
     t->lse = output_at(&d->lse, b, h, first);
     t->score_vector = view_at(&d->score_vector, 0, h, 0);
     w->plan->kernels->begin(t);
@@ -103,13 +144,13 @@ static void draw_dropout(backward_worker *w)
 {
     const backward_plan *plan = w->plan;
     dropout_draw draw = {w->d->dropout_keys[w->b], (uint32_t)w->h, plan->dropout_threshold, plan->kept_factor};
-    plan->dropout_factors(&draw, &(dropout_tile){.query = w->first_query,
-                                                 .queries = w->tile.queries,
-                                                 .key = w->first_key,
-                                                 .keys = w->tile.keys,
-                                                 .factors = w->dropout,
-                                                 .query_step = 1,
-                                                 .key_step = BACKWARD_QUERIES});
+    plan->table->dropout_factors(&draw, &(dropout_tile){.query = w->first_query,
+                                                        .queries = w->tile.queries,
+                                                        .key = w->first_key,
+                                                        .keys = w->tile.keys,
+                                                        .factors = w->dropout,
+                                                        .query_step = 1,
+                                                        .key_step = BACKWARD_QUERIES});
     w->tile.dropout = w->dropout;
 }
 
@@ -117,15 +158,13 @@ bool backward_worker_keys(backward_worker *w, int64_t first, int64_t count)
 {
     const attn_desc *d = w->d;
     backward_tile *t = &w->tile;
-    int64_t key_head = w->h / (d->H / d->HK);
     visible_kind kind =
         visible_tile(d, w->b, w->h, w->first_query, t->queries, first, count, w->modification, 1, BACKWARD_QUERIES);
     if (kind == VISIBLE_NONE) return false;
     w->first_key = first;
     w->masked = kind == VISIBLE_SOME;
     t->keys = count;
-    t->k = view_at(&d->k, w->b, key_head, first);
-    t->v = view_at(&d->v, w->b, key_head, first);
+    read_keys(w, first);
     if (d->score_function) t->function.at = visible_place(d, w->b, w->h, w->first_query, first);
     t->modification = w->masked ? w->modification : NULL;
     if (d->dropout > 0) draw_dropout(w);

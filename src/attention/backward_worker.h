@@ -1,22 +1,23 @@
 /* One worker's way through backward's tiles, and its piece of the workspace:
  *
  *     [minus_lse | offset | delta | p_t | ds_t | modification | dropout | slope_t | q_t, grad_o_t, or bent for additive
- * scores]
+ * scores | stages of Q, dO, O, K, V]
  *
- * (slope_t for a score function alone) whose size is a constant and D + DV rows of BACKWARD_QUERIES, or D rows of twice
- * as many: nothing grows with T or S.
+ * (slope_t for a score function alone, the stages for types other than fp32) whose size is a constant and D + DV rows
+ * of BACKWARD_QUERIES, or D rows of twice as many: nothing grows with T or S.
  */
 #ifndef ATTENTION_BACKWARD_WORKER_H
 #define ATTENTION_BACKWARD_WORKER_H
 
+#include "attention/staged_rows.h"
 #include "attn/attn.h"
 #include "kernels/kernels.h"
 
 /* What all workers share. */
 typedef struct backward_plan {
-    const attn_desc *d;
-    const backward_kernels *kernels;
-    dropout_factors_kernel *dropout_factors;
+    const attn_desc *d; /* its gradients of Q, K and V fp32 whatever its type: backward_sums.h */
+    const kernel_table *table;
+    const backward_kernels *kernels; /* the table's */
     uint32_t dropout_threshold;
     float kept_factor;
     int64_t chunk;  /* queries, and keys, in a chunk */
@@ -41,7 +42,7 @@ typedef struct backward_worker {
     const backward_plan *plan;
     const attn_desc *d; /* the sequence's: attention/sequence.h */
     int64_t b, h, first_query, first_key;
-    float *modification, *dropout;
+    float *modification, *dropout, *stages;
     bool queries_finite; /* the block's rows of Q and dO, and the head's score vector */
     bool masked;         /* the tile that backward_worker_scores filled has masked pairs, or may have */
     backward_tile tile;

@@ -75,7 +75,6 @@ static void sums_task(void *argument, int64_t task, int worker)
 static attn_status read_descriptor(const attn_desc *desc, attn_desc *d)
 {
     attn_status status = descriptor_read(desc, d);
-    if (!status) status = descriptor_check_f32(d, "attn_weights_column_sums");
     if (status) return status;
     d->DV = 0;
     d->v = d->k, d->grad_o = d->q;

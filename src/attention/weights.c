@@ -4,6 +4,7 @@
 #include "attention/region.h"
 #include "attention/sequence.h"
 #include "attention/visible.h"
+#include "base/number_format.h"
 #include "base/parallel.h"
 #include "base/status.h"
 
@@ -15,24 +16,40 @@ typedef struct weights_plan {
     const attn_output *w;
 } weights_plan;
 
-static float dot(const float *a, const float *b, int64_t n)
+/* A row of Q or K, of the descriptor's type. */
+typedef const void *row_pointer;
+
+static row_pointer row_at(const attn_desc *d, const attn_view *view, int64_t b, int64_t h, int64_t row)
+{
+    int64_t offset = b * view->batch + h * view->head + row * view->row;
+    return view->data ? (const char *)view->data + offset * element_size(d->dtype) : NULL;
+}
+
+static inline double element(attn_dtype type, row_pointer row, int64_t n)
+{
+    if (type == ATTN_DTYPE_F32) return ((const float *)row)[n];
+    uint16_t half = ((const uint16_t *)row)[n];
+    return type == ATTN_DTYPE_BF16 ? bf16_to_float(half) : fp16_to_float(half);
+}
+
+static float dot(attn_dtype type, row_pointer a, row_pointer b, int64_t n)
 {
     double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += (double)a[i] * b[i];
+    for (int64_t i = 0; i < n; i++) sum += element(type, a, i) * element(type, b, i);
     return (float)sum;
 }
 
-static float additive(const float *w, const float *a, const float *b, int64_t n)
+static float additive(const float *w, attn_dtype type, row_pointer a, row_pointer b, int64_t n)
 {
     double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += w[i] * tanh((double)a[i] + b[i]);
+    for (int64_t i = 0; i < n; i++) sum += w[i] * tanh(element(type, a, i) + element(type, b, i));
     return (float)sum;
 }
 
 /* The capped score of a key, after the caller's function. */
-static float score(const attn_desc *d, const attn_tile *place, const float *q, const float *vector, const float *key)
+static float score(const attn_desc *d, const attn_tile *place, row_pointer q, const float *vector, row_pointer key)
 {
-    float s = vector ? additive(vector, q, key, d->D) : d->scale * dot(q, key, d->D);
+    float s = vector ? additive(vector, d->dtype, q, key, d->D) : d->scale * dot(d->dtype, q, key, d->D);
     if (d->softcap > 0) s = d->softcap * tanhf(s / d->softcap);
     if (!d->score_function) return s;
     attn_tile tile = *place;
@@ -45,8 +62,8 @@ static float score(const attn_desc *d, const attn_tile *place, const float *q, c
 /* One row: modifications first, where w stands, then scores over them, then weights over those. */
 static void weigh_row(const attn_desc *d, int64_t b, int64_t h, int64_t i, float *w)
 {
-    const float *q = view_at(&d->q, b, h, i);
-    const float *k = view_at(&d->k, b, h / (d->H / d->HK), 0), *vector = view_at(&d->score_vector, 0, h, 0);
+    row_pointer q = row_at(d, &d->q, b, h, i);
+    const float *vector = view_at(&d->score_vector, 0, h, 0);
     visible_kind kind = visible_tile(d, b, h, i, 1, 0, d->S, w, d->S, 1);
     float sink = d->sinks ? d->sinks[h] : -INFINITY, largest = sink;
     for (int64_t j = 0; j < d->S; j++) {
@@ -54,7 +71,7 @@ static void weigh_row(const attn_desc *d, int64_t b, int64_t h, int64_t i, float
         w[j] = -INFINITY;
         if (change == -INFINITY) continue;
         const attn_tile place = visible_place(d, b, h, i, j);
-        w[j] = score(d, &place, q, vector, k + j * d->k.row) + change;
+        w[j] = score(d, &place, q, vector, row_at(d, &d->k, b, h / (d->H / d->HK), j)) + change;
         if (!(w[j] <= largest)) largest = w[j];
     }
     double sum = sink == -INFINITY ? 0 : expf(sink - largest);
@@ -80,7 +97,6 @@ attn_status attn_weights(const attn_desc *desc, const attn_region *region, const
 {
     attn_desc d;
     attn_status status = descriptor_read(desc, &d);
-    if (!status) status = descriptor_check_f32(&d, "attn_weights");
     if (!status) status = descriptor_check_inputs(&d, false);
     if (status) return status;
     attn_region chosen;

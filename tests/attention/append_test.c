@@ -347,7 +347,9 @@ static void hostile_tables_are_refused(void **state)
     expect_refused(attn_rotate(&d, NULL, &t.rotary, NULL), ATTN_ERROR_ARGUMENT, "y is NULL");
     expect_refused(attn_rotate(NULL, NULL, &t.rotary, &out), ATTN_ERROR_ARGUMENT, "desc is NULL");
     expect_refused(attn_rotate(&d, lengths, &t.rotary, &out), ATTN_ERROR_ARGUMENT, "lengths[0] = -1");
-    d.query_offset = POSITIONS;
+    d.dtype = ATTN_DTYPE_FP16;
+    expect_refused(attn_rotate(&d, NULL, &t.rotary, &out), ATTN_ERROR_UNSUPPORTED, "attn_rotate");
+    d.dtype = ATTN_DTYPE_F32, d.query_offset = POSITIONS;
     expect_refused(attn_rotate(&d, NULL, &t.rotary, &out), ATTN_ERROR_ARGUMENT, "P = 300");
     d.query_offsets = offsets;
     expect_refused(attn_rotate(&d, NULL, &t.rotary, &out), ATTN_ERROR_ARGUMENT, "P = 300");

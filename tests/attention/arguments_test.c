@@ -134,6 +134,8 @@ static void options_are_checked(void **state)
     REFUSED(d.grad_sinks = a.out[5], ATTN_ERROR_ARGUMENT, "grad_sinks is set");
     REFUSED(d.dtype = (attn_dtype)7, ATTN_ERROR_UNSUPPORTED, "dtype = 7");
     REFUSED(d.q.data = (char *)a.in[0] + 2, ATTN_ERROR_ARGUMENT, "q.data");
+    REFUSED(d.dtype = ATTN_DTYPE_BF16; d.k.data = (char *)a.in[1] + 1, ATTN_ERROR_ARGUMENT, "k.data");
+    REFUSED(d.dtype = ATTN_DTYPE_FP16; d.v.data = (char *)a.in[2] + 1, ATTN_ERROR_ARGUMENT, "v.data");
     REFUSED(d.bias.data = (char *)a.in[3] + 1, ATTN_ERROR_ARGUMENT, "bias.data");
     REFUSED(d.scale = NAN, ATTN_ERROR_ARGUMENT, "scale = nan");
     REFUSED(d.scale = INFINITY, ATTN_ERROR_ARGUMENT, "scale = inf");

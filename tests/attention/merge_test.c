@@ -314,7 +314,9 @@ static void hostile_parts_are_refused(void **state)
     const int64_t starts[] = {0, 1, 2};
     d.query_starts = starts;
     expect_refused(&d, part, 2, ATTN_ERROR_UNSUPPORTED, "query_starts is set");
-    d.query_starts = NULL;
+    d.query_starts = NULL, d.dtype = ATTN_DTYPE_FP16;
+    expect_refused(&d, part, 2, ATTN_ERROR_UNSUPPORTED, "attn_merge");
+    d.dtype = ATTN_DTYPE_F32;
     part[1].o.data = NULL;
     expect_refused(&d, part, 2, ATTN_ERROR_ARGUMENT, "parts[1].o.data is NULL");
     part[1] = good, part[1].lse.data = NULL;

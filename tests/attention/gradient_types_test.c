@@ -1,0 +1,300 @@
+/* Backward, weights and their column sums on bf16 and fp16: fp32's arithmetic on the same numbers, gradients rounded
+ * once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "call.h"
+
+#include "base/number_format.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GUARD 64
+#define POISON 0x7fadu /* a NaN that no operation makes */
+#define NARROW 3       /* grad_q, grad_k and grad_v are of the call's type */
+
+static attn_dtype type_of(uint64_t seed)
+{
+    return seed % 2 ? ATTN_DTYPE_BF16 : ATTN_DTYPE_FP16;
+}
+
+static uint16_t to_type(attn_dtype type, float x)
+{
+    return type == ATTN_DTYPE_BF16 ? bf16_of_float(x) : fp16_of_float(x);
+}
+
+static float from_type(attn_dtype type, uint16_t x)
+{
+    return type == ATTN_DTYPE_BF16 ? bf16_to_float(x) : fp16_to_float(x);
+}
+
+/* A call and the same one in its type, whose outputs are laid out likewise. */
+typedef struct twin {
+    call *c;
+    attn_desc d;
+    uint16_t *o, *gradients[NARROW];
+} twin;
+
+static attn_output make_gradient(twin *t, int n)
+{
+    const call_output *wide = &t->c->outputs[n];
+    t->gradients[n] = malloc(wide->size * sizeof(uint16_t));
+    for (size_t k = 0; k < wide->size; k++) t->gradients[n][k] = POISON;
+    attn_output view = wide->view;
+    view.data = t->gradients[n] + GUARD;
+    return view;
+}
+
+static twin twin_create(const call_options *options, uint64_t seed)
+{
+    twin t = {.c = call_create(options, seed)};
+    attn_desc *d = &t.c->desc;
+    const attn_dtype type = options->type;
+    const int64_t count = d->B * d->H * d->T * d->DV;
+    float *o = d->o.data;
+    t.o = malloc((size_t)count * sizeof *t.o + 1);
+    for (int64_t n = 0; n < count; n++) {
+        t.o[n] = to_type(type, o[n]);
+        o[n] = from_type(type, t.o[n]);
+    }
+    t.d = call_in_type(t.c);
+    t.d.o.data = t.o;
+    t.d.grad_q = make_gradient(&t, 0);
+    t.d.grad_k = make_gradient(&t, 1);
+    t.d.grad_v = make_gradient(&t, 2);
+    return t;
+}
+
+static void twin_destroy(twin *t)
+{
+    for (int n = 0; n < NARROW; n++) free(t->gradients[n]);
+    free(t->o);
+    call_destroy(t->c);
+}
+
+static void run_backward(const attn_desc *d, uint64_t seed)
+{
+    size_t bytes = 0;
+    if (attn_backward_workspace_size(d, &bytes)) fail_msg("seed %llu: %s", (unsigned long long)seed, attn_error());
+    unsigned char *workspace = aligned_alloc(ATTN_ALIGNMENT, (bytes + 127) / 64 * 64);
+    memset(workspace, 0xfe, bytes + 1);
+    if (attn_backward(d, workspace, bytes)) fail_msg("seed %llu: %s", (unsigned long long)seed, attn_error());
+    assert_int_equal(workspace[bytes], 0xfe);
+    free(workspace);
+}
+
+/* Where fp32 has a guard, so has the type; where it has a number, that number rounded. */
+static void expect_rounded(const twin *t, int n)
+{
+    const call_output *wide = &t->c->outputs[n];
+    unsigned char *inside = calloc(wide->size, 1);
+    for (int64_t b = 0; b < wide->batches; b++)
+        for (int64_t h = 0; h < wide->heads; h++)
+            for (int64_t i = 0; i < wide->rows; i++)
+                memset(inside + GUARD + b * wide->view.batch + h * wide->view.head + i * wide->view.row, 1,
+                       (size_t)wide->columns);
+    for (size_t k = 0; k < wide->size; k++) {
+        uint16_t want = inside[k] ? to_type(t->d.dtype, wide->buffer[k]) : POISON;
+        if (t->gradients[n][k] != want)
+            fail_msg("seed %llu: %s[%zu] is 0x%04x, expected 0x%04x", (unsigned long long)t->c->seed, wide->name, k,
+                     t->gradients[n][k], want);
+    }
+    free(inside);
+}
+
+/* What stays fp32 in any type, as bytes that can be compared. */
+static float *keep_others(const call *c, size_t *count)
+{
+    *count = c->grad_bias_size;
+    for (int n = NARROW; n < CALL_OUTPUTS; n++) *count += c->outputs[n].size;
+    float *kept = malloc(*count * sizeof *kept + 1), *at = kept;
+    if (c->grad_bias) memcpy(at, c->grad_bias + GUARD, c->grad_bias_size * sizeof *at);
+    at += c->grad_bias_size;
+    for (int n = NARROW; n < CALL_OUTPUTS; n++) {
+        if (c->outputs[n].size) memcpy(at, c->outputs[n].buffer, c->outputs[n].size * sizeof *at);
+        at += c->outputs[n].size;
+    }
+    return kept;
+}
+
+static void gradients_are_fp32_s_rounded(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 5000; seed < 5060; seed++) {
+        call_options o = call_random_options(seed);
+        o.type = type_of(seed);
+        twin t = twin_create(&o, seed);
+        size_t count;
+        call_backward(t.c);
+        float *wide = keep_others(t.c, &count);
+        t.d.parallel.threads = 1 + (o.threads + 1) % 4;
+        run_backward(&t.d, seed);
+        for (int n = 0; n < NARROW; n++) expect_rounded(&t, n);
+        float *narrow = keep_others(t.c, &count);
+        assert_memory_equal(wide, narrow, count * sizeof *wide);
+        free(wide);
+        free(narrow);
+        twin_destroy(&t);
+    }
+}
+
+/* Some gradients alone: the workspace and the sums of the others are not there. */
+static void unwanted_gradients_are_left_out(void **state)
+{
+    (void)state;
+    call_options o = {.B = 2, .H = 4, .HK = 2, .T = 70, .S = 90, .D = 24, .DV = 40, .sigma = 1, .threads = 2};
+    o.type = ATTN_DTYPE_BF16;
+    for (int n = 0; n < NARROW; n++) {
+        twin t = twin_create(&o, 5100);
+        call_backward(t.c);
+        void *wanted[NARROW] = {t.d.grad_q.data, t.d.grad_k.data, t.d.grad_v.data};
+        t.d.grad_q.data = n == 0 ? wanted[0] : NULL;
+        t.d.grad_k.data = n == 1 ? wanted[1] : NULL;
+        t.d.grad_v.data = n == 2 ? wanted[2] : NULL;
+        run_backward(&t.d, 5100);
+        expect_rounded(&t, n);
+        twin_destroy(&t);
+    }
+}
+
+enum { H = 4, HK = 2, ROWS = 50, D = 24 };
+
+/* Three sequences packed in arrays of (rows, H, D): each as it is alone, rows of nobody as they were. */
+static void packed_sequences_are_found(void **state)
+{
+    (void)state;
+    const int64_t starts[] = {1, 20, 20, 47};
+    call_options o = {.B = 1, .H = H, .HK = HK, .T = ROWS, .S = ROWS, .D = D, .DV = D, .sigma = 1, .threads = 2};
+    o.type = ATTN_DTYPE_FP16;
+    twin t = twin_create(&o, 5200);
+    static uint16_t together[NARROW][ROWS * H * D], alone[NARROW][ROWS * H * D];
+    for (int n = 0; n < NARROW; n++)
+        for (int at = 0; at < ROWS * H * D; at++) together[n][at] = alone[n][at] = POISON;
+    attn_desc d = t.d;
+    d.B = 3, d.query_starts = d.key_starts = starts;
+    d.grad_q = (attn_output){together[0], 0, D, H * D};
+    d.grad_k = (attn_output){together[1], 0, D, HK * D};
+    d.grad_v = (attn_output){together[2], 0, D, HK * D};
+    run_backward(&d, 5200);
+    for (int b = 0; b < 3; b++) {
+        attn_desc one = t.d;
+        const int64_t first = starts[b];
+        one.T = one.S = starts[b + 1] - first;
+        one.q.data = (const uint16_t *)d.q.data + first * d.q.row;
+        one.k.data = (const uint16_t *)d.k.data + first * d.k.row;
+        one.v.data = (const uint16_t *)d.v.data + first * d.v.row;
+        one.grad_o.data = (const uint16_t *)d.grad_o.data + first * d.grad_o.row;
+        one.o.data = (uint16_t *)d.o.data + first * d.o.row;
+        one.lse.data = (float *)d.lse.data + first * d.lse.row;
+        one.grad_q = (attn_output){alone[0] + first * H * D, 0, D, H * D};
+        one.grad_k = (attn_output){alone[1] + first * HK * D, 0, D, HK * D};
+        one.grad_v = (attn_output){alone[2] + first * HK * D, 0, D, HK * D};
+        run_backward(&one, 5200);
+    }
+    assert_memory_equal(together, alone, sizeof alone);
+    assert_int_equal(together[0][H * D - 1], POISON);
+    assert_int_not_equal(together[0][H * D], POISON);
+    twin_destroy(&t);
+}
+
+/* What anyone would write in the type: weights and their gradients are rounded to it before they are multiplied. */
+static void plain_backward(const call *c, float *grad_q, float *grad_k, float *grad_v)
+{
+    const attn_desc *d = &c->desc;
+    const attn_dtype type = c->options.type;
+    for (int64_t i = 0; i < d->T; i++) {
+        const float *q = (const float *)d->q.data + i * d->q.row,
+                    *go = (const float *)d->grad_o.data + i * d->grad_o.row;
+        const float *o = (const float *)d->o.data + i * d->o.row, lse = ((const float *)d->lse.data)[i * d->lse.row];
+        float delta = 0;
+        for (int64_t x = 0; x < d->DV; x++) delta += go[x] * o[x];
+        for (int64_t j = 0; j < d->S; j++) {
+            const float *k = (const float *)d->k.data + j * d->k.row, *v = (const float *)d->v.data + j * d->v.row;
+            float s = 0, dp = 0;
+            for (int64_t x = 0; x < d->D; x++) s += q[x] * k[x];
+            for (int64_t x = 0; x < d->DV; x++) dp += go[x] * v[x];
+            float p = expf(s * d->scale - lse), ds = round_to_type(type, p * (dp - delta));
+            p = round_to_type(type, p);
+            for (int64_t x = 0; x < d->DV; x++) grad_v[j * d->DV + x] += p * go[x];
+            for (int64_t x = 0; x < d->D; x++) grad_q[i * d->D + x] += ds * k[x] * d->scale;
+            for (int64_t x = 0; x < d->D; x++) grad_k[j * d->D + x] += ds * q[x] * d->scale;
+        }
+    }
+}
+
+static void errs_no_more_than_three_times_the_plain_way(void **state)
+{
+    (void)state;
+    enum { LENGTH = 160, WIDTH = 64 };
+    for (uint64_t seed = 5300; seed < 5302; seed++) {
+        call_options o = {.B = 1, .H = 1, .HK = 1, .T = LENGTH, .S = LENGTH, .D = WIDTH, .DV = WIDTH, .sigma = 1};
+        o.threads = 1, o.type = type_of(seed);
+        twin t = twin_create(&o, seed);
+        static float plain[NARROW][LENGTH * WIDTH];
+        memset(plain, 0, sizeof plain);
+        plain_backward(t.c, plain[0], plain[1], plain[2]);
+        run_backward(&t.d, seed);
+        dense_backward(&t.c->reference);
+        const double *want[NARROW] = {t.c->reference.grad_q, t.c->reference.grad_k, t.c->reference.grad_v};
+        for (int n = 0; n < NARROW; n++) {
+            double ours = 0, theirs = 0;
+            for (int64_t k = 0; k < LENGTH * WIDTH; k++) {
+                int64_t at = GUARD + k / WIDTH * t.c->outputs[n].view.row + k % WIDTH;
+                double got = fabs(from_type(o.type, t.gradients[n][at]) - want[n][k]);
+                if (!(got <= ours)) ours = got; /* a NaN counts */
+                theirs = fmax(theirs, fabs(round_to_type(o.type, plain[n][k]) - want[n][k]));
+            }
+            print_message("type %d, %s: off by %.3g, the plain way by %.3g\n", (int)o.type, t.c->outputs[n].name, ours,
+                          theirs);
+            if (!(ours <= 3 * theirs))
+                fail_msg("%s is off by more than three times the plain way", t.c->outputs[n].name);
+        }
+        twin_destroy(&t);
+    }
+}
+
+static void weights_and_their_sums_are_fp32_s(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 5400; seed < 5430; seed++) {
+        call_options o = call_random_options(seed);
+        o.type = type_of(seed);
+        twin t = twin_create(&o, seed);
+        size_t count = (size_t)(o.B * o.H * o.T * o.S), sums = (size_t)(o.B * o.H * o.S), bytes, wide_bytes;
+        float *weights[2], *columns[2];
+        const attn_desc *calls[] = {&t.c->desc, &t.d};
+        assert_int_equal(attn_weights_column_sums_workspace_size(&t.d, &bytes), ATTN_OK);
+        assert_int_equal(attn_weights_column_sums_workspace_size(&t.c->desc, &wide_bytes), ATTN_OK);
+        assert_true(wide_bytes <= bytes);
+        void *workspace = aligned_alloc(ATTN_ALIGNMENT, (bytes + 63) / 64 * 64);
+        for (int n = 0; n < 2; n++) {
+            weights[n] = malloc(count * sizeof(float) + 1);
+            columns[n] = malloc(sums * sizeof(float) + 1);
+            attn_output w = {weights[n], o.H * o.T * o.S, o.T * o.S, o.S}, s = {columns[n], o.H * o.S, o.S, 1};
+            assert_int_equal(attn_weights(calls[n], NULL, &w), ATTN_OK);
+            assert_int_equal(attn_weights_column_sums(calls[n], NULL, &s, workspace, bytes), ATTN_OK);
+        }
+        assert_memory_equal(weights[0], weights[1], count * sizeof(float));
+        assert_memory_equal(columns[0], columns[1], sums * sizeof(float));
+        for (int n = 0; n < 2; n++) free(weights[n]), free(columns[n]);
+        free(workspace);
+        twin_destroy(&t);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_are_fp32_s_rounded),
+        cmocka_unit_test(unwanted_gradients_are_left_out),
+        cmocka_unit_test(packed_sequences_are_found),
+        cmocka_unit_test(errs_no_more_than_three_times_the_plain_way),
+        cmocka_unit_test(weights_and_their_sums_are_fp32_s),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
