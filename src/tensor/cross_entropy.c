@@ -10,10 +10,13 @@ typedef struct entropy_state {
     const int32_t *targets;
     float smoothing, factor; /* factor: 1 / rows counted */
     float *gradient;         /* training: (R, V), in the logits' own memory where they are a result of this tape */
+    float *task_sums;        /* (tasks, V): of the gradient's columns over a task's rows, which are at hand then */
+    float *sums;             /* (V) */
     double *row_loss, *row_nll;
 } entropy_state;
 
-#define ROWS_PER_TASK 8
+#define ROWS_PER_TASK 32
+#define COLUMNS_PER_TASK 512
 
 static void forward_row(const entropy_state *e, int64_t r)
 {
@@ -42,7 +45,28 @@ static void forward_rows(void *argument, int64_t task, int worker)
     (void)worker;
     const entropy_state *e = argument;
     const int64_t R = e->logits->shape[0];
-    for (int64_t r = task * ROWS_PER_TASK; r < R && r < (task + 1) * ROWS_PER_TASK; r++) forward_row(e, r);
+    float *sums = e->task_sums ? e->task_sums + task * e->logits->shape[1] : NULL;
+    if (sums) memset(sums, 0, (size_t)e->logits->shape[1] * sizeof(float));
+    for (int64_t r = task * ROWS_PER_TASK; r < R && r < (task + 1) * ROWS_PER_TASK; r++) {
+        forward_row(e, r);
+        if (sums) row_kernels_get()->add(e->logits->shape[1], e->gradient + r * e->logits->shape[1], sums);
+    }
+}
+
+static int64_t task_count(const entropy_state *e)
+{
+    return (e->logits->shape[0] + ROWS_PER_TASK - 1) / ROWS_PER_TASK;
+}
+
+static void sum_columns(void *argument, int64_t task, int worker)
+{
+    (void)worker;
+    const entropy_state *e = argument;
+    const int64_t V = e->logits->shape[1], from = task * COLUMNS_PER_TASK;
+    const int64_t columns = V - from < COLUMNS_PER_TASK ? V - from : COLUMNS_PER_TASK;
+    memset(e->sums + from, 0, (size_t)columns * sizeof(float));
+    row_kernels_get()->column_sums(task_count(e), columns, V, e->task_sums + from, e->sums + from);
+    row_kernels_get()->scale(columns, e->loss->grad[0], e->sums + from, e->sums + from);
 }
 
 /* The gradient is there already, for a loss whose own gradient is 1. */
@@ -55,6 +79,9 @@ static void entropy_backward(tape *t, void *operation)
     gradient.grad = e->gradient;
     if (outer != 1) row_kernels_get()->scale(tensor_count(&gradient), outer, gradient.grad, gradient.grad);
     tape_pass_gradient(t, &gradient, e->logits);
+    if (!e->task_sums || e->logits->grad != e->gradient) return;
+    parallel_for(tape_threads(t), (e->logits->shape[1] + COLUMNS_PER_TASK - 1) / COLUMNS_PER_TASK, sum_columns, e);
+    e->logits->grad_sums = e->sums;
 }
 
 /* The number of rows that count; -1 for a target outside the vocabulary. */
@@ -93,11 +120,15 @@ tensor *tape_cross_entropy(tape *t, tensor *logits, const int32_t *targets, floa
         .logits = logits, .targets = targets, .smoothing = smoothing, .factor = count ? 1 / (float)count : 0};
     if (tape_get_mode(t) == TAPE_TRAIN && tensor_differentiated(logits))
         e.gradient = logits->traced ? logits->value : tape_take(t, R * V, sizeof(float));
+    if (e.gradient && logits->traced) {
+        e.task_sums = tape_take(t, task_count(&e) * V, sizeof(float));
+        e.sums = tape_take(t, V, sizeof(float));
+    }
     e.loss = tape_result(t, 0, NULL);
     e.row_loss = tape_take(t, R, sizeof(double));
     e.row_nll = tape_take(t, R, sizeof(double));
     if (tape_status(t) != ATTN_OK) return tape_nothing(t);
-    parallel_for(tape_threads(t), (R + ROWS_PER_TASK - 1) / ROWS_PER_TASK, forward_rows, &e);
+    parallel_for(tape_threads(t), task_count(&e), forward_rows, &e);
     double loss = 0, plain = 0;
     for (int64_t r = 0; r < R; r++) {
         loss += e.row_loss[r];

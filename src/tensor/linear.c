@@ -93,7 +93,10 @@ static void linear_backward(tape *t, void *operation)
     if (l->act != ACTIVATION_NONE) run_activation(t, backward_kernel(l->act), R * O, l->z, l->y->grad);
     if (l->b && (l->b_grad = tape_gradient(t, l->b, &add))) {
         if (!add) memset(l->b_grad, 0, (size_t)O * sizeof(float));
-        parallel_for(tape_threads(t), (O + columns_per_task(O) - 1) / columns_per_task(O), sum_columns, l);
+        if (l->y->grad_sums && l->act == ACTIVATION_NONE)
+            row_kernels_get()->add(O, l->y->grad_sums, l->b_grad);
+        else
+            parallel_for(tape_threads(t), (O + columns_per_task(O) - 1) / columns_per_task(O), sum_columns, l);
     }
     float *grad = tape_gradient(t, l->w, &add);
     if (grad)

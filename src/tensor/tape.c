@@ -155,6 +155,7 @@ float *tape_gradient(tape *t, tensor *x, bool *add)
 {
     *add = x->grad && !x->stale;
     x->stale = false;
+    x->grad_sums = NULL; /* which what is added now would make untrue */
     if (x->grad || !x->traced) return x->grad;
     x->grad = tape_take(t, tensor_count(x), sizeof(float));
     return x->grad;

@@ -11,9 +11,10 @@ typedef struct tensor {
     int rank;
     int64_t shape[TENSOR_MAX_RANK];
     float *value;
-    float *grad; /* same shape as value; NULL: a constant, or nothing has been added to it yet (traced) */
-    bool traced; /* a result on a training tape: its gradient's memory comes with the first contribution to it */
-    bool stale;  /* grad is a parameter's, of the step before: the first contribution to it overwrites it */
+    float *grad;      /* same shape as value; NULL: a constant, or nothing has been added to it yet (traced) */
+    float *grad_sums; /* the sums of grad's columns, where who brought all of it knows them; NULL: to be summed */
+    bool traced;      /* a result on a training tape: its gradient's memory comes with the first contribution to it */
+    bool stale;       /* grad is a parameter's, of the step before: the first contribution to it overwrites it */
     struct dense_packed *packed; /* weights that no longer change, once more in dense.h's form; NULL: not packed */
 } tensor;
 

@@ -158,6 +158,28 @@ static void cross_entropy(void **state)
     check_gradients(&c);
 }
 
+/* A bias whose gradient is the sum of the logits' columns: over more rows than one task has, and where the logits get a
+ * gradient from elsewhere too. */
+static tensor *entropy_of_linear(tape *t, gradient_check *c)
+{
+    static int32_t many[70];
+    for (int i = 0; i < 70; i++) many[i] = i % 9 == 4 ? -1 : i % 37;
+    tensor *alone = tape_linear(t, c->leaf[0], c->leaf[1], c->leaf[2], ACTIVATION_NONE);
+    tensor *both = tape_linear(t, c->leaf[0], c->leaf[1], c->leaf[3], ACTIVATION_NONE);
+    tensor *sum = tape_add(t, both, alone);
+    tensor *loss = tape_cross_entropy(t, alone, many, 0.1f, NULL, NULL);
+    loss = tape_add(t, loss, tape_cross_entropy(t, sum, many, 0, NULL, NULL));
+    return tape_add(t, loss, tape_cross_entropy(t, both, many, 0.1f, NULL, NULL));
+}
+
+static void cross_entropy_of_linear(void **state)
+{
+    (void)state;
+    gradient_check c = {.function = entropy_of_linear, .seed = 18};
+    check_leaves(&c, 4, (int[]){2, 2, 1, 1}, (const int64_t[][2]){{70, 5}, {37, 5}, {37}, {37}});
+    check_gradients(&c);
+}
+
 static const int64_t key_lengths[] = {7, 4, 0};
 
 /* Sequences of one tensor to itself, causal, with dropout, and to another, padded; 3 sequences, 2 heads. */
@@ -215,10 +237,19 @@ static void additive_attention(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(embed),     cmocka_unit_test(add_rows),           cmocka_unit_test(add),
-        cmocka_unit_test(linear),    cmocka_unit_test(layer_norm),         cmocka_unit_test(dropout),
-        cmocka_unit_test(take_rows), cmocka_unit_test(cross_entropy),      cmocka_unit_test(prepend),
-        cmocka_unit_test(attention), cmocka_unit_test(additive_attention), cmocka_unit_test(grouped_attention),
+        cmocka_unit_test(embed),
+        cmocka_unit_test(add_rows),
+        cmocka_unit_test(add),
+        cmocka_unit_test(linear),
+        cmocka_unit_test(layer_norm),
+        cmocka_unit_test(dropout),
+        cmocka_unit_test(cross_entropy_of_linear),
+        cmocka_unit_test(take_rows),
+        cmocka_unit_test(cross_entropy),
+        cmocka_unit_test(prepend),
+        cmocka_unit_test(attention),
+        cmocka_unit_test(additive_attention),
+        cmocka_unit_test(grouped_attention),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
