@@ -57,17 +57,30 @@ static float *uniform(int64_t count, uint64_t key)
     return x;
 }
 
-static const char *const type_names[] = {"fp32", "bf16", "fp16"};
+static const char *const type_names[] = {"fp32", "bf16", "fp16", "int8"};
 
 /* The same rounded to a cache's type. */
 static void *uniform_of(attn_dtype type, int64_t count, uint64_t key)
 {
     float *x = uniform(count, key);
     if (type == ATTN_DTYPE_F32) return x;
+    if (type == ATTN_DTYPE_INT8) {
+        int8_t *byte = take((size_t)count);
+        for (int64_t n = 0; n < count; n++) byte[n] = (int8_t)(63 * x[n]);
+        free(x);
+        return byte;
+    }
     uint16_t *half = take((size_t)count * sizeof *half);
     for (int64_t n = 0; n < count; n++) half[n] = type == ATTN_DTYPE_BF16 ? bf16_of_float(x[n]) : fp16_of_float(x[n]);
     free(x);
     return half;
+}
+
+static float *scales_of(int64_t rows)
+{
+    float *x = take((size_t)rows * sizeof *x);
+    for (int64_t n = 0; n < rows; n++) x[n] = 1.0f / 63;
+    return x;
 }
 
 /* Pages in no order of memory: what a cache looks like after a while. */
@@ -102,6 +115,7 @@ static decoding make_decoding(const measurement *m, int64_t *lengths)
     x.c.dtype = m->type;
     x.c.k.data = uniform_of(m->type, rows * m->D, 2);
     x.c.v.data = uniform_of(m->type, rows * m->DV, 3);
+    if (m->type == ATTN_DTYPE_INT8) x.c.k_scales.data = scales_of(rows), x.c.v_scales.data = scales_of(rows);
     for (int64_t b = 0; b < m->B; b++) lengths[b] = m->S;
     x.c.lengths = lengths;
     if (m->page_size) x.c.page_table = scattered_pages(pages);
@@ -131,8 +145,9 @@ static figures measure_shape(const measurement *m)
 {
     int64_t *lengths = take((size_t)m->B * sizeof *lengths);
     decoding x = make_decoding(m, lengths);
-    int64_t count = m->B * m->HK * m->S * (m->D + m->DV);
-    if (m->type != ATTN_DTYPE_F32) count /= 2; /* as floats */
+    int64_t rows = m->B * m->HK * m->S, count = rows * (m->D + m->DV); /* of K and V and their scales, as floats */
+    if (m->type == ATTN_DTYPE_BF16 || m->type == ATTN_DTYPE_FP16) count /= 2;
+    if (m->type == ATTN_DTYPE_INT8) count = count / 4 + 2 * rows;
     figures f = {.seconds = INFINITY, .bytes = (double)count * sizeof(float)};
     float *array = uniform(count, 4);
     double start = now(m->threads);
@@ -148,8 +163,8 @@ static figures measure_shape(const measurement *m)
         double each = (now(m->threads) - start) / calls;
         if (each < f.seconds) f.seconds = each;
     }
-    void *all[] = {lengths,    array,      (void *)x.d.q.data,     x.d.o.data,
-                   x.c.k.data, x.c.v.data, (void *)x.c.page_table, x.workspace};
+    void *all[] = {lengths,    array,      (void *)x.d.q.data,     x.d.o.data,  x.c.k_scales.data,
+                   x.c.k.data, x.c.v.data, (void *)x.c.page_table, x.workspace, x.c.v_scales.data};
     for (size_t n = 0; n < sizeof all / sizeof all[0]; n++) free(all[n]);
     return f;
 }
@@ -183,6 +198,8 @@ static bool parse_line(char *line, measurement *m)
             m->type = ATTN_DTYPE_BF16;
         else if (!strcmp(word, "fp16"))
             m->type = ATTN_DTYPE_FP16;
+        else if (!strcmp(word, "int8"))
+            m->type = ATTN_DTYPE_INT8;
         else if (sscanf(word, "threads=%d", &m->threads) != 1 || m->threads < 1)
             return false;
     }
@@ -201,7 +218,7 @@ static void bench_file(const char *path, bool json)
         measurement m;
         if (line[strspn(line, " \t\r\n")] == 0 || line[0] == '#') continue;
         if (!parse_line(line, &m)) {
-            fprintf(stderr, "%s:%d: expected: B H HK T S D DV [bf16|fp16] [page=N] [threads=N]\n", path, number);
+            fprintf(stderr, "%s:%d: expected: B H HK T S D DV [bf16|fp16|int8] [page=N] [threads=N]\n", path, number);
             exit(1);
         }
         figures f = measure_shape(&m);

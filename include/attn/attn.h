@@ -97,11 +97,12 @@ ATTN_API const char *attn_error(void);
 
 /* The type of Q, K, V, O and their gradients, all of a call's the same; and of K and V in a cache. The log-sum-exp, the
  * bias, its gradient and whatever else there is are fp32 in any case. attn_forward, attn_backward, attn_weights and
- * attn_weights_column_sums take all of them, the other calls fp32 alone. Numbers pinned. */
+ * attn_weights_column_sums take all of these but int8, the other calls fp32 alone. Numbers pinned. */
 typedef enum attn_dtype {
     ATTN_DTYPE_F32 = 0,
     ATTN_DTYPE_BF16 = 1, /* the upper half of an fp32 */
-    ATTN_DTYPE_FP16 = 2  /* IEEE 754-2008 binary16 */
+    ATTN_DTYPE_FP16 = 2, /* IEEE 754-2008 binary16 */
+    ATTN_DTYPE_INT8 = 3  /* bytes with a scale for each row; in a cache alone */
 } attn_dtype;
 
 /* How a query's score of a key comes about. Numbers pinned. Luong's scores ("Effective Approaches to Attention-based
@@ -461,7 +462,7 @@ ATTN_API attn_status attn_merge(const attn_desc *desc, const attn_part *parts, i
  * page may be any sequence's, and several may share one. */
 typedef struct attn_cache {
     size_t struct_size; /* sizeof(attn_cache) where the caller was compiled */
-    attn_dtype dtype;   /* of K and V: fp32, bf16 or fp16, aligned as that asks */
+    attn_dtype dtype;   /* of K and V: fp32, bf16, fp16 or int8, aligned as that asks */
     int64_t B, HK, D, DV;
     int64_t S;     /* keys that a sequence has room for */
     attn_output k; /* (B, HK, S, D); in pages (pages, HK, page_size, D), batch the stride from a page to the next */
@@ -472,11 +473,14 @@ typedef struct attn_cache {
     int64_t pages;             /* that K and V have */
     const int32_t *page_table; /* each entry that is used in 0 .. pages - 1; NULL without pages */
     int64_t table_row;         /* from a sequence's entries to the next one's; at least S / page_size, rounded up */
+
+    attn_output k_scales; /* int8 alone, else data NULL: fp32 (B, HK, S) or (pages, HK, page_size), row counts keys; */
+    attn_output v_scales; /* element c of row j of K is k_scales_j * k_jc, of V v_scales_j * v_jc */
 } attn_cache;
 
-/* Fills *cache for these sizes: fp32, K and V contiguous in the order above, their data, the lengths and the page table
- * NULL. page_size 0: no pages, and pages is not looked at. struct_size is sizeof(attn_cache); nothing beyond it is
- * written. Sizes are checked when the cache is used. cache NULL is ignored. */
+/* Fills *cache for these sizes: fp32, K, V and the scales contiguous in the order above, their data, the lengths and
+ * the page table NULL. page_size 0: no pages, and pages is not looked at. struct_size is sizeof(attn_cache); nothing
+ * beyond it is written. Sizes are checked when the cache is used. cache NULL is ignored. */
 ATTN_API void attn_cache_init(attn_cache *cache, size_t struct_size, int64_t B, int64_t HK, int64_t S, int64_t D,
                               int64_t DV, int64_t page_size, int64_t pages);
 
@@ -529,13 +533,21 @@ ATTN_API attn_status attn_rotate(const attn_desc *desc, const int64_t *lengths, 
  * and v, (B, HK, T, DV), of sequence b become key and value j = lengths[b] - T + i; where that is negative they are
  * left out, so that sequences of different lengths come together aligned at their ends, and one of length 0 gets
  * nothing. With rotary (NULL: without) keys are turned to position j as attn_rotate does, values never; then a bf16 or
- * fp16 cache gets them rounded to nearest, ties to even. A step of a decoder is
+ * fp16 cache gets them rounded to nearest, ties to even, and an int8 one as
+ *
+ *     scale = max over c of |x_c| / 127,      x_c / scale rounded to nearest, ties to even, in -127 .. 127
+ *
+ * with a scale of its own for each row of each head: scale times the byte is within 0.501 * scale of x_c. A row whose
+ * numbers are all below 2^-100 becomes zeros with scale 0, one with a NaN or an infinity a NaN scale. A step of a
+ * decoder is
  *
  *     lengths[b] += T for each b;  then in each layer:  attn_append(...), attn_rotate(...) for Q, attn_decode(...)
  *
- * Reads k, v, both fp32, and the cache's lengths and page table; writes those rows of K and V, nothing between them.
- * Pages that get new rows must not be another sequence's too. parallel NULL: the default. Needs no workspace.
- * Thread-safe as long as nobody else uses these rows.
+ * Reads k, v, both fp32, and the cache's lengths and page table; writes those rows of K and V and their scales,
+ * nothing between them.
+ * A page that gets new rows must not be another sequence's too: two entries of the page table whose new rows would go
+ * to one page are refused, but that no older keys of another sequence lie there is not looked at. parallel NULL: the
+ * default. Needs no workspace. Thread-safe as long as nobody else uses these rows.
  *
  * ATTN_ERROR_ARGUMENT, ATTN_ERROR_UNSUPPORTED and ATTN_ERROR_OVERFLOW as attn_decode says them of a cache and
  * attn_rotate of rotary and positions; B * HK * T does not fit; T negative; k or v NULL, or their data where they have
@@ -565,13 +577,14 @@ ATTN_API attn_status attn_decode_workspace_size(const attn_desc *desc, const att
  * Reads desc's q, masks, slopes, sinks and options, not its k and v, and the cache; writes o and lse. Rows of K and V,
  * pages and entries of the page table that no query sees, by lengths, causal or window, are not read: pages that a
  * window has left behind may be gone. A sequence of length 0 gives rows of zeros. What a bf16 or fp16
- * cache holds is made fp32 exactly, so that the bits are those of an fp32 cache that holds the same. Keys are cut in
+ * cache holds is made fp32 exactly, so that the bits are those of an fp32 cache that holds the same. The bytes of an
+ * int8 cache are made fp32 exactly too; a row's scale multiplies its score, or its weight, in fp32. Keys are cut in
  * chunks of 512, merged in order as attn_merge does: the bits depend on neither the threads nor the batch, the pages, S
  * or T. Workspace and thread safety as attn_forward; the cache may be read by several calls at once.
  *
  * Statuses as attn_decode_workspace_size and attn_forward, and ATTN_ERROR_ARGUMENT: lengths NULL, or one outside 0 ..
  * S; an entry of the page table that is used and outside 0 .. pages - 1; page_table NULL with pages, or not NULL
- * without. */
+ * without; k_scales or v_scales without data in an int8 cache, or with data in another. */
 ATTN_API attn_status attn_decode(const attn_desc *desc, const attn_cache *cache, void *workspace,
                                  size_t workspace_size);
 

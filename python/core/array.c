@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const element_type ELEMENT_F32 = {DLPACK_FLOAT, 32}, ELEMENT_BOOL = {DLPACK_BOOL, 8};
+const element_type ELEMENT_F32 = {DLPACK_FLOAT, 32}, ELEMENT_BOOL = {DLPACK_BOOL, 8}, ELEMENT_INT8 = {DLPACK_INT, 8};
 
 bool array_is(const array *x, element_type element)
 {

@@ -46,7 +46,7 @@ void array_release(array *x);
 
 /* Likewise, but of one element type, F32 or BOOL. */
 bool array_is(const array *x, element_type element);
-extern const element_type ELEMENT_F32, ELEMENT_BOOL;
+extern const element_type ELEMENT_F32, ELEMENT_BOOL, ELEMENT_INT8;
 
 /* Sets TypeError: the name's element type is not what was expected. Returns false. */
 bool array_refuse_type(const array *x, const char *name, const char *expected);

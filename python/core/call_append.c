@@ -7,22 +7,37 @@ typedef struct append_arrays {
     cache cache;
 } append_arrays;
 
-static bool borrow_four(array *x, PyObject *object, const char *name)
+static bool check_four(const array *x, const char *name)
 {
     char got[SHAPE_TEXT];
-    if (!rows_borrow(x, object, name, 4)) return false;
     if (x->rank == 4) return true;
     PyErr_Format(PyExc_ValueError, "%s: expected 4 dimensions, got shape %s", name, shape_text(got, x->rank, x->shape));
     return false;
 }
 
-static bool borrow_writable(array *x, PyObject *object, const char *name)
+static bool borrow_new(array *x, PyObject *object, const char *name)
+{
+    return rows_borrow(x, object, name, 4) && check_four(x, name);
+}
+
+static bool check_writable(const array *x, PyObject *object, const char *name)
 {
     const array_type *type = array_type_of(object, name);
-    if (!type || !borrow_four(x, object, name)) return false;
+    if (!type) return false;
     if (type->kind != ARRAY_CAPSULE && !x->read_only) return true;
     PyErr_Format(PyExc_ValueError, "%s: expected an array of NumPy or PyTorch that can be written", name);
     return false;
+}
+
+static bool borrow_kept(array *x, PyObject *object, const char *name)
+{
+    return cached_rows_borrow(x, object, name, 4) && check_four(x, name) && check_writable(x, object, name);
+}
+
+static bool check_scales(const cache *c, PyObject *scales)
+{
+    return scales == Py_None || (check_writable(&c->k_scales, PyTuple_GetItem(scales, 0), "key scales") &&
+                                 check_writable(&c->v_scales, PyTuple_GetItem(scales, 1), "value scales"));
 }
 
 /* New rows beside the cache: its heads, the same T, its last dimension. */
@@ -40,12 +55,13 @@ static bool check_new(const array *x, const array *cached, const array *key, con
 static bool append(append_arrays *a, PyObject *const *arguments)
 {
     attn_parallel parallel = {0};
-    if (!borrow_writable(&a->key_cache, arguments[KEY_CACHE], "key cache") ||
-        !borrow_writable(&a->value_cache, arguments[VALUE_CACHE], "value cache") ||
-        !borrow_four(&a->key, arguments[KEY], "key") || !borrow_four(&a->value, arguments[VALUE], "value") ||
+    if (!borrow_kept(&a->key_cache, arguments[KEY_CACHE], "key cache") ||
+        !borrow_kept(&a->value_cache, arguments[VALUE_CACHE], "value cache") ||
+        !borrow_new(&a->key, arguments[KEY], "key") || !borrow_new(&a->value, arguments[VALUE], "value") ||
         !check_new(&a->key, &a->key_cache, &a->key, "key") ||
         !check_new(&a->value, &a->value_cache, &a->key, "value") ||
         !cache_open(&a->cache, arguments[DESCRIPTION], &a->key_cache, &a->value_cache, a->key.shape[0]) ||
+        !check_scales(&a->cache, PyTuple_GetItem(arguments[DESCRIPTION], 3)) ||
         !threads_read(arguments[THREADS], &parallel))
         return false;
     attn_view k = array_view(&a->key), v = array_view(&a->value);

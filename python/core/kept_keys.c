@@ -52,6 +52,37 @@ static bool open_rotary(cache *c, PyObject *description)
     return c->rotated = true;
 }
 
+static bool open_scale(array *x, PyObject *object, const char *name, const array *rows, attn_output *out)
+{
+    char got[SHAPE_TEXT], wanted[SHAPE_TEXT];
+    if (!rows_borrow(x, object, name, 3)) return false;
+    for (int i = 0; i < 3; i++)
+        if (x->rank != 3 || x->shape[i] != rows->shape[i]) {
+            PyErr_Format(PyExc_ValueError, "%s: expected shape %s, one for each row, got %s", name,
+                         shape_text(wanted, 3, rows->shape), shape_text(got, x->rank, x->shape));
+            return false;
+        }
+    *out = array_output(x, 0);
+    return true;
+}
+
+/* int8 rows have scales, others none; key and value are still as the caller has them. */
+static bool open_scales(cache *c, PyObject *scales, const array *key, const array *value)
+{
+    const bool bytes = array_is(key, ELEMENT_INT8);
+    if (array_is(value, ELEMENT_INT8) != bytes) return array_refuse_type(value, "value", bytes ? "int8" : "float32");
+    if (bytes == (scales == Py_None)) {
+        PyErr_SetString(PyExc_ValueError, bytes
+                                              ? "scales: expected (key scales, value scales) beside int8 keys, got None"
+                                              : "scales: expected None beside float32 keys");
+        return false;
+    }
+    if (!bytes) return true;
+    c->cache.dtype = ATTN_DTYPE_INT8;
+    return open_scale(&c->k_scales, PyTuple_GetItem(scales, 0), "key scales", key, &c->cache.k_scales) &&
+           open_scale(&c->v_scales, PyTuple_GetItem(scales, 1), "value scales", value, &c->cache.v_scales);
+}
+
 bool cache_open(cache *c, PyObject *description, array *key, array *value, int64_t B)
 {
     PyObject *lengths = PyTuple_GetItem(description, 0), *table = PyTuple_GetItem(description, 1);
@@ -61,6 +92,7 @@ bool cache_open(cache *c, PyObject *description, array *key, array *value, int64
     c->lengths = PyMem_Malloc((size_t)B * sizeof *c->lengths);
     if (!c->lengths) return PyErr_NoMemory() != NULL;
     if (!integers_read(lengths, "lengths", B, c->lengths)) return false;
+    if (!open_scales(c, PyTuple_GetItem(description, 3), key, value)) return false;
     if (table != Py_None && !open_table(c, table, key, value, B)) return false;
     c->cache.S = key->shape[2];
     c->cache.k = k;
@@ -71,7 +103,7 @@ bool cache_open(cache *c, PyObject *description, array *key, array *value, int64
 
 void cache_close(cache *c)
 {
-    array *arrays[] = {&c->table, &c->cosines, &c->sines};
+    array *arrays[] = {&c->table, &c->cosines, &c->sines, &c->k_scales, &c->v_scales};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) array_release(arrays[i]);
     PyMem_Free(c->lengths);
 }

@@ -1,5 +1,5 @@
-/* A cache of keys and values as Python keeps it: its arrays, and beside them lengths, a page table and rotary
- * positions. */
+/* A cache of keys and values as Python keeps it: its arrays, and beside them lengths, a page table, rotary positions
+ * and the scales of int8 rows. */
 #ifndef PYTHON_KEPT_KEYS_H
 #define PYTHON_KEPT_KEYS_H
 
@@ -10,13 +10,14 @@ typedef struct cache {
     attn_cache cache;
     attn_rotary rotary;
     bool rotated;
-    array table, cosines, sines;
+    array table, cosines, sines, k_scales, v_scales;
     int64_t *lengths;
 } cache;
 
-/* description: (lengths, page table or None, None or (cosines, sines, interleaved)). key and value are the cache's
- * arrays, (B, HK, S, D), or with a page table (pages, HK, page size, D), and are left seen as (B, HK, S, D). False with
- * an exception. A zeroed cache, and one that failed to open, may be closed. */
+/* description: (lengths, page table or None, None or (cosines, sines, interleaved), None or (key scales, value
+ * scales)). key and value are the cache's arrays, (B, HK, S, D), or with a page table (pages, HK, page size, D), and
+ * are left seen as (B, HK, S, D). False with an exception. A zeroed cache, and one that failed to open, may be closed.
+ */
 bool cache_open(cache *c, PyObject *description, array *key, array *value, int64_t B);
 void cache_close(cache *c);
 

@@ -90,8 +90,10 @@ static bool see_cache(problem *p, PyObject *description)
 static bool open_shapes(problem *p, PyObject *query, PyObject *key, PyObject *value, PyObject *const *options,
                         bool grouped)
 {
-    if (!rows_borrow(&p->query, query, "query", 2) || !rows_borrow(&p->key, key, "key", 2) ||
-        !rows_borrow(&p->value, value, "value", 2))
+    bool (*const borrow)(array *, PyObject *, const char *, int) =
+        options[OPTION_CACHE] == Py_None ? rows_borrow : cached_rows_borrow;
+    if (!rows_borrow(&p->query, query, "query", 2) || !borrow(&p->key, key, "key", 2) ||
+        !borrow(&p->value, value, "value", 2))
         return false;
     if (options[OPTION_STARTS] != Py_None && !problem_see_packed(p)) return false;
     if (options[OPTION_CACHE] != Py_None && !see_cache(p, options[OPTION_CACHE])) return false;

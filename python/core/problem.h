@@ -68,6 +68,9 @@ bool problem_open_heads(problem *p, PyObject *const *options);
 /* Sees rows of fp32, the last dimension contiguous, `rank` dimensions or more. False with an exception. */
 bool rows_borrow(array *x, PyObject *object, const char *name, int rank);
 
+/* Likewise rows of a cache: fp32 or int8. */
+bool cached_rows_borrow(array *x, PyObject *object, const char *name, int rank);
+
 /* An array of this shape, as it is seen; `rows`: its last dimension contiguous. False with an exception. */
 bool rows_match(const problem *p, array *x, PyObject *object, const char *name, int rank, const int64_t *shape,
                 bool rows);

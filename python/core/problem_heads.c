@@ -1,10 +1,8 @@
 #include "problem.h"
 
-bool rows_borrow(array *x, PyObject *object, const char *name, int rank)
+static bool check_rows(const array *x, const char *name, int rank)
 {
     char shape[SHAPE_TEXT];
-    if (!array_borrow(x, object, name)) return false;
-    if (!array_is(x, ELEMENT_F32)) return array_refuse_type(x, name, "float32");
     if (x->rank < rank) {
         PyErr_Format(PyExc_ValueError, "%s: expected %d dimensions or more, got shape %s", name, rank,
                      shape_text(shape, x->rank, x->shape));
@@ -16,6 +14,20 @@ bool rows_borrow(array *x, PyObject *object, const char *name, int rank)
         return false;
     }
     return true;
+}
+
+bool rows_borrow(array *x, PyObject *object, const char *name, int rank)
+{
+    if (!array_borrow(x, object, name)) return false;
+    if (!array_is(x, ELEMENT_F32)) return array_refuse_type(x, name, "float32");
+    return check_rows(x, name, rank);
+}
+
+bool cached_rows_borrow(array *x, PyObject *object, const char *name, int rank)
+{
+    if (!array_borrow(x, object, name)) return false;
+    if (!array_is(x, ELEMENT_F32) && !array_is(x, ELEMENT_INT8)) return array_refuse_type(x, name, "float32 or int8");
+    return check_rows(x, name, rank);
 }
 
 static bool open_score_vector(problem *p, PyObject *object)

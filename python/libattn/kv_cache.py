@@ -44,6 +44,8 @@ class KVCache:
         size]. May be changed between calls; several sequences may share a page. Entries of keys that a sequence does not
         have are not looked at.
     rotary: turns keys as they are appended, and queries as they are decoded, to their positions
+    scales: (key scales, value scales) where key and value are int8: (B, HK, S) of float32 each, or (pages, HK, page size).
+        append rounds a row x to bytes of scale max|x| / 127, each row of each head by a scale of its own.
 
     A cache of more layers than one is a KVCache each.
     """
@@ -56,14 +58,18 @@ class KVCache:
         *,
         page_table: SupportsDLPack | None = None,
         rotary: Rotary | None = None,
+        scales: tuple[SupportsDLPack, SupportsDLPack] | None = None,
     ) -> None:
         if key is value:
             raise ValueError("key, value: expected two arrays, got the same one twice")
         for name, array, rank in (("key", key, 4), ("value", value, 4), ("page_table", page_table, 2)):
             if array is not None and len(array.shape) != rank:
                 raise ValueError(f"{name}: expected {rank} dimensions, got shape {tuple(array.shape)}")
+        if scales is not None and len(scales) != 2:
+            raise ValueError(f"scales: expected (key scales, value scales), got {len(scales)} entries")
         self.key, self.value, self.page_table = key, value, page_table
         self._rotary = None if rotary is None else rotary._description
+        self._scales = None if scales is None else tuple(scales)
         self._sequences = (key if page_table is None else page_table).shape[0]
         self._room = key.shape[2] if page_table is None else page_table.shape[1] * key.shape[2]
         self.lengths = [0] * self._sequences if lengths is None else lengths
@@ -100,7 +106,7 @@ class KVCache:
         if any(more < T and n > 0 for n, more in zip(self._lengths, counts)):
             raise ValueError(f"counts: expected {T} for each sequence that has keys already, got {counts}")
         lengths = tuple(n + more for n, more in zip(self._lengths, counts))
-        _core.append(self.key, self.value, (lengths, self.page_table, self._rotary), key, value, threads)
+        _core.append(self.key, self.value, (lengths, self.page_table, self._rotary, self._scales), key, value, threads)
         self._lengths = lengths
 
     def decode(
@@ -147,7 +153,7 @@ class KVCache:
             None,
             threads,
             None,
-            (self._lengths, self.page_table, self._rotary),
+            (self._lengths, self.page_table, self._rotary, self._scales),
             described(block_mask),
             return_lse,
             False,

@@ -75,6 +75,53 @@ def test_a_shared_prefix_in_pages():
     near(cache.decode(q)[0][None], Reference(q[:1], key[:1], value[:1]).out)
 
 
+@pytest.mark.parametrize("paged", [False, True])
+def test_keys_in_bytes(paged):
+    rng = np.random.default_rng(94)
+    B, H, HK, D, DV, S, page, T = 2, 4, 2, 16, 8, 32, 8, 21
+    rows, more = (B, HK, S), {}
+    if paged:
+        rows = (B * S // page, HK, page)
+        more["page_table"] = rng.permutation(B * S // page).astype(np.int32).reshape(B, -1)
+    scales = np.full(rows, np.nan, np.float32), np.full(rows, np.nan, np.float32)
+    room = np.zeros((*rows, D), np.int8), np.zeros((*rows, DV), np.int8)
+    cache = libattn.KVCache(*room, scales=scales, rotary=libattn.Rotary(S, D), **more)
+    k, v, q = normal(rng, B, HK, T, D), normal(rng, B, HK, T, DV), normal(rng, B, H, 2, D)
+    cache.append(k[:, :, :20], v[:, :, :20])
+    cache.append(k[:, :, 20:], v[:, :, 20:])
+    held = []
+    for bytes_, scale, given in zip(room, scales, (turned(k, np.arange(T), D), v)):
+        if paged:
+            bytes_, scale = (x[more["page_table"]].swapaxes(1, 2) for x in (bytes_, scale))
+        kept = bytes_.reshape(B, HK, S, -1)[:, :, :T] * scale.reshape(B, HK, S, 1)[:, :, :T].astype(np.float64)
+        assert np.all(np.abs(kept - given) <= np.abs(given).max(-1, keepdims=True) * (0.502 / 127))
+        held.append(kept)
+    expected = Reference(turned(q, np.arange(T - 2, T), D), *held, is_causal=True, query_offset=T - 2)
+    near(cache.decode(q), expected.out)
+
+
+def test_errors_of_scales():
+    room, scale = np.zeros((2, 2, 8, 4), np.int8), np.zeros((2, 2, 8), np.float32)
+    new = np.zeros((2, 2, 3, 4), np.float32)
+    fixed = scale.copy()
+    fixed.setflags(write=False)
+    for match, arguments, scales in [
+        ("scales: expected .*, got None", (room, room.copy()), None),
+        ("scales: expected None", (room.astype(np.float32), room.astype(np.float32)), (scale, scale)),
+        (r"key scales: expected shape \(2, 2, 8\)", (room, room.copy()), (scale[:, :, :7], scale)),
+        (r"value scales: expected shape \(2, 2, 8\)", (room, room.copy()), (scale, scale[:1])),
+        ("value scales: .*can be written", (room, room.copy()), (scale, fixed)),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            libattn.KVCache(*arguments, scales=scales).append(new, new)
+    with pytest.raises(ValueError, match="scales: .*got 1"):
+        libattn.KVCache(room, room.copy(), scales=(scale,))
+    with pytest.raises(TypeError, match="value: .*int8"):
+        libattn.KVCache(room, room.astype(np.float32), scales=(scale, scale)).append(new, new)
+    with pytest.raises(TypeError, match="key: .*float32"):
+        libattn.scaled_dot_product_attention(new, room, room)
+
+
 def test_rotary_tables_of_the_callers():
     rng = np.random.default_rng(92)
     angle = np.arange(20)[:, None] / np.array([3.0, 5.0])

@@ -1,5 +1,6 @@
 #include "attn/attn.h"
 
+#include "attention/append_pages.h"
 #include "attention/cache.h"
 #include "attention/descriptor.h"
 #include "attention/rotary.h"
@@ -7,6 +8,8 @@
 #include "base/number_format.h"
 #include "base/parallel.h"
 #include "base/status.h"
+
+#include <math.h>
 
 /* A task is a run of rows of one head of one sequence. */
 #define TASK_ROWS 64
@@ -21,9 +24,46 @@ typedef struct append_plan {
 /* Columns that are rounded together. */
 #define COLUMNS 64
 
-/* Row x turned to position j by r, in the cache's type into y. */
-static void write_row(const attn_cache *c, const attn_rotary *r, int64_t j, const float *x, int64_t columns, void *y)
+/* A row whose numbers are all below this is stored as zeros: 127 over it is finite. */
+#define SMALLEST_ROW 0x1p-100f
+
+/* Row x turned to position j by r, its largest magnitude; NaN where one of it is not a number. */
+static float largest_of_row(const attn_rotary *r, int64_t j, const float *x, int64_t columns)
 {
+    float largest = 0;
+    for (int64_t first = 0; first < columns; first += COLUMNS) {
+        float turned[COLUMNS];
+        int64_t count = columns - first < COLUMNS ? columns - first : COLUMNS;
+        rotary_columns(r, j, x, first, count, turned);
+        for (int64_t n = 0; n < count; n++)
+            if (!(fabsf(turned[n]) <= largest)) largest = isnan(largest) ? largest : fabsf(turned[n]);
+    }
+    return largest;
+}
+
+/* The same row in bytes, -127 to 127, into y, and their scale. A row that is not finite gets a scale that is not. */
+static void quantize_row(const attn_rotary *r, int64_t j, const float *x, int64_t columns, int8_t *y, float *scale)
+{
+    const float largest = largest_of_row(r, j, x, columns);
+    const bool zeros = !isfinite(largest) || largest < SMALLEST_ROW;
+    const float factor = zeros ? 0 : 127 / largest;
+    *scale = isfinite(largest) ? (zeros ? 0 : largest / 127) : NAN;
+    for (int64_t first = 0; first < columns; first += COLUMNS) {
+        float turned[COLUMNS];
+        int64_t count = columns - first < COLUMNS ? columns - first : COLUMNS;
+        rotary_columns(r, j, x, first, count, turned);
+        for (int64_t n = 0; n < count; n++) y[first + n] = zeros ? 0 : (int8_t)lrintf(turned[n] * factor);
+    }
+}
+
+/* Row x turned to position j by r, in the cache's type into y, and its scale where that has one. */
+static void write_row(const attn_cache *c, const attn_rotary *r, int64_t j, const float *x, int64_t columns, void *y,
+                      float *scale)
+{
+    if (c->dtype == ATTN_DTYPE_INT8) {
+        quantize_row(r, j, x, columns, y, scale);
+        return;
+    }
     if (c->dtype == ATTN_DTYPE_F32) {
         rotary_row(r, j, x, y, columns);
         return;
@@ -48,8 +88,12 @@ static void append_task(void *argument, int64_t task, int worker)
     for (int64_t i = first; i < first + TASK_ROWS && i < plan->T; i++) {
         int64_t j = c->lengths[b] - plan->T + i;
         if (j < 0) continue;
-        if (c->D) write_row(c, &plan->r, j, view_at(&plan->k, b, head, i), c->D, cache_at(c, &c->k, b, head, j));
-        if (c->DV) write_row(c, &plan->none, 0, view_at(&plan->v, b, head, i), c->DV, cache_at(c, &c->v, b, head, j));
+        if (c->D)
+            write_row(c, &plan->r, j, view_at(&plan->k, b, head, i), c->D, cache_at(c, &c->k, b, head, j),
+                      cache_scale(c, &c->k_scales, b, head, j));
+        if (c->DV)
+            write_row(c, &plan->none, 0, view_at(&plan->v, b, head, i), c->DV, cache_at(c, &c->v, b, head, j),
+                      cache_scale(c, &c->v_scales, b, head, j));
     }
 }
 
@@ -62,7 +106,7 @@ static attn_status check_rows(const append_plan *plan)
         status = cache_check_pages(c, b, first, last);
         if (!status && last) status = rotary_check_position(&plan->r, b, last - 1);
     }
-    return status;
+    return status ? status : append_check_pages_apart(c, plan->T);
 }
 
 attn_status attn_append(const attn_cache *cache, int64_t T, const attn_view *k, const attn_view *v,

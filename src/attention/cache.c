@@ -4,6 +4,7 @@
 #include "base/checked.h"
 #include "base/status.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* Multiplied without a check, since attn_cache_init has no status: sizes whose product does not fit are refused when
@@ -37,6 +38,8 @@ void attn_cache_init(attn_cache *cache, size_t struct_size, int64_t B, int64_t H
         .page_size = page_size,
         .pages = pages,
         .table_row = page_size > 0 ? pages_for(S, page_size) : 0,
+        .k_scales = rows_of(HK, rows, 1),
+        .v_scales = rows_of(HK, rows, 1),
     };
     size_t known = struct_size < sizeof c ? struct_size : sizeof c;
     memcpy(cache, &c, known);
@@ -72,18 +75,36 @@ attn_status cache_read(const attn_cache *cache, attn_cache *c)
 {
     if (!cache) return status_fail(ATTN_ERROR_ARGUMENT, "cache is NULL, expected a cache");
     size_t given = cache->struct_size;
-    if (given < sizeof *c)
+    if (given < offsetof(attn_cache, k_scales))
         return status_fail(ATTN_ERROR_ARGUMENT, "cache: struct_size = %zu, expected %zu: was attn_cache_init called?",
                            given, sizeof *c);
-    memcpy(c, cache, sizeof *c);
+    memset(c, 0, sizeof *c);
+    memcpy(c, cache, given < sizeof *c ? given : sizeof *c);
     attn_status later = descriptor_check_later("cache:", cache, given, sizeof *c);
     if (later) return later;
-    if (c->dtype != ATTN_DTYPE_F32 && c->dtype != ATTN_DTYPE_BF16 && c->dtype != ATTN_DTYPE_FP16)
-        return status_fail(
-            ATTN_ERROR_UNSUPPORTED,
-            "cache: dtype = %d, expected ATTN_DTYPE_F32 (%d), ATTN_DTYPE_BF16 (%d) or ATTN_DTYPE_FP16 (%d)",
-            (int)c->dtype, (int)ATTN_DTYPE_F32, (int)ATTN_DTYPE_BF16, (int)ATTN_DTYPE_FP16);
+    if (c->dtype != ATTN_DTYPE_F32 && c->dtype != ATTN_DTYPE_BF16 && c->dtype != ATTN_DTYPE_FP16 &&
+        c->dtype != ATTN_DTYPE_INT8)
+        return status_fail(ATTN_ERROR_UNSUPPORTED,
+                           "cache: dtype = %d, expected ATTN_DTYPE_F32 (%d), ATTN_DTYPE_BF16 (%d), ATTN_DTYPE_FP16 "
+                           "(%d) or ATTN_DTYPE_INT8 (%d)",
+                           (int)c->dtype, (int)ATTN_DTYPE_F32, (int)ATTN_DTYPE_BF16, (int)ATTN_DTYPE_FP16,
+                           (int)ATTN_DTYPE_INT8);
     return check_sizes(c);
+}
+
+/* An int8 cache has a scale for each row, another none. */
+static attn_status check_scales(const attn_cache *c, int64_t batches, int64_t rows)
+{
+    if (c->dtype != ATTN_DTYPE_INT8) {
+        if (!c->k_scales.data && !c->v_scales.data) return ATTN_OK;
+        return status_fail(ATTN_ERROR_ARGUMENT, "cache.%s.data is set, expected NULL without ATTN_DTYPE_INT8",
+                           c->k_scales.data ? "k_scales" : "v_scales");
+    }
+    attn_status status =
+        descriptor_check_output("cache.k_scales", &c->k_scales, ATTN_DTYPE_F32, batches, c->HK, rows, c->D > 0);
+    return status ? status
+                  : descriptor_check_output("cache.v_scales", &c->v_scales, ATTN_DTYPE_F32, batches, c->HK, rows,
+                                            c->DV > 0);
 }
 
 attn_status cache_check_arrays(const attn_cache *c)
@@ -91,6 +112,7 @@ attn_status cache_check_arrays(const attn_cache *c)
     int64_t batches = c->page_size ? c->pages : c->B, rows = c->page_size ? c->page_size : c->S;
     attn_status status = descriptor_check_output("cache.k", &c->k, c->dtype, batches, c->HK, rows, c->D);
     if (!status) status = descriptor_check_output("cache.v", &c->v, c->dtype, batches, c->HK, rows, c->DV);
+    if (!status) status = check_scales(c, batches, rows);
     if (status || !c->B) return status;
     if (!c->lengths)
         return status_fail(ATTN_ERROR_ARGUMENT, "cache.lengths is NULL, expected %lld lengths", (long long)c->B);

@@ -22,15 +22,16 @@
  *
  * and a worker's piece of it:
  *
- *     [kernel's scratch | modification | rows of K | rows of V] */
+ *     [kernel's scratch | modification | rows of K | rows of V | their scales] */
 typedef struct decode_plan {
     attn_desc d;
     attn_cache c;
     const kernel_table *table;
-    int64_t block_heads;                         /* whose queries go through the kernel together */
-    int64_t chunks;                              /* of the longest sequence */
-    size_t parts, zeros, o, lse, workers;        /* offsets into the workspace, in bytes */
-    size_t modification, k_rows, v_rows, worker; /* offsets into a worker's piece, and its size */
+    int64_t block_heads;                  /* whose queries go through the kernel together */
+    int64_t chunks;                       /* of the longest sequence */
+    size_t parts, zeros, o, lse, workers; /* offsets into the workspace, in bytes */
+    size_t modification, k_rows, v_rows;  /* offsets into a worker's piece, in bytes */
+    size_t k_scales, v_scales, worker;    /* more of them, and its size */
     int64_t items, task_items;
     char *workspace;
     attn_output part_o, part_lse; /* the first part's; the next one's stand part_batch behind */
@@ -65,7 +66,9 @@ static attn_status plan_workspace(decode_plan *plan, size_t *bytes)
     fits = fits && add_piece(&worker, (int64_t)decode_scratch((size_t)rows), sizeof(float), &scratch) &&
            add_piece(&worker, rows * DECODE_CHUNK, sizeof(float), &plan->modification) &&
            add_piece(&worker, DECODE_CHUNK + DECODE_SPARE, sizeof(void *), &plan->k_rows) &&
-           add_piece(&worker, DECODE_CHUNK + DECODE_SPARE, sizeof(void *), &plan->v_rows);
+           add_piece(&worker, DECODE_CHUNK + DECODE_SPARE, sizeof(void *), &plan->v_rows) &&
+           add_piece(&worker, plan->c.dtype == ATTN_DTYPE_INT8 ? DECODE_CHUNK : 0, sizeof(float), &plan->k_scales) &&
+           add_piece(&worker, plan->c.dtype == ATTN_DTYPE_INT8 ? DECODE_CHUNK : 0, sizeof(float), &plan->v_scales);
     plan->worker = worker;
     fits = fits && add_piece(&all, d->B, sizeof(int64_t), &offsets) &&
            add_piece(&all, chunks + 1, sizeof(attn_part), &plan->parts) &&
@@ -182,17 +185,33 @@ static bool modify_block(const decode_plan *plan, int64_t b, int64_t head, int64
     return any;
 }
 
-/* Where the rows of K and V of a chunk stand, and those behind it that are wanted next. Those before the first key that
- * any query sees, or behind the last, may be gone: the first and the last one that is seen stand in for them. */
+/* Rows before the first key that any query sees, or behind the last, may be gone: the first and the last one that is
+ * seen stand in for them. */
+static int64_t standing_in(key_range seen, int64_t j)
+{
+    return j < seen.first ? seen.first : j < seen.last ? j : seen.last - 1;
+}
+
+/* Where the rows of K and V of a chunk stand, and those behind it that are wanted next. */
 static void find_rows(const decode_plan *plan, int64_t b, int64_t kv_head, int64_t first, int64_t keys, key_range seen,
                       const void **k, const void **v)
 {
     const attn_cache *c = &plan->c;
     for (int64_t n = 0; n < keys + DECODE_SPARE; n++) {
-        int64_t j = first + n < seen.first ? seen.first : first + n < seen.last ? first + n : seen.last - 1;
+        int64_t j = standing_in(seen, first + n);
         k[n] = cache_at(c, &c->k, b, kv_head, j);
         v[n] = cache_at(c, &c->v, b, kv_head, j);
     }
+}
+
+/* The scales of a chunk's rows, put side by side; NULL where there are none. */
+static const float *find_scales(const decode_plan *plan, const attn_output *scales, int64_t columns, int64_t b,
+                                int64_t kv_head, int64_t first, int64_t keys, key_range seen, float *out)
+{
+    if (plan->c.dtype != ATTN_DTYPE_INT8 || !columns) return NULL;
+    for (int64_t n = 0; n < keys; n++)
+        out[n] = *cache_scale(&plan->c, scales, b, kv_head, standing_in(seen, first + n));
+    return out;
 }
 
 static void leave_out(const decode_chunk *x)
@@ -215,7 +234,14 @@ static void decode_item(const decode_plan *plan, int64_t item, char *piece)
                            plan->part_o.row};
     const attn_output lse = {(float *)plan->part_lse.data + chunk * plan->lse_step, plan->part_lse.batch,
                              plan->part_lse.head, plan->part_lse.row};
-    if (!empty) find_rows(plan, b, kv_head, first, keys, seen, k, v);
+    const float *k_scales = NULL, *v_scales = NULL;
+    if (!empty) {
+        find_rows(plan, b, kv_head, first, keys, seen, k, v);
+        k_scales = find_scales(plan, &plan->c.k_scales, d->D, b, kv_head, first, keys, seen,
+                               (float *)(piece + plan->k_scales));
+        v_scales = find_scales(plan, &plan->c.v_scales, d->DV, b, kv_head, first, keys, seen,
+                               (float *)(piece + plan->v_scales));
+    }
     for (int64_t n = 0; n < group; n += plan->block_heads) {
         const int64_t head = kv_head * group + n;
         decode_chunk x = {.heads = group - n < plan->block_heads ? group - n : plan->block_heads,
@@ -231,6 +257,8 @@ static void decode_item(const decode_plan *plan, int64_t item, char *piece)
                           .type = plan->c.dtype,
                           .k = k,
                           .v = v,
+                          .k_scales = k_scales,
+                          .v_scales = v_scales,
                           .o = output_at(&o, b, head, 0),
                           .o_head = o.head,
                           .o_row = o.row,

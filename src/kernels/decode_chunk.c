@@ -12,6 +12,9 @@
 #define MOST_VECTORS (SIMD_REGISTERS == 32 ? 4 : 2)
 #define MOST_ROWS 4
 
+/* Vectors of a row of K that are multiplied before those of the next row. */
+#define SCORE_VECTORS 4
+
 extern decode_chunk_kernel SIMD_NAMED(decode_chunk);
 
 static const float *query_at(const decode_chunk *x, int64_t m)
@@ -19,10 +22,25 @@ static const float *query_at(const decode_chunk *x, int64_t m)
     return x->q + m / x->queries * x->q_head + m % x->queries * x->q_row;
 }
 
+/* Bytes of an element of K and V. */
+ROW_INLINE int64_t element_of(const attn_dtype type)
+{
+    return type == ATTN_DTYPE_F32 ? 4 : type == ATTN_DTYPE_INT8 ? 1 : 2;
+}
+
+ROW_INLINE vec load_bytes(const int8_t *byte, int part)
+{
+    int8_t some[SIMD_LANES];
+    if (part == SIMD_LANES) return vec_load_int8(byte);
+    for (int i = 0; i < SIMD_LANES; i++) some[i] = i < part ? byte[i] : 0;
+    return vec_load_int8(some);
+}
+
 /* Columns c .. of a row of K or V. */
 ROW_INLINE vec load_row(const attn_dtype type, const void *row, int64_t c, int part)
 {
     if (type == ATTN_DTYPE_F32) return load_part((const float *)row + c, part);
+    if (type == ATTN_DTYPE_INT8) return load_bytes((const int8_t *)row + c, part);
     const uint16_t *half = (const uint16_t *)row + c;
     uint16_t some[SIMD_LANES];
     if (part < SIMD_LANES) {
@@ -36,8 +54,26 @@ ROW_INLINE vec load_row(const attn_dtype type, const void *row, int64_t c, int p
  * the first cache's few outstanding lines are too few to cover the memory's latency. */
 ROW_INLINE void fetch(const attn_dtype type, const void *row, int64_t c)
 {
-    const int64_t size = type == ATTN_DTYPE_F32 ? 4 : 2;
-    if (c * size % 64 == 0) __builtin_prefetch((const char *)row + c * size, 0, 2);
+    const int64_t at = c * element_of(type);
+    if (at % 64 == 0) __builtin_prefetch((const char *)row + at, 0, 2);
+}
+
+/* So many vectors of columns from d on, row of K after row: memory gives them fastest in the order that they lie in. */
+ROW_INLINE void score_columns(const attn_dtype type, const int rows, const int vectors, int part, const bool ahead,
+                              const float *const *q, const void *const *k, int64_t d, vec *sum)
+{
+    const int keys = SIMD_LANES / rows;
+#pragma GCC unroll 16
+    for (int n = 0; n < keys; n++)
+#pragma GCC unroll 4
+        for (int i = 0; i < vectors; i++) {
+            const int64_t c = d + i * SIMD_LANES;
+            vec key = load_row(type, k[n], c, part);
+            if (ahead) fetch(type, k[n + DECODE_AHEAD], c);
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++)
+                sum[r * keys + n] = vec_fma(load_part(q[r] + c, part), key, sum[r * keys + n]);
+        }
 }
 
 /* Scores of so many rows from m on and SIMD_LANES / rows keys; rows is a constant where this is inlined. */
@@ -50,21 +86,10 @@ ROW_INLINE void score_tile(const attn_dtype type, const int rows, const bool ahe
     for (int r = 0; r < rows; r++) q[r] = query_at(x, m + r);
 #pragma GCC unroll 16
     for (int i = 0; i < SIMD_LANES; i++) sum[i] = vec_zero();
-    for (int64_t d = 0; d < x->D; d += SIMD_LANES) {
-        int part = part_at(x->D, d);
-        vec key[SIMD_LANES];
-#pragma GCC unroll 16
-        for (int n = 0; n < keys; n++) {
-            key[n] = load_row(type, k[n], d, part);
-            if (ahead) fetch(type, k[n + DECODE_AHEAD], d);
-        }
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-            vec query = load_part(q[r] + d, part);
-#pragma GCC unroll 16
-            for (int n = 0; n < keys; n++) sum[r * keys + n] = vec_fma(query, key[n], sum[r * keys + n]);
-        }
-    }
+    int64_t d = 0;
+    for (; d + SCORE_VECTORS * SIMD_LANES <= x->D; d += SCORE_VECTORS * SIMD_LANES)
+        score_columns(type, rows, SCORE_VECTORS, SIMD_LANES, ahead, q, k, d, sum);
+    for (; d < x->D; d += SIMD_LANES) score_columns(type, rows, 1, part_at(x->D, d), ahead, q, k, d, sum);
     float tile[SIMD_LANES];
     vec_store(tile, vec_mul(vec_set1(x->scale), vec_sum_each(sum)));
 #pragma GCC unroll 4
@@ -158,12 +183,22 @@ ROW_INLINE void add_block(const attn_dtype type, const decode_chunk *x, int64_t 
     }
 }
 
+static void multiply_row(float *x, const float *scales, int64_t keys)
+{
+    for (int64_t n = 0; n < keys; n += SIMD_LANES) {
+        int part = part_at(keys, n);
+        vec_store_n(x + n, vec_mul(load_part(x + n, part), load_part(scales + n, part)), part);
+    }
+}
+
 /* The weights of row m; its log-sum-exp is told, its O begun. Returns 1 / sum, what O is yet to be multiplied by. */
 static float begin_row(const decode_chunk *x, int64_t m, float *scores)
 {
     const float *modification = x->modification ? x->modification + m * DECODE_CHUNK : NULL;
+    if (x->k_scales) multiply_row(scores, x->k_scales, x->keys);
     float largest = modify_row(x->softcap, scores, x->keys, modification, -INFINITY);
     float sum = weigh_row(scores, x->keys, largest), *o = row_of(x->o, x->queries, x->o_head, x->o_row, m);
+    if (x->v_scales) multiply_row(scores, x->v_scales, x->keys);
     for (int64_t c = 0; c < x->DV; c++) o[c] = 0;
     if (x->lse) *row_of(x->lse, x->queries, x->lse_head, x->lse_row, m) = largest + first_lane(vec_log(vec_set1(sum)));
     return sum == 0 ? 0 : 1 / sum;
@@ -188,6 +223,8 @@ void SIMD_NAMED(decode_chunk)(const decode_chunk *x)
         decode_rows(ATTN_DTYPE_F32, x);
     else if (x->type == ATTN_DTYPE_BF16)
         decode_rows(ATTN_DTYPE_BF16, x);
-    else
+    else if (x->type == ATTN_DTYPE_FP16)
         decode_rows(ATTN_DTYPE_FP16, x);
+    else
+        decode_rows(ATTN_DTYPE_INT8, x);
 }

@@ -9,6 +9,7 @@
  *   vec_load_n, vec_store_n         the first n lanes; the others read as 0 and are not touched, n <= 0 touches nothing
  *   vec_load_bf16, vec_load_fp16    all lanes of 16-bit floats (base/number_format.h), exactly
  *   vec_store_bf16, vec_store_fp16  all lanes as those, rounded to nearest, ties to even
+ *   vec_load_int8                   all lanes of bytes, exactly
  *   vec_fma(a, b, c)                a * b + c, rounded once in vectors, twice in the scalar twin
  *   vec_max, vec_min(a, b)          b when either is NaN
  *   vec_with_sign(a, b)             |a| with the sign of b

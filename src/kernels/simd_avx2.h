@@ -75,6 +75,10 @@ static inline void vec_store_fp16(uint16_t *p, vec x)
 {
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
+static inline vec vec_load_int8(const int8_t *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
 static inline vec vec_add(vec a, vec b)
 {
     return _mm256_add_ps(a, b);

@@ -63,6 +63,10 @@ static inline void vec_store_fp16(uint16_t *p, vec x)
 {
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
+static inline vec vec_load_int8(const int8_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
 static inline vec vec_add(vec a, vec b)
 {
     return _mm512_add_ps(a, b);

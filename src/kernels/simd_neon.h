@@ -79,6 +79,12 @@ static inline void vec_store_fp16(uint16_t *p, vec x)
 {
     vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(x)));
 }
+static inline vec vec_load_int8(const int8_t *p)
+{
+    uint32_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(bytes)))));
+}
 static inline vec vec_add(vec a, vec b)
 {
     return vaddq_f32(a, b);

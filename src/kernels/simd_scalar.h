@@ -57,6 +57,10 @@ static inline void vec_store_fp16(uint16_t *p, vec x)
 {
     *p = fp16_of_float(x);
 }
+static inline vec vec_load_int8(const int8_t *p)
+{
+    return *p;
+}
 static inline vec vec_add(vec a, vec b)
 {
     return a + b;

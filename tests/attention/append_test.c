@@ -155,6 +155,75 @@ static void rows_go_where_they_belong(void **state)
     }
 }
 
+/* Rows in bytes: each number within half a step of its own, by a scale of the row's largest. */
+static void check_bytes(const appending *x, uint64_t seed, bool rotate)
+{
+    const attn_cache *c = &x->cache;
+    for (int64_t row = 0; row < c->B * c->HK * x->T; row++) {
+        int64_t b = row / x->T / c->HK, h = row / x->T % c->HK, i = row % x->T, j = c->lengths[b] - x->T + i;
+        if (j < 0) continue;
+        const float *k = x->new_k + b * x->k_view.batch + h * x->k_view.head + i * x->k_view.row;
+        const int8_t *bytes = (const int8_t *)c->k.data + place(x, &c->k, b, h, j);
+        const double scale = ((const float *)c->k_scales.data)[place(x, &c->k_scales, b, h, j)];
+        double largest = 0;
+        for (int64_t d = 0; d < c->D; d++) {
+            double want = turned(x->table.rotary.kind, rotate ? x->table.rotary.R : 0, j, k, d);
+            largest = fmax(largest, fabs(want));
+            if (!(fabs(scale * bytes[d] - want) <= 0.501 * scale + 3e-7) || bytes[d] == -128)
+                fail_msg("seed %llu: %.9g times %d, expected %.9g", (unsigned long long)seed, scale, bytes[d], want);
+        }
+        if (c->D) expect_near(seed, "scale", scale, largest / 127);
+        const float *v = x->new_v + b * x->v_view.batch + h * x->v_view.head + i * x->v_view.row;
+        bytes = (const int8_t *)c->v.data + place(x, &c->v, b, h, j);
+        const double v_scale = c->DV ? ((const float *)c->v_scales.data)[place(x, &c->v_scales, b, h, j)] : 0;
+        for (int64_t d = 0; d < c->DV; d++)
+            if (!(fabs(v_scale * bytes[d] - v[d]) <= 0.501 * v_scale))
+                fail_msg("seed %llu: %.9g times %d, expected %.9g", (unsigned long long)seed, v_scale, bytes[d], v[d]);
+    }
+}
+
+static void rows_become_bytes(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 200; seed < 260; seed++) {
+        appending x;
+        appending_create(&x, seed);
+        attn_cache *c = &x.cache;
+        int64_t batches = c->page_size ? c->pages : c->B;
+        float *scales = calloc((size_t)(2 * batches * c->k_scales.batch) + 1, sizeof *scales);
+        c->dtype = ATTN_DTYPE_INT8, c->k_scales.data = scales, c->v_scales.data = scales + batches * c->k_scales.batch;
+        if (attn_append(c, x.T, &x.k_view, &x.v_view, seed % 3 ? &x.table.rotary : NULL, NULL))
+            fail_msg("seed %llu: %s", (unsigned long long)seed, attn_error());
+        check_bytes(&x, seed, seed % 3);
+        free(scales);
+        appending_destroy(&x);
+    }
+}
+
+/* Zeros, what is too small for a scale, the largest numbers, and what is none. */
+static void rows_that_have_no_scale(void **state)
+{
+    (void)state;
+    const float rows[6][2] = {{0, -0.0f}, {0x1p-140f, -0x1p-101f}, {3.4e38f, -3.4e38f},
+                              {1, NAN},   {INFINITY, 1},           {-0x1p-100f, 0x1p-107f}};
+    int8_t bytes[6][2];
+    float scales[2][6];
+    int64_t length = 6;
+    attn_cache c;
+    attn_cache_init(&c, sizeof c, 1, 1, 6, 2, 2, 0, 0);
+    c.dtype = ATTN_DTYPE_INT8, c.lengths = &length, c.k.data = c.v.data = bytes;
+    c.k_scales.data = scales[0], c.v_scales.data = scales[1];
+    const attn_view x = {rows, 12, 12, 2};
+    const attn_parallel one = {.threads = 1};
+    if (attn_append(&c, 6, &x, &x, NULL, &one)) fail_msg("%s", attn_error());
+    for (int n = 0; n < 2; n++) {
+        assert_true(scales[n][0] == 0 && scales[n][1] == 0 && isnan(scales[n][3]) && isnan(scales[n][4]));
+        assert_true(scales[n][2] == 3.4e38f / 127 && scales[n][5] == 0x1p-100f / 127);
+    }
+    const int8_t want[6][2] = {{0, 0}, {0, 0}, {127, -127}, {0, 0}, {0, 0}, {-127, 1}};
+    assert_memory_equal(bytes, want, sizeof want);
+}
+
 static void rotate(const attn_desc *d, const int64_t *lengths, const attn_rotary *rotary, const attn_output *y)
 {
     if (attn_rotate(d, lengths, rotary, y)) fail_msg("%s", attn_error());
@@ -325,6 +394,13 @@ static void hostile_rows_are_refused(void **state)
     REFUSED(parallel.threads = 2000, ATTN_ERROR_ARGUMENT, "threads = 2000");
     REFUSED(attn_cache_init(&c, sizeof c, B, HK, S, D, D, PAGE, 2); c.k.data = c.v.data = kept; c.lengths = lengths;
             c.page_table = pages, ATTN_ERROR_ARGUMENT, "page_table[0][4] = 10");
+    int32_t far_pages[B * EACH] = {[EACH - 1] = 70000, [EACH] = 70000};
+    REFUSED(attn_cache_init(&c, sizeof c, B, HK, S, D, D, PAGE, 2); c.k.data = c.v.data = kept; c.lengths = lengths;
+            c.page_table = pages; pages[4] = 1; pages[5] = 1, ATTN_ERROR_ARGUMENT, "page_table[1][0] = 1");
+    REFUSED(attn_cache_init(&c, sizeof c, B, HK, S, D, D, PAGE, 70001); c.k.data = c.v.data = kept; c.lengths = lengths;
+            c.page_table = far_pages, ATTN_ERROR_ARGUMENT, "page_table[1][0] = 70000");
+    REFUSED(attn_cache_init(&c, sizeof c, B, HK, S, D, D, PAGE, 2); c.k.data = c.v.data = kept; c.lengths = lengths;
+            c.page_table = pages; T = 6; pages[3] = 1; pages[4] = 1, ATTN_ERROR_ARGUMENT, "page_table[0][4] = 1");
     table_destroy(&t);
 }
 
@@ -361,8 +437,12 @@ static void hostile_tables_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_go_where_they_belong),        cmocka_unit_test(queries_turn_to_their_positions),
-        cmocka_unit_test(a_decoder_s_steps_give_the_whole), cmocka_unit_test(hostile_rows_are_refused),
+        cmocka_unit_test(rows_become_bytes),
+        cmocka_unit_test(rows_that_have_no_scale),
+        cmocka_unit_test(rows_go_where_they_belong),
+        cmocka_unit_test(queries_turn_to_their_positions),
+        cmocka_unit_test(a_decoder_s_steps_give_the_whole),
+        cmocka_unit_test(hostile_rows_are_refused),
         cmocka_unit_test(hostile_tables_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

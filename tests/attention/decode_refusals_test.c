@@ -77,7 +77,19 @@ static void hostile_caches_are_refused(void **state)
     REFUSED(c.v.row = 0, ATTN_ERROR_ARGUMENT, "cache.v.row = 0");
     REFUSED(d.dtype = ATTN_DTYPE_BF16, ATTN_ERROR_UNSUPPORTED, "attn_decode");
     REFUSED(c.dtype = (attn_dtype)9, ATTN_ERROR_UNSUPPORTED, "dtype = 9");
+    REFUSED(c.dtype = ATTN_DTYPE_INT8, ATTN_ERROR_ARGUMENT, "cache.k_scales.data is NULL");
+    REFUSED(c.dtype = ATTN_DTYPE_INT8; c.k_scales.data = a.k, ATTN_ERROR_ARGUMENT, "cache.v_scales.data is NULL");
+    REFUSED(c.dtype = ATTN_DTYPE_INT8; c.k_scales.data = c.v_scales.data = a.k;
+            c.v_scales.head = INT64_MIN, ATTN_ERROR_OVERFLOW, "cache.v_scales with strides");
+    REFUSED(c.dtype = ATTN_DTYPE_INT8; c.k_scales.data = c.v_scales.data = a.k;
+            c.k_scales.row = 0, ATTN_ERROR_ARGUMENT, "cache.k_scales.row = 0");
+    REFUSED(c.k_scales.data = a.k, ATTN_ERROR_ARGUMENT, "cache.k_scales.data is set");
+    REFUSED(c.dtype = ATTN_DTYPE_BF16; c.v_scales.data = a.k, ATTN_ERROR_ARGUMENT, "cache.v_scales.data is set");
     REFUSED(c.struct_size = 8, ATTN_ERROR_ARGUMENT, "struct_size = 8");
+    REFUSED(c.struct_size = offsetof(attn_cache, k_scales) - 1, ATTN_ERROR_ARGUMENT, "struct_size = ");
+    sound_c.struct_size = offsetof(attn_cache, k_scales); /* of a caller that knows no scales */
+    sound_c.k_scales.data = a.k;
+    assert_int_equal(attn_decode(&sound_d, &sound_c, a.workspace, sizeof a.workspace), ATTN_OK);
     REFUSED(c.B = 3, ATTN_ERROR_ARGUMENT, "B = 3");
     REFUSED(c.HK = 4, ATTN_ERROR_ARGUMENT, "HK = 4");
     REFUSED(c.S = 39, ATTN_ERROR_ARGUMENT, "S = 39");

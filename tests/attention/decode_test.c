@@ -287,6 +287,83 @@ static void narrow_caches_give_the_bits_of_wide_ones(void **state)
     }
 }
 
+/* An int8 cache of these numbers in pages, and what it holds as fp32 rows without pages. */
+typedef struct bytes_cache {
+    attn_cache cache;
+    int8_t *k, *v;
+    float *k_scales, *v_scales, *wide_k, *wide_v;
+    int32_t *pages;
+} bytes_cache;
+
+static float *widened(const attn_cache *c, const attn_output *rows, const attn_output *scales, int64_t columns)
+{
+    float *wide = malloc((size_t)(c->B * c->HK * c->S * columns + 1) * sizeof *wide), *x = wide;
+    for (int64_t b = 0; b < c->B; b++)
+        for (int64_t h = 0; h < c->HK; h++)
+            for (int64_t j = 0; j < c->S; j++)
+                for (int64_t n = 0; n < columns; n++) {
+                    int64_t page = c->page_table[b * c->table_row + j / c->page_size], row = j % c->page_size;
+                    int64_t at = page * rows->batch + h * rows->head + row * rows->row;
+                    int64_t scale = page * scales->batch + h * scales->head + row * scales->row;
+                    *x++ = ((const float *)scales->data)[scale] * ((const int8_t *)rows->data)[at + n];
+                }
+    return wide;
+}
+
+static bytes_cache bytes_cache_create(const decoding *x, uint64_t seed)
+{
+    const attn_cache *from = &x->cache;
+    bytes_cache y;
+    attn_cache *c = &y.cache;
+    int64_t each = (from->S + x->page_size - 1) / x->page_size, pages = from->B * each;
+    attn_cache_init(c, sizeof *c, from->B, from->HK, from->S, from->D, from->DV, x->page_size, pages);
+    c->dtype = ATTN_DTYPE_INT8, c->lengths = from->lengths;
+    c->page_table = y.pages = malloc((size_t)pages * sizeof *y.pages + 1);
+    shuffle(seed, y.pages, pages);
+    size_t scales = (size_t)(pages * c->k_scales.batch) * sizeof(float) + 1;
+    c->k.data = y.k = malloc((size_t)(pages * c->k.batch) + 1),
+    c->v.data = y.v = malloc((size_t)(pages * c->v.batch) + 1);
+    c->k_scales.data = y.k_scales = malloc(scales), c->v_scales.data = y.v_scales = malloc(scales);
+    copy_keys(from, c);
+    y.wide_k = widened(c, &c->k, &c->k_scales, c->D), y.wide_v = widened(c, &c->v, &c->v_scales, c->DV);
+    return y;
+}
+
+static void bytes_cache_destroy(bytes_cache *y)
+{
+    void *all[] = {y->k, y->v, y->k_scales, y->v_scales, y->wide_k, y->wide_v, y->pages};
+    for (size_t n = 0; n < sizeof all / sizeof all[0]; n++) free(all[n]);
+}
+
+/* An int8 cache against fp64 on the very numbers that it holds, to the error of an fp32 one; the same bits on any
+ * number of threads. */
+static void bytes_give_what_they_stand_for(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 3600; seed < 3660; seed++) {
+        decoding x = decoding_create(seed);
+        bytes_cache y = bytes_cache_create(&x, seed);
+        attn_desc *d = &x.call->desc;
+        d->k = (attn_view){y.wide_k, d->HK * d->S * d->D, d->S * d->D, d->D};
+        d->v = (attn_view){y.wide_v, d->HK * d->S * d->DV, d->S * d->DV, d->DV};
+        dense reference = dense_create(d);
+        dense_forward(&reference);
+        x.desc.parallel.threads = 1;
+        forward_results r = decode_call(&x.desc, &y.cache, seed);
+        x.desc.parallel.threads = 3;
+        forward_results other = decode_call(&x.desc, &y.cache, seed);
+        for (int64_t n = 0; n < outputs(&x.desc); n++) expect_near(seed, "o", n, r.o[n], reference.o[n], 2e-5);
+        for (int64_t n = 0; n < d->B * d->H * d->T; n++)
+            expect_near(seed, "lse", n, r.lse[n], reference.lse[n], 1e-6 * (5 + fabs(reference.lse[n])));
+        expect_same_bits("o of bytes, other threads", seed, r.o, other.o, outputs(&x.desc));
+        dense_destroy(&reference);
+        forward_results_free(&r);
+        forward_results_free(&other);
+        bytes_cache_destroy(&y);
+        decoding_destroy(&x);
+    }
+}
+
 /* Keys that a query does not see may be anything for it, though another one sees them; those that none sees need not
  * even be: a window gives its pages back. */
 static void what_is_not_seen_is_not_read(void **state)
@@ -366,6 +443,7 @@ int main(void)
         cmocka_unit_test(the_batch_does_not_matter),
         cmocka_unit_test(the_other_queries_do_not_matter),
         cmocka_unit_test(narrow_caches_give_the_bits_of_wide_ones),
+        cmocka_unit_test(bytes_give_what_they_stand_for),
         cmocka_unit_test(what_is_not_seen_is_not_read),
         cmocka_unit_test(nothing_gives_zeros),
     };

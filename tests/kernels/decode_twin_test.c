@@ -53,6 +53,8 @@ static void put(attn_dtype type, void *row, int64_t c, float x)
 {
     if (type == ATTN_DTYPE_F32)
         ((float *)row)[c] = x;
+    else if (type == ATTN_DTYPE_INT8)
+        ((int8_t *)row)[c] = (int8_t)lrintf(127 * x);
     else
         ((uint16_t *)row)[c] = type == ATTN_DTYPE_BF16 ? bf16_of_float(x) : fp16_of_float(x);
 }
@@ -60,7 +62,7 @@ static void put(attn_dtype type, void *row, int64_t c, float x)
 static void scatter(scattered *rows, attn_dtype type, uint64_t stream, int64_t count, int64_t columns)
 {
     for (int64_t n = 0; n < count; n++) {
-        rows->data[n] = malloc((size_t)columns * (type == ATTN_DTYPE_F32 ? 4 : 2));
+        rows->data[n] = malloc((size_t)columns * (type == ATTN_DTYPE_F32 ? 4 : type == ATTN_DTYPE_INT8 ? 1 : 2));
         for (int64_t c = 0; c < columns; c++) put(type, rows->data[n], c, uniform(stream, (uint64_t)(n * columns + c)));
     }
     for (int64_t n = count; n < count + DECODE_SPARE; n++) rows->data[n] = rows->data[count - 1];
@@ -75,7 +77,7 @@ static void gather(scattered *rows, int64_t count)
 typedef struct problem {
     decode_chunk chunk;
     int64_t o_size, lse_size;
-    float *q, *modification;
+    float *q, *modification, *k_scales, *v_scales;
     scattered k, v;
 } problem;
 
@@ -88,8 +90,9 @@ static void mask_some(problem *p)
         p->modification[n] = whole(1000 + (uint64_t)n, 0, 3) ? uniform(13, (uint64_t)n) : -INFINITY;
     int64_t hidden = whole(9, 0, x->keys - 1); /* a key that nobody sees */
     for (int64_t m = 0; m < rows; m++) p->modification[m * DECODE_CHUNK + hidden] = -INFINITY;
-    for (int64_t c = 0; c < x->D; c++) put(x->type, p->k.data[hidden], c, NAN);
-    for (int64_t c = 0; c < x->DV; c++) put(x->type, p->v.data[hidden], c, NAN);
+    if (x->type == ATTN_DTYPE_INT8) p->k_scales[hidden] = p->v_scales[hidden] = NAN;
+    for (int64_t c = 0; c < x->D && x->type != ATTN_DTYPE_INT8; c++) put(x->type, p->k.data[hidden], c, NAN);
+    for (int64_t c = 0; c < x->DV && x->type != ATTN_DTYPE_INT8; c++) put(x->type, p->v.data[hidden], c, NAN);
     for (int64_t n = 0; n < x->keys; n++) p->modification[n] = -INFINITY; /* and a row that sees none */
     x->modification = p->modification;
 }
@@ -103,7 +106,7 @@ static problem *make_problem(uint64_t seed)
     x->keys = whole(2, 0, 3) ? whole(3, 1, 70) : whole(4, 1, DECODE_CHUNK);
     x->D = whole(5, 0, 70), x->DV = whole(6, 0, 140);
     x->scale = -0.4f, x->softcap = whole(7, 0, 1) ? 2 : 0;
-    x->type = (attn_dtype)(seed % 3);
+    x->type = (attn_dtype)(seed % 4);
     x->q_row = x->D + GAP, x->q_head = x->queries * x->q_row;
     x->o_row = x->DV + GAP, x->o_head = x->queries * x->o_row;
     x->lse_row = 2, x->lse_head = x->queries * 2;
@@ -114,6 +117,12 @@ static problem *make_problem(uint64_t seed)
     scatter(&p->k, x->type, 11, x->keys, x->D);
     scatter(&p->v, x->type, 12, x->keys, x->DV);
     x->k = (const void *const *)p->k.data, x->v = (const void *const *)p->v.data;
+    p->k_scales = malloc((size_t)x->keys * sizeof(float)), p->v_scales = malloc((size_t)x->keys * sizeof(float));
+    for (int64_t n = 0; n < x->keys; n++) {
+        p->k_scales[n] = (1 + uniform(14, (uint64_t)n)) / 127;
+        p->v_scales[n] = (1 + uniform(15, (uint64_t)n)) / 127;
+    }
+    if (x->type == ATTN_DTYPE_INT8) x->k_scales = p->k_scales, x->v_scales = p->v_scales;
     if (whole(8, 0, 1)) mask_some(p);
     return p;
 }
@@ -124,6 +133,8 @@ static void destroy_problem(problem *p)
     gather(&p->v, p->chunk.keys);
     free(p->q);
     free(p->modification);
+    free(p->k_scales);
+    free(p->v_scales);
     free(p);
 }
 
