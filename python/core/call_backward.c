@@ -46,40 +46,11 @@ static bool offered(const problem *p, gradient which)
                                         : true;
 }
 
-static bool gradient_of(PyObject *name, const problem *p, gradient *which)
-{
-    for (int i = 0; i < GRADIENT_COUNT; i++) {
-        if (!PyUnicode_Check(name) || PyUnicode_CompareWithASCIIString(name, names[i]) != 0) continue;
-        if (!offered(p, i)) break;
-        *which = i;
-        return true;
-    }
-    PyErr_Format(PyExc_ValueError, "gradients: expected names among 'query', 'key', 'value'%s%s%s, got %R",
-                 p->additive_mask ? ", 'attn_mask'" : "", p->additive_scores ? ", 'score_vector'" : "",
-                 p->has_sinks ? ", 'sinks'" : "", name);
-    return false;
-}
-
 static bool read_wanted(backward_arrays *a, const problem *p, PyObject *chosen)
 {
-    if (chosen == Py_None) {
-        for (int i = 0; i < GRADIENT_COUNT; i++) a->wanted[i] = offered(p, i);
-        return true;
-    }
-    Py_ssize_t count = PyUnicode_Check(chosen) ? -1 : PySequence_Size(chosen);
-    if (count < 0) {
-        PyErr_SetString(PyExc_TypeError, "gradients: expected a sequence of names");
-        return false;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        gradient which = GRAD_QUERY;
-        PyObject *name = PySequence_GetItem(chosen, i);
-        bool known = name && gradient_of(name, p, &which);
-        Py_XDECREF(name);
-        if (!known) return false;
-        a->wanted[which] = true;
-    }
-    return true;
+    bool on_offer[GRADIENT_COUNT];
+    for (int i = 0; i < GRADIENT_COUNT; i++) on_offer[i] = offered(p, i);
+    return call_gradients(chosen, GRADIENT_COUNT, names, on_offer, a->wanted);
 }
 
 /* What is summed over the dimensions before (B, H, T, D), which are calls of their own, would be written anew by each.
@@ -155,14 +126,6 @@ static bool compute(const backward_arrays *a, problem *p)
     return call_succeeded(status, attn_error());
 }
 
-/* Without the forward pass's seed other weights would be dropped than it dropped. */
-static bool check_seed(const problem *p, PyObject *seed)
-{
-    if (p->desc.dropout == 0 || seed != Py_None) return true;
-    PyErr_SetString(PyExc_ValueError, "seed: expected the forward pass's where dropout_p is not 0");
-    return false;
-}
-
 static PyObject *take(backward_arrays *a)
 {
     PyObject *taken = PyDict_New();
@@ -183,7 +146,7 @@ PyObject *call_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t
     PyObject *returned = NULL;
     if (!call_counted(count, ARGUMENTS)) return NULL;
     if (problem_open(&p, arguments[QUERY], arguments[KEY], arguments[VALUE], arguments + FIRST_OPTION) &&
-        check_seed(&p, arguments[FIRST_OPTION + OPTION_SEED]) && borrow_all(&a, &p, arguments) &&
+        call_seeded(&p, arguments[FIRST_OPTION + OPTION_SEED]) && borrow_all(&a, &p, arguments) &&
         read_wanted(&a, &p, arguments[GRADIENTS]) && refuse_sums_over_calls(&a, &p) &&
         create_gradients(&a, &p, arguments[QUERY]) && compute(&a, &p))
         returned = take(&a);

@@ -12,6 +12,10 @@ PyObject *call_forward(PyObject *module, PyObject *const *arguments, Py_ssize_t 
 /* backward(grad_out, query, key, value, out, lse, OPTIONS..., names of the gradients) -> dict */
 PyObject *call_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
+/* double_backward(grad_out, query, key, value, out, lse, OPTIONS..., by_query, by_key, by_value, by_sinks, names of the
+ * gradients) -> dict */
+PyObject *call_double_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
 /* merge(tuple of outs, tuple of lses, threads) -> (out, lse) */
 PyObject *call_merge(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
@@ -31,6 +35,12 @@ bool call_counted(Py_ssize_t count, Py_ssize_t expected);
 
 /* Raises what a status of the operator means. Returns true for ATTN_OK, false otherwise. */
 bool call_succeeded(attn_status status, const char *message);
+
+/* Which gradients are wanted, by their names: None is all that are offered. False with an exception. */
+bool call_gradients(PyObject *chosen, int count, const char *const *names, const bool *offered, bool *wanted);
+
+/* ValueError for a backward pass without the forward one's seed: it would drop other weights. */
+bool call_seeded(const problem *p, PyObject *seed);
 
 /* One of attn_forward and attn_backward, its workspace asked for and brought. Without the interpreter's lock. */
 typedef attn_status workspace_size_function(const attn_desc *desc, size_t *size);

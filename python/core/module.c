@@ -9,6 +9,7 @@ static PyObject *cpu(PyObject *module, PyObject *none)
 static PyMethodDef functions[] = {
     {"forward", (PyCFunction)(void (*)(void))call_forward, METH_FASTCALL, NULL},
     {"backward", (PyCFunction)(void (*)(void))call_backward, METH_FASTCALL, NULL},
+    {"double_backward", (PyCFunction)(void (*)(void))call_double_backward, METH_FASTCALL, NULL},
     {"merge", (PyCFunction)(void (*)(void))call_merge, METH_FASTCALL, NULL},
     {"append", (PyCFunction)(void (*)(void))call_append, METH_FASTCALL, NULL},
     {"rotary_tables", (PyCFunction)(void (*)(void))call_rotary_tables, METH_FASTCALL, NULL},

@@ -5,7 +5,7 @@ head dimension of queries and keys, DV that of values.
 
 Arrays are read and written where they are, without copies: any CPU array with ``__dlpack__``, of float32, with any
 strides, its last dimension contiguous. Results are arrays of the query's library. Nothing here records gradients:
-``libattn.attention_backward`` computes them. A call lets other Python threads run meanwhile.
+``libattn.attention_backward`` computes them, and ``libattn.attention_double_backward`` theirs. A call lets other Python threads run meanwhile.
 """
 
 from ._core import cpu as _cpu
@@ -13,6 +13,7 @@ from ._core import version as __version__
 from .additive import additive_attention, additive_attention_backward
 from .attention import attention_backward, scaled_dot_product_attention
 from .block_mask import BlockMask
+from .double_backward import attention_double_backward
 from .kv_cache import KVCache, Rotary
 from .merge import merge_states
 from .varlen import varlen_attention, varlen_attention_backward
@@ -26,6 +27,7 @@ __all__ = [
     "additive_attention_backward",
     "attention_backward",
     "attention_column_sums",
+    "attention_double_backward",
     "attention_weights",
     "cpu",
     "merge_states",

@@ -1,7 +1,8 @@
 """The functions of libattn as PyTorch differentiates them, and a module in the shape of torch.nn.MultiheadAttention.
 
-Tensors are of float32, on the CPU. Where no input requires a gradient nothing is recorded. A gradient of a gradient is
-refused.
+Tensors are of float32, on the CPU. Where no input requires a gradient nothing is recorded. Gradients of gradients are
+computed by query, key, value, sinks and the outer gradient; where a mask of float32 requires one, or with additive scores,
+they are refused.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import additive, attention
+from . import additive, attention, double_backward
 from .arrays import Integers
 from .block_mask import BlockMask
 
@@ -40,24 +41,65 @@ class _Attention(torch.autograd.Function):
         return *(gradients.get(name) for name in _INPUTS), None
 
 
+def _rows(x: Tensor) -> Tensor:
+    """x with its last dimension contiguous, which a gradient as of sum() is not: it repeats one number."""
+    return x if x.stride(-1) == 1 or x.size(-1) < 2 else x.contiguous()
+
+
 class _Gradients(torch.autograd.Function):
-    """The gradients as a function of what they are computed from: where a graph of them is asked for, whoever
-    differentiates it is told that it cannot be, rather than given zeros."""
+    """The gradients as a function of what they are computed from. out and lse are the inputs' own: what a loss of the
+    gradients owes to them is in the gradients by the inputs."""
 
     @staticmethod
     def forward(ctx: Any, grad_out: Tensor, out: Tensor, lse: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
         *tensors, options, wanted = arguments
         inputs = {name: x for name, x in zip(_INPUTS, tensors) if x is not None}
-        if grad_out.stride(-1) != 1:  # as of sum(), which repeats one number
-            grad_out = grad_out.contiguous()
         additive_scores = "score_vector" in inputs
         function = additive.additive_attention_backward if additive_scores else attention.attention_backward
+        grad_out = _rows(grad_out)
+        ctx.save_for_backward(grad_out, out, lse, *tensors)
+        ctx.options, ctx.wanted = options, wanted
+        ctx.set_materialize_grads(False)
         gradients = function(grad_out, out=out, lse=lse, **inputs, **options, gradients=wanted)
         return tuple(gradients[name] for name in wanted)
 
     @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        grad_out, out, lse, *tensors = ctx.saved_tensors
+        inputs = {name: x for name, x in zip(_INPUTS, tensors) if x is not None}
+        of = {name: _rows(x) for name, x in zip(ctx.wanted, gradients) if x is not None}
+        needed = dict(zip(("grad_out", "out", "lse", *_INPUTS), ctx.needs_input_grad))
+        if "score_vector" in inputs or "attn_mask" in of or needed["attn_mask"]:
+            what = "additive scores" if "score_vector" in inputs else "a mask that requires one"
+            raise NotImplementedError(f"libattn.torch: gradients of its gradients are not computed with {what}")
+        names = [name for name in ("grad_out", "query", "key", "value", "sinks") if needed[name]]
+        found = _SecondGradients.apply(grad_out, out, lse, *tensors, ctx.options, of, names)
+        found = dict(zip(names, found))
+        return found.get("grad_out"), None, None, *(found.get(name) for name in _INPUTS), None, None
+
+
+class _SecondGradients(torch.autograd.Function):
+    """The gradients of the gradients, likewise: whoever differentiates them is told that it cannot be, rather than
+    given zeros."""
+
+    @staticmethod
+    def forward(ctx: Any, grad_out: Tensor, out: Tensor, lse: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
+        *tensors, options, of, names = arguments
+        inputs = {name: x for name, x in zip(_INPUTS, tensors) if x is not None}
+        found = double_backward.attention_double_backward(
+            grad_out,
+            out=out,
+            lse=lse,
+            **inputs,
+            **options,
+            **{f"by_{name}": x.detach() for name, x in of.items()},
+            gradients=names,
+        )
+        return tuple(found[name] for name in names)
+
+    @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> None:
-        raise NotImplementedError("libattn.torch: gradients of its gradients are not computed")
+        raise NotImplementedError("libattn.torch: third gradients are not computed")
 
 
 def _unrepeated(mask: Tensor | None) -> Tensor | None:

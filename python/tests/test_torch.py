@@ -94,9 +94,111 @@ def test_only_what_is_asked_for_is_recorded():
         assert lt.scaled_dot_product_attention(q, k, v).grad_fn is None
     out, lse = lt.scaled_dot_product_attention(q, plain[1], plain[2], return_lse=True)
     assert not lse.requires_grad
-    (gradient,) = torch.autograd.grad(out.sum(), q, create_graph=True)
-    with pytest.raises(NotImplementedError, match="gradients of its gradients"):
-        gradient.sum().backward()
+
+
+def dense(q, k, v, bias=None, sinks=None, softcap=0.0):
+    k, v = (x.repeat_interleave(q.size(1) // x.size(1), 1) for x in (k, v))
+    scores = q @ k.mT / q.size(-1) ** 0.5
+    if softcap:
+        scores = softcap * torch.tanh(scores / softcap)
+    if bias is not None:
+        scores = scores + bias
+    if sinks is not None:
+        scores = torch.cat([scores, sinks[:, None, None].expand(*scores.shape[:-1], 1)], -1)
+    return scores.softmax(-1)[..., : k.size(2)] @ v
+
+
+def gradients_twice(function, tensors, weights):
+    """The gradients, by the tensors and the outer gradient, of a loss of the first gradients."""
+    grad_out, *factors = weights
+    grad_out = grad_out.detach().requires_grad_()
+    first = torch.autograd.grad(function(*tensors), tensors, grad_out, create_graph=True)
+    loss = sum((x * w).sum() + x.square().sum() for x, w in zip(first, factors))
+    return torch.autograd.grad(loss, [*tensors, grad_out])
+
+
+FAR = torch.triu(torch.ones(9, 13, dtype=torch.bool), 2)
+
+
+@pytest.mark.parametrize("case", ["plain", "grouped", "causal", "mask", "bias", "lengths", "softcap", "sinks"])
+def test_gradients_of_gradients(case):
+    tensors = inputs(HK=2 if case == "grouped" else 4)
+    if case == "sinks":
+        tensors.append(torch.randn(4, requires_grad=True))
+    options, wide = {}, {}
+    if case == "grouped":
+        options["enable_gqa"] = True
+    if case == "causal":
+        after = torch.triu(torch.ones(9, 13, dtype=torch.bool), 1)
+        options, wide = {"is_causal": True}, {"bias": torch.zeros(9, 13).masked_fill(after, -torch.inf)}
+    if case == "mask":
+        options, wide = {"attn_mask": ~FAR}, {"bias": torch.zeros(9, 13).masked_fill(FAR, -torch.inf)}
+    if case == "bias":
+        options["attn_mask"] = wide["bias"] = torch.randn(4, 9, 13)
+    if case == "lengths":
+        gone = torch.arange(13) >= torch.tensor([13, 5])[:, None, None, None]
+        options, wide = {"key_lengths": [13, 5]}, {"bias": torch.zeros(2, 1, 1, 13).masked_fill(gone, -torch.inf)}
+    if case == "softcap":
+        options = wide = {"softcap": 0.7}
+
+    def ours(q, k, v, sinks=None):
+        return lt.scaled_dot_product_attention(q, k, v, **options, sinks=sinks)
+
+    def reference(q, k, v, sinks=None):
+        return dense(q, k, v, sinks=sinks, **{n: x.double() if n == "bias" else x for n, x in wide.items()})
+
+    weights = [torch.randn(2, 4, 9, 6), *(torch.randn_like(x) for x in tensors)]
+    got = gradients_twice(ours, tensors, weights)
+    expected = gradients_twice(reference, doubled(tensors), [x.double() for x in weights])
+    for a, b in zip(got, expected):
+        close(a, b, 1e-4)
+
+
+def test_gradcheck_and_gradgradcheck():
+    """In float32, whose differences are as coarse as these tolerances."""
+    tensors = inputs(H=2, HK=2, T=3, S=4, D=3, DV=2)
+    coarse = {"eps": 1e-2, "atol": 2e-2, "rtol": 2e-2}
+    for options in ({}, {"is_causal": True}, {"attn_mask": torch.tensor([True, False, True, True])}):
+
+        def function(*x):
+            return lt.scaled_dot_product_attention(*x, **options)
+
+        assert torch.autograd.gradcheck(function, tensors, **coarse)
+        assert torch.autograd.gradgradcheck(function, tensors, **coarse)
+
+
+def test_a_gradient_penalty_is_learnt_from():
+    """As of a module whose loss contains a gradient."""
+    torch.manual_seed(63)
+    module = lt.MultiheadAttention(8, 2, batch_first=True)
+    reference = torch.nn.MultiheadAttention(8, 2, batch_first=True).double()
+    reference.load_state_dict(module.state_dict())
+    x = torch.randn(2, 5, 8)
+    results = []
+    for net, y in ((module, x), (reference, x.double())):
+        y = y.requires_grad_()
+        (slope,) = torch.autograd.grad(net(y, y, y, need_weights=True)[0].square().sum(), y, create_graph=True)
+        slope.square().sum().backward()
+        results.append([p.grad for p in net.parameters()])
+    for a, b in zip(*results):
+        close(a, b, 1e-4)
+
+
+def test_what_is_not_differentiated_twice_is_refused():
+    q, k, v = inputs()
+    w = torch.randn(4, 8, requires_grad=True)
+    bias = torch.randn(9, 13, requires_grad=True)
+    for out, x in (
+        (lt.additive_attention(q, k, v, w), q),
+        (lt.scaled_dot_product_attention(q, k, v, bias), q),
+    ):
+        (gradient,) = torch.autograd.grad(out.sum(), x, create_graph=True)
+        with pytest.raises(NotImplementedError, match="gradients of its gradients"):
+            gradient.sum().backward()
+    (gradient,) = torch.autograd.grad(lt.scaled_dot_product_attention(q, k, v).sum(), q, create_graph=True)
+    (second,) = torch.autograd.grad(gradient.sum(), k, create_graph=True)
+    with pytest.raises(NotImplementedError, match="third"):
+        second.sum().backward()
 
 
 @pytest.mark.parametrize("batch_first", [False, True])

@@ -1,0 +1,159 @@
+#include "calls.h"
+
+#include <string.h>
+
+enum { QUERY = 1, KEY, VALUE, OUT, LSE, FIRST_OPTION };
+enum { GIVEN = FIRST_OPTION + OPTIONS, GRADIENTS = GIVEN + 4, ARGUMENTS };
+
+/* What is given of the later loss, by the first gradients, and what is wanted: the order of both. */
+typedef enum place { AT_QUERY, AT_KEY, AT_VALUE, AT_SINKS, AT_GRAD_OUT, PLACES } place;
+
+static const char *const names[PLACES] = {"query", "key", "value", "sinks", "grad_out"};
+static const char *const given_names[AT_GRAD_OUT] = {"by_query", "by_key", "by_value", "by_sinks"};
+
+typedef struct double_arrays {
+    array grad_out, out, lse, given[AT_GRAD_OUT];
+    bool wanted[PLACES];
+    result results[PLACES];
+    attn_second_order second;
+} double_arrays;
+
+static bool borrow_first(double_arrays *a, problem *p, PyObject *const *arguments)
+{
+    int64_t shape[ARRAY_RANK];
+    int rank = problem_shape(p, p->desc.DV, shape);
+    if (!rows_match(p, &a->grad_out, arguments[0], "grad_out", rank, shape, true) ||
+        !rows_match(p, &a->out, arguments[OUT], "out", rank, shape, true) ||
+        !rows_match(p, &a->lse, arguments[LSE], "lse", problem_row_shape(p, shape), shape, false))
+        return false;
+    p->desc.grad_o = array_view(&a->grad_out);
+    p->desc.o = array_output(&a->out, 1);
+    p->desc.lse = array_output(&a->lse, 0);
+    return true;
+}
+
+static const array *input_at(const double_arrays *a, const problem *p, place at)
+{
+    const array *inputs[PLACES] = {&p->query, &p->key, &p->value, &p->sinks, &a->grad_out};
+    return inputs[at];
+}
+
+static bool borrow_given(double_arrays *a, const problem *p, PyObject *const *given)
+{
+    attn_view *views[] = {&a->second.by_grad_q, &a->second.by_grad_k, &a->second.by_grad_v};
+    for (int at = 0; at < AT_GRAD_OUT; at++) {
+        if (given[at] == Py_None) continue;
+        if (at == AT_SINKS && !p->has_sinks) {
+            PyErr_SetString(PyExc_ValueError, "by_sinks: expected None where there are no sinks");
+            return false;
+        }
+        const array *input = input_at(a, p, at);
+        if (!rows_match(p, &a->given[at], given[at], given_names[at], input->rank, input->shape, true)) return false;
+        if (at == AT_SINKS)
+            a->second.by_grad_sinks = a->given[at].data;
+        else
+            *views[at] = array_view(&a->given[at]);
+    }
+    return true;
+}
+
+static bool read_wanted(double_arrays *a, const problem *p, PyObject *chosen)
+{
+    const bool offered[PLACES] = {true, true, true, p->has_sinks, true};
+    return call_gradients(chosen, PLACES, names, offered, a->wanted);
+}
+
+static bool create(double_arrays *a, problem *p, PyObject *like)
+{
+    attn_output *outputs[PLACES] = {&a->second.grad_q, &a->second.grad_k, &a->second.grad_v, NULL,
+                                    &a->second.grad_grad_o};
+    if (a->wanted[AT_SINKS] && p->calls > 1) {
+        PyErr_Format(PyExc_ValueError, "gradients: expected at most 4 dimensions for 'sinks', got %d", p->rank);
+        return false;
+    }
+    for (int at = 0; at < PLACES; at++) {
+        if (!a->wanted[at]) continue;
+        const array *input = input_at(a, p, at);
+        result *r = &a->results[at];
+        if (at == AT_SINKS ? !result_create(r, like, input->rank, input->shape)
+                           : !problem_create(p, r, like, input->rank, input->shape))
+            return false;
+        if (!p->calls && r->view.data) memset(r->view.data, 0, (size_t)array_count(&r->view) * sizeof(float));
+        if (at == AT_SINKS)
+            a->second.grad_sinks = r->view.data;
+        else
+            *outputs[at] = array_output(&r->view, 1);
+    }
+    return true;
+}
+
+static void select_arrays(double_arrays *a, problem *p, int64_t call)
+{
+    attn_second_order *s = &a->second;
+    attn_view *views[] = {&s->by_grad_q, &s->by_grad_k, &s->by_grad_v};
+    attn_output *outputs[PLACES] = {&s->grad_q, &s->grad_k, &s->grad_v, NULL, &s->grad_grad_o};
+    p->desc.grad_o.data = problem_part(p, &a->grad_out, call);
+    p->desc.o.data = problem_part(p, &a->out, call);
+    p->desc.lse.data = problem_part(p, &a->lse, call);
+    for (int at = 0; at < AT_SINKS; at++) views[at]->data = problem_part(p, &a->given[at], call);
+    for (int at = 0; at < PLACES; at++)
+        if (outputs[at] && a->wanted[at]) outputs[at]->data = problem_part(p, &a->results[at].view, call);
+}
+
+static attn_status run(const attn_desc *desc, const attn_second_order *second)
+{
+    size_t size;
+    attn_status status = attn_double_backward_workspace_size(desc, second, &size);
+    if (status != ATTN_OK) return status;
+    void *workspace = workspace_take(size);
+    if (!workspace) return ATTN_ERROR_MEMORY;
+    status = attn_double_backward(desc, second, workspace, size);
+    workspace_done();
+    return status;
+}
+
+static bool compute(double_arrays *a, problem *p)
+{
+    attn_status status = ATTN_OK;
+    Py_BEGIN_ALLOW_THREADS;
+    for (int64_t call = 0; status == ATTN_OK && call < p->calls; call++) {
+        problem_select(p, call);
+        select_arrays(a, p, call);
+        status = run(&p->desc, &a->second);
+    }
+    Py_END_ALLOW_THREADS;
+    return call_succeeded(status, attn_error());
+}
+
+static PyObject *take(double_arrays *a)
+{
+    PyObject *taken = PyDict_New();
+    for (int at = 0; taken && at < PLACES; at++) {
+        if (!a->wanted[at]) continue;
+        PyObject *made = result_take(&a->results[at]);
+        if (!made || PyDict_SetItemString(taken, names[at], made) != 0) Py_CLEAR(taken);
+        Py_XDECREF(made);
+    }
+    return taken;
+}
+
+PyObject *call_double_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    (void)module;
+    problem p;
+    double_arrays a = {.second.struct_size = sizeof a.second};
+    PyObject *returned = NULL;
+    if (!call_counted(count, ARGUMENTS)) return NULL;
+    if (problem_open(&p, arguments[QUERY], arguments[KEY], arguments[VALUE], arguments + FIRST_OPTION) &&
+        call_seeded(&p, arguments[FIRST_OPTION + OPTION_SEED]) && borrow_first(&a, &p, arguments) &&
+        borrow_given(&a, &p, arguments + GIVEN) && read_wanted(&a, &p, arguments[GRADIENTS]) &&
+        create(&a, &p, arguments[QUERY]) && compute(&a, &p))
+        returned = take(&a);
+    for (int at = 0; at < PLACES; at++) result_release(&a.results[at]);
+    for (int at = 0; at < AT_GRAD_OUT; at++) array_release(&a.given[at]);
+    array_release(&a.grad_out);
+    array_release(&a.out);
+    array_release(&a.lse);
+    problem_close(&p);
+    return returned;
+}
