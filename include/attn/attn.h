@@ -42,17 +42,17 @@
  *   attends to j; a NaN or infinity in column c of value j makes element c NaN or infinite in every row that attends to
  *   j. What a query does not attend to never reaches its row: keys and values masked in any way may hold anything, for
  *   the rows that they are masked for. A score of +inf makes its row NaN; a score of -inf weighs 0.
- * - Precision. Products and sums in fp32, by fused multiply-adds in a fixed order; exponentials
- *   within 2 units in the last place, tanh within 2.5; a weight below 2^-125 of its row's largest may be flushed to 0,
- *   and one below 2^-126 is. bf16 and fp16 are made fp32 exactly as they are read, and results rounded to them once, to
- *   nearest, ties to even. doc/NUMERICS.md says more.
+ * - Precision. fp64 in fp64, by the C library's functions, without a workspace. Otherwise products and sums in fp32, by
+ * fused multiply-adds in a fixed order; exponentials within 2 units in the last place, tanh within 2.5; a weight below
+ * 2^-125 of its row's largest may be flushed to 0, and one below 2^-126 is. bf16 and fp16 are made fp32 exactly as they
+ * are read, and results rounded to them once, to nearest, ties to even. doc/NUMERICS.md says more.
  * - Bits. The same whatever the thread count, the batch around a sequence, the strides, the keys beyond key_lengths,
  *   and whether a pair is masked by causal, a window, a block, a byte or a bias of -inf (beside biases of 0), on the
  *   same instruction set and the same T, D, DV and options.
  * - Memory. Nothing is allocated: the caller brings a workspace of exactly the size that the query function tells, and
  *   no T x S matrix is ever held. Two calls may run at once unless they share a workspace or an output.
  * - Outputs must not overlap each other, nor any input, nor the workspace. Inputs may overlap. Data is aligned as its
- *   type asks (4 bytes for fp32, 2 for bf16 and fp16); more is not needed.
+ *   type asks (8 bytes for fp64, 4 for fp32, 2 for bf16 and fp16); more is not needed.
  * - On any status but ATTN_OK nothing was written, and attn_error() names the field, its value and what was expected.
  *
  * Vaswani et al., "Attention Is All You Need" (2017), equation 1; Bahdanau et al., "Neural Machine Translation by
@@ -95,14 +95,16 @@ typedef enum attn_status {
  * until the thread's next call. Never NULL. */
 ATTN_API const char *attn_error(void);
 
-/* The type of Q, K, V, O and their gradients, all of a call's the same; and of K and V in a cache. The log-sum-exp, the
- * bias, its gradient and whatever else there is are fp32 in any case. attn_forward, attn_backward, attn_weights and
- * attn_weights_column_sums take all of these but int8, the other calls fp32 alone. Numbers pinned. */
+/* The type of Q, K, V, O and their gradients, all of a call's the same; and of K and V in a cache. Beside fp64 the
+ * log-sum-exp, the bias, the score vector, their gradients and weights are fp64 too, beside the others fp32; slopes and
+ * sinks are fp32 in any case. attn_forward, attn_backward and attn_weights take all of these but int8,
+ * attn_weights_column_sums all but int8 and fp64, the other calls fp32 alone. Numbers pinned. */
 typedef enum attn_dtype {
     ATTN_DTYPE_F32 = 0,
     ATTN_DTYPE_BF16 = 1, /* the upper half of an fp32 */
     ATTN_DTYPE_FP16 = 2, /* IEEE 754-2008 binary16 */
-    ATTN_DTYPE_INT8 = 3  /* bytes with a scale for each row; in a cache alone */
+    ATTN_DTYPE_INT8 = 3, /* bytes with a scale for each row; in a cache alone */
+    ATTN_DTYPE_F64 = 4   /* for checking: plain loops, one query after another; not in a cache */
 } attn_dtype;
 
 /* How a query's score of a key comes about. Numbers pinned. Luong's scores ("Effective Approaches to Attention-based
@@ -269,6 +271,10 @@ typedef struct attn_desc {
     void *score_user;                   /* what it is called with */
     attn_mask_function mask_function;   /* keep what it keeps, of what the other rules do, or NULL */
     void *mask_user;
+
+    /* For fp64: the number that scale was rounded from, 1 / sqrt(D) after attn_desc_init. It counts where it rounds to
+     * scale: setting scale alone is enough. */
+    double scale_f64;
 } attn_desc;
 
 /* Fills *desc for these sizes: fp32; contiguous (B, H, T, D), (B, HK, S, D), (B, HK, S, DV), (B, H, T, DV) and
@@ -286,7 +292,8 @@ ATTN_API void attn_desc_init(attn_desc *desc, size_t struct_size, int64_t B, int
  * outside its range; a scale other than 1 with ATTN_SCORE_ADDITIVE; a score vector or its gradient without; grad_sinks
  * without sinks; a block of no queries or keys; a window below -1; threads outside 0 .. 1024; ATTN_CPU in the
  * environment naming no instruction set. ATTN_ERROR_UNSUPPORTED: a dtype, a score, or a field of a later version, that
- * this version does not know. ATTN_ERROR_OVERFLOW: B * H * T * D or the like does not fit an int64_t. */
+ * this version does not know; score_function or mask_function with ATTN_DTYPE_F64. ATTN_ERROR_OVERFLOW: B * H * T * D
+ * or the like does not fit an int64_t. */
 ATTN_API attn_status attn_forward_workspace_size(const attn_desc *desc, size_t *size);
 
 /* O = softmax(mask(softcap(scale * Q K^T) + bias)) V and, where desc->lse has data, the log-sum-exp of each row's

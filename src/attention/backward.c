@@ -20,6 +20,7 @@
 #include "attention/backward_sums.h"
 #include "attention/backward_worker.h"
 #include "attention/descriptor.h"
+#include "attention/f64_row.h"
 #include "attention/sequence.h"
 #include "attention/visible.h"
 #include "base/checked.h"
@@ -113,6 +114,7 @@ static attn_status plan_backward(const attn_desc *d, backward_plan *plan, size_t
     size_t workers = (size_t)parallel_workers(&d->parallel), parts;
     *sums = 0;
     *bytes = 0;
+    if (d->dtype == ATTN_DTYPE_F64) return ATTN_OK;
     if (!d->B || (!d->T && !d->S)) return ATTN_OK;
     plan->pairs = sequence_packed(d) ? 0 : backward_pairs(plan); /* reads no starts yet */
     plan->pieces = backward_first_piece(plan, d->B);
@@ -143,7 +145,7 @@ static attn_status check_bias_gradient(const attn_desc *d)
                                steps[n].name, (long long)steps[n].gradient);
     }
     const attn_mask read = {grad->data, grad->batch, grad->head, grad->row, grad->column};
-    return descriptor_check_mask("grad_bias", &read, d, sizeof(float));
+    return descriptor_check_mask("grad_bias", &read, d, (size_t)element_size(sum_type(d->dtype)));
 }
 
 static attn_status check_gradient(const char *name, const attn_output *grad, attn_dtype type, int64_t batches,
@@ -159,13 +161,14 @@ static attn_status check_backward(const attn_desc *d)
     const int64_t queries_B = sequence_query_batches(d), keys_B = sequence_key_batches(d);
     attn_status status = descriptor_check_inputs(d, true);
     if (!status) status = descriptor_check_view("o", &o, d->dtype, queries_B, d->H, d->T, d->DV);
-    if (!status) status = descriptor_check_view("lse", &lse, ATTN_DTYPE_F32, queries_B, d->H, d->T, 1);
+    if (!status) status = descriptor_check_view("lse", &lse, sum_type(d->dtype), queries_B, d->H, d->T, 1);
     if (!status) status = descriptor_check_view("grad_o", &d->grad_o, d->dtype, queries_B, d->H, d->T, d->DV);
     if (!status) status = check_gradient("grad_q", &d->grad_q, d->dtype, queries_B, d->H, d->T, d->D);
     if (!status) status = check_gradient("grad_k", &d->grad_k, d->dtype, keys_B, d->HK, d->S, d->D);
     if (!status) status = check_gradient("grad_v", &d->grad_v, d->dtype, keys_B, d->HK, d->S, d->DV);
     if (!status && d->grad_score_vector.data)
-        status = descriptor_check_output("grad_score_vector", &d->grad_score_vector, ATTN_DTYPE_F32, 1, d->H, 1, d->D);
+        status =
+            descriptor_check_output("grad_score_vector", &d->grad_score_vector, sum_type(d->dtype), 1, d->H, 1, d->D);
     return status ? status : check_bias_gradient(d);
 }
 
@@ -190,7 +193,8 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
     if (!status) status = plan_backward(&d, &plan, &bytes, &sums);
     if (!status) status = check_backward(&d);
     if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
-    if (status) return status;
+    if (!status && d.dtype == ATTN_DTYPE_F64) f64_backward(&d);
+    if (status || d.dtype == ATTN_DTYPE_F64) return status;
     const attn_desc summing = sums ? backward_sums_place(&d, (float *)((char *)workspace + bytes - sums)) : d;
     plan.d = &summing;
     plan.workspace = workspace;

@@ -76,6 +76,10 @@ static attn_status read_descriptor(const attn_desc *desc, attn_desc *d)
 {
     attn_status status = descriptor_read(desc, d);
     if (status) return status;
+    if (d->dtype == ATTN_DTYPE_F64)
+        return status_fail(ATTN_ERROR_UNSUPPORTED,
+                           "dtype = ATTN_DTYPE_F64 (%d) in attn_weights_column_sums, expected another",
+                           (int)ATTN_DTYPE_F64);
     d->DV = 0;
     d->v = d->k, d->grad_o = d->q;
     d->o = (attn_output){(void *)(uintptr_t)d->q.data, d->q.batch, d->q.head, d->q.row};

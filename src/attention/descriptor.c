@@ -57,6 +57,7 @@ void attn_desc_init(attn_desc *desc, size_t struct_size, int64_t B, int64_t H, i
         .grad_v = contiguous_output(HK, S, DV),
         .score_vector = {.head = D},
         .grad_score_vector = {.head = D},
+        .scale_f64 = D > 0 ? 1.0 / sqrt((double)D) : 1.0,
     };
     size_t known = struct_size < sizeof d ? struct_size : sizeof d;
     memcpy(desc, &d, known);
@@ -153,18 +154,32 @@ attn_status descriptor_check_parallel(const attn_parallel *parallel)
                        PARALLEL_MAX_THREADS);
 }
 
+/* fp64 is for checking, and a caller's functions speak of fp32. */
+static attn_status check_type(const attn_desc *d)
+{
+    if (d->dtype == ATTN_DTYPE_F64 && (d->score_function || d->mask_function))
+        return status_fail(ATTN_ERROR_UNSUPPORTED, "%s is set, expected NULL with ATTN_DTYPE_F64",
+                           d->score_function ? "score_function" : "mask_function");
+    if (d->dtype == ATTN_DTYPE_F32 || d->dtype == ATTN_DTYPE_BF16 || d->dtype == ATTN_DTYPE_FP16 ||
+        d->dtype == ATTN_DTYPE_F64)
+        return ATTN_OK;
+    return status_fail(ATTN_ERROR_UNSUPPORTED,
+                       "dtype = %d, expected ATTN_DTYPE_F32 (%d), ATTN_DTYPE_BF16 (%d), ATTN_DTYPE_FP16 (%d) or "
+                       "ATTN_DTYPE_F64 (%d)",
+                       (int)d->dtype, (int)ATTN_DTYPE_F32, (int)ATTN_DTYPE_BF16, (int)ATTN_DTYPE_FP16,
+                       (int)ATTN_DTYPE_F64);
+}
+
 static attn_status check_options(const attn_desc *d)
 {
-    if (d->dtype != ATTN_DTYPE_F32 && d->dtype != ATTN_DTYPE_BF16 && d->dtype != ATTN_DTYPE_FP16)
-        return status_fail(ATTN_ERROR_UNSUPPORTED,
-                           "dtype = %d, expected ATTN_DTYPE_F32 (%d), ATTN_DTYPE_BF16 (%d) or ATTN_DTYPE_FP16 (%d)",
-                           (int)d->dtype, (int)ATTN_DTYPE_F32, (int)ATTN_DTYPE_BF16, (int)ATTN_DTYPE_FP16);
+    attn_status status = check_type(d);
+    if (status) return status;
     if (!isfinite(d->scale)) return status_fail(ATTN_ERROR_ARGUMENT, "scale = %g, expected a finite number", d->scale);
     if (!(d->softcap >= 0) || !isfinite(d->softcap))
         return status_fail(ATTN_ERROR_ARGUMENT, "softcap = %g, expected a finite number, at least 0", d->softcap);
     if (!(d->dropout >= 0 && d->dropout < 1))
         return status_fail(ATTN_ERROR_ARGUMENT, "dropout = %g, expected at least 0 and below 1", d->dropout);
-    attn_status status = check_score(d);
+    status = check_score(d);
     if (!status) status = check_block_sizes(d);
     if (!status) status = check_sinks(d);
     if (!status) status = check_window("window_left", d->window_left);
@@ -274,7 +289,7 @@ attn_status descriptor_check_f32(const attn_desc *d, const char *call)
 attn_status descriptor_check_masks(const attn_desc *d)
 {
     attn_status status = descriptor_check_mask("mask", &d->mask, d, 1);
-    if (!status) status = descriptor_check_mask("bias", &d->bias, d, sizeof(float));
+    if (!status) status = descriptor_check_mask("bias", &d->bias, d, (size_t)element_size(sum_type(d->dtype)));
     return status ? status : block_mask_check(d);
 }
 
@@ -323,8 +338,8 @@ attn_status descriptor_check_inputs(const attn_desc *d, bool values)
     if (!status) status = descriptor_check_view("k", &d->k, d->dtype, keys_B, d->HK, d->S, d->D);
     if (!status && values) status = descriptor_check_view("v", &d->v, d->dtype, keys_B, d->HK, d->S, d->DV);
     if (!status && d->score == ATTN_SCORE_ADDITIVE)
-        status = descriptor_check_view("score_vector", &d->score_vector, ATTN_DTYPE_F32, d->B && d->T && d->S, d->H, 1,
-                                       d->D);
+        status = descriptor_check_view("score_vector", &d->score_vector, sum_type(d->dtype), d->B && d->T && d->S, d->H,
+                                       1, d->D);
     if (!status) status = check_starts("query_starts", d->query_starts, d->B, "T", d->T);
     if (!status) status = check_starts("key_starts", d->key_starts, d->B, "S", d->S);
     if (!status) status = check_key_lengths(d);

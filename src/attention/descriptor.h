@@ -43,7 +43,14 @@ attn_status descriptor_check_workspace(const void *workspace, size_t given, size
 /* An element's bytes. */
 static inline int64_t element_size(attn_dtype type)
 {
+    if (type == ATTN_DTYPE_F64) return 8;
     return type == ATTN_DTYPE_F32 ? 4 : type == ATTN_DTYPE_INT8 ? 1 : 2;
+}
+
+/* The type of the log-sum-exp, the bias, the score vector and weights beside elements of a type. */
+static inline attn_dtype sum_type(attn_dtype type)
+{
+    return type == ATTN_DTYPE_F64 ? ATTN_DTYPE_F64 : ATTN_DTYPE_F32;
 }
 
 /* Where a row of one head stands in an array of fp32; NULL where the array has no data. */

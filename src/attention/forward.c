@@ -1,6 +1,7 @@
 #include "attn/attn.h"
 
 #include "attention/descriptor.h"
+#include "attention/f64_row.h"
 #include "attention/sequence.h"
 #include "attention/staged_rows.h"
 #include "attention/visible.h"
@@ -90,6 +91,8 @@ static double block_work(const forward_plan *plan)
 static attn_status plan_forward(const attn_desc *d, forward_plan *plan, size_t *bytes)
 {
     const bool lanes = goes_in_lanes(d);
+    *bytes = 0;
+    if (d->dtype == ATTN_DTYPE_F64) return ATTN_OK;
     *plan = (forward_plan){.d = d,
                            .table = kernels_table(),
                            .lanes = lanes,
@@ -229,8 +232,9 @@ attn_status attn_forward(const attn_desc *desc, void *workspace, size_t workspac
     if (!status) status = descriptor_check_inputs(&d, true);
     if (!status) status = descriptor_check_output("o", &d.o, d.dtype, sequence_query_batches(&d), d.H, d.T, d.DV);
     if (!status && d.lse.data)
-        status = descriptor_check_output("lse", &d.lse, ATTN_DTYPE_F32, sequence_query_batches(&d), d.H, d.T, 1);
+        status = descriptor_check_output("lse", &d.lse, sum_type(d.dtype), sequence_query_batches(&d), d.H, d.T, 1);
     if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
+    if (!status && d.dtype == ATTN_DTYPE_F64) f64_forward(&d);
     if (status || !bytes) return status;
     plan.workspace = workspace;
     parallel_run(&d.parallel, plan.tasks, forward_task, &plan);

@@ -25,17 +25,17 @@ const attn_desc *sequence_read(const attn_desc *d, int64_t b, attn_desc *own)
         own->T = d->query_starts[b + 1] - first;
         move_view(&own->q, d->dtype, first);
         move_output(&own->o, d->dtype, first);
-        move_output(&own->lse, ATTN_DTYPE_F32, first);
+        move_output(&own->lse, sum_type(d->dtype), first);
         move_view(&own->grad_o, d->dtype, first);
-        move_output(&own->grad_q, ATTN_DTYPE_F32, first);
+        move_output(&own->grad_q, sum_type(d->dtype), first);
     }
     if (d->key_starts) {
         int64_t first = d->key_starts[b];
         own->S = d->key_starts[b + 1] - first;
         move_view(&own->k, d->dtype, first);
         move_view(&own->v, d->dtype, first);
-        move_output(&own->grad_k, ATTN_DTYPE_F32, first);
-        move_output(&own->grad_v, ATTN_DTYPE_F32, first);
+        move_output(&own->grad_k, sum_type(d->dtype), first);
+        move_output(&own->grad_v, sum_type(d->dtype), first);
     }
     return own;
 }

@@ -16,7 +16,7 @@ static inline bool sequence_packed(const attn_desc *d)
 
 /* The descriptor of a call in which T, S and the arrays of queries and keys are those of sequence b alone: d itself, or
  * *own made so where sequences are packed. Masks, offsets, lengths and dropout's keys are still indexed by b. The
- * gradients of Q, K and V are taken to be fp32: backward_sums.h. */
+ * gradients of Q, K and V are taken to be fp32, or fp64: backward_sums.h. */
 const attn_desc *sequence_read(const attn_desc *d, int64_t b, attn_desc *own);
 
 /* The largest T and S of a sequence. */

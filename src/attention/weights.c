@@ -1,6 +1,7 @@
 #include "attn/attn.h"
 
 #include "attention/descriptor.h"
+#include "attention/f64_row.h"
 #include "attention/region.h"
 #include "attention/sequence.h"
 #include "attention/visible.h"
@@ -88,9 +89,12 @@ static void weights_task(void *argument, int64_t task, int worker)
     const weights_plan *plan = argument;
     const attn_region *r = plan->region;
     int64_t i = task % r->rows, h = task / r->rows % r->heads, b = task / r->rows / r->heads;
-    float *w = output_at(plan->w, b, h, i);
     attn_desc own;
-    weigh_row(sequence_read(plan->d, r->batch + b, &own), r->batch + b, r->head + h, r->row + i, w);
+    const attn_desc *d = sequence_read(plan->d, r->batch + b, &own);
+    if (d->dtype == ATTN_DTYPE_F64)
+        f64_weights(d, r->batch + b, r->head + h, r->row + i, f64_output_at(plan->w, b, h, i));
+    else
+        weigh_row(d, r->batch + b, r->head + h, r->row + i, output_at(plan->w, b, h, i));
 }
 
 attn_status attn_weights(const attn_desc *desc, const attn_region *region, const attn_output *w)
@@ -103,7 +107,7 @@ attn_status attn_weights(const attn_desc *desc, const attn_region *region, const
     status = region_read(&d, region, &chosen);
     if (status) return status;
     if (!w) return status_fail(ATTN_ERROR_ARGUMENT, "w is NULL, expected an output");
-    status = descriptor_check_output("w", w, ATTN_DTYPE_F32, chosen.batches, chosen.heads, chosen.rows, d.S);
+    status = descriptor_check_output("w", w, sum_type(d.dtype), chosen.batches, chosen.heads, chosen.rows, d.S);
     if (status) return status;
     weights_plan plan = {&d, &chosen, w};
     if (d.S) parallel_run(&d.parallel, chosen.batches * chosen.heads * chosen.rows, weights_task, &plan);

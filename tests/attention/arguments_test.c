@@ -51,8 +51,19 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size)
 
 enum { B = 2, H = 4, HK = 2, T = 9, S = 11, D = 5, DV = 6, FLOATS = B * H * S * DV };
 
+static void no_score(void *user, const attn_tile *tile)
+{
+    (void)user, (void)tile;
+}
+
+static attn_tile_kept no_mask(void *user, const attn_tile *tile)
+{
+    (void)user, (void)tile;
+    return ATTN_TILE_ALL;
+}
+
 typedef struct arrays {
-    float in[4][FLOATS], out[6][FLOATS];
+    _Alignas(8) float in[4][FLOATS], out[6][FLOATS];
     int64_t lengths[B], offsets[B];
     uint64_t keys[B];
     float sinks[H];
@@ -136,6 +147,9 @@ static void options_are_checked(void **state)
     REFUSED(d.q.data = (char *)a.in[0] + 2, ATTN_ERROR_ARGUMENT, "q.data");
     REFUSED(d.dtype = ATTN_DTYPE_BF16; d.k.data = (char *)a.in[1] + 1, ATTN_ERROR_ARGUMENT, "k.data");
     REFUSED(d.dtype = ATTN_DTYPE_FP16; d.v.data = (char *)a.in[2] + 1, ATTN_ERROR_ARGUMENT, "v.data");
+    REFUSED(d.dtype = ATTN_DTYPE_F64; d.score_function = no_score, ATTN_ERROR_UNSUPPORTED, "score_function");
+    REFUSED(d.dtype = ATTN_DTYPE_F64; d.mask_function = no_mask, ATTN_ERROR_UNSUPPORTED, "mask_function");
+    REFUSED(d.dtype = ATTN_DTYPE_F64; d.q.data = (char *)a.in[0] + 4, ATTN_ERROR_ARGUMENT, "q.data");
     REFUSED(d.bias.data = (char *)a.in[3] + 1, ATTN_ERROR_ARGUMENT, "bias.data");
     REFUSED(d.scale = NAN, ATTN_ERROR_ARGUMENT, "scale = nan");
     REFUSED(d.scale = INFINITY, ATTN_ERROR_ARGUMENT, "scale = inf");
