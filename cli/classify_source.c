@@ -182,7 +182,8 @@ static int none_can_be_read(const classify_source *s)
 {
     attn_seq_input_kind kind;
     for (int i = 0; i < s->count; i++)
-        if (input_kind_of_file(s->files[i], &kind)) failure_of_library(s->command);
+        if (input_kind_of_file(s->files[i], &kind))
+            failure_of_input(s->command, s->files[i], words_of_failure(s->files[i]));
     return 1;
 }
 

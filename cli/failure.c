@@ -7,6 +7,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 int failure(const char *command, const char *format, ...)
 {
@@ -18,6 +20,12 @@ int failure(const char *command, const char *format, ...)
     fputc('\n', stderr);
     va_end(args);
     return 1;
+}
+
+int failure_of_input(const char *command, const char *path, const char *why)
+{
+    if (!strpbrk(path, " \t\n") || access(path, F_OK) == 0) return failure(command, "%s: %s", path, why);
+    return failure(command, "%s: %s; a text itself comes by standard input: echo TEXT | attn %s", path, why, command);
 }
 
 int failure_of_library(const char *command)

@@ -9,4 +9,8 @@ int failure(const char *command, const char *format, ...) __attribute__((format(
 /* The same, with the message of this thread's last failed call into libattnseq (attn_seq_error). */
 int failure_of_library(const char *command);
 
+/* An input that is named cannot be read. Where the name is several words it was meant as the text itself: says how that
+ * is given. */
+int failure_of_input(const char *command, const char *path, const char *why);
+
 #endif

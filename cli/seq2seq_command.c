@@ -85,7 +85,7 @@ static int parse(translating *t, int argc, char **argv)
 static int open_all(translating *t)
 {
     t->reader = line_reader_open(t->file);
-    if (!t->reader) return failure(t->command->name, "%s: %s", t->file, strerror(errno));
+    if (!t->reader) return failure_of_input(t->command->name, t->file, strerror(errno));
     if (t->picture.path && strcmp(t->picture.path, "-") && writable_check(t->command->name, t->picture.path)) return 1;
     char *directory;
     if (attn_seq_model_find(t->model_name, t->command->task, &directory)) return failure_of_library(t->command->name);

@@ -159,7 +159,11 @@ static void goes_on_after_a_file_that_cannot_be_read(void **state)
     shell_said("nothing.png\t\n");
     shell_said("input.png\tLABEL_");
     assert_int_equal(shell("ATTN_MODELS=" FIXTURES "/vit $ATTN classify nothing.png"), 1);
-    shell_said("nothing.png: No such file");
+    shell_said_only("attn classify: nothing.png: No such file or directory\n");
+    assert_int_equal(shell("$ATTN classify 'A warm film.'"), 1);
+    shell_said_only(
+        "attn classify: A warm film.: No such file or directory; a text itself comes by standard input: echo "
+        "TEXT | attn classify\n");
 }
 
 static void draws_what_was_attended_to(void **state)
