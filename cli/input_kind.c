@@ -26,7 +26,11 @@ attn_seq_input_kind input_kind_of_lines(const read_line *lines, int64_t count)
         free(path);
         path = input_kind_path(&lines[i]);
     }
-    if (path && access(path, R_OK) == 0 && attn_seq_file_kind(path, &kind) != ATTN_OK) kind = ATTN_SEQ_INPUT_TEXT;
+    if (path && access(path, R_OK) == 0) {
+        attn_status status = attn_seq_file_kind(path, &kind);
+        /* A file of a format that is not read is no text: as an image it is refused by its own words. */
+        if (status != ATTN_OK) kind = status == ATTN_ERROR_UNSUPPORTED ? ATTN_SEQ_INPUT_IMAGE : ATTN_SEQ_INPUT_TEXT;
+    }
     free(path);
     return kind;
 }

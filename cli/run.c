@@ -96,6 +96,8 @@ static int parse(run_options *o, int argc, char **argv, char ***files)
     int stop = options_parse(&line, argc, argv, files, &count);
     if (stop >= 0) return stop;
     if (!o->output) return options_refuse(&line, "--output O.npy is missing: where the result goes");
+    if (!strcmp(o->output, "-"))
+        return options_refuse(&line, "--output: \"-\", expected a file's name; /dev/stdout is standard output's");
     stop = refuse_shared_outputs(&line, o);
     return stop >= 0 ? stop : parse_window(&line, o);
 }

@@ -62,6 +62,7 @@ static int check(const command_line *line, classify_line *l)
                                     "of --resume, --valid and --fold");
     if (l->cross_validate && o->folds >= 0 && o->folds < 2)
         return options_refuse(line, "--cross-validate: --folds is %" PRId64 ", expected at least 2", o->folds);
+    if (o->folds == 1) return options_refuse(line, "--folds is 1, expected 0, which holds out none, or at least 2");
     if (o->train_target && !o->train) return options_refuse(line, "--train-labels goes with --train");
     if (o->valid_target && !o->valid) return options_refuse(line, "--valid-labels goes with --valid");
     if (l->arch <= ATTN_SEQ_ARCH_TRANSFORMER && !l->choices.resume && o->embedding >= 0)

@@ -10,7 +10,14 @@ int main(int argc, char **argv)
     const char *given = argc > 1 ? argv[1] : "A warm, funny, engaging film.", *name = argc > 2 ? argv[2] : NULL;
     attn_seq_input text = {.kind = ATTN_SEQ_INPUT_TEXT, .text = {given, strlen(given)}}, *read = NULL, *input = &text;
     int64_t count = 1;
-    if (attn_seq_inputs_read(given, &read, &count) == ATTN_OK && count > 0) input = read;
+    attn_seq_input_kind kind = ATTN_SEQ_INPUT_TEXT; /* also of what names no file */
+    attn_status file = attn_seq_file_kind(given, &kind);
+    if (file == ATTN_OK && kind != ATTN_SEQ_INPUT_TEXT) file = attn_seq_inputs_read(given, &read, &count);
+    if ((file && file != ATTN_ERROR_FILE) || count == 0) {
+        fprintf(stderr, "%s\n", file ? attn_seq_error() : "no images in the file");
+        return 1;
+    }
+    if (read) input = read;
 
     char *directory = NULL;
     attn_seq_model *model = NULL;

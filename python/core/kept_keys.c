@@ -5,6 +5,19 @@
 
 static const element_type ELEMENT_I32 = {DLPACK_INT, 32};
 
+/* What is written in place must be there: one row of values for each of keys, and a sequence for each of B. */
+static bool agree(const array *key, const array *value, int64_t B, bool paged)
+{
+    char got[SHAPE_TEXT], beside[SHAPE_TEXT];
+    bool same = true;
+    for (int i = 0; i < 3; i++) same = same && key->shape[i] == value->shape[i];
+    if (same && (paged || key->shape[0] == B)) return true;
+    PyErr_Format(PyExc_ValueError, "key cache %s, value cache %s: expected the same but for the last dimension%s",
+                 shape_text(got, 4, key->shape), shape_text(beside, 4, value->shape),
+                 same ? ", and as many sequences as lengths and new keys" : "");
+    return false;
+}
+
 static bool open_table(cache *c, PyObject *object, array *key, array *value, int64_t B)
 {
     char got[SHAPE_TEXT];
@@ -17,8 +30,8 @@ static bool open_table(cache *c, PyObject *object, array *key, array *value, int
                      shape_text(got, x->rank, x->shape));
         return false;
     }
-    if (key->shape[0] != value->shape[0] || key->shape[2] != value->shape[2] || key->shape[2] == 0) {
-        PyErr_SetString(PyExc_ValueError, "key, value: expected as many pages of the same size");
+    if (key->shape[2] == 0) {
+        PyErr_SetString(PyExc_ValueError, "key, value: pages of no keys, expected at least 1");
         return false;
     }
     c->cache.page_size = key->shape[2];
@@ -91,7 +104,7 @@ bool cache_open(cache *c, PyObject *description, array *key, array *value, int64
     attn_cache_init(&c->cache, sizeof c->cache, B, key->shape[1], key->shape[2], key->shape[3], value->shape[3], 0, 0);
     c->lengths = PyMem_Malloc((size_t)B * sizeof *c->lengths);
     if (!c->lengths) return PyErr_NoMemory() != NULL;
-    if (!integers_read(lengths, "lengths", B, c->lengths)) return false;
+    if (!integers_read(lengths, "lengths", B, c->lengths) || !agree(key, value, B, table != Py_None)) return false;
     if (!open_scales(c, PyTuple_GetItem(description, 3), key, value)) return false;
     if (table != Py_None && !open_table(c, table, key, value, B)) return false;
     c->cache.S = key->shape[2];

@@ -68,6 +68,12 @@ def test_block_masks_are_looked_at():
 def test_caches_are_looked_at():
     with pytest.raises(ValueError, match="key, value: expected two arrays"):
         libattn.KVCache(Q, Q)
+    for key, value in (((2, 4, 5, 8), (2, 4, 4, 8)), ((2, 4, 5, 8), (1, 4, 5, 8)), ((2, 4, 5, 8), (2, 3, 5, 8))):
+        with pytest.raises(ValueError, match="key cache .*value cache .*: expected the same"):
+            libattn.KVCache(zeros(*key), zeros(*value)).append(zeros(2, 4, 1, 8), zeros(2, value[1], 1, 8))
+    cache = libattn.KVCache(zeros(1, 4, 5, 8), zeros(1, 4, 5, 8))
+    with pytest.raises(ValueError, match="lengths|as many sequences"):
+        cache.append(zeros(4, 4, 1, 8), zeros(4, 4, 1, 8), [1] * 1)
     cache = libattn.KVCache(zeros(2, 4, 5, 8), zeros(2, 4, 5, 8))
     for lengths in ((6, 1), (-1, 1), (1,)):
         with pytest.raises(ValueError, match="lengths: expected 2 numbers from 0 to 5"):

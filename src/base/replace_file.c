@@ -115,12 +115,21 @@ static int sync_directory(const char *path)
     return error;
 }
 
+/* Stdio keeps that a write failed and not why: one more, to the file that is thrown away for it, tells. */
+static int error_of_stream(replace_file *f)
+{
+    static const char block[1 << 16];
+    for (int tries = 0; f->temporary && tries < 2; tries++) /* the first may find room for a part */
+        if (write(fileno(f->stream), block, sizeof block) < 0) return errno;
+    return EIO;
+}
+
 /* Everything between the last write and the old file's end; returns 0 or an errno. */
 static int finish(replace_file *f)
 {
     if (f->error) return f->error;
     if (fflush(f->stream) != 0) return errno;
-    if (ferror(f->stream)) return EIO;
+    if (ferror(f->stream)) return error_of_stream(f);
     if (f->temporary && fsync(fileno(f->stream)) != 0) return errno;
     int closed = fclose(f->stream);
     f->stream = NULL;

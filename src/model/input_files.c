@@ -55,10 +55,14 @@ static attn_status read_format(const char *path, file_format *format)
     gzFile f = gzopen(path, "rb");
     int bytes = f ? gzread(f, begin, sizeof begin) : -1;
     int problem = errno;
+    const bool compressed = f && !gzdirect(f);
     if (f) gzclose_r(f);
     if (bytes < 0)
         return status_fail(ATTN_ERROR_FILE, "%s: %s", path, problem ? strerror(problem) : "the gzip file is damaged");
     *format = format_of(begin, (size_t)bytes);
+    if (compressed && (*format == FILE_PNG_OR_JPEG || *format == FILE_WAV))
+        return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: %s in a gzip file, expected it uncompressed", path,
+                           *format == FILE_WAV ? "a recording" : "an image");
     const char *foreign = *format == FILE_OTHER ? foreign_format(begin, (size_t)bytes) : NULL;
     if (!foreign) return ATTN_OK;
     return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: a %s, expected text, PNG, JPEG, IDX or WAV", path, foreign);

@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@ static bool is_blank(attn_seq_text text)
 
 static attn_status prepare_text(prepared_input *p, const attn_seq_model *m, attn_seq_text text)
 {
+    if (!text.bytes && text.length > 0)
+        return status_fail(ATTN_ERROR_FORMAT, "a text of %zu bytes at NULL, expected bytes", text.length);
     p->blank = is_blank(text);
     if (p->blank) return ATTN_OK;
     attn_status status = tokenizer_encode(m->tokenizer, TOKENIZER_SOURCE, text.bytes, text.length, &p->ids, &p->length);
@@ -37,8 +40,9 @@ static attn_status take_values(prepared_input *p, const classifier_config *c)
 
 static attn_status prepare_image(prepared_input *p, const attn_seq_model *m, attn_seq_image image)
 {
-    if (!image.pixels || image.width < 1 || image.height < 1 || image.width > PICTURE_MOST_SIDE ||
-        image.height > PICTURE_MOST_SIDE || (image.channels != 1 && image.channels != 3))
+    if (!image.pixels) return status_fail(ATTN_ERROR_FORMAT, "an image's pixels are NULL, expected pixels");
+    if (image.width < 1 || image.height < 1 || image.width > PICTURE_MOST_SIDE || image.height > PICTURE_MOST_SIDE ||
+        (image.channels != 1 && image.channels != 3))
         return status_fail(
             ATTN_ERROR_FORMAT, "an image of %lld x %lld pixels and %lld channels, expected 1 to %d a side, and 1 or 3",
             (long long)image.width, (long long)image.height, (long long)image.channels, PICTURE_MOST_SIDE);
@@ -49,11 +53,15 @@ static attn_status prepare_image(prepared_input *p, const attn_seq_model *m, att
 
 static attn_status prepare_sound(prepared_input *p, const attn_seq_model *m, attn_seq_audio audio)
 {
-    if (!audio.samples || audio.count < 0 || audio.count > SOUND_MOST_SAMPLES || audio.rate < 1 ||
-        audio.rate > SOUND_MOST_RATE)
+    if (!audio.samples) return status_fail(ATTN_ERROR_FORMAT, "a recording's samples are NULL, expected samples");
+    if (audio.count < 0 || audio.count > SOUND_MOST_SAMPLES || audio.rate < 1 || audio.rate > SOUND_MOST_RATE)
         return status_fail(ATTN_ERROR_FORMAT, "%lld samples, %lld a second, expected at most %lld, %d a second",
                            (long long)audio.count, (long long)audio.rate, (long long)SOUND_MOST_SAMPLES,
                            SOUND_MOST_RATE);
+    for (int64_t i = 0; i < audio.count; i++)
+        if (!isfinite(audio.samples[i]))
+            return status_fail(ATTN_ERROR_FORMAT, "sample %lld is %g, expected a number near -1 to 1", (long long)i,
+                               (double)audio.samples[i]);
     const sound from = {audio.rate, audio.count, (float *)audio.samples};
     attn_status status = take_values(p, &m->classifier->config);
     return status == ATTN_OK ? spectrogram_compute(m->spectrogram, "the recording", &from, p->values) : status;

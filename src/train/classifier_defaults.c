@@ -94,6 +94,8 @@ attn_status classifier_defaults(const attn_seq_train_options *o, const setting_d
     if (s != ATTN_OK) return s;
     *list = o->arch > ATTN_SEQ_ARCH_TRANSFORMER ? recurrent_defaults : lists[kind];
     if (o->arch <= ATTN_SEQ_ARCH_TRANSFORMER || kind == EXAMPLES_TEXT) return ATTN_OK;
-    return status_fail(ATTN_ERROR_ARGUMENT, "arch = %lld, expected ATTN_SEQ_ARCH_TRANSFORMER for images and recordings",
+    return status_fail(ATTN_ERROR_ARGUMENT,
+                       "arch = %lld, a recurrent network, expected a Transformer for images and "
+                       "recordings",
                        (long long)o->arch);
 }

@@ -8,6 +8,7 @@
 #include "base/status.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,13 @@ static void full_disk_leaves_the_old_file(void **state)
     setrlimit(RLIMIT_FSIZE, &small);
     char *bytes = calloc(1, 300000);
     attn_status status = replace_file_save(in_directory("a"), bytes, 300000);
+    assert_int_equal(status, ATTN_ERROR_FILE);
+    assert_non_null(strstr(status_message(), "/a: cannot write: File too large"));
+    replace_file *f; /* the reason is found for those who print, too */
+    assert_int_equal(replace_file_open(&f, in_directory("a")), ATTN_OK);
+    for (int i = 0; i < 300; i++) fprintf(replace_file_stream(f), "%1000d", i);
+    errno = 0;
+    status = replace_file_commit(f);
     free(bytes);
     setrlimit(RLIMIT_FSIZE, &old);
     assert_int_equal(status, ATTN_ERROR_FILE);

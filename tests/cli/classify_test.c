@@ -105,6 +105,13 @@ static void goes_on_after_what_is_wrong(void **state)
     shell_said("standard input:1: nothing.png: No such file");
     shell_said("standard input:3: ");
     shell_said("a recording, expected an image");
+    assert_int_equal(shell("printf 'GIF89a......' >classify.gif; echo classify.gif | $ATTN classify " IMAGES), 1);
+    shell_said("a GIF image, expected");
+    assert_int_equal(shell("$ATTN classify classify.gif; n=$?; rm classify.gif; exit $n"), 1);
+    shell_said("a GIF image, expected");
+    assert_int_equal(shell("gzip -c " IMAGE " >classify.gz; $ATTN classify classify.gz; n=$?; rm classify.gz; exit $n"),
+                     1);
+    shell_said("an image in a gzip file, expected it uncompressed");
     assert_int_equal(shell("(echo; echo " IMAGE "; echo ' ') | $ATTN classify " IMAGES), 0);
     assert_int_equal(strncmp(shell_output, "\n", 1), 0);
     shell_said("input.png\tcat\n\n");

@@ -128,6 +128,7 @@ static void refuses_wrong_usage(void **state)
     (void)state;
     refused(2, "", "0 given, expected Q.npy K.npy V.npy");
     refused(2, "run_q.npy run_k.npy run_v.npy", "--output O.npy is missing");
+    refused(2, "a b c -o -", "--output: \"-\", expected a file's name");
     refused(2, "a b c -o d --window 3", "--window: \"3\", expected L,R");
     refused(2, "a b c -o d --window 3,-2", "--window: \"3,-2\", expected L,R");
     refused(2, "a b c -o d --threads x", "--threads: \"x\" is not a whole number, expected 0 to 1024");

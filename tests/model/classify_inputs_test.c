@@ -187,6 +187,12 @@ static void refuses_what_it_cannot_take(void **state)
     assert_null(c->probabilities);
     assert_non_null(strstr(c->message, "2 channels"));
     attn_seq_classifications_free(c, 1);
+    wrong = *image;
+    wrong.image.pixels = NULL;
+    c = classify(m, &wrong, 1, true);
+    assert_int_equal(c->status, ATTN_ERROR_FORMAT);
+    assert_non_null(strstr(c->message, "pixels are NULL"));
+    attn_seq_classifications_free(c, 1);
     attn_seq_translate_options t;
     attn_seq_translate_options_init(&t);
     attn_seq_translation *translation;
@@ -194,6 +200,27 @@ static void refuses_what_it_cannot_take(void **state)
     attn_seq_inputs_free(image);
     attn_seq_model_close(m);
     attn_seq_model_close(translator);
+}
+
+static void refuses_recordings_that_are_none(void **state)
+{
+    (void)state;
+    attn_seq_model *m = open_fixture("ast/apart");
+    attn_seq_input *sound = read_fixture("ast/apart/input.wav"), wrong = *sound;
+    wrong.audio.samples = NULL;
+    attn_seq_classification *c = classify(m, &wrong, 1, true);
+    assert_int_equal(c->status, ATTN_ERROR_FORMAT);
+    assert_non_null(strstr(c->message, "samples are NULL"));
+    attn_seq_classifications_free(c, 1);
+    float samples[1000] = {[7] = NAN};
+    wrong.audio.samples = samples;
+    wrong.audio.count = 1000;
+    c = classify(m, &wrong, 1, true);
+    assert_int_equal(c->status, ATTN_ERROR_FORMAT);
+    assert_non_null(strstr(c->message, "sample 7 is nan"));
+    attn_seq_classifications_free(c, 1);
+    attn_seq_inputs_free(sound);
+    attn_seq_model_close(m);
 }
 
 static void *classify_often(void *argument)
@@ -269,10 +296,15 @@ static void tells_files_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(agrees_with_transformers),    cmocka_unit_test(neighbours_do_not_matter),
-        cmocka_unit_test(tells_where_it_looked),       cmocka_unit_test(shows_what_it_saw),
-        cmocka_unit_test(refuses_what_it_cannot_take), cmocka_unit_test(threads_share_a_model),
-        cmocka_unit_test(tells_files_apart),           cmocka_unit_test(names_formats_that_it_does_not_read),
+        cmocka_unit_test(agrees_with_transformers),
+        cmocka_unit_test(neighbours_do_not_matter),
+        cmocka_unit_test(tells_where_it_looked),
+        cmocka_unit_test(shows_what_it_saw),
+        cmocka_unit_test(refuses_what_it_cannot_take),
+        cmocka_unit_test(threads_share_a_model),
+        cmocka_unit_test(tells_files_apart),
+        cmocka_unit_test(refuses_recordings_that_are_none),
+        cmocka_unit_test(names_formats_that_it_does_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

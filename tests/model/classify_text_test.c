@@ -89,6 +89,16 @@ static void describes_itself(void **state)
     assert_int_equal(d.decoder_layers, 0);
 }
 
+static void refuses_a_text_that_is_none(void **state)
+{
+    (void)state;
+    const attn_seq_input input = {.kind = ATTN_SEQ_INPUT_TEXT, .text = {NULL, 5}};
+    attn_seq_classification *c = classify(&input, 1, false);
+    assert_int_equal(c->status, ATTN_ERROR_FORMAT);
+    assert_non_null(strstr(c->message, "5 bytes at NULL"));
+    attn_seq_classifications_free(c, 1);
+}
+
 /* Lines of every length together give what each gives alone. */
 static void neighbours_do_not_matter(void **state)
 {
@@ -174,9 +184,8 @@ static void shows_what_was_pooled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(describes_itself),
-        cmocka_unit_test(neighbours_do_not_matter),
-        cmocka_unit_test(tells_what_it_could_not_read),
+        cmocka_unit_test(describes_itself),         cmocka_unit_test(refuses_a_text_that_is_none),
+        cmocka_unit_test(neighbours_do_not_matter), cmocka_unit_test(tells_what_it_could_not_read),
         cmocka_unit_test(shows_what_was_pooled),
     };
     return cmocka_run_group_tests(tests, make_model, remove_model);
