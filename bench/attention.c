@@ -1,8 +1,10 @@
 /* Speed of the operator on the shapes of a file, as a ratio to what the same run measures that the CPU can do: its FMA
- * peak for dot products; for additive scores its hyperbolic tangents with a multiply-add each, on registers alone.
+ * peak for dot products, or where it has one that of products of pairs of bf16 for rows of these; for additive scores
+ * its hyperbolic tangents with a multiply-add each; on registers alone.
  *
  *     bench_attention [--json] SHAPES... */
 #include "attn/attn.h"
+#include "base/number_format.h"
 #include "base/random.h"
 #include "kernels/kernels.h"
 
@@ -17,7 +19,7 @@
 #define WIDE_DEVIATION 30.0f
 
 typedef struct measurement {
-    bool backward, causal, wide, additive;
+    bool backward, causal, wide, additive, bf16;
     int threads;
     int64_t B, H, HK, T, S, D, DV;
 } measurement;
@@ -59,12 +61,25 @@ static float *normal(int64_t count, uint64_t key, float deviation)
     return x;
 }
 
+/* The same numbers rounded to bf16, in their place. */
+static void round_in_place(const void *numbers, int64_t count)
+{
+    const float *x = numbers;
+    uint16_t *y = (uint16_t *)(uintptr_t)numbers;
+    for (int64_t i = 0; i < count; i++) {
+        const uint16_t b = bf16_of_float(x[i]);
+        memcpy(&y[i], &b, sizeof b);
+    }
+}
+
 static double measure_peak(const attn_desc *desc)
 {
     float sink;
     const kernel_table *table = kernels_table();
-    bool additive = desc->score == ATTN_SCORE_ADDITIVE;
-    double start = now(desc), work = additive ? table->tanh_peak(2000, &sink) : table->peak(20000, &sink);
+    const bool additive = desc->score == ATTN_SCORE_ADDITIVE;
+    const bool paired = desc->dtype == ATTN_DTYPE_BF16 && table->pairs_peak;
+    peak_kernel *peak = additive ? table->tanh_peak : paired ? table->pairs_peak : table->peak;
+    double start = now(desc), work = peak(additive ? 2000 : 20000, &sink);
     return work / (now(desc) - start);
 }
 
@@ -129,6 +144,12 @@ static figures measure_shape(const measurement *m)
         d.score_vector.data = normal(m->H * m->D, 5, 1);
         d.grad_score_vector.data = take((size_t)(m->H * m->D) * sizeof(float));
     }
+    if (m->bf16) {
+        d.dtype = ATTN_DTYPE_BF16;
+        round_in_place(d.q.data, nq * m->D);
+        round_in_place(d.k.data, nk * m->D);
+        round_in_place(d.v.data, nk * m->DV);
+    }
     d.causal = m->causal;
     d.parallel.threads = m->threads;
     size_t size;
@@ -164,8 +185,8 @@ static figures measure_shape(const measurement *m)
 static void print_row(const measurement *m, const figures *f, bool json)
 {
     char options[64];
-    snprintf(options, sizeof options, "%s%s%s", m->additive ? "additive " : "", m->causal ? "causal " : "",
-             m->wide ? "wide" : "");
+    snprintf(options, sizeof options, "%s%s%s%s", m->bf16 ? "bf16 " : "", m->additive ? "additive " : "",
+             m->causal ? "causal " : "", m->wide ? "wide" : "");
     const char *format =
         json ? "{\"direction\": \"%s\", \"B\": %lld, \"H\": %lld, \"HK\": %lld, \"T\": %lld, \"S\": %lld, \"D\": %lld, "
                "\"DV\": %lld, \"options\": \"%s\", \"threads\": %d, \"microseconds\": %.2f, \"rate\": %.2f, "
@@ -203,6 +224,8 @@ static bool parse_line(char *line, measurement *m)
             m->wide = true;
         else if (!strcmp(word, "additive"))
             m->additive = true;
+        else if (!strcmp(word, "bf16") && !m->backward)
+            m->bf16 = true;
         else if (sscanf(word, "threads=%d", &m->threads) != 1 || m->threads < 1)
             return false;
     }
@@ -221,7 +244,8 @@ static void bench_file(const char *path, bool json)
         measurement m;
         if (line[strspn(line, " \t\r\n")] == 0 || line[0] == '#') continue;
         if (!parse_line(line, &m)) {
-            fprintf(stderr, "%s:%d: expected: direction B H HK T S D DV [additive] [causal] [wide] [threads=N]\n", path,
+            fprintf(stderr,
+                    "%s:%d: expected: direction B H HK T S D DV [bf16] [additive] [causal] [wide] [threads=N]\n", path,
                     number);
             exit(1);
         }

@@ -42,10 +42,12 @@
  *   attends to j; a NaN or infinity in column c of value j makes element c NaN or infinite in every row that attends to
  *   j. What a query does not attend to never reaches its row: keys and values masked in any way may hold anything, for
  *   the rows that they are masked for. A score of +inf makes its row NaN; a score of -inf weighs 0.
- * - Precision. fp64 in fp64, by the C library's functions, without a workspace. Otherwise products and sums in fp32, by
- * fused multiply-adds in a fixed order; exponentials within 2 units in the last place, tanh within 2.5; a weight below
- * 2^-125 of its row's largest may be flushed to 0, and one below 2^-126 is. bf16 and fp16 are made fp32 exactly as they
- * are read, and results rounded to them once, to nearest, ties to even. doc/NUMERICS.md says more.
+ * - Precision. fp64 in fp64, by the C library's functions, without a workspace. Otherwise products and sums in fp32,
+ *   by fused multiply-adds in a fixed order; exponentials within 2 units in the last place, tanh within 2.5; a weight
+ *   below 2^-125 of its row's largest may be flushed to 0, and one below 2^-126 is. bf16 and fp16 are made fp32
+ *   exactly as they are read, and results rounded to them once, to nearest, ties to even; where the CPU multiplies
+ *   bf16 itself, forward on it rounds the weights to it too, and takes subnormal numbers for 0. doc/NUMERICS.md says
+ *   more.
  * - Bits. The same whatever the thread count, the batch around a sequence, the strides, the keys beyond key_lengths,
  *   and whether a pair is masked by causal, a window, a block, a byte or a bias of -inf (beside biases of 0), on the
  *   same instruction set and the same T, D, DV and options.
@@ -601,8 +603,8 @@ ATTN_API const char *attn_version(void);
 /* The processor's name as it gives it ("" where it gives none); the widest instruction set found on it that this
  * library has kernels for; and the one that is used: the found one, or a narrower one that ATTN_CPU in the environment
  * names when the library is first used. Each of the latter two is "scalar", on
- * x86-64 "avx2" or "avx512", on aarch64 "neon". Never NULL. An ATTN_CPU that names none of this architecture's makes
- * every operator call fail, and attn_cpu_used say "none". */
+ * x86-64 "avx2", "avx512" or "avx512bf16", on aarch64 "neon". Never NULL. An ATTN_CPU that names none of this
+ * architecture's makes every operator call fail, and attn_cpu_used say "none". */
 ATTN_API const char *attn_cpu_name(void);
 ATTN_API const char *attn_cpu_found(void);
 ATTN_API const char *attn_cpu_used(void);

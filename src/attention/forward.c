@@ -78,6 +78,17 @@ static bool goes_in_lanes(const attn_desc *d)
     return d->T > FORWARD_ROW_QUERIES && d->score != ATTN_SCORE_ADDITIVE;
 }
 
+/* Whether its products are those of bf16, without a stage but for V's pairs. */
+static bool multiplies_pairs(const forward_plan *plan, const attn_desc *d)
+{
+    return d->dtype == ATTN_DTYPE_BF16 && goes_in_lanes(d) && plan->table->forward_pairs.step;
+}
+
+static const uint16_t *bf16_at(const attn_view *view, int64_t b, int64_t h, int64_t row)
+{
+    return view->data ? (const uint16_t *)view->data + b * view->batch + h * view->head + row * view->row : NULL;
+}
+
 /* A block's multiply-adds, of a sequence of average lengths where these differ. */
 static double block_work(const forward_plan *plan)
 {
@@ -111,15 +122,17 @@ static forward_block block_at(const forward_plan *plan, const attn_desc *d, int6
                               char *piece)
 {
     const int64_t queries = d->T - first < plan->block_queries ? d->T - first : plan->block_queries;
-    const bool staged = staged_type(d->dtype);
-    const staged_rows q =
-        staged_rows_read(plan->table, d->dtype, &d->q, b, h, first, queries, d->D, (float *)(piece + plan->q));
+    const bool staged = staged_type(d->dtype), paired = multiplies_pairs(plan, d);
+    staged_rows q = {NULL, d->q.row};
+    if (!paired)
+        q = staged_rows_read(plan->table, d->dtype, &d->q, b, h, first, queries, d->D, (float *)(piece + plan->q));
     return (forward_block){.queries = queries,
                            .D = d->D,
                            .DV = d->DV,
                            .scale = d->scale,
                            .softcap = d->softcap,
                            .q = q.data,
+                           .q_bf16 = paired ? bf16_at(&d->q, b, h, first) : NULL,
                            .q_row = q.row,
                            .score_vector = view_at(&d->score_vector, 0, h, 0),
                            .sink = d->sinks ? d->sinks + h : NULL,
@@ -133,7 +146,21 @@ static forward_block block_at(const forward_plan *plan, const attn_desc *d, int6
                            .scratch = (float *)piece};
 }
 
-/* Keys j .. j + keys - 1 of a key head. */
+/* Keys j .. j + keys - 1 of a key head, for products of pairs. */
+static forward_chunk paired_chunk_at(const forward_plan *plan, const attn_desc *d, int64_t b, int64_t head, int64_t j,
+                                     int64_t keys, char *piece)
+{
+    uint32_t *pairs = (uint32_t *)(piece + plan->v);
+    plan->table->pair_rows(bf16_at(&d->v, b, head, j), d->v.row, keys, d->DV, pairs);
+    return (forward_chunk){.k_bf16 = bf16_at(&d->k, b, head, j),
+                           .k_row = d->k.row,
+                           .v_pairs = pairs,
+                           .v_row = d->DV,
+                           .key = j,
+                           .keys = keys};
+}
+
+/* The same for all others. */
 static forward_chunk chunk_at(const forward_plan *plan, const attn_desc *d, int64_t b, int64_t head, int64_t j,
                               int64_t keys, char *piece)
 {
@@ -149,8 +176,10 @@ static void forward_one_block(const forward_plan *plan, const attn_desc *d, int6
                               char *piece)
 {
     const forward_block block = block_at(plan, d, b, h, first, piece);
-    const bool in_lanes = goes_in_lanes(d);
-    const forward_kernels *kernels = in_lanes ? &plan->table->forward_lanes : &plan->table->forward_rows;
+    const bool in_lanes = goes_in_lanes(d), paired = multiplies_pairs(plan, d);
+    const forward_kernels *kernels = paired     ? &plan->table->forward_pairs
+                                     : in_lanes ? &plan->table->forward_lanes
+                                                : &plan->table->forward_rows;
     int64_t lanes = plan->table->lanes, kv_head = h / (d->H / d->HK);
     int64_t query_step = in_lanes ? 1 : FORWARD_CHUNK;
     int64_t key_step = in_lanes ? (block.queries + lanes - 1) / lanes * lanes : 1;
@@ -173,7 +202,7 @@ static void forward_one_block(const forward_plan *plan, const attn_desc *d, int6
         if (d->dropout > 0)
             plan->table->dropout_factors(
                 &draw, &(dropout_tile){first, block.queries, j, count, factors, query_step, key_step});
-        forward_chunk chunk = chunk_at(plan, d, b, kv_head, j, count, piece);
+        forward_chunk chunk = (paired ? paired_chunk_at : chunk_at)(plan, d, b, kv_head, j, count, piece);
         chunk.modification = kind == VISIBLE_SOME ? modification : NULL;
         chunk.dropout = d->dropout > 0 ? factors : NULL;
         kernels->step(&block, &chunk);

@@ -6,8 +6,9 @@
 typedef enum cpu_level {
     CPU_SCALAR, /* strict C, on every machine */
 #if defined(__x86_64__)
-    CPU_AVX2,   /* AVX2, FMA and F16C */
-    CPU_AVX512, /* AVX-512 F, BW, DQ and VL */
+    CPU_AVX2,       /* AVX2, FMA and F16C */
+    CPU_AVX512,     /* AVX-512 F, BW, DQ and VL */
+    CPU_AVX512BF16, /* and BF16: products of pairs of bf16 */
 #elif defined(__aarch64__)
     CPU_NEON, /* Advanced SIMD */
 #endif
@@ -25,10 +26,10 @@ typedef struct cpu_report {
 /* Filled on the first call, the same ever after. Safe from any thread. */
 const cpu_report *cpu_detect(void);
 
-/* "scalar", "avx2", "avx512", "neon": the names that ATTN_CPU takes. */
+/* "scalar", "avx2", "avx512", "avx512bf16", "neon": the names that ATTN_CPU takes. */
 const char *cpu_level_name(cpu_level level);
 
-/* This architecture's names, for messages: "scalar, avx2 or avx512". */
+/* This architecture's names, for messages: "scalar or neon". */
 const char *cpu_level_names(void);
 
 /* The level of that name; 0 when there is none, and *level stays as it is. */

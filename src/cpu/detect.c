@@ -31,7 +31,8 @@ static cpu_level find_level(void)
     const unsigned wide = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
     if ((b & wide) != wide) return CPU_AVX2;
     if ((saved & 0xe6) != 0xe6) return CPU_AVX2; /* and opmask, upper ZMM, ZMM16-31 */
-    return CPU_AVX512;
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & bit_AVX512BF16)) return CPU_AVX512;
+    return CPU_AVX512BF16;
 }
 
 static void find_brand(char brand[49])
@@ -61,8 +62,8 @@ static void find_brand(char brand[49])
 #endif
 
 #if defined(__x86_64__)
-static const char *const level_names[CPU_LEVELS] = {"scalar", "avx2", "avx512"};
-static const char all_names[] = "scalar, avx2 or avx512";
+static const char *const level_names[CPU_LEVELS] = {"scalar", "avx2", "avx512", "avx512bf16"};
+static const char all_names[] = "scalar, avx2, avx512 or avx512bf16";
 #elif defined(__aarch64__)
 static const char *const level_names[CPU_LEVELS] = {"scalar", "neon"};
 static const char all_names[] = "scalar or neon";

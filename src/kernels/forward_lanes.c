@@ -40,17 +40,11 @@ static void transpose_queries(const forward_block *block, int64_t first, float *
 
 void SIMD_NAMED(forward_lanes_begin)(const forward_block *block)
 {
-    int64_t vectors = block_vectors(block);
-    float sink = forward_sink(block), sum = forward_sink_sum(sink);
-    for (int64_t vector = 0; vector < vectors; vector += GROUP) {
+    for (int64_t vector = 0; vector < block_vectors(block); vector += GROUP) {
         lane_group g = group_at(block, vector);
-        int64_t width = g.vectors * SIMD_LANES;
-        for (int v = 0; v < g.vectors; v++) {
-            transpose_queries(block, g.first + v * SIMD_LANES, g.q + v * SIMD_LANES, width);
-            vec_store(g.largest + v * SIMD_LANES, vec_set1(sink * LOG2_E));
-            vec_store(g.sum + v * SIMD_LANES, vec_set1(sum));
-        }
-        for (int64_t c = 0; c < block->DV * width; c += SIMD_LANES) vec_store(g.o + c, vec_zero());
+        begin_group(block, &g);
+        for (int v = 0; v < g.vectors; v++)
+            transpose_queries(block, g.first + v * SIMD_LANES, g.q + v * SIMD_LANES, (int64_t)g.vectors * SIMD_LANES);
     }
 }
 

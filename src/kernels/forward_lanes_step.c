@@ -1,24 +1,8 @@
 /* One chunk of keys for a block with queries in lanes: products, softmax, products (forward_lanes.c tells the layout).
  */
-#include "kernels/kernels.h"
-#include "kernels/lane_group.h"
-#include "kernels/simd.h"
-#include "kernels/simd_math.h"
-
-#include <math.h>
+#include "kernels/lane_softmax.h"
 
 extern forward_step_kernel SIMD_NAMED(forward_lanes_step);
-
-#define INLINE static inline __attribute__((always_inline))
-
-/* A register tile holds ROWS(vectors) keys (or columns of V) of `vectors` vectors of queries: as many sums as leave
- * room for the queries' vectors and one broadcast. */
-#if SIMD_REGISTERS >= 32
-#define ROWS(vectors) ((vectors) == 4 ? 6 : 8)
-#else
-#define ROWS(vectors) ((vectors) == 2 ? 6 : 8)
-#endif
-#define MOST_ROWS 8
 
 /* sum[row][v] += a[row * a_row + x * a_step] * b[x * width + v] for x in 0 .. length - 1, in order; width counts
  * vectors. */
@@ -59,12 +43,6 @@ INLINE void score_tile(const int rows, const int vectors, const int width, const
         }
 }
 
-/* How many rows the next tile takes of those left: whole tiles, then two halves rather than a whole and a sliver. */
-INLINE int64_t next_rows(const int whole, int64_t left)
-{
-    return left >= 2 * whole ? whole : left > whole ? (left + 1) / 2 : left;
-}
-
 INLINE void score_chunk(const int vectors, const int width, const forward_block *block, const forward_chunk *chunk,
                         const lane_group *g, vec most[GROUP])
 {
@@ -87,65 +65,14 @@ INLINE void score_chunk(const int vectors, const int width, const forward_block 
     }
 }
 
-static void cap_chunk(int vectors, const forward_block *block, const forward_chunk *chunk, const lane_group *g)
-{
-    vec cap = vec_set1(block->softcap);
-    for (int64_t n = 0; n < chunk->keys * vectors; n++) {
-        float *at = g->scores + n * SIMD_LANES;
-        vec_store(at, vec_mul(cap, vec_tanh(vec_div(vec_load(at), cap))));
-    }
-}
-
-/* The caller's function, on the scores of the group's queries. */
-static void call_function(int vectors, const forward_block *block, const forward_chunk *chunk, const lane_group *g)
-{
-    int64_t lanes = (int64_t)vectors * SIMD_LANES, left = block->queries - g->first;
-    if (block->softcap > 0) cap_chunk(vectors, block, chunk, g);
-    score_function_call(&block->function, g->first, left < lanes ? left : lanes, chunk->key, chunk->keys, g->scores,
-                        NULL, 1, lanes);
-}
-
-/* Caps the scores, has the caller's function applied, adds the modification, masks; the largest of what is left into
- * most. */
-INLINE void modify_chunk(const int vectors, const forward_block *block, const forward_chunk *chunk, const lane_group *g,
-                         vec most[GROUP])
-{
-    int64_t stride = block_vectors(block) * SIMD_LANES;
-    vec masked = vec_set1(-INFINITY), cap = vec_set1(block->softcap);
-    const bool called = block->function.call != NULL;
-    if (called) call_function(vectors, block, chunk, g);
-    for (int v = 0; v < vectors; v++) most[v] = masked;
-    for (int64_t n = 0; n < chunk->keys; n++) {
-        for (int v = 0; v < vectors; v++) {
-            float *at = g->scores + (n * vectors + v) * SIMD_LANES;
-            vec s = vec_load(at);
-            if (!called && block->softcap > 0) s = vec_mul(cap, vec_tanh(vec_div(s, cap)));
-            if (chunk->modification) {
-                vec change = vec_load(chunk->modification + n * stride + g->first + v * SIMD_LANES);
-                s = vec_select(vec_equal(change, masked), masked, vec_add(s, change));
-            }
-            vec_store(at, s);
-            most[v] = vec_max(s, most[v]);
-        }
-    }
-}
-
 /* Scores to weights exp(score - largest), as powers of 2, and their sum; what sum and O so far must be multiplied by
  * into shrink. */
 INLINE void weigh_chunk(const int vectors, const forward_chunk *chunk, const lane_group *g, const vec most[GROUP],
                         vec shrink[GROUP])
 {
-    vec base[GROUP], sum[GROUP], none = vec_set1(-INFINITY);
-    for (int v = 0; v < vectors; v++) {
-        vec before = vec_load(g->largest + v * SIMD_LANES);
-        vec largest = vec_max(vec_mul(most[v], vec_set1(LOG2_E)), before);
-        /* A row without any key yet has largest -inf, and -inf - -inf is NaN. */
-        base[v] = vec_select(vec_equal(largest, none), vec_zero(), largest);
-        shrink[v] = vec_exp2(vec_sub(before, base[v]));
-        vec_store(g->largest + v * SIMD_LANES, largest);
-        base[v] = vec_sub(vec_zero(), base[v]);
-        sum[v] = vec_zero();
-    }
+    vec base[GROUP], sum[GROUP];
+    raise_largest(vectors, g, most, base, shrink);
+    for (int v = 0; v < vectors; v++) sum[v] = vec_zero();
     for (int64_t n = 0; n < chunk->keys; n++) {
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
@@ -155,10 +82,7 @@ INLINE void weigh_chunk(const int vectors, const forward_chunk *chunk, const lan
             sum[v] = vec_add(sum[v], p);
         }
     }
-    for (int v = 0; v < vectors; v++) {
-        float *at = g->sum + v * SIMD_LANES;
-        vec_store(at, vec_fma(vec_load(at), shrink[v], sum[v]));
-    }
+    add_sums(vectors, g, shrink, sum);
 }
 
 /* Dropout, after the sum was taken. */
@@ -246,41 +170,16 @@ static void value_chunk_selected(int vectors, int width, const forward_block *bl
     }
 }
 
-/* Whether a group's query sees key n of the chunk. */
-static bool is_seen(int vectors, int64_t stride, const forward_chunk *chunk, const lane_group *g, int64_t n)
-{
-    vmask unseen = mask_first(SIMD_LANES);
-    for (int v = 0; v < vectors; v++) {
-        vec change = vec_load(chunk->modification + n * stride + g->first + v * SIMD_LANES);
-        unseen = mask_and(unseen, vec_equal(change, vec_set1(-INFINITY)));
-    }
-    return mask_any(mask_not(unseen));
-}
-
-/* The chunk without the keys at its ends that none of the group's queries sees. */
-static forward_chunk trimmed(int vectors, const forward_block *block, const forward_chunk *chunk, const lane_group *g)
-{
-    int64_t stride = block_vectors(block) * SIMD_LANES, first = 0, last = chunk->keys;
-    while (first < last && !is_seen(vectors, stride, chunk, g, first)) first++;
-    while (first < last && !is_seen(vectors, stride, chunk, g, last - 1)) last--;
-    forward_chunk part = *chunk;
-    part.k += first * chunk->k_row;
-    part.v += first * chunk->v_row;
-    part.key += first;
-    part.keys = last - first;
-    part.modification += first * stride;
-    if (part.dropout) part.dropout += first * stride;
-    return part;
-}
-
 /* `vectors` of a group of `width`. */
 INLINE void step_part(const int vectors, const int width, const forward_block *block, const forward_chunk *whole,
                       const lane_group *g, bool finite)
 {
-    forward_chunk part = whole->modification ? trimmed(vectors, block, whole, g) : *whole;
+    const key_span span = seen_keys(vectors, block, whole, g);
+    if (span.first == span.last) return;
+    forward_chunk part = chunk_span(block, whole, span);
+    part.k += span.first * part.k_row, part.v += span.first * part.v_row;
     vec most[GROUP], shrink[GROUP];
     for (int v = 0; v < vectors; v++) most[v] = vec_set1(-INFINITY);
-    if (!part.keys) return;
     score_chunk(vectors, width, block, &part, g, most);
     if (part.modification || block->softcap > 0 || block->function.call) modify_chunk(vectors, block, &part, g, most);
     weigh_chunk(vectors, &part, g, most, shrink);
@@ -315,25 +214,17 @@ static void step_4(const forward_block *block, const forward_chunk *chunk, const
 static void step_halves(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
 {
     for (int v = 0; v < 4; v += 2) {
-        int64_t lane = v * SIMD_LANES;
-        lane_group half = *g;
-        half.first += lane, half.q += lane, half.o += lane, half.largest += lane, half.sum += lane;
+        const lane_group half = half_group(g, v);
         step_part(2, 4, block, chunk, &half, finite);
     }
 }
+
+static const group_steps steps = {{NULL, step_1, step_2, step_3, step_4}, step_halves};
+#else
+static const group_steps steps = {{NULL, step_1, step_2}, NULL};
 #endif
 
 void SIMD_NAMED(forward_lanes_step)(const forward_block *block, const forward_chunk *chunk)
 {
-    bool finite = !chunk->modification || values_are_finite(block, chunk);
-    int64_t vectors = block_vectors(block);
-    for (int64_t vector = 0; vector < vectors; vector += GROUP) {
-        lane_group g = group_at(block, vector);
-        if (g.vectors == 1) step_1(block, chunk, &g, finite);
-        if (g.vectors == 2) step_2(block, chunk, &g, finite);
-#if GROUP == 4
-        if (g.vectors == 3) step_3(block, chunk, &g, finite);
-        if (g.vectors == 4) (chunk->modification ? step_halves : step_4)(block, chunk, &g, finite);
-#endif
-    }
+    step_groups(&steps, block, chunk, !chunk->modification || values_are_finite(block, chunk));
 }

@@ -20,7 +20,7 @@
 /* Runs `rounds` rounds of independent fused multiply-adds on registers alone and returns how many floating-point
  * operations that was: what the best possible kernel could reach in the same time. `sink` receives a number that
  * depends on every one of them, so that none is optimised away. tanh_peak counts hyperbolic tangents, each with its
- * multiply-add: the same for additive scores. */
+ * multiply-add: the same for additive scores; pairs_peak the products of pairs of bf16. */
 typedef double peak_kernel(int64_t rounds, float *sink);
 
 /* Reads `count` floats once, in order, by vector loads and additions alone: how fast memory, or a cache, gives them.
@@ -43,8 +43,9 @@ typedef void read_kernel(const float *x, int64_t count, float *sink);
 
 typedef struct forward_block {
     int64_t queries, D, DV;
-    float scale, softcap; /* softcap 0: none */
-    const float *q;       /* [query * q_row + d] */
+    float scale, softcap;   /* softcap 0: none */
+    const float *q;         /* [query * q_row + d] */
+    const uint16_t *q_bf16; /* in forward_pairs, in place of q */
     int64_t q_row;
     const float *score_vector; /* additive scores by this vector of D, in rows alone; NULL: scaled products */
     const float *sink;         /* one more score, without a value, that joins the sum; NULL: none */
@@ -57,7 +58,9 @@ typedef struct forward_block {
 } forward_block;
 
 typedef struct forward_chunk {
-    const float *k, *v; /* [key * k_row + d], [key * v_row + c] */
+    const float *k, *v;      /* [key * k_row + d], [key * v_row + c] */
+    const uint16_t *k_bf16;  /* in forward_pairs, in place of k */
+    const uint32_t *v_pairs; /* likewise of v, by pair_rows: [key / 2 * v_row + c] */
     int64_t k_row, v_row;
     int64_t key;               /* the first one's number, for the function */
     int64_t keys;              /* 1 .. FORWARD_CHUNK */
@@ -79,6 +82,10 @@ static inline float forward_sink_sum(float sink)
 typedef void forward_begin_kernel(const forward_block *block);
 typedef void forward_step_kernel(const forward_block *block, const forward_chunk *chunk);
 typedef void forward_finish_kernel(const forward_block *block);
+
+/* Rows of bf16 by pairs, the first of two rows in the low half of each word, 0 beside the last of an odd count: row n
+ * and n + 1 at rows + n * row and after that, n even, to [n / 2 * columns + c]. */
+typedef void pair_rows_kernel(const uint16_t *rows, int64_t row, int64_t count, int64_t columns, uint32_t *to);
 
 typedef struct forward_kernels {
     forward_begin_kernel *begin;
@@ -144,12 +151,15 @@ typedef struct kernel_table {
     cpu_level level; /* of the widest kernel in the table */
     int lanes;       /* floats in a vector */
     peak_kernel *peak, *tanh_peak;
+    peak_kernel *pairs_peak; /* of products of pairs of bf16; NULL where the CPU has none */
     read_kernel *read;
     dropout_factors_kernel *dropout_factors;
     modification_kernel *modification;
     widen_rows_kernel *widen_rows;
     narrow_rows_kernel *narrow_rows;
     forward_kernels forward_lanes, forward_rows;
+    forward_kernels forward_pairs; /* in lanes, on bf16; NULLs where the CPU has no products of pairs */
+    pair_rows_kernel *pair_rows;   /* likewise */
     backward_kernels backward;
     double_kernels double_backward;
     decode_chunk_kernel *decode_chunk;

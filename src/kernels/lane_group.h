@@ -42,4 +42,15 @@ static inline lane_group group_at(const forward_block *block, int64_t vector)
     };
 }
 
+/* A group before its first chunk, but for Q. */
+static inline void begin_group(const forward_block *block, const lane_group *g)
+{
+    const float sink = forward_sink(block), sum = forward_sink_sum(sink);
+    for (int v = 0; v < g->vectors; v++) {
+        vec_store(g->largest + v * SIMD_LANES, vec_set1(sink * LOG2_E));
+        vec_store(g->sum + v * SIMD_LANES, vec_set1(sum));
+    }
+    for (int64_t c = 0; c < block->DV * g->vectors; c++) vec_store(g->o + c * SIMD_LANES, vec_zero());
+}
+
 #endif

@@ -7,7 +7,11 @@
 
 #define SIMD_LANES 16
 #define SIMD_REGISTERS 32
+#if defined(KERNEL_AVX512BF16)
+#define SIMD_NAMED(name) name##_avx512bf16
+#else
 #define SIMD_NAMED(name) name##_avx512
+#endif
 
 typedef __m512 vec;
 typedef __m512i ivec;

@@ -4,14 +4,14 @@
 
 kernel_set kernel_set_scalar;
 #if defined(__x86_64__)
-kernel_set kernel_set_avx2, kernel_set_avx512;
+kernel_set kernel_set_avx2, kernel_set_avx512, pairs_set_avx512bf16;
 #elif defined(__aarch64__)
 kernel_set kernel_set_neon;
 #endif
 
 void kernels_fill(kernel_table *table, cpu_level level)
 {
-    table->level = CPU_SCALAR;
+    *table = (kernel_table){.level = CPU_SCALAR};
     kernel_set_scalar(table);
     if (level == CPU_SCALAR) return;
 #if defined(__x86_64__)
@@ -20,6 +20,9 @@ void kernels_fill(kernel_table *table, cpu_level level)
     if (level == CPU_AVX2) return;
     table->level = CPU_AVX512;
     kernel_set_avx512(table);
+    if (level == CPU_AVX512) return;
+    table->level = CPU_AVX512BF16;
+    pairs_set_avx512bf16(table);
 #elif defined(__aarch64__)
     table->level = CPU_NEON;
     kernel_set_neon(table);

@@ -309,7 +309,7 @@ attn_status dense_supports(dense_type type)
     if (type == DENSE_FP32) return ATTN_OK;
     const dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
     const bool has = isa == dnnl_cpu_isa_avx512_core_bf16 || isa == dnnl_cpu_isa_avx512_core_amx;
-    if (has && strcmp(attn_cpu_used(), "avx512") == 0) return ATTN_OK;
+    if (has && strcmp(attn_cpu_used(), "avx512bf16") == 0) return ATTN_OK;
     return status_fail(ATTN_ERROR_UNSUPPORTED, "no bf16 products on this CPU, expected AVX512_BF16 or AMX");
 }
 

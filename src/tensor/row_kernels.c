@@ -19,7 +19,7 @@ static void choose(void)
     chosen = &row_kernels_base;
 #if defined(__x86_64__)
     if (strcmp(attn_cpu_used(), "avx2") == 0) chosen = &row_kernels_avx2;
-    if (strcmp(attn_cpu_used(), "avx512") == 0) chosen = &row_kernels_avx512;
+    if (strncmp(attn_cpu_used(), "avx512", 6) == 0) chosen = &row_kernels_avx512; /* avx512bf16 too */
 #endif
 }
 

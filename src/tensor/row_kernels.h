@@ -1,5 +1,5 @@
 /* The arithmetic of the operations that are not products, over runs and rows of floats: one body (row_kernels_body.h)
- * built once per instruction set, chosen once at run time. ATTN_CPU=scalar|avx2|avx512|... caps the choice.
+ * built once per instruction set, chosen once at run time. ATTN_CPU=scalar|avx2|... caps the choice.
  *
  * Every sum has a fixed order within an instruction set. Runs may be of any length and alignment; `y` and `x` may be
  * the same run, but must not overlap otherwise. */

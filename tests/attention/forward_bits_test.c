@@ -14,6 +14,15 @@ static int64_t outputs(const attn_desc *d)
     return d->B * d->H * d->T * d->DV;
 }
 
+/* Every third call is one on bf16. */
+static call *create(call_options *o, uint64_t seed, attn_desc *d)
+{
+    o->type = seed % 3 ? ATTN_DTYPE_F32 : ATTN_DTYPE_BF16;
+    call *c = call_create(o, seed);
+    *d = o->type == ATTN_DTYPE_F32 ? c->desc : call_in_type(c);
+    return c;
+}
+
 /* The calling thread runs the tasks last to first, as worker 0. */
 static void run_backwards(void *user, int threads, int64_t count, attn_task task, void *argument)
 {
@@ -27,14 +36,15 @@ static void threads_do_not_matter(void **state)
     (void)state;
     for (uint64_t seed = 2000; seed < 2060; seed++) {
         call_options o = call_random_options(seed);
-        call *c = call_create(&o, seed);
-        c->desc.parallel = (attn_parallel){.threads = 1};
-        forward_results one = forward_call(&c->desc, seed);
-        c->desc.parallel.threads = 3;
-        forward_results three = forward_call(&c->desc, seed + 1);
+        attn_desc d;
+        call *c = create(&o, seed, &d);
+        d.parallel = (attn_parallel){.threads = 1};
+        forward_results one = forward_call(&d, seed);
+        d.parallel.threads = 3;
+        forward_results three = forward_call(&d, seed + 1);
         int runs = 0;
-        c->desc.parallel = (attn_parallel){.threads = 7, .run = run_backwards, .user = &runs};
-        forward_results own = forward_call(&c->desc, seed);
+        d.parallel = (attn_parallel){.threads = 7, .run = run_backwards, .user = &runs};
+        forward_results own = forward_call(&d, seed);
         expect_same_bits("o, 1 and 3 threads", seed, one.o, three.o, outputs(&c->desc));
         expect_same_bits("o, the caller's loop", seed, one.o, own.o, outputs(&c->desc));
         expect_same_bits("lse", seed, one.lse, three.lse, c->desc.B * c->desc.H * c->desc.T);
@@ -90,9 +100,9 @@ static void padding_does_not_matter(void **state)
         call_options o = call_random_options(seed);
         o.B = 1;
         o.lengths = true;
-        call *c = call_create(&o, seed);
-        forward_results padded = forward_call(&c->desc, seed);
-        attn_desc d = c->desc;
+        attn_desc d;
+        call *c = create(&o, seed, &d);
+        forward_results padded = forward_call(&d, seed);
         d.S = c->lengths[0];
         d.key_lengths = NULL;
         forward_results cut = forward_call(&d, seed);
@@ -111,9 +121,9 @@ static void the_mask_s_form_does_not_matter(void **state)
         call_options o = call_random_options(seed);
         o.mask = o.bias = false;
         o.causal = true;
-        call *c = call_create(&o, seed);
-        forward_results rules = forward_call(&c->desc, seed);
-        attn_desc d = c->desc;
+        attn_desc d;
+        call *c = create(&o, seed, &d);
+        forward_results rules = forward_call(&d, seed);
         int64_t count = d.B * d.H * d.T * d.S;
         unsigned char *mask = malloc((size_t)count + 1);
         float *bias = malloc((size_t)count * sizeof *bias + 1);

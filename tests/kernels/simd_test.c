@@ -25,7 +25,8 @@ static const simd_probe *const probes[] = {
 
 static int usable_probes(void)
 {
-    return (int)cpu_detect()->found + 1;
+    const int built = (int)(sizeof probes / sizeof *probes), found = (int)cpu_detect()->found + 1;
+    return found < built ? found : built;
 }
 
 /* The distance from the exact value in units of the last place of fp32. */

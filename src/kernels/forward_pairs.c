@@ -1,0 +1,309 @@
+/* Forward attention on bf16 by instructions that multiply pairs of them and add both products to an fp32 sum: queries
+ * in lanes as in forward_lanes.c, whose layout and softmax these are, with two dimensions, or two keys, in each step
+ *
+ *     scores[key][query] += K[key][d, d + 1] . Q[d, d + 1][query]        O[c][query] += V[key, key + 1][c] .
+ * weight[key, key + 1][query]
+ *
+ * K is read from the caller's rows as they stand; V comes in pairs of keys (pair_rows). Q is not scaled, which would
+ * round it again: its scores are. Weights are rounded to bf16 after they were summed, in place of the scores that they
+ * come from.
+ *
+ * scratch as in forward_lanes.c, but Q [(D + 1) / 2][width] of pairs; finish is that of forward_lanes.c. */
+#include "kernels/lane_softmax.h"
+#include "kernels/simd_pairs.h"
+
+#include <string.h>
+
+extern pair_rows_kernel SIMD_NAMED(pair_rows);
+extern forward_begin_kernel SIMD_NAMED(forward_pairs_begin);
+extern forward_step_kernel SIMD_NAMED(forward_pairs_step);
+
+static void join_rows(const uint16_t *first, const uint16_t *second, int64_t columns, uint32_t *to)
+{
+    int64_t c = 0;
+    for (; c + SIMD_LANES <= columns; c += SIMD_LANES)
+        pairs_store(to + c, pairs_join(first + c, second + c, SIMD_LANES));
+    if (c == columns) return;
+    uint32_t rest[SIMD_LANES];
+    pairs_store(rest, pairs_join(first + c, second + c, (int)(columns - c)));
+    memcpy(to + c, rest, (size_t)(columns - c) * sizeof *rest);
+}
+
+void SIMD_NAMED(pair_rows)(const uint16_t *rows, int64_t row, int64_t count, int64_t columns, uint32_t *to)
+{
+    for (; count >= 2; count -= 2, rows += 2 * row, to += columns) join_rows(rows, rows + row, columns, to);
+    for (int64_t c = 0; count && c < columns; c++) to[c] = rows[c];
+}
+
+/* One vector of queries, transposed into q [(D + 1) / 2][width]. */
+static void transpose_queries(const forward_block *block, int64_t first, float *q, int64_t width)
+{
+    vec rows[SIMD_LANES];
+    for (int64_t d = 0; d < block->D; d += 2 * SIMD_LANES) {
+        int numbers = (int)(block->D - d < 2 * SIMD_LANES ? block->D - d : 2 * SIMD_LANES);
+        for (int m = 0; m < SIMD_LANES; m++) {
+            const bool there = first + m < block->queries;
+            pairs x = there ? pairs_load_n(block->q_bf16 + (first + m) * block->q_row + d, numbers) : pairs_set1(0);
+            rows[m] = pairs_floats(x);
+        }
+        vec_transpose(rows);
+        for (int c = 0; 2 * c < numbers; c++) vec_store(q + (d / 2 + c) * width, rows[c]);
+    }
+}
+
+void SIMD_NAMED(forward_pairs_begin)(const forward_block *block)
+{
+    for (int64_t vector = 0; vector < block_vectors(block); vector += GROUP) {
+        lane_group g = group_at(block, vector);
+        begin_group(block, &g);
+        for (int v = 0; v < g.vectors; v++)
+            transpose_queries(block, g.first + v * SIMD_LANES, g.q + v * SIMD_LANES, (int64_t)g.vectors * SIMD_LANES);
+    }
+}
+
+/* sum[row][v] += the pair at a[row * a_row + x * a_step] . b[x * width + v] for x in 0 .. length - 1, in order; strides
+ * of a count numbers, width counts vectors. */
+INLINE void multiply_pairs(const int rows, const int vectors, const int width, const uint16_t *a, int64_t a_row,
+                           int64_t a_step, const float *b, int64_t length, vec sum[MOST_ROWS][GROUP])
+{
+    for (int64_t x = 0; x < length; x++) {
+        pairs lane[GROUP];
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) lane[v] = pairs_load(b + v * SIMD_LANES);
+#pragma GCC unroll 8
+        for (int row = 0; row < rows; row++) {
+            uint32_t pair;
+            memcpy(&pair, a + row * a_row, sizeof pair);
+            const pairs factor = pairs_set1(pair);
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++) sum[row][v] = pairs_dot(factor, lane[v], sum[row][v]);
+        }
+        a += a_step;
+        b += width * SIMD_LANES;
+    }
+}
+
+/* The last of an odd number of dimensions. */
+INLINE void multiply_last(const int rows, const int vectors, const uint16_t *k, int64_t k_row, const float *q,
+                          vec sum[MOST_ROWS][GROUP])
+{
+#pragma GCC unroll 8
+    for (int row = 0; row < rows; row++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++)
+            sum[row][v] = pairs_dot(pairs_set1(k[row * k_row]), pairs_load(q + v * SIMD_LANES), sum[row][v]);
+}
+
+/* Scores of `rows` keys, their largest into most. */
+INLINE void score_tile(const int rows, const int vectors, const int width, const uint16_t *k, int64_t k_row,
+                       const float *q, int64_t D, float scale, float *scores, vec most[GROUP])
+{
+    vec sum[MOST_ROWS][GROUP];
+#pragma GCC unroll 8
+    for (int row = 0; row < rows; row++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) sum[row][v] = vec_zero();
+    multiply_pairs(rows, vectors, width, k, k_row, 2, q, D / 2, sum);
+    if (D % 2) multiply_last(rows, vectors, k + D - 1, k_row, q + D / 2 * width * SIMD_LANES, sum);
+#pragma GCC unroll 8
+    for (int row = 0; row < rows; row++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            vec score = vec_mul(sum[row][v], vec_set1(scale));
+            vec_store(scores + (row * vectors + v) * SIMD_LANES, score);
+            most[v] = vec_max(score, most[v]); /* a NaN is passed over here and found by its weight */
+        }
+}
+
+INLINE void score_chunk(const int vectors, const int width, const forward_block *block, const forward_chunk *chunk,
+                        const lane_group *g, vec most[GROUP])
+{
+    const int whole = ROWS(vectors);
+    const uint16_t *k = chunk->k_bf16;
+    const float *q = g->q;
+    float *scores = g->scores, scale = block->scale;
+    int64_t row = chunk->k_row, D = block->D, take;
+    for (int64_t left = chunk->keys; left; left -= take) {
+        take = next_rows(whole, left);
+        if (take == 1) score_tile(1, vectors, width, k, row, q, D, scale, scores, most);
+        if (take == 2) score_tile(2, vectors, width, k, row, q, D, scale, scores, most);
+        if (take == 3) score_tile(3, vectors, width, k, row, q, D, scale, scores, most);
+        if (take == 4) score_tile(4, vectors, width, k, row, q, D, scale, scores, most);
+        if (take == 5) score_tile(5, vectors, width, k, row, q, D, scale, scores, most);
+        if (take == 6) score_tile(6, vectors, width, k, row, q, D, scale, scores, most);
+        if (take == 7 && whole > 6) score_tile(7, vectors, width, k, row, q, D, scale, scores, most);
+        if (take == 8 && whole > 6) score_tile(8, vectors, width, k, row, q, D, scale, scores, most);
+        k += take * row;
+        scores += take * vectors * SIMD_LANES;
+    }
+}
+
+/* The weight of key n, which joins the sum before dropout. */
+INLINE vec weigh(const int vectors, const forward_chunk *chunk, const lane_group *g, int64_t n, int v, vec base,
+                 int64_t stride, vec *sum)
+{
+    vec p = vec_exp2_short(vec_fma(vec_load(g->scores + (n * vectors + v) * SIMD_LANES), vec_set1(LOG2_E), base));
+    *sum = vec_add(*sum, p);
+    if (!chunk->dropout) return p;
+    return vec_mul(p, vec_load(chunk->dropout + n * stride + g->first + v * SIMD_LANES));
+}
+
+/* Scores to pairs of weights, in place. */
+INLINE void weigh_chunk(const int vectors, const forward_block *block, const forward_chunk *chunk, const lane_group *g,
+                        const vec most[GROUP], vec shrink[GROUP])
+{
+    const int64_t stride = block_vectors(block) * SIMD_LANES, even = chunk->keys - chunk->keys % 2;
+    vec base[GROUP], sum[GROUP];
+    raise_largest(vectors, g, most, base, shrink);
+    for (int v = 0; v < vectors; v++) sum[v] = vec_zero();
+    for (int64_t n = 0; n < even; n += 2) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            vec first = weigh(vectors, chunk, g, n, v, base[v], stride, &sum[v]);
+            vec second = weigh(vectors, chunk, g, n + 1, v, base[v], stride, &sum[v]);
+            pairs_store(g->scores + (n / 2 * vectors + v) * SIMD_LANES, pairs_round(first, second));
+        }
+    }
+    for (int v = 0; v < vectors && even < chunk->keys; v++) {
+        vec last = weigh(vectors, chunk, g, even, v, base[v], stride, &sum[v]);
+        pairs_store(g->scores + (even / 2 * vectors + v) * SIMD_LANES, pairs_round(last, vec_zero()));
+    }
+    add_sums(vectors, g, shrink, sum);
+}
+
+/* `rows` columns of O: shrunk, then the chunk's weighted values added. */
+INLINE void value_tile(const int rows, const int vectors, const int width, const forward_chunk *chunk, int64_t c,
+                       const lane_group *g, const vec shrink[GROUP])
+{
+    vec sum[MOST_ROWS][GROUP];
+    float *o = g->o + c * width * SIMD_LANES;
+#pragma GCC unroll 8
+    for (int row = 0; row < rows; row++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++)
+            sum[row][v] = vec_mul(vec_load(o + (row * width + v) * SIMD_LANES), shrink[v]);
+    multiply_pairs(rows, vectors, vectors, (const uint16_t *)(chunk->v_pairs + c), 2, 2 * chunk->v_row, g->scores,
+                   (chunk->keys + 1) / 2, sum);
+#pragma GCC unroll 8
+    for (int row = 0; row < rows; row++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) vec_store(o + (row * width + v) * SIMD_LANES, sum[row][v]);
+}
+
+INLINE void value_chunk(const int vectors, const int width, const forward_block *block, const forward_chunk *chunk,
+                        const lane_group *g, const vec shrink[GROUP])
+{
+    const int whole = ROWS(vectors);
+    int64_t take;
+    for (int64_t c = 0; c < block->DV; c += take) {
+        take = next_rows(whole, block->DV - c);
+        if (take == 1) value_tile(1, vectors, width, chunk, c, g, shrink);
+        if (take == 2) value_tile(2, vectors, width, chunk, c, g, shrink);
+        if (take == 3) value_tile(3, vectors, width, chunk, c, g, shrink);
+        if (take == 4) value_tile(4, vectors, width, chunk, c, g, shrink);
+        if (take == 5) value_tile(5, vectors, width, chunk, c, g, shrink);
+        if (take == 6) value_tile(6, vectors, width, chunk, c, g, shrink);
+        if (take == 7 && whole > 6) value_tile(7, vectors, width, chunk, c, g, shrink);
+        if (take == 8 && whole > 6) value_tile(8, vectors, width, chunk, c, g, shrink);
+    }
+}
+
+/* Whether all of the chunk's values are finite: 0 times them is 0. */
+static bool values_are_finite(const forward_block *block, const forward_chunk *chunk)
+{
+    vec nothing = vec_zero();
+    for (int64_t n = 0; 2 * n < chunk->keys; n++) {
+        const uint32_t *v = chunk->v_pairs + n * chunk->v_row;
+        for (int64_t c = 0; c < block->DV; c += SIMD_LANES) {
+            int left = (int)(block->DV - c < SIMD_LANES ? block->DV - c : SIMD_LANES);
+            nothing = pairs_dot(pairs_load_n((const uint16_t *)(v + c), 2 * left), pairs_set1(0), nothing);
+        }
+    }
+    return vec_sum(nothing) == 0;
+}
+
+/* Of key n, if there is one, which queries see it. */
+static vmask seeing(const forward_chunk *chunk, int64_t n, int64_t stride, int64_t first)
+{
+    if (n >= chunk->keys) return mask_first(0);
+    return mask_not(vec_equal(vec_load(chunk->modification + n * stride + first), vec_set1(-INFINITY)));
+}
+
+/* value_chunk where a masked key's value may be NaN or infinite, which a weight of 0 would not silence: it is taken as
+ * 0 there. The same sums in the same order otherwise. */
+static void value_chunk_selected(int vectors, int width, const forward_block *block, const forward_chunk *chunk,
+                                 const lane_group *g, const vec shrink[GROUP])
+{
+    const int64_t stride = block_vectors(block) * SIMD_LANES;
+    for (int64_t c = 0; c < block->DV; c++) {
+        for (int v = 0; v < vectors; v++) {
+            float *o = g->o + (c * width + v) * SIMD_LANES;
+            vec sum = vec_mul(vec_load(o), shrink[v]);
+            for (int64_t n = 0; n < chunk->keys; n += 2) {
+                const int64_t lane = g->first + v * SIMD_LANES;
+                pairs value = pairs_keep(seeing(chunk, n, stride, lane), seeing(chunk, n + 1, stride, lane),
+                                         pairs_set1(chunk->v_pairs[n / 2 * chunk->v_row + c]));
+                sum = pairs_dot(value, pairs_load(g->scores + (n / 2 * vectors + v) * SIMD_LANES), sum);
+            }
+            vec_store(o, sum);
+        }
+    }
+}
+
+/* `vectors` of a group of `width`. */
+INLINE void step_part(const int vectors, const int width, const forward_block *block, const forward_chunk *whole,
+                      const lane_group *g, bool finite)
+{
+    const key_span span = seen_keys(vectors, block, whole, g);
+    if (span.first == span.last) return;
+    forward_chunk part = chunk_span(block, whole, span);
+    part.k_bf16 += span.first * part.k_row, part.v_pairs += span.first / 2 * part.v_row;
+    vec most[GROUP], shrink[GROUP];
+    for (int v = 0; v < vectors; v++) most[v] = vec_set1(-INFINITY);
+    score_chunk(vectors, width, block, &part, g, most);
+    if (part.modification || block->softcap > 0 || block->function.call) modify_chunk(vectors, block, &part, g, most);
+    weigh_chunk(vectors, block, &part, g, most, shrink);
+    if (finite)
+        value_chunk(vectors, width, block, &part, g, shrink);
+    else
+        value_chunk_selected(vectors, width, block, &part, g, shrink);
+}
+
+static void step_1(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
+{
+    step_part(1, 1, block, chunk, g, finite);
+}
+
+static void step_2(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
+{
+    step_part(2, 2, block, chunk, g, finite);
+}
+
+#if GROUP == 4
+static void step_3(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
+{
+    step_part(3, 3, block, chunk, g, finite);
+}
+
+static void step_4(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
+{
+    step_part(4, 4, block, chunk, g, finite);
+}
+
+static void step_halves(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
+{
+    for (int v = 0; v < 4; v += 2) {
+        const lane_group half = half_group(g, v);
+        step_part(2, 4, block, chunk, &half, finite);
+    }
+}
+
+static const group_steps steps = {{NULL, step_1, step_2, step_3, step_4}, step_halves};
+#else
+static const group_steps steps = {{NULL, step_1, step_2}, NULL};
+#endif
+
+void SIMD_NAMED(forward_pairs_step)(const forward_block *block, const forward_chunk *chunk)
+{
+    step_groups(&steps, block, chunk, !chunk->modification || values_are_finite(block, chunk));
+}

@@ -1,0 +1,167 @@
+/* What both products of queries in lanes have between them, for one chunk of keys: caps and masks, the softmax so far,
+ * and how groups and tiles are cut. Built for one instruction set, like simd.h. */
+#ifndef KERNELS_LANE_SOFTMAX_H
+#define KERNELS_LANE_SOFTMAX_H
+
+#include "kernels/lane_group.h"
+#include "kernels/simd_math.h"
+
+#include <math.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* A register tile holds ROWS(vectors) keys (or columns of V) of `vectors` vectors of queries: as many sums as leave
+ * room for the queries' vectors and one broadcast. */
+#if SIMD_REGISTERS >= 32
+#define ROWS(vectors) ((vectors) == 4 ? 6 : 8)
+#else
+#define ROWS(vectors) ((vectors) == 2 ? 6 : 8)
+#endif
+#define MOST_ROWS 8
+
+/* How many rows the next tile takes of those left: whole tiles, then two halves rather than a whole and a sliver. */
+INLINE int64_t next_rows(const int whole, int64_t left)
+{
+    return left >= 2 * whole ? whole : left > whole ? (left + 1) / 2 : left;
+}
+
+static inline void cap_chunk(int vectors, const forward_block *block, const forward_chunk *chunk, const lane_group *g)
+{
+    vec cap = vec_set1(block->softcap);
+    for (int64_t n = 0; n < chunk->keys * vectors; n++) {
+        float *at = g->scores + n * SIMD_LANES;
+        vec_store(at, vec_mul(cap, vec_tanh(vec_div(vec_load(at), cap))));
+    }
+}
+
+/* The caller's function, on the scores of the group's queries. */
+static inline void call_function(int vectors, const forward_block *block, const forward_chunk *chunk,
+                                 const lane_group *g)
+{
+    int64_t lanes = (int64_t)vectors * SIMD_LANES, left = block->queries - g->first;
+    if (block->softcap > 0) cap_chunk(vectors, block, chunk, g);
+    score_function_call(&block->function, g->first, left < lanes ? left : lanes, chunk->key, chunk->keys, g->scores,
+                        NULL, 1, lanes);
+}
+
+/* Caps the scores, has the caller's function applied, adds the modification, masks; the largest of what is left into
+ * most. */
+INLINE void modify_chunk(const int vectors, const forward_block *block, const forward_chunk *chunk, const lane_group *g,
+                         vec most[GROUP])
+{
+    int64_t stride = block_vectors(block) * SIMD_LANES;
+    vec masked = vec_set1(-INFINITY), cap = vec_set1(block->softcap);
+    const bool called = block->function.call != NULL;
+    if (called) call_function(vectors, block, chunk, g);
+    for (int v = 0; v < vectors; v++) most[v] = masked;
+    for (int64_t n = 0; n < chunk->keys; n++) {
+        for (int v = 0; v < vectors; v++) {
+            float *at = g->scores + (n * vectors + v) * SIMD_LANES;
+            vec s = vec_load(at);
+            if (!called && block->softcap > 0) s = vec_mul(cap, vec_tanh(vec_div(s, cap)));
+            if (chunk->modification) {
+                vec change = vec_load(chunk->modification + n * stride + g->first + v * SIMD_LANES);
+                s = vec_select(vec_equal(change, masked), masked, vec_add(s, change));
+            }
+            vec_store(at, s);
+            most[v] = vec_max(s, most[v]);
+        }
+    }
+}
+
+/* Each query's largest score so far is raised to the chunk's, its negative goes into base, in powers of 2, and what sum
+ * and O so far must be multiplied by into shrink. */
+INLINE void raise_largest(const int vectors, const lane_group *g, const vec most[GROUP], vec base[GROUP],
+                          vec shrink[GROUP])
+{
+    vec none = vec_set1(-INFINITY);
+    for (int v = 0; v < vectors; v++) {
+        vec before = vec_load(g->largest + v * SIMD_LANES);
+        vec largest = vec_max(vec_mul(most[v], vec_set1(LOG2_E)), before);
+        /* A row without any key yet has largest -inf, and -inf - -inf is NaN. */
+        base[v] = vec_select(vec_equal(largest, none), vec_zero(), largest);
+        shrink[v] = vec_exp2(vec_sub(before, base[v]));
+        vec_store(g->largest + v * SIMD_LANES, largest);
+        base[v] = vec_sub(vec_zero(), base[v]);
+    }
+}
+
+/* The chunk's sums of weights join those so far. */
+INLINE void add_sums(const int vectors, const lane_group *g, const vec shrink[GROUP], const vec sum[GROUP])
+{
+    for (int v = 0; v < vectors; v++) {
+        float *at = g->sum + v * SIMD_LANES;
+        vec_store(at, vec_fma(vec_load(at), shrink[v], sum[v]));
+    }
+}
+
+/* Whether a group's query sees key n of the chunk. */
+static inline bool is_seen(int vectors, int64_t stride, const forward_chunk *chunk, const lane_group *g, int64_t n)
+{
+    vmask unseen = mask_first(SIMD_LANES);
+    for (int v = 0; v < vectors; v++) {
+        vec change = vec_load(chunk->modification + n * stride + g->first + v * SIMD_LANES);
+        unseen = mask_and(unseen, vec_equal(change, vec_set1(-INFINITY)));
+    }
+    return mask_any(mask_not(unseen));
+}
+
+/* The keys of the chunk that lie between the first and the last that a query of the group sees; in whole pairs from the
+ * chunk's first on. */
+typedef struct key_span {
+    int64_t first, last; /* and not including it */
+} key_span;
+
+static inline key_span seen_keys(int vectors, const forward_block *block, const forward_chunk *chunk,
+                                 const lane_group *g)
+{
+    key_span span = {0, chunk->keys};
+    if (!chunk->modification) return span;
+    int64_t stride = block_vectors(block) * SIMD_LANES;
+    while (span.first < span.last && !is_seen(vectors, stride, chunk, g, span.first)) span.first++;
+    while (span.first < span.last && !is_seen(vectors, stride, chunk, g, span.last - 1)) span.last--;
+    if (span.first < span.last) span.first -= span.first % 2;
+    return span;
+}
+
+/* The chunk's part with those keys, but for K and V. */
+static inline forward_chunk chunk_span(const forward_block *block, const forward_chunk *chunk, key_span span)
+{
+    int64_t stride = block_vectors(block) * SIMD_LANES;
+    forward_chunk part = *chunk;
+    part.key += span.first;
+    part.keys = span.last - span.first;
+    if (part.modification) part.modification += span.first * stride;
+    if (part.dropout) part.dropout += span.first * stride;
+    return part;
+}
+
+/* One chunk's step for a group of so many vectors; for two halves of a group of four, one after the other. */
+typedef void group_step(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite);
+
+typedef struct group_steps {
+    group_step *of[GROUP + 1], *halves;
+} group_steps;
+
+/* The step for every group of the block. */
+static inline void step_groups(const group_steps *steps, const forward_block *block, const forward_chunk *chunk,
+                               bool finite)
+{
+    int64_t vectors = block_vectors(block);
+    for (int64_t vector = 0; vector < vectors; vector += GROUP) {
+        lane_group g = group_at(block, vector);
+        const bool halved = g.vectors == 4 && chunk->modification;
+        (halved ? steps->halves : steps->of[g.vectors])(block, chunk, &g, finite);
+    }
+}
+
+/* Half of a group, from vector v on. */
+static inline lane_group half_group(const lane_group *g, int v)
+{
+    int64_t lane = (int64_t)v * SIMD_LANES;
+    lane_group half = *g;
+    half.first += lane, half.q += lane, half.o += lane, half.largest += lane, half.sum += lane;
+    return half;
+}
+
+#endif

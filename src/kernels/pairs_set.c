@@ -1,0 +1,18 @@
+/* What an instruction set that multiplies pairs of bf16 puts into the table, over the set that it builds on. */
+#include "kernels/kernels.h"
+#include "kernels/simd_pairs.h"
+
+peak_kernel SIMD_NAMED(pairs_peak);
+pair_rows_kernel SIMD_NAMED(pair_rows);
+forward_begin_kernel SIMD_NAMED(forward_pairs_begin);
+forward_step_kernel SIMD_NAMED(forward_pairs_step);
+
+extern kernel_set SIMD_NAMED(pairs_set);
+
+void SIMD_NAMED(pairs_set)(kernel_table *table)
+{
+    table->pairs_peak = SIMD_NAMED(pairs_peak);
+    table->pair_rows = SIMD_NAMED(pair_rows);
+    table->forward_pairs =
+        (forward_kernels){SIMD_NAMED(forward_pairs_begin), SIMD_NAMED(forward_pairs_step), table->forward_lanes.finish};
+}

@@ -1,0 +1,112 @@
+/* Pairs of bf16 in the lanes of a vector, the first of each pair in the low half of 32 bits, for the instruction sets
+ * that multiply them; beside simd.h. The scalar body is the twin that the others are tested against.
+ *
+ *   pairs_load, pairs_store    unaligned, all lanes
+ *   pairs_load_n(p, n)         the first n numbers; the others read as 0 and are not touched
+ *   pairs_join(p, q, n)        of the first n lanes, p[i] as the first and q[i] as the second of a pair; the others 0
+ *   pairs_set1(x)
+ *   pairs_dot(a, b, c)         c + a.second * b.second, rounded, + a.first * b.first, rounded again. Instructions take
+ *                              subnormal numbers, in and out, as 0
+ *   pairs_round(x, y)          each x as the first, each y as the second of a pair, rounded to nearest, ties to even
+ *   pairs_keep(m, n, a)        a's firsts where m, its seconds where n, and 0 elsewhere
+ *   pairs_floats(a)            the same bits as floats, to be moved alone */
+#ifndef KERNELS_SIMD_PAIRS_H
+#define KERNELS_SIMD_PAIRS_H
+
+#include "kernels/simd.h"
+
+#if defined(KERNEL_AVX512BF16)
+typedef __m512i pairs;
+
+static inline pairs pairs_load(const void *p)
+{
+    return _mm512_loadu_si512(p);
+}
+static inline void pairs_store(void *p, pairs a)
+{
+    _mm512_storeu_si512(p, a);
+}
+static inline pairs pairs_load_n(const uint16_t *p, int n)
+{
+    return _mm512_maskz_loadu_epi16((__mmask32)(n >= 32 ? 0xffffffffu : n <= 0 ? 0 : (1u << n) - 1), p);
+}
+static inline pairs pairs_join(const uint16_t *p, const uint16_t *q, int n)
+{
+    const vmask some = mask_first(n);
+    __m512i first = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(some, p));
+    __m512i second = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(some, q));
+    return _mm512_or_si512(first, _mm512_slli_epi32(second, 16));
+}
+static inline pairs pairs_set1(uint32_t x)
+{
+    return _mm512_set1_epi32((int)x);
+}
+static inline vec pairs_dot(pairs a, pairs b, vec c)
+{
+    return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b);
+}
+static inline pairs pairs_round(vec x, vec y)
+{
+    /* All of y above all of x, to be interleaved. */
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                                           21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(y, x));
+}
+static inline pairs pairs_keep(vmask m, vmask n, pairs a)
+{
+    pairs first = _mm512_maskz_set1_epi32(m, 0xffff), second = _mm512_maskz_set1_epi32(n, (int)0xffff0000u);
+    return _mm512_and_si512(a, _mm512_or_si512(first, second));
+}
+static inline vec pairs_floats(pairs a)
+{
+    return _mm512_castsi512_ps(a);
+}
+#elif defined(KERNEL_SCALAR)
+typedef uint32_t pairs;
+
+static inline pairs pairs_load(const void *p)
+{
+    pairs a;
+    memcpy(&a, p, sizeof a);
+    return a;
+}
+static inline void pairs_store(void *p, pairs a)
+{
+    memcpy(p, &a, sizeof a);
+}
+static inline pairs pairs_load_n(const uint16_t *p, int n)
+{
+    pairs a = 0;
+    memcpy(&a, p, n > 1 ? sizeof a : n > 0 ? sizeof *p : 0);
+    return a; /* little-endian */
+}
+static inline pairs pairs_join(const uint16_t *p, const uint16_t *q, int n)
+{
+    return n > 0 ? *p | (uint32_t)*q << 16 : 0;
+}
+static inline pairs pairs_set1(uint32_t x)
+{
+    return x;
+}
+static inline vec pairs_dot(pairs a, pairs b, vec c)
+{
+    c += float_of_bits(a & 0xffff0000u) * float_of_bits(b & 0xffff0000u);
+    return c + float_of_bits(a << 16) * float_of_bits(b << 16);
+}
+static inline pairs pairs_round(vec x, vec y)
+{
+    return bf16_of_float(x) | (uint32_t)bf16_of_float(y) << 16;
+}
+static inline pairs pairs_keep(vmask m, vmask n, pairs a)
+{
+    return a & ((m ? 0xffffu : 0) | (n ? 0xffff0000u : 0));
+}
+static inline vec pairs_floats(pairs a)
+{
+    return float_of_bits(a);
+}
+#else
+#error "a body of pairs is built with KERNEL_SCALAR or KERNEL_AVX512BF16"
+#endif
+
+#endif
