@@ -111,16 +111,32 @@ ROW_INLINE void score_block(const attn_dtype type, const decode_chunk *x, int64_
     int64_t rows = x->heads * x->queries, keys = x->keys - first < DECODE_BLOCK ? x->keys - first : DECODE_BLOCK, m = 0;
     const void *const *k = x->k + first;
 #if SIMD_LANES >= 4
-    if (rows >= 4) score_rows(type, 4, true, x, 0, k, keys, scores + first), m = 4;
-    for (; m + 4 <= rows; m += 4) score_rows(type, 4, false, x, m, k, keys, scores + first);
-    for (; m + 2 <= rows; m += 2) score_rows(type, 2, true, x, m, k, keys, scores + first);
+    for (; m + 4 <= rows; m += 4) score_rows(type, 4, m == 0, x, m, k, keys, scores + first);
+    for (; m + 2 <= rows; m += 2) score_rows(type, 2, m == 0, x, m, k, keys, scores + first);
 #endif
-    for (; m < rows; m++) score_rows(type, 1, true, x, m, k, keys, scores + first);
+    for (; m < rows; m++) score_rows(type, 1, m == 0, x, m, k, keys, scores + first);
+}
+
+/* Where the lines stand that are asked for next: a block of V is gone through once for each group of columns, but
+ * memory is asked for whole rows, one after the other, a group's worth of a row at each key. */
+typedef struct line_walk {
+    int64_t first, columns; /* of a row */
+    int64_t row, at;
+} line_walk;
+
+ROW_INLINE void fetch_some(const attn_dtype type, const int vectors, line_walk *walk, const void *const *v)
+{
+    const int64_t size = element_of(type), bytes = vectors * SIMD_LANES * size;
+    const char *at = (const char *)v[walk->row + DECODE_AHEAD] + (walk->first + walk->at) * size;
+#pragma GCC unroll 4
+    for (int64_t n = 0; n < bytes; n += 64) __builtin_prefetch(at + n, 0, 2);
+    walk->at += vectors * SIMD_LANES;
+    if (walk->at >= walk->columns) walk->at = 0, walk->row++;
 }
 
 /* Columns c .. of several rows of O get the weighted values of the block's keys, in order; with a modification, of one
  * row those that it does not mask: their values may be NaN. */
-ROW_INLINE void add_values(const attn_dtype type, const int rows, const int vectors, const bool ahead,
+ROW_INLINE void add_values(const attn_dtype type, const int rows, const int vectors, line_walk *walk,
                            const decode_chunk *x, const float *weights, const float *modification, const void *const *v,
                            int64_t keys, int64_t c, float *const *o)
 {
@@ -131,13 +147,12 @@ ROW_INLINE void add_values(const attn_dtype type, const int rows, const int vect
         for (int i = 0; i < vectors; i++)
             sum[r][i] = load_part(o[r] + c + i * SIMD_LANES, part_at(x->DV - c, i * SIMD_LANES));
     for (int64_t n = 0; n < keys; n++) {
+        if (walk) fetch_some(type, vectors, walk, v);
         if (modification && modification[n] == -INFINITY) continue;
         vec value[4];
 #pragma GCC unroll 4
         for (int i = 0; i < vectors; i++)
             value[i] = load_row(type, v[n], c + i * SIMD_LANES, part_at(x->DV - c, i * SIMD_LANES));
-#pragma GCC unroll 4
-        for (int i = 0; i < vectors && ahead; i++) fetch(type, v[n + DECODE_AHEAD], c + i * SIMD_LANES);
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) {
             vec weight = vec_set1(weights[r * DECODE_CHUNK + n]);
@@ -156,10 +171,13 @@ ROW_INLINE void add_columns(const attn_dtype type, const int rows, const bool ah
                             const float *weights, const float *modification, const void *const *v, int64_t keys,
                             float *const *o)
 {
+    const int64_t group = MOST_VECTORS * SIMD_LANES, whole = x->DV / group * group;
+    line_walk wide = {.first = 0, .columns = whole}, rest = {.first = whole, .columns = x->DV - whole};
     int64_t c = 0;
-    for (; c + MOST_VECTORS * SIMD_LANES <= x->DV; c += MOST_VECTORS * SIMD_LANES)
-        add_values(type, rows, MOST_VECTORS, ahead, x, weights, modification, v, keys, c, o);
-    for (; c < x->DV; c += SIMD_LANES) add_values(type, rows, 1, ahead, x, weights, modification, v, keys, c, o);
+    for (; c < whole; c += group)
+        add_values(type, rows, MOST_VECTORS, ahead ? &wide : NULL, x, weights, modification, v, keys, c, o);
+    for (; c < x->DV; c += SIMD_LANES)
+        add_values(type, rows, 1, ahead ? &rest : NULL, x, weights, modification, v, keys, c, o);
 }
 
 static float *row_of(float *rows, int64_t queries, int64_t head, int64_t row, int64_t m)
@@ -173,13 +191,15 @@ ROW_INLINE void add_block(const attn_dtype type, const decode_chunk *x, int64_t 
     int64_t rows = x->heads * x->queries, keys = x->keys - first < DECODE_BLOCK ? x->keys - first : DECODE_BLOCK, m = 0;
     float *o[DECODE_ROWS + MOST_ROWS];
     for (int64_t r = 0; r < rows; r++) o[r] = row_of(x->o, x->queries, x->o_head, x->o_row, r);
-    if (rows >= MOST_ROWS && !x->modification)
-        add_columns(type, MOST_ROWS, true, x, weights + first, NULL, x->v + first, keys, o), m = MOST_ROWS;
-    for (; m && m + MOST_ROWS <= rows; m += MOST_ROWS)
-        add_columns(type, MOST_ROWS, false, x, weights + m * DECODE_CHUNK + first, NULL, x->v + first, keys, o + m);
+    const void *const *v = x->v + first;
+    weights += first;
+    for (; m + 4 <= rows && !x->modification; m += 4)
+        add_columns(type, 4, m == 0, x, weights + m * DECODE_CHUNK, NULL, v, keys, o + m);
+    for (; m + 2 <= rows && !x->modification; m += 2)
+        add_columns(type, 2, m == 0, x, weights + m * DECODE_CHUNK, NULL, v, keys, o + m);
     for (; m < rows; m++) {
         const float *modification = x->modification ? x->modification + m * DECODE_CHUNK + first : NULL;
-        add_columns(type, 1, true, x, weights + m * DECODE_CHUNK + first, modification, x->v + first, keys, o + m);
+        add_columns(type, 1, m == 0, x, weights + m * DECODE_CHUNK, modification, v, keys, o + m);
     }
 }
 

@@ -15,7 +15,7 @@
 
 #define DECODE_CHUNK 512                 /* keys in a chunk, at most */
 #define DECODE_ROWS 64                   /* rows, at most */
-#define DECODE_AHEAD 64                  /* rows between one that is read and one that is asked for */
+#define DECODE_AHEAD 32                  /* rows between one that is read and one that is asked for */
 #define DECODE_SPARE (DECODE_AHEAD + 16) /* rows behind a chunk's: for a vector of keys that ends behind the last */
 #define DECODE_BLOCK 32                  /* keys whose rows are used by all queries while they are near the core */
 
