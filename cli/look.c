@@ -117,6 +117,12 @@ static int open_all(looking *l)
                                                      : (attn_seq_task)(ATTN_SEQ_TASK_CLASSIFY_TEXT + (int)kind));
 }
 
+/* The page shows what the model had, which may be less than was given. */
+static void tell_cut(const classify_item *item, const char *what)
+{
+    fprintf(stderr, "attn look: %s: longer than the model takes: %s\n", item->place, what);
+}
+
 static void release_classifications(void *results, int64_t count)
 {
     attn_seq_classifications_free(results, count);
@@ -136,6 +142,7 @@ static int classify(looking *l, const classify_item *item)
     attn_seq_classification *r;
     if (attn_seq_classify(l->model, &options, &item->input, 1, &r)) return failure_of_library("look");
     int status = r->status ? failure("look", "%s: %s", item->place, r->message) : 0;
+    if (r->cut) tell_cut(item, "only its beginning was read");
     char *outcome = NULL;
     if (!status && r->label >= 0) {
         if (asprintf(&outcome, "%s (%.2f)", l->model_is.labels[r->label], (double)r->probabilities[r->label]) < 0)
@@ -164,6 +171,7 @@ static int write_text(looking *l, const classify_item *item)
     if ((sums_up ? attn_seq_summarize : attn_seq_translate)(l->model, &options, &item->input.text, 1, &r))
         return failure_of_library("look");
     int status = r->status ? failure("look", "%s: %s", item->place, r->message) : 0;
+    if (r->cut) tell_cut(item, sums_up ? "only its beginning was read" : "translated in parts");
     if (!status && r->count > 0 && r->hypotheses->attention) {
         const attn_seq_attended attended = {l->model_is.task, item->name, r->hypotheses->text, r->hypotheses->attention,
                                             r->hypotheses->attention_count};

@@ -219,6 +219,9 @@ static void writes_a_page(void **state)
     shell_said_only(
         "attn look: look.tmp.txt:1: 10000000 bytes, expected at most 65536: longer ones have too many weights "
         "for a page\n");
+    assert_int_equal(shell("$ATTN look -m " FIXTURES "/marian/shared -o look.tmp.html \"$(yes abc | head -n 400)\""),
+                     0);
+    shell_said("attn look: the text: longer than the model takes: translated in parts");
     assert_int_equal(shell("$ATTN look -m " FIXTURES "/marian/shared -o look.tmp.html \"$(printf 'a\\377')\""), 1);
     shell_said_only("attn look: the text: invalid UTF-8: byte 0xff at column 2\n");
     assert_int_equal(shell("$ATTN look -o page.png x"), 2);
