@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "base/parallel.h"
 #include "base/status.h"
+#include "output/live_rows.h"
 #include "output/repeated_ngrams.h"
 #include "output/top_candidates.h"
 #include "output/worthwhile_rows.h"
@@ -27,14 +28,6 @@ typedef struct continuation {
     int64_t row;
     int32_t id;
 } continuation;
-
-/* The live rows of one step. */
-typedef struct live_rows {
-    int64_t count;
-    int32_t *ids;
-    int64_t *from, *sequence_of, *nodes;
-    double *log_probabilities;
-} live_rows;
 
 typedef struct search {
     const search_model *model;
@@ -56,26 +49,6 @@ typedef struct search {
     int64_t *finished;  /* of each sequence */
     hypothesis *results;
 } search;
-
-static bool live_rows_create(live_rows *r, int64_t most)
-{
-    size_t n = (size_t)most;
-    r->ids = calloc(n, sizeof *r->ids);
-    r->from = calloc(n, sizeof *r->from);
-    r->sequence_of = calloc(n, sizeof *r->sequence_of);
-    r->nodes = calloc(n, sizeof *r->nodes);
-    r->log_probabilities = calloc(n, sizeof *r->log_probabilities);
-    return r->ids && r->from && r->sequence_of && r->nodes && r->log_probabilities;
-}
-
-static void live_rows_clear(live_rows *r)
-{
-    free(r->ids);
-    free(r->from);
-    free(r->sequence_of);
-    free(r->nodes);
-    free(r->log_probabilities);
-}
 
 static void search_clear(search *s)
 {
@@ -214,41 +187,9 @@ static void prune(search *s, int64_t sequence, int64_t first)
     double worst = (double)s->results[sequence * n_best + n_best - 1].score;
     for (int64_t r = first; r < next->count; r++) {
         if (reachable_score(s, next->log_probabilities[r], sequence) <= worst) continue;
-        next->ids[kept] = next->ids[r];
-        next->from[kept] = next->from[r];
-        next->nodes[kept] = next->nodes[r];
-        next->log_probabilities[kept++] = next->log_probabilities[r];
+        live_rows_move(next, r, kept++);
     }
     next->count = kept;
-}
-
-static void swap_rows(live_rows *r, int64_t a, int64_t b)
-{
-    int32_t id = r->ids[a];
-    int64_t from = r->from[a], at = r->nodes[a];
-    double log_probability = r->log_probabilities[a];
-    r->ids[a] = r->ids[b];
-    r->from[a] = r->from[b];
-    r->nodes[a] = r->nodes[b];
-    r->log_probabilities[a] = r->log_probabilities[b];
-    r->ids[b] = id;
-    r->from[b] = from;
-    r->nodes[b] = at;
-    r->log_probabilities[b] = log_probability;
-}
-
-/* Puts, where it can, the i-th of the rows added since `first` behind the sequence's i-th row: what continues itself
- * need not be copied in the model's cache. Rows begin at `begin` now. */
-static void settle(search *s, int64_t begin, int64_t first)
-{
-    live_rows *next = &s->next;
-    for (int64_t i = first; i < next->count; i++) {
-        int64_t own = begin + i - first;
-        for (int64_t j = first; j < next->count && next->from[i] != own; j++) {
-            bool settled = next->from[j] == begin + j - first;
-            if (!settled && next->from[j] == own) swap_rows(next, i, j);
-        }
-    }
 }
 
 static attn_status extend_sequence(search *s, int64_t begin, int64_t end)
@@ -275,7 +216,7 @@ static attn_status extend_sequence(search *s, int64_t begin, int64_t end)
         if (status) return status;
     }
     prune(s, sequence, first);
-    settle(s, begin, first);
+    live_rows_settle(&s->next, begin, first);
     return ATTN_OK;
 }
 
