@@ -3,7 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
-const element_type ELEMENT_F32 = {DLPACK_FLOAT, 32}, ELEMENT_BOOL = {DLPACK_BOOL, 8}, ELEMENT_INT8 = {DLPACK_INT, 8};
+const element_type ELEMENT_F32 = {DLPACK_FLOAT, 32}, ELEMENT_F64 = {DLPACK_FLOAT, 64}, ELEMENT_F16 = {DLPACK_FLOAT, 16},
+                   ELEMENT_BF16 = {DLPACK_BFLOAT, 16}, ELEMENT_BOOL = {DLPACK_BOOL, 8}, ELEMENT_INT8 = {DLPACK_INT, 8};
+
+const char *element_name(element_type element)
+{
+    if (element.code == DLPACK_BFLOAT && element.bits == 16) return "bfloat16";
+    if (element.code != DLPACK_FLOAT) return "other";
+    return element.bits == 16 ? "float16" : element.bits == 32 ? "float32" : element.bits == 64 ? "float64" : "other";
+}
 
 bool array_is(const array *x, element_type element)
 {
@@ -120,17 +128,43 @@ static element_type element_of(const char *format, Py_ssize_t size)
     return (element_type){code, bits};
 }
 
+/* Whether an array of NumPy's is of ml_dtypes' bfloat16, which NumPy does not know and gives no buffer of. */
+static bool is_bfloat16(PyObject *object)
+{
+    PyObject *type = PyObject_GetAttrString(object, "dtype"),
+             *name = type ? PyObject_GetAttrString(type, "name") : NULL;
+    bool is = name && PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "bfloat16") == 0;
+    Py_XDECREF(name);
+    Py_XDECREF(type);
+    PyErr_Clear();
+    return is;
+}
+
+/* The buffer of an array, or of its bits where it is of bfloat16. */
+static bool take_buffer(array *x, PyObject *object, bool *bits)
+{
+    const int flags = PyBUF_STRIDES | PyBUF_FORMAT;
+    *bits = false;
+    if (PyObject_GetBuffer(object, &x->buffer, flags) == 0) return true;
+    PyErr_Clear();
+    PyObject *view = is_bfloat16(object) ? PyObject_CallMethod(object, "view", "s", "uint16") : NULL;
+    *bits = view && PyObject_GetBuffer(view, &x->buffer, flags) == 0; /* which keeps the view */
+    Py_XDECREF(view);
+    PyErr_Clear();
+    return *bits;
+}
+
 static bool see_buffer(array *x, PyObject *object, const char *name)
 {
-    if (PyObject_GetBuffer(object, &x->buffer, PyBUF_STRIDES | PyBUF_FORMAT) != 0) {
-        PyErr_Clear();
+    bool bits;
+    if (!take_buffer(x, object, &bits)) {
         PyErr_Format(PyExc_TypeError, "%s: expected an array of plain numbers, got one whose dtype has no buffer",
                      name);
         return false;
     }
     x->buffered = true;
     if (!set_rank(x, x->buffer.ndim, name)) return false;
-    x->element = element_of(x->buffer.format, x->buffer.itemsize);
+    x->element = bits ? ELEMENT_BF16 : element_of(x->buffer.format, x->buffer.itemsize);
     x->data = x->buffer.buf;
     x->read_only = x->buffer.readonly;
     for (int i = 0; i < x->rank; i++) {

@@ -36,17 +36,27 @@ typedef struct array {
 /* The entry of object's type, remembered; NULL with TypeError, naming the argument, where it is no array. */
 const array_type *array_type_of(PyObject *object, const char *name);
 
-/* numpy.empty(shape, float32), after an array of NumPy's was met. NULL with an exception. */
-PyObject *array_numpy_empty(PyObject *shape);
+/* numpy.empty(shape) of float32, or of the elements of `like`, which is NumPy's, where others are asked for. NULL with
+ * an exception. */
+PyObject *array_numpy_empty(PyObject *shape, PyObject *like, element_type element);
 
 /* Sees object as *x until array_release. False with an exception that names the argument: TypeError for no array,
  * ValueError for one that is not in this CPU's memory, misaligned, or recorded for differentiation. */
 bool array_borrow(array *x, PyObject *object, const char *name);
 void array_release(array *x);
 
-/* Likewise, but of one element type, F32 or BOOL. */
+/* Whether x's elements are of a type. */
 bool array_is(const array *x, element_type element);
-extern const element_type ELEMENT_F32, ELEMENT_BOOL, ELEMENT_INT8;
+extern const element_type ELEMENT_F32, ELEMENT_F64, ELEMENT_F16, ELEMENT_BF16, ELEMENT_BOOL, ELEMENT_INT8;
+
+/* Its name: "float32", or "other". */
+const char *element_name(element_type element);
+
+/* An element's bytes. */
+static inline size_t element_bytes(element_type element)
+{
+    return element.bits / 8;
+}
 
 /* Sets TypeError: the name's element type is not what was expected. Returns false. */
 bool array_refuse_type(const array *x, const char *name, const char *expected);

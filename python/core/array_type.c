@@ -6,9 +6,13 @@ static array_type types[REMEMBERED];
 static int type_count;
 static PyObject *numpy_empty, *numpy_float32;
 
-PyObject *array_numpy_empty(PyObject *shape)
+PyObject *array_numpy_empty(PyObject *shape, PyObject *like, element_type element)
 {
-    return PyObject_CallFunctionObjArgs(numpy_empty, shape, numpy_float32, NULL);
+    const bool plain = element.code == ELEMENT_F32.code && element.bits == ELEMENT_F32.bits;
+    PyObject *type = plain ? Py_NewRef(numpy_float32) : PyObject_GetAttrString(like, "dtype");
+    PyObject *made = type ? PyObject_CallFunctionObjArgs(numpy_empty, shape, type, NULL) : NULL;
+    Py_XDECREF(type);
+    return made;
 }
 
 /* NumPy is asked for only where it is loaded already: who has no array of its own does not need it. */

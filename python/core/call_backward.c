@@ -27,9 +27,9 @@ static bool borrow_all(backward_arrays *a, problem *p, PyObject *const *argument
 {
     int64_t shape[ARRAY_RANK];
     int rank = problem_shape(p, p->desc.DV, shape);
-    if (!rows_match(p, &a->grad_out, arguments[0], "grad_out", rank, shape, true) ||
-        !rows_match(p, &a->out, arguments[OUT], "out", rank, shape, true) ||
-        !rows_match(p, &a->lse, arguments[LSE], "lse", problem_row_shape(p, shape), shape, false))
+    if (!rows_match(p, &a->grad_out, arguments[0], "grad_out", p->element, rank, shape, true) ||
+        !rows_match(p, &a->out, arguments[OUT], "out", p->element, rank, shape, true) ||
+        !rows_match(p, &a->lse, arguments[LSE], "lse", p->sum_element, problem_row_shape(p, shape), shape, false))
         return false;
     p->desc.grad_o = array_view(&a->grad_out);
     p->desc.o = array_output(&a->out, 1);
@@ -77,13 +77,16 @@ static bool create_gradients(backward_arrays *a, problem *p, PyObject *like)
         if (!a->wanted[i]) continue;
         const int64_t *sizes = i == GRAD_MASK ? p->mask_shape : inputs[i]->shape;
         int rank = i == GRAD_MASK ? p->mask_rank : inputs[i]->rank;
+        const element_type element = i == GRAD_MASK ? p->sum_element : inputs[i]->element;
         result *r = &a->results[i];
-        if (i > GRAD_VALUE ? !result_create(r, like, rank, sizes) : !problem_create(p, r, like, rank, sizes))
+        if (i > GRAD_VALUE ? !result_create(r, like, element, rank, sizes)
+                           : !problem_create(p, r, like, element, rank, sizes))
             return false;
     }
     const result *r = a->results;
     for (int i = 0; i < GRADIENT_COUNT && !p->calls; i++) /* a sum over nothing, which no call writes */
-        if (a->wanted[i] && r[i].view.data) memset(r[i].view.data, 0, (size_t)array_count(&r[i].view) * sizeof(float));
+        if (a->wanted[i] && r[i].view.data)
+            memset(r[i].view.data, 0, (size_t)array_count(&r[i].view) * element_bytes(r[i].view.element));
     if (a->wanted[GRAD_QUERY]) d->grad_q = array_output(&r[GRAD_QUERY].view, 1);
     if (a->wanted[GRAD_KEY]) d->grad_k = array_output(&r[GRAD_KEY].view, 1);
     if (a->wanted[GRAD_VALUE]) d->grad_v = array_output(&r[GRAD_VALUE].view, 1);

@@ -22,9 +22,9 @@ static bool borrow_first(double_arrays *a, problem *p, PyObject *const *argument
 {
     int64_t shape[ARRAY_RANK];
     int rank = problem_shape(p, p->desc.DV, shape);
-    if (!rows_match(p, &a->grad_out, arguments[0], "grad_out", rank, shape, true) ||
-        !rows_match(p, &a->out, arguments[OUT], "out", rank, shape, true) ||
-        !rows_match(p, &a->lse, arguments[LSE], "lse", problem_row_shape(p, shape), shape, false))
+    if (!rows_match(p, &a->grad_out, arguments[0], "grad_out", p->element, rank, shape, true) ||
+        !rows_match(p, &a->out, arguments[OUT], "out", p->element, rank, shape, true) ||
+        !rows_match(p, &a->lse, arguments[LSE], "lse", p->sum_element, problem_row_shape(p, shape), shape, false))
         return false;
     p->desc.grad_o = array_view(&a->grad_out);
     p->desc.o = array_output(&a->out, 1);
@@ -48,7 +48,8 @@ static bool borrow_given(double_arrays *a, const problem *p, PyObject *const *gi
             return false;
         }
         const array *input = input_at(a, p, at);
-        if (!rows_match(p, &a->given[at], given[at], given_names[at], input->rank, input->shape, true)) return false;
+        if (!rows_match(p, &a->given[at], given[at], given_names[at], input->element, input->rank, input->shape, true))
+            return false;
         if (at == AT_SINKS)
             a->second.by_grad_sinks = a->given[at].data;
         else
@@ -75,10 +76,11 @@ static bool create(double_arrays *a, problem *p, PyObject *like)
         if (!a->wanted[at]) continue;
         const array *input = input_at(a, p, at);
         result *r = &a->results[at];
-        if (at == AT_SINKS ? !result_create(r, like, input->rank, input->shape)
-                           : !problem_create(p, r, like, input->rank, input->shape))
+        if (at == AT_SINKS ? !result_create(r, like, input->element, input->rank, input->shape)
+                           : !problem_create(p, r, like, input->element, input->rank, input->shape))
             return false;
-        if (!p->calls && r->view.data) memset(r->view.data, 0, (size_t)array_count(&r->view) * sizeof(float));
+        if (!p->calls && r->view.data)
+            memset(r->view.data, 0, (size_t)array_count(&r->view) * element_bytes(r->view.element));
         if (at == AT_SINKS)
             a->second.grad_sinks = r->view.data;
         else

@@ -22,8 +22,8 @@ static bool create_out(result *r, const problem *p, PyObject *query, PyObject *g
 {
     int64_t shape[ARRAY_RANK];
     int rank = problem_shape(p, p->desc.DV, shape);
-    if (given == Py_None) return problem_create(p, r, query, rank, shape);
-    if (!problem_borrow(p, r, given, "out", rank, shape) || !refuse_overlap(p, &r->view)) return false;
+    if (given == Py_None) return problem_create(p, r, query, p->element, rank, shape);
+    if (!problem_borrow(p, r, given, "out", p->element, rank, shape) || !refuse_overlap(p, &r->view)) return false;
     if (shape[rank - 1] < 2 || r->view.stride[rank - 1] == 1) return true;
     PyErr_Format(PyExc_ValueError, "out: expected the last dimension contiguous, got stride %lld",
                  (long long)r->view.stride[rank - 1]);
@@ -40,10 +40,11 @@ static bool create_results(forward_results *r, problem *p, PyObject *const *argu
     if (!create_out(&r->out, p, arguments[0], arguments[OUT])) return false;
     p->desc.o = array_output(&r->out.view, 1);
     if (with_lse) {
-        if (!problem_create(p, &r->lse, arguments[0], problem_row_shape(p, shape), shape)) return false;
+        if (!problem_create(p, &r->lse, arguments[0], p->sum_element, problem_row_shape(p, shape), shape)) return false;
         p->desc.lse = array_output(&r->lse.view, 0);
     }
-    return !with_weights || problem_create(p, &r->weights, arguments[0], problem_shape(p, p->desc.S, shape), shape);
+    return !with_weights ||
+           problem_create(p, &r->weights, arguments[0], p->sum_element, problem_shape(p, p->desc.S, shape), shape);
 }
 
 /* Every call of the problem. The descriptor's arrays stay what they are while the interpreter's lock is given up: the

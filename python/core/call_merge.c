@@ -120,8 +120,8 @@ PyObject *call_merge(PyObject *module, PyObject *const *arguments, Py_ssize_t co
         const array *o = &a.outs[0];
         open_sizes(&a);
         if (threads_read(arguments[THREADS], &a.shape.desc.parallel) &&
-            result_create(&a.out, like, o->rank, o->shape) && result_create(&a.lse, like, o->rank - 1, o->shape) &&
-            merge(&a))
+            result_create(&a.out, like, ELEMENT_F32, o->rank, o->shape) &&
+            result_create(&a.lse, like, ELEMENT_F32, o->rank - 1, o->shape) && merge(&a))
             returned = take(&a);
     }
     release(&a);

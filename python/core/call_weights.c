@@ -45,7 +45,7 @@ static attn_status column_sums(problem *p, const attn_region *region, const attn
 static bool borrow_lse(const problem *p, array *x, PyObject *object)
 {
     int64_t shape[ARRAY_RANK];
-    return rows_match(p, x, object, "lse", problem_row_shape(p, shape), shape, false);
+    return rows_match(p, x, object, "lse", p->sum_element, problem_row_shape(p, shape), shape, false);
 }
 
 static bool compute(problem *p, PyObject *const *arguments, result *r)
@@ -61,8 +61,8 @@ static bool compute(problem *p, PyObject *const *arguments, result *r)
     int64_t all[] = {region.batches, region.heads, region.rows, p->desc.S};
     int64_t sums[] = {region.batches, region.heads, p->desc.S};
     int left_out = 4 - p->rank; /* the dimensions that the arguments do not have */
-    if (!(summed ? result_create(r, arguments[QUERY], 3 - left_out, sums + left_out)
-                 : result_create(r, arguments[QUERY], 4 - left_out, all + left_out)) ||
+    if (!(summed ? result_create(r, arguments[QUERY], p->sum_element, 3 - left_out, sums + left_out)
+                 : result_create(r, arguments[QUERY], p->sum_element, 4 - left_out, all + left_out)) ||
         (summed && !borrow_lse(p, &lse, arguments[LSE])))
         return false;
     attn_output output = array_output(&r->view, summed ? 0 : 1);

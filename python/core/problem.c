@@ -87,13 +87,26 @@ static bool see_cache(problem *p, PyObject *description)
     return cache_open(&p->cache, description, &p->key, &p->value, p->query.shape[0]);
 }
 
+/* Keys or values: of query's elements, or as a cache has them. */
+static bool keys_borrow(const problem *p, array *x, PyObject *object, const char *name, bool cached)
+{
+    return cached ? cached_rows_borrow(x, object, name, 2) : elements_borrow(x, object, name, p->element, 2);
+}
+
+/* The operator's name of the elements. */
+static attn_dtype dtype_of(const array *x)
+{
+    if (array_is(x, ELEMENT_F32)) return ATTN_DTYPE_F32;
+    if (array_is(x, ELEMENT_F64)) return ATTN_DTYPE_F64;
+    return array_is(x, ELEMENT_F16) ? ATTN_DTYPE_FP16 : ATTN_DTYPE_BF16;
+}
+
 static bool open_shapes(problem *p, PyObject *query, PyObject *key, PyObject *value, PyObject *const *options,
                         bool grouped)
 {
-    bool (*const borrow)(array *, PyObject *, const char *, int) =
-        options[OPTION_CACHE] == Py_None ? rows_borrow : cached_rows_borrow;
-    if (!rows_borrow(&p->query, query, "query", 2) || !borrow(&p->key, key, "key", 2) ||
-        !borrow(&p->value, value, "value", 2))
+    const bool cached = options[OPTION_CACHE] != Py_None;
+    if (!query_borrow(p, query) || !keys_borrow(p, &p->key, key, "key", cached) ||
+        !keys_borrow(p, &p->value, value, "value", cached))
         return false;
     if (options[OPTION_STARTS] != Py_None && !problem_see_packed(p)) return false;
     if (options[OPTION_CACHE] != Py_None && !see_cache(p, options[OPTION_CACHE])) return false;
@@ -111,21 +124,40 @@ static bool open_shapes(problem *p, PyObject *query, PyObject *key, PyObject *va
     /* Without a head there is nothing to compute, and the operator takes one at least. */
     if (H == 0) p->calls = 0;
     attn_desc_init(&p->desc, sizeof p->desc, B, H ? H : 1, HK ? HK : 1, q[-2], k[-2], q[-1], v[-1]);
+    p->desc.dtype = dtype_of(&p->query);
     p->desc.q = array_view(&p->query);
     p->desc.k = array_view(&p->key);
     p->desc.v = array_view(&p->value);
     return options[OPTION_STARTS] == Py_None || problem_open_starts(p, options[OPTION_STARTS]);
 }
 
+/* object as an array of float32 or float64, by its own library: a new reference, or NULL with an exception. */
+static PyObject *widened(PyObject *object, bool to_double)
+{
+    if (PyObject_HasAttrString(object, "astype"))
+        return PyObject_CallMethod(object, "astype", "s", to_double ? "float64" : "float32");
+    return PyObject_CallMethod(object, to_double ? "double" : "float", NULL);
+}
+
+/* A bias is of fp32 beside whatever narrow elements: one as narrow as they are is copied. */
+static bool widen_mask(problem *p, PyObject *object)
+{
+    if (!array_is(&p->mask, ELEMENT_F16) && !array_is(&p->mask, ELEMENT_BF16)) return true;
+    array_release(&p->mask);
+    p->wide_mask = widened(object, p->sum_element.bits == 64);
+    return p->wide_mask && array_borrow(&p->mask, p->wide_mask, "attn_mask");
+}
+
 static bool open_mask(problem *p, PyObject *object)
 {
     char got[SHAPE_TEXT], expected[SHAPE_TEXT];
     int64_t shape[ARRAY_RANK];
-    if (!array_borrow(&p->mask, object, "attn_mask")) return false;
+    if (!array_borrow(&p->mask, object, "attn_mask") || !widen_mask(p, object)) return false;
     p->masked = true;
-    p->additive_mask = array_is(&p->mask, ELEMENT_F32);
+    p->additive_mask = array_is(&p->mask, p->sum_element);
     if (!p->additive_mask && !array_is(&p->mask, ELEMENT_BOOL))
-        return array_refuse_type(&p->mask, "attn_mask", "bool or float32");
+        return array_refuse_type(&p->mask, "attn_mask",
+                                 p->sum_element.bits == 64 ? "bool or float64" : "bool or float32");
     p->mask_rank = p->mask.rank;
     memcpy(p->mask_shape, p->mask.shape, sizeof p->mask_shape);
     int rank = problem_mask_shape(p, shape);
@@ -143,13 +175,18 @@ static bool open_mask(problem *p, PyObject *object)
     return true;
 }
 
+static bool read_double(PyObject *object, const char *name, double *value)
+{
+    *value = PyFloat_AsDouble(object);
+    if (*value != -1 || !PyErr_Occurred()) return true;
+    PyErr_Format(PyExc_TypeError, "%s: expected a number", name);
+    return false;
+}
+
 static bool read_float(PyObject *object, const char *name, float *value)
 {
-    double wide = PyFloat_AsDouble(object);
-    if (wide == -1 && PyErr_Occurred()) {
-        PyErr_Format(PyExc_TypeError, "%s: expected a number", name);
-        return false;
-    }
+    double wide;
+    if (!read_double(object, name, &wide)) return false;
     *value = (float)wide;
     return true;
 }
@@ -224,7 +261,8 @@ static bool open_numbers(problem *p, PyObject *const *options)
 {
     attn_desc *d = &p->desc;
     PyObject *scale = options[OPTION_SCALE], *threads = options[OPTION_THREADS], *window = options[OPTION_WINDOW];
-    if (scale != Py_None && !read_float(scale, "scale", &d->scale)) return false;
+    if (scale != Py_None && !read_double(scale, "scale", &d->scale_f64)) return false;
+    if (scale != Py_None) d->scale = (float)d->scale_f64;
     if (!read_float(options[OPTION_DROPOUT], "dropout_p", &d->dropout)) return false;
     if (!read_float(options[OPTION_SOFTCAP], "softcap", &d->softcap)) return false;
     int causal = PyObject_IsTrue(options[OPTION_CAUSAL]);
@@ -249,6 +287,7 @@ void problem_close(problem *p)
     array *arrays[] = {&p->query,  &p->key,   &p->value,        &p->mask,         &p->score_vector,
                        &p->slopes, &p->sinks, &p->block_starts, &p->block_entries};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) array_release(arrays[i]);
+    Py_CLEAR(p->wide_mask);
     PyMem_Free(p->per_sequence);
     PyMem_Free(p->starts);
     cache_close(&p->cache);

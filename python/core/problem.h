@@ -32,7 +32,10 @@ typedef enum option {
  * it, `calls` calls are made. Packed arrays (T, H, D) are seen as (H, T, D). */
 typedef struct problem {
     attn_desc desc;
+    element_type element;     /* of query, key, value and what is as they are: the result and their gradients */
+    element_type sum_element; /* of the log-sum-exp, weights and the like: float64 beside that, else float32 */
     array query, key, value, mask, score_vector, slopes, sinks, block_starts, block_entries;
+    PyObject *wide_mask;        /* a mask of float16 or bfloat16, in sum_element; or NULL */
     bool masked, additive_mask; /* a mask was given; it is a bias */
     bool additive_scores, has_sinks;
     int64_t mask_shape[ARRAY_RANK]; /* as it was given */
@@ -65,6 +68,11 @@ int problem_mask_shape(const problem *p, int64_t *shape);
 /* What has an entry for each head: slopes, sinks, the vector of additive scores. A part of problem_open. */
 bool problem_open_heads(problem *p, PyObject *const *options);
 
+/* Sees rows of elements of one type, the last dimension contiguous, `rank` dimensions or more; and of query's, whatever
+ * of the operator's types. False with an exception. */
+bool elements_borrow(array *x, PyObject *object, const char *name, element_type element, int rank);
+bool query_borrow(problem *p, PyObject *object);
+
 /* Sees rows of fp32, the last dimension contiguous, `rank` dimensions or more. False with an exception. */
 bool rows_borrow(array *x, PyObject *object, const char *name, int rank);
 
@@ -72,8 +80,8 @@ bool rows_borrow(array *x, PyObject *object, const char *name, int rank);
 bool cached_rows_borrow(array *x, PyObject *object, const char *name, int rank);
 
 /* An array of this shape, as it is seen; `rows`: its last dimension contiguous. False with an exception. */
-bool rows_match(const problem *p, array *x, PyObject *object, const char *name, int rank, const int64_t *shape,
-                bool rows);
+bool rows_match(const problem *p, array *x, PyObject *object, const char *name, element_type element, int rank,
+                const int64_t *shape, bool rows);
 
 /* Points the descriptor at the n-th call's inputs; and tells where the n-th call's part of another array starts that
  * has the problem's leading dimensions. */
@@ -91,8 +99,9 @@ attn_output array_output(const array *x, int inner);
 
 /* As result_create and result_borrow, for an array that begins with the problem's dimensions as they are seen: the
  * object of a packed one is (T, H) and so on, its view (H, T). */
-bool problem_create(const problem *p, result *r, PyObject *like, int rank, const int64_t *shape);
-bool problem_borrow(const problem *p, result *r, PyObject *object, const char *name, int rank, const int64_t *shape);
+bool problem_create(const problem *p, result *r, PyObject *like, element_type element, int rank, const int64_t *shape);
+bool problem_borrow(const problem *p, result *r, PyObject *object, const char *name, element_type element, int rank,
+                    const int64_t *shape);
 
 /* The shape of an array that is seen so, as its owner knows it. */
 const char *problem_shape_text(const problem *p, char *text, const array *x);

@@ -16,11 +16,28 @@ static bool check_rows(const array *x, const char *name, int rank)
     return true;
 }
 
-bool rows_borrow(array *x, PyObject *object, const char *name, int rank)
+bool elements_borrow(array *x, PyObject *object, const char *name, element_type element, int rank)
 {
     if (!array_borrow(x, object, name)) return false;
-    if (!array_is(x, ELEMENT_F32)) return array_refuse_type(x, name, "float32");
+    if (!array_is(x, element)) return array_refuse_type(x, name, element_name(element));
     return check_rows(x, name, rank);
+}
+
+bool rows_borrow(array *x, PyObject *object, const char *name, int rank)
+{
+    return elements_borrow(x, object, name, ELEMENT_F32, rank);
+}
+
+bool query_borrow(problem *p, PyObject *object)
+{
+    array *x = &p->query;
+    if (!array_borrow(x, object, "query")) return false;
+    p->element = x->element;
+    p->sum_element = array_is(x, ELEMENT_F64) ? ELEMENT_F64 : ELEMENT_F32;
+    if (!array_is(x, ELEMENT_F32) && !array_is(x, ELEMENT_F64) && !array_is(x, ELEMENT_F16) &&
+        !array_is(x, ELEMENT_BF16))
+        return array_refuse_type(x, "query", "float32, float16, bfloat16 or float64");
+    return check_rows(x, "query", 2);
 }
 
 bool cached_rows_borrow(array *x, PyObject *object, const char *name, int rank)
@@ -36,7 +53,7 @@ static bool open_score_vector(problem *p, PyObject *object)
     const attn_desc *d = &p->desc;
     array *w = &p->score_vector;
     if (object == Py_None) return true;
-    if (!rows_borrow(w, object, "score_vector", 1)) return false;
+    if (!elements_borrow(w, object, "score_vector", p->sum_element, 1)) return false;
     if (w->rank != 2 || w->shape[0] != d->H || w->shape[1] != d->D) {
         PyErr_Format(PyExc_ValueError, "score_vector: expected shape (H, D) = (%lld, %lld), got %s", (long long)d->H,
                      (long long)d->D, shape_text(got, w->rank, w->shape));

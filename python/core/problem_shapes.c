@@ -89,30 +89,31 @@ const char *problem_shape_text(const problem *p, char *text, const array *x)
     return shape_text(text, x->rank, outward(p, x->rank, x->shape, swapped));
 }
 
-bool problem_create(const problem *p, result *r, PyObject *like, int rank, const int64_t *shape)
+bool problem_create(const problem *p, result *r, PyObject *like, element_type element, int rank, const int64_t *shape)
 {
     int64_t swapped[ARRAY_RANK];
-    if (!result_create(r, like, rank, outward(p, rank, shape, swapped))) return false;
+    if (!result_create(r, like, element, rank, outward(p, rank, shape, swapped))) return false;
     /* What the operator does not write. */
-    if (p->gaps && r->view.data) memset(r->view.data, 0, (size_t)array_count(&r->view) * sizeof(float));
+    if (p->gaps && r->view.data) memset(r->view.data, 0, (size_t)array_count(&r->view) * element_bytes(element));
     if (p->packed) array_swap(&r->view, 0, 1);
     return true;
 }
 
-bool problem_borrow(const problem *p, result *r, PyObject *object, const char *name, int rank, const int64_t *shape)
+bool problem_borrow(const problem *p, result *r, PyObject *object, const char *name, element_type element, int rank,
+                    const int64_t *shape)
 {
     int64_t swapped[ARRAY_RANK];
-    if (!result_borrow(r, object, name, rank, outward(p, rank, shape, swapped))) return false;
+    if (!result_borrow(r, object, name, element, rank, outward(p, rank, shape, swapped))) return false;
     if (p->packed) array_swap(&r->view, 0, 1);
     return true;
 }
 
-bool rows_match(const problem *p, array *x, PyObject *object, const char *name, int rank, const int64_t *shape,
-                bool rows)
+bool rows_match(const problem *p, array *x, PyObject *object, const char *name, element_type element, int rank,
+                const int64_t *shape, bool rows)
 {
     char expected[SHAPE_TEXT], got[SHAPE_TEXT];
     if (!array_borrow(x, object, name)) return false;
-    if (!array_is(x, ELEMENT_F32)) return array_refuse_type(x, name, "float32");
+    if (!array_is(x, element)) return array_refuse_type(x, name, element_name(element));
     if (p->packed && x->rank == rank) array_swap(x, 0, 1);
     bool same = x->rank == rank;
     for (int i = 0; same && i < rank; i++) same = x->shape[i] == shape[i];

@@ -5,7 +5,8 @@
 
 /* Memory for a library that can only be handed some (JAX): a Python object that exports it by DLPack. */
 typedef struct memory {
-    PyObject_HEAD float *data;
+    PyObject_HEAD void *data;
+    element_type element;
     int rank;
     int64_t shape[ARRAY_RANK], stride[ARRAY_RANK];
 } memory;
@@ -56,8 +57,8 @@ static dlpack_tensor tensor_of(memory *self)
     return (dlpack_tensor){.data = self->data,
                            .device_type = DLPACK_CPU,
                            .ndim = self->rank,
-                           .code = DLPACK_FLOAT,
-                           .bits = 32,
+                           .code = self->element.code,
+                           .bits = self->element.bits,
                            .lanes = 1,
                            .shape = self->shape,
                            .strides = self->stride};
@@ -115,9 +116,9 @@ bool result_register(void)
     return memory_type != NULL;
 }
 
-static void set_contiguous(array *view, int rank, const int64_t *shape)
+static void set_contiguous(array *view, element_type element, int rank, const int64_t *shape)
 {
-    view->element = ELEMENT_F32;
+    view->element = element;
     view->rank = rank;
     int64_t stride = 1;
     for (int i = rank - 1; i >= 0; i--) {
@@ -134,12 +135,13 @@ static bool create_memory(result *r, PyObject *like)
     if (!made) return false;
     r->object = (PyObject *)made;
     r->like = like;
-    size_t size = (size_t)array_count(&r->view) * sizeof(float);
+    size_t size = (size_t)array_count(&r->view) * element_bytes(r->view.element);
     made->data = aligned_alloc(MEMORY_ALIGNMENT, (size + MEMORY_ALIGNMENT) / MEMORY_ALIGNMENT * MEMORY_ALIGNMENT);
     if (!made->data) {
         PyErr_NoMemory();
         return false;
     }
+    made->element = r->view.element;
     made->rank = r->view.rank;
     memcpy(made->shape, r->view.shape, sizeof made->shape);
     memcpy(made->stride, r->view.stride, sizeof made->stride);
@@ -147,7 +149,7 @@ static bool create_memory(result *r, PyObject *like)
     return true;
 }
 
-static bool create_numpy(result *r)
+static bool create_numpy(result *r, PyObject *like)
 {
     PyObject *shape = PyTuple_New(r->view.rank);
     for (int i = 0; shape && i < r->view.rank; i++) {
@@ -155,7 +157,7 @@ static bool create_numpy(result *r)
         if (!size || PyTuple_SetItem(shape, i, size) != 0) Py_CLEAR(shape);
     }
     if (!shape) return false;
-    r->object = array_numpy_empty(shape);
+    r->object = array_numpy_empty(shape, like, r->view.element);
     Py_DECREF(shape);
     return r->object && array_borrow(&r->view, r->object, "result");
 }
@@ -172,8 +174,8 @@ static bool create_by_exchange(result *r, const dlpack_exchange *exchange)
 {
     dlpack_tensor prototype = {.device_type = DLPACK_CPU,
                                .ndim = r->view.rank,
-                               .code = DLPACK_FLOAT,
-                               .bits = 32,
+                               .code = r->view.element.code,
+                               .bits = r->view.element.bits,
                                .lanes = 1,
                                .shape = r->view.shape,
                                .strides = r->view.stride};
@@ -185,13 +187,13 @@ static bool create_by_exchange(result *r, const dlpack_exchange *exchange)
     return exchange->managed_to_object(managed, (void **)&r->object) == 0;
 }
 
-bool result_create(result *r, PyObject *like, int rank, const int64_t *shape)
+bool result_create(result *r, PyObject *like, element_type element, int rank, const int64_t *shape)
 {
     *r = (result){0};
-    set_contiguous(&r->view, rank, shape);
+    set_contiguous(&r->view, element, rank, shape);
     const array_type *type = array_type_of(like, "result");
     if (!type) return false;
-    if (type->kind == ARRAY_NUMPY) return create_numpy(r);
+    if (type->kind == ARRAY_NUMPY) return create_numpy(r, like);
     if (type->kind == ARRAY_EXCHANGE) return create_by_exchange(r, type->exchange);
     return create_memory(r, like);
 }
@@ -199,11 +201,11 @@ bool result_create(result *r, PyObject *like, int rank, const int64_t *shape)
 bool result_create_memory(result *r, int rank, const int64_t *shape)
 {
     *r = (result){0};
-    set_contiguous(&r->view, rank, shape);
+    set_contiguous(&r->view, ELEMENT_F32, rank, shape);
     return create_memory(r, NULL);
 }
 
-bool result_borrow(result *r, PyObject *object, const char *name, int rank, const int64_t *shape)
+bool result_borrow(result *r, PyObject *object, const char *name, element_type element, int rank, const int64_t *shape)
 {
     *r = (result){0};
     const array_type *type = array_type_of(object, name);
@@ -211,7 +213,7 @@ bool result_borrow(result *r, PyObject *object, const char *name, int rank, cons
         PyErr_Format(PyExc_TypeError, "%s: expected an array of NumPy or PyTorch", name);
     if (!type || type->kind == ARRAY_CAPSULE || !array_borrow(&r->view, object, name)) return false;
     r->object = Py_NewRef(object);
-    if (!array_is(&r->view, ELEMENT_F32)) return array_refuse_type(&r->view, name, "float32");
+    if (!array_is(&r->view, element)) return array_refuse_type(&r->view, name, element_name(element));
     char expected[SHAPE_TEXT], got[SHAPE_TEXT];
     if (r->view.rank != rank || memcmp(r->view.shape, shape, (size_t)rank * sizeof *shape) != 0) {
         PyErr_Format(PyExc_ValueError, "%s: expected shape %s, got %s", name, shape_text(expected, rank, shape),

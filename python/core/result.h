@@ -10,14 +10,16 @@ typedef struct result {
     array view;
 } result;
 
-/* A contiguous array of fp32, elements undefined, of like's library. False with an exception. */
-bool result_create(result *r, PyObject *like, int rank, const int64_t *shape);
+/* A contiguous array, elements undefined, of like's library: of fp32, or of like's own elements. False with an
+ * exception. */
+bool result_create(result *r, PyObject *like, element_type element, int rank, const int64_t *shape);
 
-/* Likewise one of no library, which exports itself by DLPack. */
+/* Likewise one of fp32 of no library, which exports itself by DLPack. */
 bool result_create_memory(result *r, int rank, const int64_t *shape);
 
-/* The caller's own array as a result: `out`. ValueError unless it can be written and has this shape. */
-bool result_borrow(result *r, PyObject *object, const char *name, int rank, const int64_t *shape);
+/* The caller's own array as a result: `out`. ValueError unless it can be written and has this shape,
+ * TypeError unless it has such elements. */
+bool result_borrow(result *r, PyObject *object, const char *name, element_type element, int rank, const int64_t *shape);
 
 /* The finished array, a new reference, once it was computed; NULL with an exception. */
 PyObject *result_take(result *r);

@@ -3,8 +3,9 @@
 One letter per dimension: B sequences, H query heads, HK key and value heads (HK divides H), T queries, S keys, D the
 head dimension of queries and keys, DV that of values.
 
-Arrays are read and written where they are, without copies: any CPU array with ``__dlpack__``, of float32, with any
-strides, its last dimension contiguous. Results are arrays of the query's library. Nothing here records gradients:
+Arrays are read and written where they are, without copies: any CPU array with ``__dlpack__``, with any strides, its last
+dimension contiguous. Query, key, value, the result and their gradients are of one type of elements, float32, float16,
+bfloat16 or float64; whatever else there is is of float32, or beside float64 of that. Results are arrays of the query's library. Nothing here records gradients:
 ``libattn.attention_backward`` computes them, and ``libattn.attention_double_backward`` theirs. A call lets other Python threads run meanwhile.
 """
 

@@ -39,8 +39,8 @@ def scaled_dot_product_attention(
     query: (..., H, T, D). Two dimensions or more; with two, one head; with three, one sequence.
     key: (..., HK, S, D). The dimensions before HK are the query's.
     value: (..., HK, S, DV)
-    attn_mask: broadcasts to (..., H, T, S). Of bool: True where a query attends to a key. Of float32: added to the
-        (capped) scores; -inf masks.
+    attn_mask: broadcasts to (..., H, T, S). Of bool: True where a query attends to a key. Of float32 (float64
+        beside that, or a copied float16 or bfloat16): added to the (capped) scores; -inf masks.
     dropout_p: the probability with which a weight is zeroed; the others are divided by 1 - dropout_p. Always applied:
         pass 0 when not training.
     is_causal: query i attends to the keys j <= i + query_offset. May stand beside a mask.
@@ -64,7 +64,11 @@ def scaled_dot_product_attention(
     Returns an array (..., H, T, DV), or a tuple of it, the log-sum-exp and the weights, those that were asked for. A
     query without any key left gives zeros, and a log-sum-exp of -inf, or with a sink of the sink.
 
-    Raises ValueError, with the shape, where sizes do not agree, and TypeError where elements are not of float32.
+    Elements of query, key, value and out are of one type: float32, or float16 or bfloat16 (ml_dtypes' in NumPy), made
+    float32 as they are read, out rounded once; or float64, computed plainly, for checking. The log-sum-exp and the
+    weights are of float32, beside float64 of that; alibi_slopes and sinks of float32 in any case.
+
+    Raises ValueError, with the shape, where sizes do not agree, and TypeError where elements are of another type.
     """
     return _core.forward(
         query,
@@ -125,8 +129,9 @@ def attention_backward(
 
     The other arguments are the forward pass's, the seed too where dropout_p is not 0.
 
-    Returns a dict: "query" (..., H, T, D), "key" (..., HK, S, D), "value" (..., HK, S, DV); of a mask of float32
-    "attn_mask", in the mask's own shape, summed over the dimensions that broadcast; of sinks "sinks" (H,).
+    Returns a dict: "query" (..., H, T, D), "key" (..., HK, S, D), "value" (..., HK, S, DV); of a mask of floats
+    "attn_mask", of the log-sum-exp's type, in the mask's own shape, summed over the dimensions that broadcast; of sinks
+    "sinks" (H,).
     """
     return _core.backward(
         grad_out,

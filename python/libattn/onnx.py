@@ -13,7 +13,9 @@ from .attention import scaled_dot_product_attention
 
 __all__ = ["attention"]
 
-_FLOAT = 1  # of TensorProto's types, the one in which softmax is computed
+_DOUBLE = 11
+_PRECISIONS = (1, 10, _DOUBLE, 16)
+"""TensorProto's FLOAT, FLOAT16, DOUBLE and BFLOAT16."""
 
 _ATTRIBUTES = {
     "is_causal": 23,
@@ -46,7 +48,7 @@ def attention(
 
     Q: (B, H, T, D), or (B, T, H * D) with the attributes q_num_heads and kv_num_heads
     K, V: (B, HK, S, D) and (B, HK, S, DV), or (B, S, HK * D) and (B, S, HK * DV)
-    attn_mask: broadcasts to (B, H, T, P + S); of bool, True where a query attends, or of float32, added. Fewer columns
+    attn_mask: broadcasts to (B, H, T, P + S); of bool, True where a query attends, or of Q's type, added. Fewer columns
         leave the last keys out.
     past_key, past_value: (B, HK, P, D) and (B, HK, P, DV), what stands before K and V
     nonpad_kv_seqlen: (B,), how many of K's rows count; from opset 24
@@ -54,8 +56,8 @@ def attention(
     attributes: is_causal, kv_num_heads, q_num_heads, qk_matmul_output_mode, scale, softcap, softmax_precision and, from
         opset 25, left_window_size and right_window_size
 
-    Elements are of float32, and so is the softmax: another softmax_precision raises NotImplementedError. Y has the
-    dimensions of Q; present_key and present_value have four, and without past ones are views of K and V;
+    Elements are of float32, float16, bfloat16 (ml_dtypes') or float64, all of the same. The softmax, as all sums, is in
+    float64 where they are or softmax_precision is, else in float32. Y has the dimensions of Q; present_key and present_value have four, and without past ones are views of K and V;
     qk_matmul_output is (B, H, T, P + S).
     """
     _check(opset, num_outputs, attributes, nonpad_kv_seqlen, past_key, past_value)
@@ -68,6 +70,11 @@ def attention(
         offset = past_key.shape[2]
     elif nonpad_kv_seqlen is not None:
         offset = np.asarray(nonpad_kv_seqlen, np.int64) - q.shape[2]
+    present_key, present_value = k, v
+    if attributes.get("softmax_precision") == _DOUBLE:
+        q, k, v = (x.astype(np.float64) for x in (q, k, v))
+        if attn_mask is not None and attn_mask.dtype != bool:
+            attn_mask = attn_mask.astype(np.float64)
     columns = k.shape[2] if attn_mask is None else _columns(attn_mask, k.shape[2], opset)
     options = {
         "is_causal": bool(attributes.get("is_causal", 0)),
@@ -77,20 +84,20 @@ def attention(
         "softcap": attributes.get("softcap", 0.0),
         "scale": attributes.get("scale"),
     }
-    room = np.empty((q.shape[0], q.shape[2], heads, v.shape[3]) if packed else (*q.shape[:3], v.shape[3]), np.float32)
+    room = np.empty((q.shape[0], q.shape[2], heads, v.shape[3]) if packed else (*q.shape[:3], v.shape[3]), q.dtype)
     out = room.swapaxes(1, 2) if packed else room
     mode = attributes.get("qk_matmul_output_mode", 0)
     weighted = num_outputs == 4 and mode == 3
     results = scaled_dot_product_attention(
         q, k[:, :, :columns], v[:, :, :columns], attn_mask, enable_gqa=True, return_weights=weighted, out=out, **options
     )
-    Y = room.reshape(*room.shape[:2], -1) if packed else room
-    outputs = (Y, k, v)[:num_outputs]
+    Y = (room.reshape(*room.shape[:2], -1) if packed else room).astype(Q.dtype, copy=False)
+    outputs = (Y, present_key, present_value)[:num_outputs]
     if num_outputs < 4:
         return outputs
     if not weighted:
-        return *outputs, _scores(q, k, attn_mask, mode, options)
-    weights = np.zeros((*q.shape[:3], k.shape[2]), np.float32)
+        return *outputs, _scores(_wide(q), _wide(k), attn_mask, mode, options).astype(Q.dtype, copy=False)
+    weights = np.zeros((*q.shape[:3], k.shape[2]), Q.dtype)
     weights[..., :columns] = results[1]
     return *outputs, weights
 
@@ -108,9 +115,8 @@ def _check(
     mode = attributes.get("qk_matmul_output_mode", 0)
     if mode not in (0, 1, 2, 3):
         raise ValueError(f"qk_matmul_output_mode: expected 0 to 3, got {mode}")
-    if attributes.get("softmax_precision", _FLOAT) != _FLOAT:
-        precision = attributes["softmax_precision"]
-        raise NotImplementedError(f"softmax_precision: only {_FLOAT} (float32) is computed, got {precision}")
+    if attributes.get("softmax_precision", _DOUBLE) not in _PRECISIONS:
+        raise ValueError(f"softmax_precision: expected one of {_PRECISIONS}, got {attributes['softmax_precision']}")
     if nonpad is not None and opset < 24:
         raise ValueError(f"nonpad_kv_seqlen: no input of Attention in opset {opset}")
     if (past_key is None) != (past_value is None):
@@ -145,6 +151,11 @@ def _split(x: np.ndarray, heads: int) -> np.ndarray:
     return x if x.ndim == 4 else x.reshape(*x.shape[:2], heads, x.shape[2] // heads).swapaxes(1, 2)
 
 
+def _wide(x: np.ndarray) -> np.ndarray:
+    """What sums are made of: float32 in place of what is narrower."""
+    return x if x.dtype == np.float64 else x.astype(np.float32, copy=False)
+
+
 def _columns(attn_mask: np.ndarray, S: int, opset: int) -> int:
     """How many keys a mask speaks of: one column repeats, fewer than S leave the last keys out."""
     columns = attn_mask.shape[-1] if attn_mask.ndim else 1
@@ -162,9 +173,9 @@ def _scores(q: np.ndarray, k: np.ndarray, mask: np.ndarray | None, mode: int, op
     B, H, T, D = q.shape
     S = k.shape[2]
     scale = options["scale"] if options["scale"] is not None else 1 / np.sqrt(D) if D else 1.0
-    grouped = q.reshape(B, k.shape[1], -1, T, D) * np.float32(scale)
+    grouped = q.reshape(B, k.shape[1], -1, T, D) * q.dtype.type(scale)
     scores = (grouped @ k[:, :, None].swapaxes(-1, -2)).reshape(B, H, T, S)
-    cap = np.float32(options["softcap"])
+    cap = q.dtype.type(options["softcap"])
     if mode >= 1 and cap:
         scores = cap * np.tanh(scores / cap)
     if mode < 2:
@@ -188,4 +199,4 @@ def _scores(q: np.ndarray, k: np.ndarray, mask: np.ndarray | None, mode: int, op
             keep[..., :columns] &= mask
         else:
             scores[..., :columns] += mask
-    return np.where(keep, scores, np.float32(-np.inf))
+    return np.where(keep, scores, q.dtype.type(-np.inf))

@@ -1,6 +1,6 @@
 """The functions of libattn as PyTorch differentiates them, and a module in the shape of torch.nn.MultiheadAttention.
 
-Tensors are of float32, on the CPU. Where no input requires a gradient nothing is recorded. Gradients of gradients are
+Tensors are on the CPU, of float32, float16, bfloat16 or float64. Where no input requires a gradient nothing is recorded. Gradients of gradients are
 computed by query, key, value, sinks and the outer gradient; where a mask of float32 requires one, or with additive scores,
 they are refused.
 """
@@ -146,7 +146,7 @@ def scaled_dot_product_attention(
 ) -> Tensor | tuple[Tensor, Tensor]:
     """``libattn.scaled_dot_product_attention``, through which gradients flow.
 
-    They flow to query (..., H, T, D), key (..., HK, S, D), value (..., HK, S, DV), an attn_mask of float32 and the
+    They flow to query (..., H, T, D), key (..., HK, S, D), value (..., HK, S, DV), an attn_mask of floats and the
     sinks (H,). Without a seed, the dropout draws one from PyTorch's generator. The log-sum-exp, where it is returned,
     has no gradient.
     """
@@ -232,7 +232,10 @@ class MultiheadAttention(torch.nn.MultiheadAttention):
         if all(mask.dtype == torch.bool for mask in masks):
             left_out = masks[0] if len(masks) == 1 else masks[0] | masks[1]
             return ~left_out
-        added = [torch.zeros(m.shape).masked_fill(m, -torch.inf) if m.dtype == torch.bool else m for m in masks]
+        kind = next(m.dtype for m in masks if m.dtype != torch.bool)
+        added = [
+            torch.zeros(m.shape, dtype=kind).masked_fill(m, -torch.inf) if m.dtype == torch.bool else m for m in masks
+        ]
         return added[0] if len(added) == 1 else added[0] + added[1]
 
     def forward(
@@ -248,7 +251,7 @@ class MultiheadAttention(torch.nn.MultiheadAttention):
     ) -> tuple[Tensor, Tensor | None]:
         """query (T, B, E), key (S, B, kdim), value (S, B, vdim), or with batch_first the first two dimensions the other
         way round, or (T, E) and so on without a batch; key_padding_mask (B, S); attn_mask (T, S) or (B * H, T, S). In
-        masks of bool True leaves a key out, as in torch.nn.MultiheadAttention; masks of float32 are added.
+        masks of bool True leaves a key out, as in torch.nn.MultiheadAttention; masks of floats are added.
 
         Returns the output, in query's shape, and the weights: (B, T, S), averaged over the heads, or (B, H, T, S), or
         None where they are not needed.
@@ -279,4 +282,5 @@ class MultiheadAttention(torch.nn.MultiheadAttention):
     def _weights(self, q: Tensor, k: Tensor, mask: Tensor | None, is_causal: bool, average: bool) -> Tensor:
         none = k.new_empty(*k.shape[:-1], 0)
         weights = attention.scaled_dot_product_attention(q, k, none, mask, 0.0, is_causal, return_weights=True)[1]
+        weights = weights.to(q.dtype)
         return weights.mean(-3) if average else weights

@@ -83,7 +83,10 @@ def test_caches_are_looked_at():
 def test_arrays_that_are_none():
     refused(TypeError, "query: .*got list", [[1.0]], Q, Q)
     refused(TypeError, "key: .*got NoneType", Q, None, Q)
-    refused(TypeError, "query: .*float32, got float64", Q.astype(np.float64), Q, Q)
+    refused(TypeError, "query: .*float32, .*got int64", Q.astype(np.int64), Q, Q)
+    refused(TypeError, "key: .*float64, got float32", Q.astype(np.float64), Q, Q)
+    refused(TypeError, "value: .*float16, got float32", Q.astype(np.float16), Q.astype(np.float16), Q)
+    refused(TypeError, "attn_mask: .*bool or float32, got float64", attn_mask=np.zeros((5, 5)))
     refused(TypeError, "query: .*float32", Q.astype(">f4"), Q, Q)
     refused(TypeError, "value", Q, Q, Q.astype("datetime64[s]"))
     refused(TypeError, "attn_mask: .*bool or float32, got int64", attn_mask=np.ones((5, 5), np.int64))

@@ -167,6 +167,37 @@ def test_gradcheck_and_gradgradcheck():
         assert torch.autograd.gradgradcheck(function, tensors, **coarse)
 
 
+def test_gradcheck_in_float64():
+    tensors = [x.detach().double().requires_grad_() for x in inputs(H=4, HK=2, T=3, S=4, D=5, DV=2)]
+    bias = torch.randn(4, 1, 4, dtype=torch.float64, requires_grad=True)
+    for options in ({}, {"is_causal": True}, {"softcap": 2.0}, {"window": (1, 0), "dropout_p": 0.3, "seed": 5}):
+
+        def function(*x):
+            return lt.scaled_dot_product_attention(*x, enable_gqa=True, **options)
+
+        assert torch.autograd.gradcheck(function, tensors)
+        assert torch.autograd.gradcheck(function, [*tensors, bias])
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float16, 2e-3), (torch.bfloat16, 2e-2)])
+def test_narrow_elements(dtype, tolerance):
+    tensors = [x.detach().to(dtype).requires_grad_() for x in inputs()]
+    bias = torch.randn(4, 9, 13).to(dtype).requires_grad_()
+    doubles = doubled([*tensors, bias])
+    out, expected = lt.scaled_dot_product_attention(*tensors, bias), sdpa(*doubles)
+    grad_out = torch.randn_like(out)
+    gradients = torch.autograd.grad(out, [*tensors, bias], grad_out)
+    wanted = torch.autograd.grad(expected, doubles, grad_out.double())
+    for got, right in zip((out, *gradients), (expected, *wanted)):
+        assert got.dtype == dtype
+        assert (got.double() - right).abs().max() <= tolerance * max(1.0, right.abs().max().item())
+    module = lt.MultiheadAttention(8, 2, batch_first=True).to(dtype)
+    x, padding = torch.randn(2, 5, 8).to(dtype), torch.zeros(2, 5, dtype=torch.bool)
+    padding[0, 3:] = True
+    for y in module(x, x, x, key_padding_mask=padding, attn_mask=torch.zeros(5, 5).to(dtype)):
+        assert y.dtype == dtype
+
+
 def test_a_gradient_penalty_is_learnt_from():
     """As of a module whose loss contains a gradient."""
     torch.manual_seed(63)

@@ -69,7 +69,7 @@ def test_block_masks_refused():
     for match, mask in {
         r"starts: shape \(1, 1, 4\).*\(2, 2, 5\)": (starts, entries, (10, 10)),
         "starts: expected 3 dimensions": (starts[0], entries, (16, 16)),
-        "block_mask": (starts, entries, (0, 16)),
+        "block_size": (starts, entries, (0, 16)),
         "entries -1": (starts - 1, entries, (16, 16)),
         "within 0 to count": (starts + np.array([0, 1, 2, 3]), entries, (16, 16)),
     }.items():
