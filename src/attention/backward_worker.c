@@ -166,7 +166,7 @@ bool backward_worker_keys(backward_worker *w, int64_t first, int64_t count)
     t->keys = count;
     read_keys(w, first);
     if (d->score_function) t->function.at = visible_place(d, w->b, w->h, w->first_query, first);
-    t->modification = w->masked ? w->modification : NULL;
+    t->modification = visible_modifies(kind) ? w->modification : NULL;
     if (d->dropout > 0) draw_dropout(w);
     return true;
 }

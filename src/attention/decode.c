@@ -177,7 +177,7 @@ static bool modify_block(const decode_plan *plan, int64_t b, int64_t head, int64
         *modified |= kinds[n] != VISIBLE_ALL;
     }
     for (int64_t n = 0; n < heads && *modified; n++) {
-        if (kinds[n] == VISIBLE_SOME) continue;
+        if (visible_modifies(kinds[n])) continue;
         for (int64_t m = n * d->T; m < (n + 1) * d->T; m++)
             for (int64_t key = 0; key < keys; key++)
                 modification[m * DECODE_CHUNK + key] = kinds[n] == VISIBLE_ALL ? 0 : -INFINITY;

@@ -74,7 +74,7 @@ bool f64_row_next(const f64_row *row, int64_t from, f64_chunk *chunk)
             visible_tile(&row->masks, row->b, row->h, row->i, 1, from, chunk->count, masks, F64_CHUNK, 1);
         from += chunk->count;
         if (kind == VISIBLE_NONE) continue;
-        fill(row, chunk, kind == VISIBLE_SOME ? masks : NULL);
+        fill(row, chunk, visible_modifies(kind) ? masks : NULL);
         return true;
     }
 }

@@ -203,7 +203,8 @@ static void forward_one_block(const forward_plan *plan, const attn_desc *d, int6
             plan->table->dropout_factors(
                 &draw, &(dropout_tile){first, block.queries, j, count, factors, query_step, key_step});
         forward_chunk chunk = (paired ? paired_chunk_at : chunk_at)(plan, d, b, kv_head, j, count, piece);
-        chunk.modification = kind == VISIBLE_SOME ? modification : NULL;
+        chunk.modification = visible_modifies(kind) ? modification : NULL;
+        chunk.masked = kind == VISIBLE_SOME;
         chunk.dropout = d->dropout > 0 ? factors : NULL;
         kernels->step(&block, &chunk);
     }

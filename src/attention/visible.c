@@ -103,9 +103,9 @@ static float slope_of(const attn_desc *d, int64_t h)
     return d->alibi_slopes ? d->alibi_slopes[h] : 0;
 }
 
-/* What mask, bias and distances say, or zeros without them; whether any pair is left. */
-static bool read_masks(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
-                       float *out, int64_t query_step, int64_t key_step)
+/* What mask, bias and distances say, or zeros without them; which pairs are left. */
+static attn_tile_kept read_masks(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
+                                 float *out, int64_t query_step, int64_t key_step)
 {
     const attn_mask *mask = &d->mask, *bias = &d->bias;
     const modification_tile tile = {
@@ -157,13 +157,16 @@ visible_kind visible_tile(const attn_desc *d, int64_t b, int64_t h, int64_t i, i
     bool cut = last.first > j || first.last < j + nj;
     bool plain = !cut && whole && !d->mask.data && !d->bias.data && slope_of(d, h) == 0;
     if (plain && !d->mask_function) return VISIBLE_ALL;
-    if (!read_masks(d, b, h, i, ni, j, nj, modification, query_step, key_step)) return VISIBLE_NONE;
+    attn_tile_kept kept = read_masks(d, b, h, i, ni, j, nj, modification, query_step, key_step);
+    if (kept == ATTN_TILE_NONE) return VISIBLE_NONE;
     if (cut && query_step == 1)
         cut_keys(d, b, i, ni, j, nj, modification, key_step);
     else if (cut)
         cut_queries(d, b, i, ni, j, nj, modification, query_step, key_step);
     if (!whole) block_mask_cut(d, &tile, modification, query_step, key_step);
-    attn_tile_kept kept = d->mask_function ? call_mask(d, &tile, modification, query_step, key_step) : ATTN_TILE_SOME;
-    if (kept == ATTN_TILE_NONE) return VISIBLE_NONE;
-    return kept == ATTN_TILE_ALL && plain ? VISIBLE_ALL : VISIBLE_SOME;
+    if (cut || !whole) kept = ATTN_TILE_SOME;
+    attn_tile_kept called = d->mask_function ? call_mask(d, &tile, modification, query_step, key_step) : ATTN_TILE_ALL;
+    if (called == ATTN_TILE_NONE) return VISIBLE_NONE;
+    if (kept == ATTN_TILE_SOME || called == ATTN_TILE_SOME) return VISIBLE_SOME;
+    return plain ? VISIBLE_ALL : VISIBLE_ADDED;
 }

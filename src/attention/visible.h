@@ -34,12 +34,18 @@ int64_t visible_next(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_
 attn_tile visible_place(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j);
 
 typedef enum visible_kind {
-    VISIBLE_NONE, /* no query of the tile attends to any of its keys: skip it */
-    VISIBLE_ALL,  /* every query attends to every key, and nothing is added */
-    VISIBLE_SOME  /* each (capped) score gets its modification added; where that is -inf the pair is masked */
+    VISIBLE_NONE,  /* no query of the tile attends to any of its keys: skip it */
+    VISIBLE_ALL,   /* every query attends to every key, and nothing is added */
+    VISIBLE_ADDED, /* every query attends to every key; each (capped) score gets its modification added */
+    VISIBLE_SOME   /* the same, but where a modification is -inf the pair is masked */
 } visible_kind;
 
-/* A tile of queries i .. i + ni - 1 and keys j .. j + nj - 1 of sequence b, head h. For VISIBLE_SOME the modification
+static inline bool visible_modifies(visible_kind kind)
+{
+    return kind == VISIBLE_ADDED || kind == VISIBLE_SOME;
+}
+
+/* A tile of queries i .. i + ni - 1 and keys j .. j + nj - 1 of sequence b, head h. Where it modifies, the modification
  * of query i + m and key j + n goes to modification[m * query_step + n * key_step], one of whose steps is 1.
  * A masked score must be replaced by -inf, not summed, since -inf + NaN is NaN. */
 visible_kind visible_tile(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,

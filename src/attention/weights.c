@@ -68,7 +68,7 @@ static void weigh_row(const attn_desc *d, int64_t b, int64_t h, int64_t i, float
     visible_kind kind = visible_tile(d, b, h, i, 1, 0, d->S, w, d->S, 1);
     float sink = d->sinks ? d->sinks[h] : -INFINITY, largest = sink;
     for (int64_t j = 0; j < d->S; j++) {
-        float change = kind == VISIBLE_SOME ? w[j] : kind == VISIBLE_ALL ? 0 : -INFINITY;
+        float change = visible_modifies(kind) ? w[j] : kind == VISIBLE_ALL ? 0 : -INFINITY;
         w[j] = -INFINITY;
         if (change == -INFINITY) continue;
         const attn_tile place = visible_place(d, b, h, i, j);

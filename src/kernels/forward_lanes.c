@@ -10,8 +10,9 @@
  * scratch, for each group of `width` lanes: Q [D][width], O [DV][width], largest [width] (of score * log2 e), sum
  * [width]; then one chunk's scores [FORWARD_CHUNK][width], which all groups share.
  *
- * A chunk with modifications goes through half a group at a time, each without the keys at either end that none of its
- * queries sees: along a causal diagonal that saves a quarter of the work. Such keys would change nothing. */
+ * A chunk that is masked goes without the keys at either end that none of the group's queries sees, and through half a
+ * group at a time where that leaves out more: along a causal diagonal it saves a quarter of the work. Such keys would
+ * change nothing. */
 #include "kernels/kernels.h"
 #include "kernels/lane_group.h"
 #include "kernels/simd.h"

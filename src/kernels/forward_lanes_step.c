@@ -24,9 +24,29 @@ INLINE void multiply_tile(const int rows, const int vectors, const int width, co
     }
 }
 
+/* What is added to a chunk's scores as they leave the registers; change NULL: nothing. */
+typedef struct addition {
+    const float *change; /* of the group's first query, for the tile's first key */
+    int64_t stride;
+    bool masked;
+} addition;
+
+INLINE void add_change(const bool masked, const int rows, const int vectors, const addition *add,
+                       vec sum[MOST_ROWS][GROUP])
+{
+    vec none = vec_set1(-INFINITY);
+#pragma GCC unroll 8
+    for (int row = 0; row < rows; row++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            vec change = vec_load(add->change + row * add->stride + v * SIMD_LANES), s = vec_add(sum[row][v], change);
+            sum[row][v] = masked ? vec_select(vec_equal(change, none), none, s) : s;
+        }
+}
+
 /* Scores of `rows` keys, their largest into most. */
 INLINE void score_tile(const int rows, const int vectors, const int width, const float *k, int64_t k_row,
-                       const float *q, int64_t D, float *scores, vec most[GROUP])
+                       const float *q, int64_t D, const addition *add, float *scores, vec most[GROUP])
 {
     vec sum[MOST_ROWS][GROUP];
 #pragma GCC unroll 8
@@ -34,6 +54,8 @@ INLINE void score_tile(const int rows, const int vectors, const int width, const
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) sum[row][v] = vec_zero();
     multiply_tile(rows, vectors, width, k, k_row, 1, q, D, sum);
+    if (add->change && add->masked) add_change(true, rows, vectors, add, sum);
+    if (add->change && !add->masked) add_change(false, rows, vectors, add, sum);
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4
@@ -43,6 +65,12 @@ INLINE void score_tile(const int rows, const int vectors, const int width, const
         }
 }
 
+/* Whether the scores have to be bent before anything is added to them. */
+static bool bends(const forward_block *block)
+{
+    return block->softcap > 0 || block->function.call;
+}
+
 INLINE void score_chunk(const int vectors, const int width, const forward_block *block, const forward_chunk *chunk,
                         const lane_group *g, vec most[GROUP])
 {
@@ -50,18 +78,21 @@ INLINE void score_chunk(const int vectors, const int width, const forward_block 
     const float *k = chunk->k, *q = g->q;
     float *scores = g->scores;
     int64_t row = chunk->k_row, D = block->D, take;
+    addition add = {.stride = block_vectors(block) * SIMD_LANES, .masked = chunk->masked};
+    if (chunk->modification && !bends(block)) add.change = chunk->modification + g->first;
     for (int64_t left = chunk->keys; left; left -= take) {
         take = next_rows(whole, left);
-        if (take == 1) score_tile(1, vectors, width, k, row, q, D, scores, most);
-        if (take == 2) score_tile(2, vectors, width, k, row, q, D, scores, most);
-        if (take == 3) score_tile(3, vectors, width, k, row, q, D, scores, most);
-        if (take == 4) score_tile(4, vectors, width, k, row, q, D, scores, most);
-        if (take == 5) score_tile(5, vectors, width, k, row, q, D, scores, most);
-        if (take == 6) score_tile(6, vectors, width, k, row, q, D, scores, most);
-        if (take == 7 && whole > 6) score_tile(7, vectors, width, k, row, q, D, scores, most);
-        if (take == 8 && whole > 6) score_tile(8, vectors, width, k, row, q, D, scores, most);
+        if (take == 1) score_tile(1, vectors, width, k, row, q, D, &add, scores, most);
+        if (take == 2) score_tile(2, vectors, width, k, row, q, D, &add, scores, most);
+        if (take == 3) score_tile(3, vectors, width, k, row, q, D, &add, scores, most);
+        if (take == 4) score_tile(4, vectors, width, k, row, q, D, &add, scores, most);
+        if (take == 5) score_tile(5, vectors, width, k, row, q, D, &add, scores, most);
+        if (take == 6) score_tile(6, vectors, width, k, row, q, D, &add, scores, most);
+        if (take == 7 && whole > 6) score_tile(7, vectors, width, k, row, q, D, &add, scores, most);
+        if (take == 8 && whole > 6) score_tile(8, vectors, width, k, row, q, D, &add, scores, most);
         k += take * row;
         scores += take * vectors * SIMD_LANES;
+        if (add.change) add.change += take * add.stride;
     }
 }
 
@@ -137,15 +168,19 @@ INLINE void value_chunk(const int vectors, const int width, const forward_block 
 /* Whether all of the chunk's values are finite. */
 static bool values_are_finite(const forward_block *block, const forward_chunk *chunk)
 {
-    vec nothing = vec_zero();
+    vec zero = vec_zero(), nothing[4] = {zero, zero, zero, zero}; /* sums of 0 * x, side by side */
+    const int64_t whole = block->DV - block->DV % (4 * SIMD_LANES);
     for (int64_t n = 0; n < chunk->keys; n++) {
         const float *v = chunk->v + n * chunk->v_row;
-        for (int64_t c = 0; c < block->DV; c += SIMD_LANES) {
+        for (int64_t c = 0; c < whole; c += 4 * SIMD_LANES)
+#pragma GCC unroll 4
+            for (int x = 0; x < 4; x++) nothing[x] = vec_fma(vec_load(v + c + x * SIMD_LANES), zero, nothing[x]);
+        for (int64_t c = whole; c < block->DV; c += SIMD_LANES) {
             vec x = vec_load_n(v + c, (int)(block->DV - c < SIMD_LANES ? block->DV - c : SIMD_LANES));
-            nothing = vec_add(nothing, vec_sub(x, x));
+            nothing[0] = vec_fma(x, zero, nothing[0]);
         }
     }
-    return vec_sum(nothing) == 0;
+    return vec_sum(vec_add(vec_add(nothing[0], nothing[1]), vec_add(nothing[2], nothing[3]))) == 0;
 }
 
 /* value_chunk where a masked key's value may be NaN or infinite, which a weight of 0 would not silence: such a pair is
@@ -181,7 +216,7 @@ INLINE void step_part(const int vectors, const int width, const forward_block *b
     vec most[GROUP], shrink[GROUP];
     for (int v = 0; v < vectors; v++) most[v] = vec_set1(-INFINITY);
     score_chunk(vectors, width, block, &part, g, most);
-    if (part.modification || block->softcap > 0 || block->function.call) modify_chunk(vectors, block, &part, g, most);
+    if (bends(block)) modify_chunk(vectors, block, &part, g, most);
     weigh_chunk(vectors, &part, g, most, shrink);
     if (part.dropout) drop_chunk(vectors, block, &part, g);
     if (finite)
@@ -226,5 +261,5 @@ static const group_steps steps = {{NULL, step_1, step_2}, NULL};
 
 void SIMD_NAMED(forward_lanes_step)(const forward_block *block, const forward_chunk *chunk)
 {
-    step_groups(&steps, block, chunk, !chunk->modification || values_are_finite(block, chunk));
+    step_groups(&steps, block, chunk, !is_masked(chunk) || values_are_finite(block, chunk));
 }

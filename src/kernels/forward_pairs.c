@@ -305,5 +305,5 @@ static const group_steps steps = {{NULL, step_1, step_2}, NULL};
 
 void SIMD_NAMED(forward_pairs_step)(const forward_block *block, const forward_chunk *chunk)
 {
-    step_groups(&steps, block, chunk, !chunk->modification || values_are_finite(block, chunk));
+    step_groups(&steps, block, chunk, !is_masked(chunk) || values_are_finite(block, chunk));
 }

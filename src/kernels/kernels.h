@@ -65,6 +65,7 @@ typedef struct forward_chunk {
     int64_t key;               /* the first one's number, for the function */
     int64_t keys;              /* 1 .. FORWARD_CHUNK */
     const float *modification; /* added to the capped scores, -inf masks; NULL: none */
+    bool masked;               /* whether some modification is -inf; false promises that none is */
     const float *dropout;      /* multiplies the weights after they are summed; NULL: none */
 } forward_chunk;
 
@@ -106,7 +107,7 @@ static inline size_t forward_rows_scratch(size_t DV)
 
 /* What mask, bias and distance add to the scores of a tile of queries and keys: -inf where mask has a 0 byte, else the
  * bias, or 0 without one, less slope times the distance |distance + m - n|; for query m and key n into
- * out[m * query_step + n * key_step], one of whose steps is 1. Whether any of them is not -inf. */
+ * out[m * query_step + n * key_step], one of whose steps is 1. Which of them are not -inf: none, some or all. */
 typedef struct modification_tile {
     int64_t queries, keys;
     const uint8_t *mask; /* [m * mask_row + n * mask_column], or NULL */
@@ -119,7 +120,7 @@ typedef struct modification_tile {
     int64_t distance; /* of query 0's position from key 0 */
 } modification_tile;
 
-typedef bool modification_kernel(const modification_tile *tile);
+typedef attn_tile_kept modification_kernel(const modification_tile *tile);
 
 /* What dropout multiplies the weights of queries query .. query + queries - 1 and keys key .. key + keys - 1 by, 0 or
  * draw->kept_factor, into factors[m * query_step + n * key_step] for query + m and key + n. Fastest with

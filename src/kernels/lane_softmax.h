@@ -95,6 +95,11 @@ INLINE void add_sums(const int vectors, const lane_group *g, const vec shrink[GR
     }
 }
 
+static inline bool is_masked(const forward_chunk *chunk)
+{
+    return chunk->modification && chunk->masked;
+}
+
 /* Whether a group's query sees key n of the chunk. */
 static inline bool is_seen(int vectors, int64_t stride, const forward_chunk *chunk, const lane_group *g, int64_t n)
 {
@@ -116,7 +121,7 @@ static inline key_span seen_keys(int vectors, const forward_block *block, const 
                                  const lane_group *g)
 {
     key_span span = {0, chunk->keys};
-    if (!chunk->modification) return span;
+    if (!is_masked(chunk)) return span;
     int64_t stride = block_vectors(block) * SIMD_LANES;
     while (span.first < span.last && !is_seen(vectors, stride, chunk, g, span.first)) span.first++;
     while (span.first < span.last && !is_seen(vectors, stride, chunk, g, span.last - 1)) span.last--;
@@ -136,6 +141,23 @@ static inline forward_chunk chunk_span(const forward_block *block, const forward
     return part;
 }
 
+/* Half of a group, from vector v on. */
+static inline lane_group half_group(const lane_group *g, int v)
+{
+    int64_t lane = (int64_t)v * SIMD_LANES;
+    lane_group half = *g;
+    half.first += lane, half.q += lane, half.o += lane, half.largest += lane, half.sum += lane;
+    return half;
+}
+
+/* Whether halves would leave out so much more, together an eighth of both, that they are worth their smaller tiles. */
+static inline bool halves_pay(const forward_block *block, const forward_chunk *chunk, const lane_group *g)
+{
+    const lane_group lower = half_group(g, 0), upper = half_group(g, 2);
+    const key_span first = seen_keys(2, block, chunk, &lower), second = seen_keys(2, block, chunk, &upper);
+    return 4 * (first.last - first.first + second.last - second.first) <= 7 * chunk->keys;
+}
+
 /* One chunk's step for a group of so many vectors; for two halves of a group of four, one after the other. */
 typedef void group_step(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite);
 
@@ -150,18 +172,9 @@ static inline void step_groups(const group_steps *steps, const forward_block *bl
     int64_t vectors = block_vectors(block);
     for (int64_t vector = 0; vector < vectors; vector += GROUP) {
         lane_group g = group_at(block, vector);
-        const bool halved = g.vectors == 4 && chunk->modification;
+        const bool halved = g.vectors == 4 && is_masked(chunk) && halves_pay(block, chunk, &g);
         (halved ? steps->halves : steps->of[g.vectors])(block, chunk, &g, finite);
     }
-}
-
-/* Half of a group, from vector v on. */
-static inline lane_group half_group(const lane_group *g, int v)
-{
-    int64_t lane = (int64_t)v * SIMD_LANES;
-    lane_group half = *g;
-    half.first += lane, half.q += lane, half.o += lane, half.largest += lane, half.sum += lane;
-    return half;
 }
 
 #endif

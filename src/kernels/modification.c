@@ -7,12 +7,29 @@
 
 extern modification_kernel SIMD_NAMED(modification);
 
+/* What was found in a tile's vectors: numbers, and -inf. */
+typedef struct found {
+    vmask kept, lost;
+} found;
+
+static void look_at(found *f, vec modification, int count)
+{
+    vmask lost = vec_equal(modification, vec_set1(-INFINITY)), there = mask_first(count); /* a NaN is kept */
+    f->lost = mask_or(f->lost, mask_and(lost, there));
+    f->kept = mask_or(f->kept, mask_and(mask_not(lost), there));
+}
+
+/* 0, 1, 2 ... */
+static vec steps(float step)
+{
+    static const float count[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return vec_mul(vec_set1(step), vec_load(count));
+}
+
 /* -slope * |distance| for a vector of distances, `first` + step * lane. */
 static vec sloped(const modification_tile *tile, int64_t first, float step)
 {
-    float lanes[SIMD_LANES];
-    for (int lane = 0; lane < SIMD_LANES; lane++) lanes[lane] = step * (float)lane;
-    vec distance = vec_add(vec_set1((float)first), vec_load(lanes));
+    vec distance = vec_add(vec_set1((float)first), steps(step));
     return vec_mul(vec_set1(tile->slope), vec_with_sign(distance, vec_set1(-1)));
 }
 
@@ -37,34 +54,27 @@ static vec read_keys(const modification_tile *tile, int64_t m, int64_t n, int co
     return vec_select(keep, x, none);
 }
 
-static vmask are_kept(vec modification)
-{
-    return mask_not(vec_equal(modification, vec_set1(-INFINITY))); /* a NaN is kept */
-}
-
-static vmask write_in_lanes(const modification_tile *tile, int64_t m, int64_t n, int keys)
+static void write_in_lanes(const modification_tile *tile, int64_t m, int64_t n, int keys, found *f)
 {
     vec rows[SIMD_LANES];
-    vmask kept = mask_first(0);
     int queries = (int)(tile->queries - m < SIMD_LANES ? tile->queries - m : SIMD_LANES);
     for (int r = 0; r < SIMD_LANES; r++) {
         rows[r] = read_keys(tile, r < queries ? m + r : m, n, keys);
-        kept = mask_or(kept, are_kept(rows[r]));
+        look_at(f, rows[r], keys);
     }
     vec_transpose(rows);
     for (int c = 0; c < keys; c++) vec_store_n(tile->out + m + (n + c) * tile->key_step, rows[c], queries);
-    return kept;
 }
 
-static vmask write_in_rows(const modification_tile *tile, int64_t m, int64_t n, int keys)
+static void write_in_rows(const modification_tile *tile, int64_t m, int64_t n, int keys, found *f)
 {
     vec row = read_keys(tile, m, n, keys);
     vec_store_n(tile->out + m * tile->query_step + n, row, keys);
-    return are_kept(row);
+    look_at(f, row, keys);
 }
 
 /* One row that every query shares, with queries in lanes. */
-static vmask write_shared(const modification_tile *tile, int64_t n, int keys)
+static void write_shared(const modification_tile *tile, int64_t n, int keys, found *f)
 {
     vec row = read_keys(tile, 0, n, keys);
     float each[SIMD_LANES];
@@ -75,34 +85,95 @@ static vmask write_shared(const modification_tile *tile, int64_t n, int keys)
             vec_store_n(out + m, vec_set1(each[c]),
                         (int)(tile->queries - m < SIMD_LANES ? tile->queries - m : SIMD_LANES));
     }
-    return are_kept(row);
+    look_at(f, row, keys);
 }
 
 /* Distances alone, with queries in lanes: nothing has to be turned. */
-static bool write_distances(const modification_tile *tile)
+static void write_distances(const modification_tile *tile, found *f)
 {
-    vmask kept = mask_first(0);
     for (int64_t n = 0; n < tile->keys; n++)
         for (int64_t m = 0; m < tile->queries; m += SIMD_LANES) {
             int queries = (int)(tile->queries - m < SIMD_LANES ? tile->queries - m : SIMD_LANES);
             vec x = vec_add(vec_zero(), sloped(tile, tile->distance + m - n, 1));
             vec_store_n(tile->out + m + n * tile->key_step, x, queries);
-            kept = mask_or(kept, mask_and(mask_first(queries), are_kept(x)));
+            look_at(f, x, queries);
         }
-    return mask_any(kept);
 }
 
-bool SIMD_NAMED(modification)(const modification_tile *tile)
+/* Asks for what is read some vectors later, of the queries below or of the keys behind the tile: rows that lie far
+ * apart are no pattern that a prefetcher follows. The address may be nobody's. */
+static void ask_ahead(const void *at, int64_t bytes)
 {
-    bool lanes = tile->query_step == 1;
-    if (lanes && tile->slope != 0 && !tile->mask && !tile->bias) return write_distances(tile);
-    bool shared = lanes && tile->slope == 0 && (!tile->mask || !tile->mask_row) && (!tile->bias || !tile->bias_row);
-    vmask kept = mask_first(0);
-    for (int64_t n = 0; n < tile->keys; n += SIMD_LANES) {
-        int keys = (int)(tile->keys - n < SIMD_LANES ? tile->keys - n : SIMD_LANES);
-        if (shared) kept = mask_or(kept, write_shared(tile, n, keys));
-        for (int64_t m = 0; !shared && m < tile->queries; m += lanes ? SIMD_LANES : 1)
-            kept = mask_or(kept, lanes ? write_in_lanes(tile, m, n, keys) : write_in_rows(tile, m, n, keys));
+    __builtin_prefetch((const void *)((uintptr_t)at + (uintptr_t)bytes), 0, 2);
+}
+
+/* How many elements ahead that is. */
+static int64_t ahead_of(const modification_tile *tile, int64_t m, int64_t row)
+{
+    return m + SIMD_LANES < tile->queries ? SIMD_LANES * row : tile->keys - m * row;
+}
+
+/* The same of SIMD_LANES queries by as many keys of contiguous rows without distances, which is nearly all of a large
+ * mask or bias. */
+static void write_whole_in_lanes(const modification_tile *tile, int64_t m, int64_t n, found *f)
+{
+    const int64_t bias_ahead = ahead_of(tile, m, tile->bias_row) * (int64_t)sizeof(float);
+    const int64_t mask_ahead = ahead_of(tile, m, tile->mask_row);
+    const float *bias = tile->bias ? tile->bias + m * tile->bias_row + n : NULL;
+    const uint8_t *mask = tile->mask ? tile->mask + m * tile->mask_row + n : NULL;
+    vec rows[SIMD_LANES], zero = vec_zero(), none = vec_set1(-INFINITY);
+    vmask kept = mask_first(0), all = mask_first(SIMD_LANES);
+    for (int r = 0; r < SIMD_LANES; r++) {
+        vec x = zero;
+        if (bias) {
+            x = vec_load(bias + r * tile->bias_row);
+            ask_ahead(bias + r * tile->bias_row, bias_ahead);
+        }
+        if (mask) {
+            x = vec_select(mask_load_bytes(mask + r * tile->mask_row, SIMD_LANES), x, none);
+            ask_ahead(mask + r * tile->mask_row, mask_ahead);
+        }
+        rows[r] = x;
+        const vmask here = mask_not(vec_equal(x, none));
+        kept = mask_or(kept, here), all = mask_and(all, here);
     }
-    return mask_any(kept);
+    f->kept = mask_or(f->kept, kept);
+    f->lost = mask_or(f->lost, mask_not(all));
+    vec_transpose(rows);
+    for (int c = 0; c < SIMD_LANES; c++) vec_store(tile->out + m + (n + c) * tile->key_step, rows[c]);
+}
+
+/* Queries m .. m + SIMD_LANES - 1. */
+static void write_lanes(const modification_tile *tile, int64_t m, found *f)
+{
+    const bool contiguous = (!tile->bias || tile->bias_column == 1) && (!tile->mask || tile->mask_column == 1);
+    const bool whole = contiguous && tile->slope == 0 && tile->queries - m >= SIMD_LANES;
+    int64_t n = 0;
+    for (; whole && n + SIMD_LANES <= tile->keys; n += SIMD_LANES) write_whole_in_lanes(tile, m, n, f);
+    for (; n < tile->keys; n += SIMD_LANES)
+        write_in_lanes(tile, m, n, (int)(tile->keys - n < SIMD_LANES ? tile->keys - n : SIMD_LANES), f);
+}
+
+static void write_tile(const modification_tile *tile, found *f)
+{
+    const bool lanes = tile->query_step == 1;
+    const bool shared =
+        lanes && tile->slope == 0 && (!tile->mask || !tile->mask_row) && (!tile->bias || !tile->bias_row);
+    for (int64_t m = 0; lanes && !shared && m < tile->queries; m += SIMD_LANES) write_lanes(tile, m, f);
+    for (int64_t n = 0; (shared || !lanes) && n < tile->keys; n += SIMD_LANES) {
+        int keys = (int)(tile->keys - n < SIMD_LANES ? tile->keys - n : SIMD_LANES);
+        if (shared) write_shared(tile, n, keys, f);
+        for (int64_t m = 0; !shared && m < tile->queries; m++) write_in_rows(tile, m, n, keys, f);
+    }
+}
+
+attn_tile_kept SIMD_NAMED(modification)(const modification_tile *tile)
+{
+    found f = {mask_first(0), mask_first(0)};
+    if (tile->query_step == 1 && tile->slope != 0 && !tile->mask && !tile->bias)
+        write_distances(tile, &f);
+    else
+        write_tile(tile, &f);
+    if (!mask_any(f.kept)) return ATTN_TILE_NONE;
+    return mask_any(f.lost) ? ATTN_TILE_SOME : ATTN_TILE_ALL;
 }

@@ -168,18 +168,18 @@ static float *run(const problem *p, const kernel_table *table, layout how)
                                      .key_step = key_step,
                                      .slope = p->slope,
                                      .distance = p->distance - j};
-        bool any = table->modification(&m);
-        bool want_any = false;
+        const attn_tile_kept kept = table->modification(&m);
+        bool want_any = false, want_all = true;
         for (int64_t i = 0; i < p->queries; i++)
             for (int64_t n = 0; n < keys; n++) {
                 int64_t pair = i * p->keys + j + n;
                 float want = (alone ? 0 : p->bias[pair]) + p->slope * -fabsf((float)(p->distance + i - j - n));
                 if (!alone && !p->mask[pair]) want = -INFINITY;
-                want_any |= want != -INFINITY;
+                want_any |= want != -INFINITY, want_all &= want != -INFINITY;
                 assert_true(modification[i * query_step + n * key_step] == want);
                 factors[i * query_step + n * key_step] = p->factors[pair];
             }
-        assert_int_equal(any, want_any);
+        assert_int_equal(kept, want_all ? ATTN_TILE_ALL : want_any ? ATTN_TILE_SOME : ATTN_TILE_NONE);
         if (how == PAIRS) table->pair_rows(p->v16 + j * wide, wide, keys, p->DV, (uint32_t *)joined);
         kernels->step(&block, &(forward_chunk){.k = p->k + j * (p->D + GAP),
                                                .k_bf16 = p->k16 + j * (p->D + GAP),
@@ -190,6 +190,7 @@ static float *run(const problem *p, const kernel_table *table, layout how)
                                                .key = j,
                                                .keys = keys,
                                                .modification = p->modified ? modification : NULL,
+                                               .masked = kept != ATTN_TILE_ALL,
                                                .dropout = p->dropped ? factors : NULL});
     }
     kernels->finish(&block);
