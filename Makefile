@@ -5,7 +5,7 @@ CMAKE_FLAGS ?=
 DATA ?= data/tatoeba-eng-fra
 BUILD := build/$(PRESET)
 
-.PHONY: all help deps configure build demo test nightly bench bench-models study-cost study-longrange study-parameters study-dropout study-stability install format lint clean
+.PHONY: all help deps configure build demo test nightly bench bench-models bench-peers study-cost study-longrange study-parameters study-dropout study-stability install format lint clean
 
 all: build
 
@@ -16,6 +16,7 @@ help:
 	@echo 'make nightly       run the long tests too, among them 20,000 random calls of the operator against fp64'
 	@echo 'make bench         speed of the operator, as a ratio to this CPU'"'"'s FMA peak'
 	@echo 'make bench-models  speed of training and translating, beside PyTorch and CTranslate2 if installed'
+	@echo 'make bench-peers   attention beside PyTorch, ONNX Runtime and JAX (installed in $(BUILD)/peers, or PYTHON=...): doc/benchmarks.md'
 	@echo 'make study-cost    time and memory of attention by length, beside the plain way and PyTorch if installed'
 	@echo 'make study-longrange  LSTM without and with attention and Transformer by length: copy, reverse, recall, add, translate'
 	@echo 'make study-parameters, study-dropout   small translators on DATA=$(DATA): shared heads; dropout on few pairs'
@@ -50,6 +51,9 @@ bench: build
 
 bench-models: build
 	@cmake --build --preset $(PRESET) --target bench-models
+
+bench-peers: build
+	@bench/attention_peers.sh $(BUILD) --output doc/benchmarks
 
 study-cost: build
 	@cmake --build --preset $(PRESET) --target study-cost
