@@ -135,8 +135,8 @@ static int refuse_kind(classify_source *s, const char *path, attn_seq_input_kind
  * them by a name. */
 static int begin_whole(classify_source *s)
 {
-    const char *name = s->whole, *problem;
-    char *path = spooled_file(s->reader, &problem);
+    const char *name = s->whole;
+    char problem[160], *path = spooled_file(s->reader, problem, sizeof problem);
     int status = 0;
     s->whole = NULL;
     if (!path)

@@ -5,7 +5,7 @@
 #include "line_reader.h"
 
 /* Copies all that the reader has not given yet to a new file in TMPDIR, else in /tmp. Its path, to be freed once the
- * file is removed; NULL on failure, with the reason in *problem. */
-char *spooled_file(line_reader *r, const char **problem);
+ * file is removed; NULL on failure, with the reason in `problem`, cut to `size` bytes. */
+char *spooled_file(line_reader *r, char *problem, size_t size);
 
 #endif

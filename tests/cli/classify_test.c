@@ -90,6 +90,8 @@ static void labels_what_standard_input_is(void **state)
     shell_said("input.png\tcat\n");
     shell_said("attn classify: -: ");
     assert_null(strstr(shell_output, "attn-"));
+    assert_int_equal(shell("TMPDIR=nowhere $ATTN classify " IMAGES "<" IMAGE), 1);
+    shell_said("attn classify: -: a copy in nowhere: No such file");
     assert_int_equal(shell("$ATTN classify " IMAGES "<" SOUND), 1);
     shell_said("attn classify: -: a recording, expected an image");
     assert_int_equal(shell("ATTN_MODELS=" FIXTURES "/bert/plain $ATTN classify --kind text <" IMAGE), 1);
