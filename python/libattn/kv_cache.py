@@ -67,6 +67,8 @@ class KVCache:
                 raise ValueError(f"{name}: expected {rank} dimensions, got shape {tuple(array.shape)}")
         if scales is not None and len(scales) != 2:
             raise ValueError(f"scales: expected (key scales, value scales), got {len(scales)} entries")
+        if scales is not None and scales[0] is scales[1]:
+            raise ValueError("scales: expected two arrays, got the same one twice")
         self.key, self.value, self.page_table = key, value, page_table
         self._rotary = None if rotary is None else rotary._description
         self._scales = None if scales is None else tuple(scales)

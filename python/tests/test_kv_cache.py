@@ -107,7 +107,7 @@ def test_errors_of_scales():
     fixed.setflags(write=False)
     for match, arguments, scales in [
         ("scales: expected .*, got None", (room, room.copy()), None),
-        ("scales: expected None", (room.astype(np.float32), room.astype(np.float32)), (scale, scale)),
+        ("scales: expected None", (room.astype(np.float32), room.astype(np.float32)), (scale, scale.copy())),
         (r"key scales: expected shape \(2, 2, 8\)", (room, room.copy()), (scale[:, :, :7], scale)),
         (r"value scales: expected shape \(2, 2, 8\)", (room, room.copy()), (scale, scale[:1])),
         ("value scales: .*can be written", (room, room.copy()), (scale, fixed)),
@@ -116,8 +116,10 @@ def test_errors_of_scales():
             libattn.KVCache(*arguments, scales=scales).append(new, new)
     with pytest.raises(ValueError, match="scales: .*got 1"):
         libattn.KVCache(room, room.copy(), scales=(scale,))
+    with pytest.raises(ValueError, match="scales: .*twice"):
+        libattn.KVCache(room, room.copy(), scales=(scale, scale))
     with pytest.raises(TypeError, match="value: .*int8"):
-        libattn.KVCache(room, room.astype(np.float32), scales=(scale, scale)).append(new, new)
+        libattn.KVCache(room, room.astype(np.float32), scales=(scale, scale.copy())).append(new, new)
     with pytest.raises(TypeError, match="key: .*float32"):
         libattn.scaled_dot_product_attention(new, room, room)
 
