@@ -49,7 +49,7 @@ def attention(
     Q: (B, H, T, D), or (B, T, H * D) with the attributes q_num_heads and kv_num_heads
     K, V: (B, HK, S, D) and (B, HK, S, DV), or (B, S, HK * D) and (B, S, HK * DV)
     attn_mask: broadcasts to (B, H, T, P + S); of bool, True where a query attends, or of Q's type, added. Fewer columns
-        leave the last keys out.
+        leave the last keys out, from opset 24 on one column too; in opset 23 one repeats.
     past_key, past_value: (B, HK, P, D) and (B, HK, P, DV), what stands before K and V
     nonpad_kv_seqlen: (B,), how many of K's rows count; from opset 24
     opset: 23, 24 or 25, whose meaning of inputs and attributes is followed
@@ -57,8 +57,8 @@ def attention(
         opset 25, left_window_size and right_window_size
 
     Elements are of float32, float16, bfloat16 (ml_dtypes') or float64, all of the same. The softmax, as all sums, is in
-    float64 where they are or softmax_precision is, else in float32. Y has the dimensions of Q; present_key and present_value have four, and without past ones are views of K and V;
-    qk_matmul_output is (B, H, T, P + S).
+    float64 where they are or softmax_precision is, else in float32. Y has the dimensions of Q; present_key and
+    present_value have four, and without past ones are views of K and V; qk_matmul_output is (B, H, T, P + S).
     """
     _check(opset, num_outputs, attributes, nonpad_kv_seqlen, past_key, past_value)
     packed = Q.ndim == 3
@@ -96,7 +96,7 @@ def attention(
     if num_outputs < 4:
         return outputs
     if not weighted:
-        return *outputs, _scores(_wide(q), _wide(k), attn_mask, mode, options).astype(Q.dtype, copy=False)
+        return *outputs, _scores(_wide(q), _wide(k), attn_mask, columns, mode, options).astype(Q.dtype, copy=False)
     weights = np.zeros((*q.shape[:3], k.shape[2]), Q.dtype)
     weights[..., :columns] = results[1]
     return *outputs, weights
@@ -157,18 +157,20 @@ def _wide(x: np.ndarray) -> np.ndarray:
 
 
 def _columns(attn_mask: np.ndarray, S: int, opset: int) -> int:
-    """How many keys a mask speaks of: one column repeats, fewer than S leave the last keys out."""
+    """How many keys a mask speaks of: fewer than S leave the last out, or in opset 23 one repeats."""
     columns = attn_mask.shape[-1] if attn_mask.ndim else 1
     if columns > S or (columns < S and columns != 1 and opset < 24):
         raise ValueError(f"attn_mask: shape {attn_mask.shape} does not agree with {S} keys")
-    return S if columns == 1 else columns
+    return S if columns == 1 and (opset < 24 or attn_mask.ndim == 0) else columns
 
 
 def _lengths(nonpad: np.ndarray | None, columns: int) -> np.ndarray | None:
     return None if nonpad is None else np.minimum(np.asarray(nonpad, np.int64), columns)
 
 
-def _scores(q: np.ndarray, k: np.ndarray, mask: np.ndarray | None, mode: int, options: dict[str, Any]) -> np.ndarray:
+def _scores(
+    q: np.ndarray, k: np.ndarray, mask: np.ndarray | None, columns: int, mode: int, options: dict[str, Any]
+) -> np.ndarray:
     """(B, H, T, S): what an output of that size asks for; mode 0 before the cap, 1 after it, 2 masked."""
     B, H, T, D = q.shape
     S = k.shape[2]
@@ -192,7 +194,6 @@ def _scores(q: np.ndarray, k: np.ndarray, mask: np.ndarray | None, mode: int, op
     if options["key_lengths"] is not None:
         keep &= key < options["key_lengths"][:, None, None, None]
     if mask is not None:
-        columns = S if mask.shape[-1:] in ((), (1,)) else mask.shape[-1]
         keep[..., columns:] = False
         if mask.dtype == bool:
             keep = keep & np.ones((H, 1, 1), bool)

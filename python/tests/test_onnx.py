@@ -114,6 +114,19 @@ def test_refused(match, options):
         libattn.onnx.attention(*arrays(), **options)
 
 
+def test_one_column_of_a_mask():
+    """Pads as the others do where masks may be short, from opset 24 on; broadcasts before."""
+    q, k, v = arrays()
+    mask = np.array([[0.5], [-0.5], [0.0]], np.float32)
+    first = [v[:, head // 2, None, 0] for head in range(4)]
+    (padded,) = libattn.onnx.attention(q, k, v, mask, opset=24)
+    near(padded, np.broadcast_to(np.stack(first, 1), padded.shape))
+    (repeated,) = libattn.onnx.attention(q, k, v, mask, opset=23)
+    near(repeated, Reference(q, k, v, mask).out)
+    scores = libattn.onnx.attention(q, k, v, mask, opset=24, num_outputs=4, qk_matmul_output_mode=2)[3]
+    assert np.isneginf(scores[..., 1:]).all() and np.isfinite(scores[..., 0]).all()
+
+
 def test_softmax_in_float64():
     (Y,) = libattn.onnx.attention(*arrays(), softmax_precision=11)
     near(Y, Reference(*arrays()).out, 6e-8)

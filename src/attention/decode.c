@@ -144,6 +144,7 @@ static attn_status check_arrays(const decode_plan *plan)
     const attn_desc *d = &plan->d;
     attn_status status = cache_check_arrays(&plan->c);
     if (!status) status = descriptor_check_view("q", &d->q, ATTN_DTYPE_F32, d->B, d->H, d->T, d->D);
+    if (!status) status = descriptor_check_lists(d);
     if (!status) status = descriptor_check_masks(d);
     if (!status) status = descriptor_check_output("o", &d->o, ATTN_DTYPE_F32, d->B, d->H, d->T, d->DV);
     if (!status && d->lse.data) status = descriptor_check_output("lse", &d->lse, ATTN_DTYPE_F32, d->B, d->H, d->T, 1);

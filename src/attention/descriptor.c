@@ -319,6 +319,30 @@ static attn_status check_starts(const char *name, const int64_t *starts, int64_t
     return ATTN_OK;
 }
 
+attn_status descriptor_check_lists(const attn_desc *d)
+{
+    const struct {
+        const char *name;
+        const void *data;
+        size_t size;
+    } lists[] = {{"query_offsets", d->query_offsets, sizeof *d->query_offsets},
+                 {"key_lengths", d->key_lengths, sizeof *d->key_lengths},
+                 {"dropout_keys", d->dropout_keys, sizeof *d->dropout_keys},
+                 {"query_starts", d->query_starts, sizeof *d->query_starts},
+                 {"key_starts", d->key_starts, sizeof *d->key_starts},
+                 {"block_mask.starts", d->block_mask.starts, sizeof *d->block_mask.starts},
+                 {"block_mask.entries", d->block_mask.entries, sizeof *d->block_mask.entries},
+                 {"alibi_slopes", d->alibi_slopes, sizeof *d->alibi_slopes},
+                 {"sinks", d->sinks, sizeof *d->sinks},
+                 {"grad_sinks", d->grad_sinks, sizeof *d->grad_sinks}};
+    for (size_t n = 0; n < sizeof lists / sizeof lists[0]; n++) {
+        if ((uintptr_t)lists[n].data % lists[n].size)
+            return status_fail(ATTN_ERROR_ARGUMENT, "%s = %p, expected a multiple of its elements' %zu bytes",
+                               lists[n].name, lists[n].data, lists[n].size);
+    }
+    return ATTN_OK;
+}
+
 static attn_status check_key_lengths(const attn_desc *d)
 {
     for (int64_t b = 0; d->key_lengths && b < d->B; b++) {
@@ -340,6 +364,7 @@ attn_status descriptor_check_inputs(const attn_desc *d, bool values)
     if (!status && d->score == ATTN_SCORE_ADDITIVE)
         status = descriptor_check_view("score_vector", &d->score_vector, sum_type(d->dtype), d->B && d->T && d->S, d->H,
                                        1, d->D);
+    if (!status) status = descriptor_check_lists(d);
     if (!status) status = check_starts("query_starts", d->query_starts, d->B, "T", d->T);
     if (!status) status = check_starts("key_starts", d->key_starts, d->B, "S", d->S);
     if (!status) status = check_key_lengths(d);

@@ -37,6 +37,9 @@ attn_status descriptor_check_parallel(const attn_parallel *parallel);
 /* The masks and the bias that are read; the starts of packed sequences must have been checked. */
 attn_status descriptor_check_masks(const attn_desc *d);
 
+/* That the lists which are given, of numbers a sequence, a head or a block, are aligned. */
+attn_status descriptor_check_lists(const attn_desc *d);
+
 /* The caller's workspace against what is needed. */
 attn_status descriptor_check_workspace(const void *workspace, size_t given, size_t needed);
 

@@ -150,6 +150,8 @@ static void options_are_checked(void **state)
     REFUSED(d.dtype = ATTN_DTYPE_F64; d.score_function = no_score, ATTN_ERROR_UNSUPPORTED, "score_function");
     REFUSED(d.dtype = ATTN_DTYPE_F64; d.mask_function = no_mask, ATTN_ERROR_UNSUPPORTED, "mask_function");
     REFUSED(d.dtype = ATTN_DTYPE_F64; d.q.data = (char *)a.in[0] + 4, ATTN_ERROR_ARGUMENT, "q.data");
+    REFUSED(d.alibi_slopes = (float *)(uintptr_t)((char *)a.in[3] + 1), ATTN_ERROR_ARGUMENT, "alibi_slopes = ");
+    REFUSED(d.key_lengths = (int64_t *)(uintptr_t)((char *)a.lengths + 4), ATTN_ERROR_ARGUMENT, "key_lengths = ");
     REFUSED(d.bias.data = (char *)a.in[3] + 1, ATTN_ERROR_ARGUMENT, "bias.data");
     REFUSED(d.scale = NAN, ATTN_ERROR_ARGUMENT, "scale = nan");
     REFUSED(d.scale = INFINITY, ATTN_ERROR_ARGUMENT, "scale = inf");
