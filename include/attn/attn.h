@@ -347,14 +347,16 @@ ATTN_API attn_status attn_backward(const attn_desc *desc, void *workspace, size_
  * gradients by them, and those that follow by backward's inputs. */
 typedef struct attn_second_order {
     size_t struct_size;         /* sizeof(attn_second_order) where the caller was compiled */
-    attn_view by_grad_q;        /* U, (B, H, T, D): by dQ; zeros when data is NULL, likewise the next three */
+    attn_view by_grad_q;        /* U, (B, H, T, D): by dQ; zeros when data is NULL, likewise the next four */
     attn_view by_grad_k;        /* W, (B, HK, S, D): by dK */
     attn_view by_grad_v;        /* Y, (B, HK, S, DV): by dV */
+    attn_mask by_grad_bias;     /* Z, (B, H, T, S): by dBias, a stride of 0 where that was summed */
     const float *by_grad_sinks; /* z', (H), contiguous: by dz */
-    attn_output grad_q;         /* (B, H, T, D), not computed when data is NULL; likewise the next four */
+    attn_output grad_q;         /* (B, H, T, D), not computed when data is NULL; likewise the next five */
     attn_output grad_k;         /* (B, HK, S, D) */
     attn_output grad_v;         /* (B, HK, S, DV) */
     attn_output grad_grad_o;    /* (B, H, T, DV): by dO */
+    attn_mask_output grad_bias; /* (B, H, T, S), as desc's */
     float *grad_sinks;          /* (H) */
 } attn_second_order;
 
@@ -364,16 +366,17 @@ typedef struct attn_second_order {
 ATTN_API void attn_second_order_init(attn_second_order *second, size_t struct_size, const attn_desc *desc);
 
 /* Bytes of workspace that attn_double_backward needs, into *size: as attn_backward's, and three numbers for each query
- * and head. Data is not read. Statuses as attn_double_backward's that need none. */
+ * and head. Data is not read, but whether by_grad_bias and grad_bias have any counts. Statuses as
+ * attn_double_backward's that need none. */
 ATTN_API attn_status attn_double_backward_workspace_size(const attn_desc *desc, const attn_second_order *second,
                                                          size_t *size);
 
-/* The gradient of the gradient: of a loss whose gradients by attn_backward's results dQ, dK, dV and dz are U, W, Y and
- * z', those by Q, K, V, dO and the sinks z. With backward's letters, f the cap, s the score before it, and for query i
- * and key j
+/* The gradient of the gradient: of a loss whose gradients by attn_backward's results dQ, dK, dV, dBias and dz are U, W,
+ * Y, Z and z', those by Q, K, V, the bias, dO and the sinks z. With backward's letters, f the cap, s the score before
+ * it, and for query i and key j
  *
  *     a_ij = M_ij dO_i V_j        e_ij = M_ij dO_i Y_j        g_ij = scale * (U_i K_j + Q_i W_j)
- *     r_ij = f'(s_ij) g_ij        rho_i = sum over j of P_ij r_ij
+ *     r_ij = f'(s_ij) g_ij + Z_ij        rho_i = sum over j of P_ij r_ij
  *     sigma_i = sum over j of P_ij (a_ij r_ij + e_ij) - 2 delta_i rho_i
  *
  *     A = P .* (r - rho)          E = P .* (a - delta)
@@ -382,20 +385,21 @@ ATTN_API attn_status attn_double_backward_workspace_size(const attn_desc *desc, 
  *
  *     by Q: scale * (C K + (f'(s) .* E) W)             by V: (M .* A)^T dO
  *     by K: scale * (C^T Q + (f'(s) .* E)^T U)         by dO: (M .* A) V + (M .* P) Y
+ *     by the bias: X
  *
  * where a sink is one more key with a = e = 0 and r = z'. This is the chain rule through attn_backward's formulas, dO
  * and the inputs being independent and O and the log-sum-exp what forward makes of the inputs; sums over j run over
  * tiles, twice, so that no T x S matrix is held.
  *
- * Reads what attn_backward reads, with the same options, and second's by_grad_q, by_grad_k, by_grad_v and
- * by_grad_sinks; writes, not adds to, second's other arrays, those that have data. The gradients in desc are not looked
- * at. Causal, windows, masks of any kind, a bias, key lengths, packed sequences, slopes, sinks, caps, dropout and
- * grouped heads are as in attn_backward; a bias and slopes are constants here. Rows without any key left get and give
+ * Reads what attn_backward reads, with the same options, and second's by_grad_q, by_grad_k, by_grad_v,
+ * by_grad_bias and by_grad_sinks; writes, not adds to, second's other arrays, those that have data. The gradients in
+ * desc are not looked at. Causal, windows, masks of any kind, a bias, key lengths, packed sequences, slopes, sinks,
+ * caps, dropout and grouped heads are as in attn_backward; slopes are constants. Rows without any key left get and give
  * zeros. Workspace and thread safety as attn_forward; bits do not depend on the thread count.
  *
- * Statuses as attn_backward, and ATTN_ERROR_ARGUMENT: second NULL, or its struct_size too small; sinks' gradients
- * without sinks. ATTN_ERROR_UNSUPPORTED: a dtype other than fp32; additive scores; a score function, which tells no
- * second derivative. */
+ * Statuses as attn_backward, and ATTN_ERROR_ARGUMENT: second NULL, or its struct_size too small; gradients of
+ * sinks or a bias without these. ATTN_ERROR_UNSUPPORTED: a dtype other than fp32; additive scores; a score function,
+ * which tells no second derivative. */
 ATTN_API attn_status attn_double_backward(const attn_desc *desc, const attn_second_order *second, void *workspace,
                                           size_t workspace_size);
 

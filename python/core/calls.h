@@ -12,8 +12,8 @@ PyObject *call_forward(PyObject *module, PyObject *const *arguments, Py_ssize_t 
 /* backward(grad_out, query, key, value, out, lse, OPTIONS..., names of the gradients) -> dict */
 PyObject *call_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
-/* double_backward(grad_out, query, key, value, out, lse, OPTIONS..., by_query, by_key, by_value, by_sinks, names of the
- * gradients) -> dict */
+/* double_backward(grad_out, query, key, value, out, lse, OPTIONS..., by_query, by_key, by_value, by_sinks,
+ * by_attn_mask, names of the gradients) -> dict */
 PyObject *call_double_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 /* merge(tuple of outs, tuple of lses, threads) -> (out, lse) */

@@ -26,6 +26,7 @@ def attention_double_backward(
     by_key: SupportsDLPack | None = None,
     by_value: SupportsDLPack | None = None,
     by_sinks: SupportsDLPack | None = None,
+    by_attn_mask: SupportsDLPack | None = None,
     window: tuple[int, int] | None = None,
     softcap: float = 0.0,
     alibi_slopes: SupportsDLPack | None = None,
@@ -39,14 +40,14 @@ def attention_double_backward(
 ) -> dict[str, Array]:
     """The gradients of a loss that was made of ``attention_backward``'s results, in memory linear in T + S.
 
-    by_query, by_key, by_value, by_sinks: the loss's gradients by ``attention_backward``'s "query", "key", "value" and
-        "sinks", in their shapes; None is zeros.
+    by_query, by_key, by_value, by_sinks, by_attn_mask: the loss's gradients by ``attention_backward``'s "query", "key",
+        "value", "sinks" and "attn_mask", in their shapes; None is zeros.
     gradients: the names of those to compute; None is all of them.
 
-    The other arguments are those that ``attention_backward`` was given. An attn_mask of float32 is a constant here.
+    The other arguments are those that ``attention_backward`` was given.
 
     Returns a dict: "query" (..., H, T, D), "key" (..., HK, S, D), "value" (..., HK, S, DV), "grad_out" (..., H, T, DV);
-    of sinks "sinks" (H,). out and lse are what the forward pass makes of query, key, value and sinks: their share is in
+    of sinks "sinks" (H,); of a mask of float32 "attn_mask", as there. out and lse are what the forward pass makes of query, key, value and sinks: their share is in
     the gradients by these.
     """
     return _core.double_backward(
@@ -77,5 +78,6 @@ def attention_double_backward(
         by_key,
         by_value,
         by_sinks,
+        by_attn_mask,
         gradients,
     )

@@ -1,8 +1,7 @@
 """The functions of libattn as PyTorch differentiates them, and a module in the shape of torch.nn.MultiheadAttention.
 
-Tensors are on the CPU, of float32, float16, bfloat16 or float64. Where no input requires a gradient nothing is recorded. Gradients of gradients are
-computed by query, key, value, sinks and the outer gradient; where a mask of float32 requires one, or with additive scores,
-they are refused.
+Tensors are on the CPU, of float32, float16, bfloat16 or float64. Where no input requires a gradient nothing is recorded.
+Gradients of gradients are computed too, of float32 and float64 and not with additive scores; else they are refused.
 """
 
 from __future__ import annotations
@@ -69,10 +68,9 @@ class _Gradients(torch.autograd.Function):
         inputs = {name: x for name, x in zip(_INPUTS, tensors) if x is not None}
         of = {name: _rows(x) for name, x in zip(ctx.wanted, gradients) if x is not None}
         needed = dict(zip(("grad_out", "out", "lse", *_INPUTS), ctx.needs_input_grad))
-        if "score_vector" in inputs or "attn_mask" in of or needed["attn_mask"]:
-            what = "additive scores" if "score_vector" in inputs else "a mask that requires one"
-            raise NotImplementedError(f"libattn.torch: gradients of its gradients are not computed with {what}")
-        names = [name for name in ("grad_out", "query", "key", "value", "sinks") if needed[name]]
+        if "score_vector" in inputs:
+            raise NotImplementedError("libattn.torch: gradients of its gradients are not computed of additive scores")
+        names = [name for name in ("grad_out", *_INPUTS) if needed[name]]
         found = _SecondGradients.apply(grad_out, out, lse, *tensors, ctx.options, of, names)
         found = dict(zip(names, found))
         return found.get("grad_out"), None, None, *(found.get(name) for name in _INPUTS), None, None

@@ -83,6 +83,13 @@ def test_errors():
         call(g, q, k, v, out, lse, by_key=q)
     with pytest.raises(ValueError, match="by_sinks: expected None"):
         call(g, q, k, v, out, lse, by_sinks=draw(2))
+    with pytest.raises(ValueError, match="by_attn_mask: expected None"):
+        call(g, q, k, v, out, lse, np.ones((5, 6), bool), by_attn_mask=draw(5, 6))
+    with pytest.raises(ValueError, match=r"by_attn_mask: expected shape \(1, 6\), got \(5, 6\)"):
+        call(g, q, k, v, out, lse, draw(1, 6), by_attn_mask=draw(5, 6))
+    five = [np.broadcast_to(x, (2, 3, *x.shape)) for x in (g, q, k, v, out, lse)]
+    with pytest.raises(ValueError, match="at most 4 dimensions"):
+        call(*five, draw(1, 6))
     with pytest.raises(ValueError, match="gradients: expected names among 'query', 'key', 'value', 'grad_out', got 'out'"):
         call(g, q, k, v, out, lse, gradients=["out"])
     with pytest.raises(ValueError, match="seed"):

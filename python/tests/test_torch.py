@@ -120,11 +120,13 @@ def gradients_twice(function, tensors, weights):
 FAR = torch.triu(torch.ones(9, 13, dtype=torch.bool), 2)
 
 
-@pytest.mark.parametrize("case", ["plain", "grouped", "causal", "mask", "bias", "lengths", "softcap", "sinks"])
+@pytest.mark.parametrize("case", ["plain", "grouped", "causal", "mask", "bias", "lengths", "softcap", "sinks", "learnt bias"])
 def test_gradients_of_gradients(case):
     tensors = inputs(HK=2 if case == "grouped" else 4)
     if case == "sinks":
         tensors.append(torch.randn(4, requires_grad=True))
+    if case == "learnt bias":
+        tensors.append(torch.randn(4, 1, 13, requires_grad=True))
     options, wide = {}, {}
     if case == "grouped":
         options["enable_gqa"] = True
@@ -141,11 +143,15 @@ def test_gradients_of_gradients(case):
     if case == "softcap":
         options = wide = {"softcap": 0.7}
 
-    def ours(q, k, v, sinks=None):
-        return lt.scaled_dot_product_attention(q, k, v, **options, sinks=sinks)
+    def ours(q, k, v, fourth=None):
+        if case == "learnt bias":
+            return lt.scaled_dot_product_attention(q, k, v, fourth)
+        return lt.scaled_dot_product_attention(q, k, v, **options, sinks=fourth)
 
-    def reference(q, k, v, sinks=None):
-        return dense(q, k, v, sinks=sinks, **{n: x.double() if n == "bias" else x for n, x in wide.items()})
+    def reference(q, k, v, fourth=None):
+        if case == "learnt bias":
+            return dense(q, k, v, bias=fourth)
+        return dense(q, k, v, sinks=fourth, **{n: x.double() if n == "bias" else x for n, x in wide.items()})
 
     weights = [torch.randn(2, 4, 9, 6), *(torch.randn_like(x) for x in tensors)]
     got = gradients_twice(ours, tensors, weights)
@@ -158,7 +164,10 @@ def test_gradcheck_and_gradgradcheck():
     """In float32, whose differences are as coarse as these tolerances."""
     tensors = inputs(H=2, HK=2, T=3, S=4, D=3, DV=2)
     coarse = {"eps": 1e-2, "atol": 2e-2, "rtol": 2e-2}
-    for options in ({}, {"is_causal": True}, {"attn_mask": torch.tensor([True, False, True, True])}):
+    for options in ({}, {"is_causal": True}, {"attn_mask": torch.tensor([True, False, True, True])}, {"bias": 1}):
+
+        if "bias" in options:
+            options, tensors = {}, [*tensors, torch.randn(3, 4, requires_grad=True)]
 
         def function(*x):
             return lt.scaled_dot_product_attention(*x, **options)
@@ -218,14 +227,9 @@ def test_a_gradient_penalty_is_learnt_from():
 def test_what_is_not_differentiated_twice_is_refused():
     q, k, v = inputs()
     w = torch.randn(4, 8, requires_grad=True)
-    bias = torch.randn(9, 13, requires_grad=True)
-    for out, x in (
-        (lt.additive_attention(q, k, v, w), q),
-        (lt.scaled_dot_product_attention(q, k, v, bias), q),
-    ):
-        (gradient,) = torch.autograd.grad(out.sum(), x, create_graph=True)
-        with pytest.raises(NotImplementedError, match="gradients of its gradients"):
-            gradient.sum().backward()
+    (gradient,) = torch.autograd.grad(lt.additive_attention(q, k, v, w).sum(), q, create_graph=True)
+    with pytest.raises(NotImplementedError, match="additive scores"):
+        gradient.sum().backward()
     (gradient,) = torch.autograd.grad(lt.scaled_dot_product_attention(q, k, v).sum(), q, create_graph=True)
     (second,) = torch.autograd.grad(gradient.sum(), k, create_graph=True)
     with pytest.raises(NotImplementedError, match="third"):

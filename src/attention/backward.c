@@ -16,6 +16,7 @@
  *
  * The gradients of sinks and of additive scores' vector are summed over everything: each chunk of a head adds to a part
  * of its own, round by round (backward_parts.h). A block of queries gives its sink once, where its first key stands. */
+#include "attention/backward_bias.h"
 #include "attention/backward_parts.h"
 #include "attention/backward_sums.h"
 #include "attention/backward_worker.h"
@@ -127,27 +128,6 @@ static attn_status plan_backward(const attn_desc *d, backward_plan *plan, size_t
     return ATTN_OK;
 }
 
-static attn_status check_bias_gradient(const attn_desc *d)
-{
-    const attn_mask_output *grad = &d->grad_bias;
-    if (!grad->data) return ATTN_OK;
-    if (!d->bias.data) return status_fail(ATTN_ERROR_ARGUMENT, "grad_bias has data but bias has none, expected both");
-    const struct {
-        const char *name;
-        int64_t count, bias, gradient;
-    } steps[] = {{"batch", d->B, d->bias.batch, grad->batch},
-                 {"head", d->H, d->bias.head, grad->head},
-                 {"row", d->T, d->bias.row, grad->row},
-                 {"column", d->S, d->bias.column, grad->column}};
-    for (size_t n = 0; n < sizeof steps / sizeof steps[0]; n++) {
-        if (steps[n].count > 1 && !steps[n].bias && steps[n].gradient)
-            return status_fail(ATTN_ERROR_ARGUMENT, "grad_bias.%s = %lld, expected 0: bias broadcasts there",
-                               steps[n].name, (long long)steps[n].gradient);
-    }
-    const attn_mask read = {grad->data, grad->batch, grad->head, grad->row, grad->column};
-    return descriptor_check_mask("grad_bias", &read, d, (size_t)element_size(sum_type(d->dtype)));
-}
-
 static attn_status check_gradient(const char *name, const attn_output *grad, attn_dtype type, int64_t batches,
                                   int64_t heads, int64_t rows, int64_t columns)
 {
@@ -169,7 +149,7 @@ static attn_status check_backward(const attn_desc *d)
     if (!status && d->grad_score_vector.data)
         status =
             descriptor_check_output("grad_score_vector", &d->grad_score_vector, sum_type(d->dtype), 1, d->H, 1, d->D);
-    return status ? status : check_bias_gradient(d);
+    return status ? status : backward_bias_check(d);
 }
 
 attn_status attn_backward_workspace_size(const attn_desc *desc, size_t *size)
@@ -205,6 +185,6 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
             parallel_run(&d.parallel, d.HK * plan.pieces, backward_task, &plan);
     backward_sum_parts(&plan);
     backward_sums_write(plan.table, &d, &summing);
-    if (d.grad_bias.data && bytes) backward_bias(&plan);
+    if (d.grad_bias.data && bytes) backward_bias(&plan, backward_bias_sequence);
     return ATTN_OK;
 }

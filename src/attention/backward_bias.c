@@ -3,19 +3,27 @@
  * A pass of its own: a task owns one region of the output, a head of a sequence by a chunk of queries by a chunk of
  * keys, each of them all there is where that dimension is summed, and visits what it sums in order. So the pass is
  * parallel and its sums have one order, without a T x S array for each head that is summed. */
-#include "attention/backward_worker.h"
+#include "attention/backward_bias.h"
+#include "attention/descriptor.h"
 #include "attention/sequence.h"
 #include "attention/visible.h"
 #include "base/parallel.h"
+#include "base/status.h"
 
 typedef struct span {
     int64_t first, last;
 } span;
 
-typedef struct bias_task {
+struct bias_task {
     const backward_plan *plan;
     span sequences, heads, queries, keys;
-} bias_task;
+};
+
+/* What the parallel loop is given. */
+typedef struct bias_run {
+    const backward_plan *plan;
+    bias_sequence *sequence;
+} bias_run;
 
 static int64_t parts_of(int64_t stride, int64_t count, int64_t size)
 {
@@ -45,34 +53,55 @@ static void zero_region(const bias_task *task)
             *bias_at(grad, task->sequences.first, task->heads.first, i, j) = 0;
 }
 
-static void add_tile(const backward_worker *w)
+static void add_tile(const attn_mask_output *grad, float *out, const float *tile, int64_t queries, int64_t keys)
 {
-    const attn_mask_output *grad = &w->plan->d->grad_bias;
-    const backward_tile *t = &w->tile;
-    float *out = bias_at(grad, w->b, w->h, w->first_query, w->first_key);
-    for (int64_t m = 0; m < t->queries; m++)
-        for (int64_t n = 0; n < t->keys; n++)
-            out[m * grad->row + n * grad->column] += t->ds_t[n * BACKWARD_QUERIES + m];
+    for (int64_t m = 0; m < queries; m++)
+        for (int64_t n = 0; n < keys; n++) out[m * grad->row + n * grad->column] += tile[n * BACKWARD_QUERIES + m];
 }
 
-static void add_head(const bias_task *task, backward_worker *w, int64_t b, int64_t h)
+static void add_head(const bias_task *task, const bias_worker *w, const attn_desc *d, int64_t b, int64_t h)
 {
+    const attn_mask_output *grad = &task->plan->d->grad_bias;
     const int64_t most_queries = task->plan->tile_queries, most_keys = task->plan->tile_keys;
-    const int64_t last = task->queries.last < w->d->T ? task->queries.last : w->d->T;
+    const int64_t last = task->queries.last < d->T ? task->queries.last : d->T;
     for (int64_t i = task->queries.first; i < last; i += most_queries) {
         int64_t queries = last - i < most_queries ? last - i : most_queries;
-        key_range keys = visible_keys_of(w->d, b, i, queries);
+        key_range keys = visible_keys_of(d, b, i, queries);
         if (keys.first < task->keys.first) keys.first = task->keys.first;
-        keys.first = visible_next(w->d, b, h, i, queries, keys.first);
+        keys.first = visible_next(d, b, h, i, queries, keys.first);
         if (keys.last > task->keys.last) keys.last = task->keys.last;
         if (keys.first >= keys.last) continue;
-        backward_worker_queries(w, b, h, i, queries);
+        w->queries(w->worker, b, h, i, queries);
         for (int64_t j = keys.first - keys.first % most_keys; j < keys.last; j += most_keys) {
             int64_t from = j > keys.first ? j : keys.first, end = j + most_keys;
-            int64_t to = end < keys.last ? end : keys.last;
-            if (backward_worker_scores(w, from, to - from)) add_tile(w);
+            int64_t count = (end < keys.last ? end : keys.last) - from;
+            const float *tile = w->keys(w->worker, from, count);
+            if (tile) add_tile(grad, bias_at(grad, b, h, i, from), tile, queries, count);
         }
     }
+}
+
+void backward_bias_add(const bias_task *task, const bias_worker *w, const attn_desc *d, int64_t b)
+{
+    for (int64_t h = task->heads.first; h < task->heads.last; h++) add_head(task, w, d, b, h);
+}
+
+static void move_queries(void *worker, int64_t b, int64_t h, int64_t first, int64_t count)
+{
+    backward_worker_queries(worker, b, h, first, count);
+}
+
+static const float *move_keys(void *worker, int64_t first, int64_t count)
+{
+    backward_worker *w = worker;
+    return backward_worker_scores(w, first, count) ? w->tile.ds_t : NULL;
+}
+
+void backward_bias_sequence(const bias_task *task, const backward_plan *plan, const attn_desc *d, int64_t b, int worker)
+{
+    backward_worker w;
+    backward_worker_open(&w, plan, d, worker, 1, false);
+    backward_bias_add(task, &(bias_worker){&w, move_queries, move_keys}, d, b);
 }
 
 /* How many queries and keys the gradient has: those of the longest sequence where it sums over sequences. */
@@ -86,9 +115,10 @@ static void extent(const attn_desc *d, int64_t b, int64_t *T, int64_t *S)
     *S = d->S;
 }
 
-static void bias_run(void *argument, int64_t index, int worker)
+static void run_task(void *argument, int64_t index, int worker)
 {
-    const backward_plan *plan = argument;
+    const bias_run *run = argument;
+    const backward_plan *plan = run->plan;
     const attn_desc *d = plan->d;
     const attn_mask_output *grad = &d->grad_bias;
     int64_t T, S;
@@ -105,13 +135,11 @@ static void bias_run(void *argument, int64_t index, int worker)
     zero_region(&task);
     for (int64_t b = task.sequences.first; b < task.sequences.last; b++) {
         attn_desc own;
-        backward_worker w;
-        backward_worker_open(&w, plan, sequence_read(d, b, &own), worker, 1, false);
-        for (int64_t h = task.heads.first; h < task.heads.last; h++) add_head(&task, &w, b, h);
+        run->sequence(&task, plan, sequence_read(d, b, &own), b, worker);
     }
 }
 
-void backward_bias(backward_plan *plan)
+void backward_bias(backward_plan *plan, bias_sequence *sequence)
 {
     const attn_desc *d = plan->d;
     const attn_mask_output *grad = &d->grad_bias;
@@ -120,5 +148,27 @@ void backward_bias(backward_plan *plan)
     if (!T || !S) return;
     int64_t tasks = parts_of(grad->column, S, plan->chunk) * parts_of(grad->row, T, plan->chunk) *
                     parts_of(grad->head, d->H, 1) * parts_of(grad->batch, d->B, 1);
-    parallel_run(&d->parallel, tasks, bias_run, plan);
+    bias_run run = {plan, sequence};
+    parallel_run(&d->parallel, tasks, run_task, &run);
+}
+
+attn_status backward_bias_check(const attn_desc *d)
+{
+    const attn_mask_output *grad = &d->grad_bias;
+    if (!grad->data) return ATTN_OK;
+    if (!d->bias.data) return status_fail(ATTN_ERROR_ARGUMENT, "grad_bias has data but bias has none, expected both");
+    const struct {
+        const char *name;
+        int64_t count, bias, gradient;
+    } steps[] = {{"batch", d->B, d->bias.batch, grad->batch},
+                 {"head", d->H, d->bias.head, grad->head},
+                 {"row", d->T, d->bias.row, grad->row},
+                 {"column", d->S, d->bias.column, grad->column}};
+    for (size_t n = 0; n < sizeof steps / sizeof steps[0]; n++) {
+        if (steps[n].count > 1 && !steps[n].bias && steps[n].gradient)
+            return status_fail(ATTN_ERROR_ARGUMENT, "grad_bias.%s = %lld, expected 0: bias broadcasts there",
+                               steps[n].name, (long long)steps[n].gradient);
+    }
+    const attn_mask read = {grad->data, grad->batch, grad->head, grad->row, grad->column};
+    return descriptor_check_mask("grad_bias", &read, d, (size_t)element_size(sum_type(d->dtype)));
 }

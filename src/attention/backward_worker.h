@@ -66,7 +66,4 @@ bool backward_worker_scores(backward_worker *w, int64_t first, int64_t count);
  * rows that do not attend to them, so masked pairs are skipped one by one. */
 void backward_masked_products(const backward_tile *t);
 
-/* grad_bias, in a pass of its own: backward_bias.c. */
-void backward_bias(backward_plan *plan);
-
 #endif

@@ -7,6 +7,7 @@
  *     by the sink z:  -(sum over b, i of exp(z - lse_i) (sigma_i + delta_i * by_grad_sink)),
  *
  * since z is the score of one more key, whose value is 0: a = e = 0 and r = by_grad_sink. */
+#include "attention/backward_bias.h"
 #include "attention/backward_parts.h"
 #include "attention/descriptor.h"
 #include "attention/double_worker.h"
@@ -92,6 +93,16 @@ static void zero_rows(const attn_output *out, int64_t b, int64_t h, int64_t firs
     for (int64_t row = first; row < last; row++) memset(output_at(out, b, h, row), 0, (size_t)columns * sizeof(float));
 }
 
+/* To a block whose row sums are known. */
+static void move_queries(void *worker, int64_t b, int64_t h, int64_t first, int64_t count)
+{
+    double_worker *w = worker;
+    const int64_t at = double_sum_at(w->plan, b, h, first);
+    double_worker_queries(w, b, h, first, count);
+    memcpy(w->tile.rho, w->plan->rho + at, (size_t)count * sizeof(float));
+    memcpy(w->tile.sigma, w->plan->sigma + at, (size_t)count * sizeof(float));
+}
+
 /* Queries first_query .. last_query - 1 against the keys of one chunk. */
 static void add_pair(double_worker *w, int64_t b, int64_t h, int64_t first_query, int64_t last_query, int64_t first_key,
                      int64_t last_key)
@@ -100,15 +111,13 @@ static void add_pair(double_worker *w, int64_t b, int64_t h, int64_t first_query
     const attn_desc *d = w->first.d;
     const int64_t size = plan->tiles.tile_keys;
     for (int64_t i = first_query; i < last_query; i += BACKWARD_QUERIES) {
-        const int64_t queries = least(BACKWARD_QUERIES, last_query - i), at = double_sum_at(plan, b, h, i);
+        const int64_t queries = least(BACKWARD_QUERIES, last_query - i);
         key_range keys = visible_keys_of(d, b, i, queries);
         if (keys.first < first_key) keys.first = first_key;
         keys.first = visible_next(d, b, h, i, queries, keys.first);
         keys.last = least(keys.last, last_key);
         if (keys.first >= keys.last) continue;
-        double_worker_queries(w, b, h, i, queries);
-        memcpy(w->tile.rho, plan->rho + at, (size_t)queries * sizeof(float));
-        memcpy(w->tile.sigma, plan->sigma + at, (size_t)queries * sizeof(float));
+        move_queries(w, b, h, i, queries);
         for (int64_t j = first_key; j < keys.last; j += size) {
             int64_t from = j > keys.first ? j : keys.first, to = least(j + size, keys.last);
             if (from >= to || !double_worker_keys(w, from, to - from)) continue;
@@ -145,6 +154,22 @@ static void products_task(void *argument, int64_t task, int worker)
     double_worker w;
     double_worker_open(&w, plan, d, b, worker);
     add_pair(&w, b, h, first_query, last_query, first_key, last_key);
+}
+
+static const float *move_keys(void *worker, int64_t first, int64_t count)
+{
+    double_worker *w = worker;
+    if (!double_worker_keys(w, first, count)) return NULL;
+    w->plan->kernels->scores(&w->tile);
+    return w->tile.bias_t;
+}
+
+static void bias_of_sequence(const bias_task *task, const backward_plan *tiles, const attn_desc *d, int64_t b,
+                             int worker)
+{
+    double_worker w;
+    double_worker_open(&w, (const double_plan *)tiles, d, b, worker); /* whose first member tiles is */
+    backward_bias_add(task, &(bias_worker){&w, move_queries, move_keys}, d, b);
 }
 
 static void sink_task(void *argument, int64_t h, int worker)
@@ -206,6 +231,7 @@ static void run(double_plan *plan)
     parallel_run(&d->parallel, d->H * sequence_query_pieces(d, d->B, BACKWARD_QUERIES), sums_task, plan);
     for (tiles->round = 0; tiles->round < tiles->pairs * (d->H / d->HK); tiles->round++)
         parallel_run(&d->parallel, d->HK * tiles->pieces, products_task, plan);
+    if (d->grad_bias.data) backward_bias(tiles, bias_of_sequence);
 }
 
 attn_status attn_double_backward_workspace_size(const attn_desc *desc, const attn_second_order *second, size_t *size)

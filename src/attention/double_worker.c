@@ -6,13 +6,19 @@
 
 #define TILE_FLOATS ((size_t)(BACKWARD_QUERIES * BACKWARD_KEYS))
 
+/* Tiles of its own. */
+static size_t tiles_of(const double_plan *plan)
+{
+    return plan->second.by_grad_bias.data || plan->second.grad_bias.data ? 3 : 2;
+}
+
 bool double_worker_floats(double_plan *plan)
 {
     size_t *floats = &plan->tiles.worker_floats, u_t;
     if (!backward_worker_floats(&plan->tiles, floats)) return false;
     plan->first_floats = *floats;
     return checked_mul((size_t)plan->tiles.d->D, BACKWARD_QUERIES, &u_t) && checked_add(*floats, u_t, floats) &&
-           checked_add(*floats, 2 * BACKWARD_QUERIES + 2 * TILE_FLOATS, floats);
+           checked_add(*floats, 2 * BACKWARD_QUERIES + tiles_of(plan) * TILE_FLOATS, floats);
 }
 
 int64_t double_sum_at(const double_plan *plan, int64_t b, int64_t h, int64_t i)
@@ -27,7 +33,7 @@ void double_worker_open(double_worker *w, const double_plan *plan, const attn_de
     *w = (double_worker){.plan = plan, .second = second_order_of(plan->tiles.d, &plan->second, b)};
     backward_worker_open(&w->first, &plan->tiles, d, worker, d->scale, true);
     float *tiles = own + 2 * BACKWARD_QUERIES;
-    w->u_t = tiles + 2 * TILE_FLOATS;
+    w->u_t = tiles + tiles_of(plan) * TILE_FLOATS;
     w->tile = (double_tile){.first = &w->first.tile,
                             .u_t = w->second.by_grad_q.data ? w->u_t : NULL,
                             .w_row = w->second.by_grad_k.row,
@@ -35,7 +41,8 @@ void double_worker_open(double_worker *w, const double_plan *plan, const attn_de
                             .rho = own,
                             .sigma = own + BACKWARD_QUERIES,
                             .ds_t = tiles,
-                            .by_s_t = tiles + TILE_FLOATS};
+                            .by_s_t = tiles + TILE_FLOATS,
+                            .bias_t = tiles_of(plan) > 2 ? tiles + 2 * TILE_FLOATS : NULL};
 }
 
 /* U^T, by what transposes Q; what else begin makes goes where the tiles will stand. */
@@ -63,6 +70,26 @@ void double_worker_queries(double_worker *w, int64_t b, int64_t h, int64_t first
     transpose_u(w, w->u_t);
 }
 
+/* The tile of Z, by the kernel that reads a bias. */
+static void read_by_grad_bias(const double_worker *w)
+{
+    const attn_mask *z = &w->second.by_grad_bias;
+    const backward_worker *at = &w->first;
+    const modification_tile tile = {
+        .queries = at->tile.queries,
+        .keys = at->tile.keys,
+        .bias = z->data ? (const float *)z->data + at->b * z->batch + at->h * z->head + at->first_query * z->row +
+                              at->first_key * z->column
+                        : NULL,
+        .bias_row = z->row,
+        .bias_column = z->column,
+        .out = w->tile.bias_t,
+        .query_step = 1,
+        .key_step = BACKWARD_QUERIES,
+    };
+    w->plan->tiles.table->modification(&tile);
+}
+
 bool double_worker_keys(double_worker *w, int64_t first, int64_t count)
 {
     const attn_second_order *second = &w->second;
@@ -71,6 +98,7 @@ bool double_worker_keys(double_worker *w, int64_t first, int64_t count)
     const int64_t b = w->first.b, key_head = w->first.h / (d->H / d->HK);
     w->tile.w = view_at(&second->by_grad_k, b, key_head, first);
     w->tile.y = view_at(&second->by_grad_v, b, key_head, first);
+    if (w->tile.bias_t) read_by_grad_bias(w);
     return true;
 }
 

@@ -1,8 +1,8 @@
 /* One worker's way through double backward's tiles: backward's, and behind its piece of the workspace
  *
- *     [rho | sigma | ds_t | by_s_t | u_t]
+ *     [rho | sigma | ds_t | by_s_t | bias_t | u_t]
  *
- * again a constant and D rows of BACKWARD_QUERIES. */
+ * (bias_t where the bias has to do with it) again a constant and D rows of BACKWARD_QUERIES. */
 #ifndef ATTENTION_DOUBLE_WORKER_H
 #define ATTENTION_DOUBLE_WORKER_H
 
@@ -11,7 +11,7 @@
 
 /* What all workers share. */
 typedef struct double_plan {
-    backward_plan tiles; /* of a descriptor whose gradients are second's */
+    backward_plan tiles; /* first, of a descriptor whose gradients are second's */
     attn_second_order second;
     const double_kernels *kernels;
     size_t first_floats;        /* of a worker's piece, backward's part */

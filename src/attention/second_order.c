@@ -1,5 +1,6 @@
 #include "attention/second_order.h"
 
+#include "attention/backward_bias.h"
 #include "attention/descriptor.h"
 #include "attention/sequence.h"
 #include "base/status.h"
@@ -53,9 +54,12 @@ attn_status second_order_read(const attn_desc *desc, const attn_second_order *se
     if ((out->by_grad_sinks || out->grad_sinks) && !d->sinks)
         return status_fail(ATTN_ERROR_ARGUMENT, "%s is set but sinks is NULL, expected both",
                            out->grad_sinks ? "grad_sinks" : "by_grad_sinks");
+    if ((out->by_grad_bias.data || out->grad_bias.data) && !d->bias.data)
+        return status_fail(ATTN_ERROR_ARGUMENT, "%s has data but bias has none, expected both",
+                           out->grad_bias.data ? "grad_bias" : "by_grad_bias");
     d->grad_q = out->grad_q, d->grad_k = out->grad_k, d->grad_v = out->grad_v;
     d->grad_sinks = out->grad_sinks;
-    d->grad_bias.data = NULL;
+    d->grad_bias = out->grad_bias;
     return ATTN_OK;
 }
 
@@ -87,7 +91,8 @@ attn_status second_order_check(const attn_desc *d, const attn_second_order *seco
     if (!status) status = check_wanted("second's grad_k", &second->grad_k, keys_B, d->HK, d->S, d->D);
     if (!status) status = check_wanted("second's grad_v", &second->grad_v, keys_B, d->HK, d->S, d->DV);
     if (!status) status = check_wanted("grad_grad_o", &second->grad_grad_o, queries_B, d->H, d->T, d->DV);
-    return status;
+    if (!status) status = descriptor_check_mask("by_grad_bias", &second->by_grad_bias, d, sizeof(float));
+    return status ? status : backward_bias_check(d);
 }
 
 static void move_view(attn_view *view, int64_t rows)

@@ -33,6 +33,7 @@ PRODUCT_INLINE pairs read_pairs(const double_tile *t, int64_t at, int64_t query)
         out.slope = one, out.curve_g = vec_zero(), out.r = g;
         x = vec_fma(x, scale, minus_lse);
     }
+    if (t->bias_t) out.r = vec_add(out.r, vec_load(t->bias_t + at));
     if (f->modification) {
         vec change = vec_load(f->modification + at);
         out.masked = vec_equal(change, vec_set1(-INFINITY));
@@ -69,6 +70,7 @@ PRODUCT_INLINE void fill_tiles(const double_tile *t, int64_t at, int64_t query)
     const vec by_a = vec_mul(x.p, vec_sub(x.r, rho));
     vec by_p = vec_fma(above, x.r, vec_sub(x.e, vec_mul(rho, x.a)));
     vec by_s = vec_mul(x.p, vec_sub(by_p, vec_load(t->sigma + query)));
+    if (t->bias_t) vec_store(t->bias_t + at, kept(&x, by_s));
     by_s = vec_fma(by_s, x.slope, vec_mul(ds, x.curve_g));
     vec_store(f->p_t + at, kept(&x, vec_mul(x.p, x.m)));
     vec_store(f->ds_t + at, kept(&x, vec_mul(by_a, x.m)));

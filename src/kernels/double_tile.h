@@ -1,10 +1,10 @@
-/* Double backward of one tile, on top of backward's (backward_tile.h). Given U, W and Y, the gradients of a loss by
- * backward's results dQ, dK and dV, let for query i and key j, s the score before the cap f, x the score after
+/* Double backward of one tile, on top of backward's (backward_tile.h). Given U, W, Y and Z, the gradients of a loss by
+ * backward's results dQ, dK, dV and dBias, let for query i and key j, s the score before the cap f, x the score after
  * everything, m dropout's factor,
  *
- *     a = m dO_i V_j       e = m dO_i Y_j       g = scale (U_i K_j + Q_i W_j)       r = f'(s) g
+ *     a = m dO_i V_j       e = m dO_i Y_j       g = scale (U_i K_j + Q_i W_j)       r = f'(s) g + Z_ij
  *
- * To first order the loss is U dQ + W dK + Y dV, the sum over i, j of p (a - delta_i) r + p e, with
+ * To first order the loss is U dQ + W dK + Y dV + Z dBias, the sum over i, j of p (a - delta_i) r + p e, with
  * delta_i = sum over j of p a. With the row sums
  *
  *     rho_i = sum over j of p r          sigma_i = sum over j of p (a r + e) - 2 delta_i rho_i
@@ -37,6 +37,7 @@ typedef struct double_tile {
     /* The tiles, laid out as p_t, where the products stand before: m p and m * by a in first's p_t and ds_t. */
     float *ds_t;   /* dS */
     float *by_s_t; /* by s * scale */
+    float *bias_t; /* where Z stands before: dx, the gradient by the bias. NULL: Z is zeros, dx not wanted */
 } double_tile;
 
 /* sums adds to rho the tile's sums of p r and to sigma those of p (a r + e); scores reads the finished rho and sigma. A

@@ -20,6 +20,18 @@ static double *read_rows(const attn_view *view, int64_t B, int64_t heads, int64_
     return out;
 }
 
+static double *read_pairs(const attn_mask *mask, const attn_desc *d)
+{
+    double *out = array(d->B * d->H * d->T * d->S), *at = out;
+    for (int64_t b = 0; b < d->B && mask->data; b++)
+        for (int64_t h = 0; h < d->H; h++)
+            for (int64_t i = 0; i < d->T; i++)
+                for (int64_t j = 0; j < d->S; j++)
+                    *at++ = ((const float *)
+                                 mask->data)[b * mask->batch + h * mask->head + i * mask->row + j * mask->column];
+    return out;
+}
+
 dense_second dense_second_create(dense *x, const attn_second_order *second)
 {
     const attn_desc *d = x->d;
@@ -29,6 +41,8 @@ dense_second dense_second_create(dense *x, const attn_second_order *second)
                           .by_grad_k = read_rows(&second->by_grad_k, d->B, d->HK, d->S, d->D),
                           .by_grad_v = read_rows(&second->by_grad_v, d->B, d->HK, d->S, d->DV),
                           .by_grad_sinks = read_rows(&sinks, 1, d->H, 1, 1),
+                          .by_grad_bias = read_pairs(&second->by_grad_bias, d),
+                          .grad_bias = array(d->B * d->H * d->T * d->S),
                           .grad_q = array(d->B * d->H * d->T * d->D),
                           .grad_k = array(d->B * d->HK * d->S * d->D),
                           .grad_v = array(d->B * d->HK * d->S * d->DV),
@@ -38,8 +52,8 @@ dense_second dense_second_create(dense *x, const attn_second_order *second)
 
 void dense_second_destroy(dense_second *s)
 {
-    double *arrays[] = {s->by_grad_q, s->by_grad_k, s->by_grad_v,   s->by_grad_sinks, s->grad_q,
-                        s->grad_k,    s->grad_v,    s->grad_grad_o, s->grad_sinks};
+    double *arrays[] = {s->by_grad_q, s->by_grad_k,   s->by_grad_v,  s->by_grad_sinks, s->grad_q,   s->grad_k,
+                        s->grad_v,    s->grad_grad_o, s->grad_sinks, s->by_grad_bias,  s->grad_bias};
     for (size_t n = 0; n < sizeof arrays / sizeof arrays[0]; n++) free(arrays[n]);
 }
 
@@ -57,7 +71,7 @@ static void add(double *out, double factor, const double *row, int64_t n)
 
 /* Of one pair: the scores' gradient that backward makes of ds by x, forwards and backwards. */
 typedef struct pair {
-    double a, e, g, slope, curve;
+    double a, e, g, r, slope, curve;
 } pair;
 
 static pair pair_of(const dense_second *s, int64_t query, int64_t key, double factor)
@@ -86,22 +100,23 @@ static void second_row(dense_second *s, int64_t query, int64_t h, int64_t keys, 
         pairs[j] = pair_of(s, query, keys + j, m[j]);
         if (!keep[j]) continue;
         delta += p[j] * pairs[j].a;
-        rho += p[j] * pairs[j].slope * pairs[j].g;
+        pairs[j].r = pairs[j].slope * pairs[j].g + s->by_grad_bias[query * d->S + j];
+        rho += p[j] * pairs[j].r;
     }
     /* The loss is the sum of ds r + p e, ds = p (a - delta). By p, beside what softmax couples: */
     const double by_sink = -delta * s->by_grad_sinks[h];
     by_lse = sink * by_sink;
     for (int64_t j = 0; j < d->S; j++)
-        if (keep[j])
-            by_lse += p[j] * ((pairs[j].a - delta) * pairs[j].slope * pairs[j].g - rho * pairs[j].a + pairs[j].e);
+        if (keep[j]) by_lse += p[j] * ((pairs[j].a - delta) * pairs[j].r - rho * pairs[j].a + pairs[j].e);
     s->grad_sinks[h] += sink * (by_sink - by_lse);
     for (int64_t j = 0; j < d->S; j++) {
         if (!keep[j]) continue;
         const pair *y = &pairs[j];
         const int64_t key = keys + j;
-        const double r = y->slope * y->g, ds = p[j] * (y->a - delta), by_a = m[j] * p[j] * (r - rho);
+        const double r = y->r, ds = p[j] * (y->a - delta), by_a = m[j] * p[j] * (r - rho);
         const double by_x = p[j] * ((y->a - delta) * r - rho * y->a + y->e - by_lse);
         const double by_s = by_x * y->slope + ds * y->g * y->curve, first = d->scale * ds * y->slope;
+        s->grad_bias[query * d->S + j] = by_x;
         add(s->grad_q + query * d->D, d->scale * by_s, x->k + key * d->D, d->D);
         add(s->grad_q + query * d->D, first, s->by_grad_k + key * d->D, d->D);
         add(s->grad_k + key * d->D, d->scale * by_s, x->q + query * d->D, d->D);
@@ -137,5 +152,6 @@ double dense_second_loss(dense_second *s)
     dense_forward(x);
     dense_backward(x);
     return dot(x->grad_q, s->by_grad_q, queries * d->D) + dot(x->grad_k, s->by_grad_k, keys * d->D) +
-           dot(x->grad_v, s->by_grad_v, keys * d->DV) + dot(x->grad_sinks, s->by_grad_sinks, d->H);
+           dot(x->grad_v, s->by_grad_v, keys * d->DV) + dot(x->grad_sinks, s->by_grad_sinks, d->H) +
+           dot(x->grad_bias, s->by_grad_bias, queries * d->S);
 }

@@ -44,6 +44,7 @@ static void the_reference_agrees_with_differences(void **state)
         check_differences(&s, "v", x->v, s.grad_v, keys * o.DV);
         check_differences(&s, "grad_o", x->grad_o, s.grad_grad_o, queries * o.DV);
         if (o.sinks) check_differences(&s, "sinks", x->sinks, s.grad_sinks, o.H);
+        if (o.bias) check_differences(&s, "bias", x->bias, s.grad_bias, queries * o.S);
         dense_second_destroy(&s);
         second_call_destroy(call);
     }
@@ -63,13 +64,14 @@ static void results_agree_with_the_reference(void **state)
 
 static float *copies_of(const second_call *s)
 {
-    size_t count = 0;
+    size_t count = s->grad_bias_size;
     for (int n = 0; n < SECOND_OUTPUTS; n++) count += s->sizes[n];
     float *copy = malloc(count * sizeof *copy), *at = copy;
     for (int n = 0; n < SECOND_OUTPUTS; n++) {
         if (s->sizes[n]) memcpy(at, s->buffers[n], s->sizes[n] * sizeof *copy);
         at += s->sizes[n];
     }
+    if (s->grad_bias) memcpy(at, s->grad_bias, s->grad_bias_size * sizeof *copy);
     return copy;
 }
 
@@ -79,6 +81,7 @@ static void assert_same(const second_call *s, const float *copy)
         if (s->sizes[n]) assert_memory_equal(copy, s->buffers[n], s->sizes[n] * sizeof *copy);
         copy += s->sizes[n];
     }
+    if (s->grad_bias) assert_memory_equal(copy, s->grad_bias, s->grad_bias_size * sizeof *copy);
 }
 
 static void run_backwards(void *user, int threads, int64_t count, attn_task task, void *argument)

@@ -160,6 +160,12 @@ static void hostile_arguments_are_refused(void **state)
     REFUSED(second.grad_grad_o.row = 0, ATTN_ERROR_ARGUMENT, "grad_grad_o.row = 0");
     REFUSED(second.by_grad_sinks = sinks, ATTN_ERROR_ARGUMENT, "by_grad_sinks is set");
     REFUSED(second.grad_sinks = sinks, ATTN_ERROR_ARGUMENT, "grad_sinks is set");
+    REFUSED(second.by_grad_bias.data = sinks, ATTN_ERROR_ARGUMENT, "by_grad_bias has data");
+    REFUSED(second.grad_bias.data = sinks, ATTN_ERROR_ARGUMENT, "grad_bias has data");
+    REFUSED((d.bias.data = sinks, second.grad_bias = (attn_mask_output){sinks, 0, 0, 4, 1}), ATTN_ERROR_ARGUMENT,
+            "grad_bias.row = 4");
+    REFUSED((d.bias.data = sinks, second.by_grad_bias = (attn_mask){sinks, 0, 0, INT64_MAX, 1}), ATTN_ERROR_OVERFLOW,
+            "by_grad_bias");
     assert_int_equal(attn_double_backward(&was, NULL, workspace, bytes), ATTN_ERROR_ARGUMENT);
     assert_int_equal(attn_double_backward(NULL, &given, workspace, bytes), ATTN_ERROR_ARGUMENT);
     assert_int_equal(attn_double_backward(&was, &given, workspace, bytes - 1), ATTN_ERROR_WORKSPACE);

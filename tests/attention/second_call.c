@@ -15,7 +15,7 @@
 #define GUARD 64
 #define POISON 12345.678f
 
-static const char *const names[SECOND_OUTPUTS] = {"grad_q", "grad_k", "grad_v", "grad_grad_o", "grad_sinks"};
+static const char *const names[] = {"grad_q", "grad_k", "grad_v", "grad_grad_o", "grad_sinks", "grad_bias"};
 
 call_options second_call_options(uint64_t seed)
 {
@@ -78,7 +78,17 @@ second_call *second_call_create(const call_options *options, uint64_t seed, bool
         s->buffers[4] = malloc(s->sizes[4] * sizeof(float));
         second->grad_sinks = s->buffers[4] + GUARD;
     }
+    if (d->bias.data) {
+        const attn_mask *b = &d->bias;
+        s->grad_bias_size = s->c->grad_bias_size;
+        s->grad_bias = malloc((s->grad_bias_size + 2 * GUARD) * sizeof(float));
+        s->given[4] = draw(seed, 74, (int64_t)s->grad_bias_size, 1);
+        second->by_grad_bias = (attn_mask){s->given[4], b->batch, b->head, b->row, b->column};
+        second->grad_bias = (attn_mask_output){s->grad_bias + GUARD, b->batch, b->head, b->row, b->column};
+    }
     if (all) return s;
+    if (seed % 4 == 1) second->by_grad_bias.data = NULL;
+    if (seed % 4 == 2) second->grad_bias.data = NULL;
     if (seed % 5 == 0) second->by_grad_q.data = NULL;
     if (seed % 7 == 0) second->by_grad_k.data = NULL;
     if (seed % 3 == 0) second->by_grad_v.data = NULL;
@@ -89,7 +99,8 @@ second_call *second_call_create(const call_options *options, uint64_t seed, bool
 void second_call_destroy(second_call *s)
 {
     call_destroy(s->c);
-    for (int n = 0; n < 4; n++) free(s->given[n]);
+    for (int n = 0; n < 5; n++) free(s->given[n]);
+    free(s->grad_bias);
     for (int n = 0; n < SECOND_OUTPUTS; n++) free(s->buffers[n]);
     free(s);
 }
@@ -119,6 +130,7 @@ void second_call_run(second_call *s)
 {
     for (int n = 0; n < SECOND_OUTPUTS; n++)
         for (size_t k = 0; k < s->sizes[n]; k++) s->buffers[n][k] = POISON;
+    for (size_t k = 0; s->grad_bias && k < s->grad_bias_size + 2 * GUARD; k++) s->grad_bias[k] = POISON;
     size_t bytes = 0;
     if (attn_double_backward_workspace_size(&s->c->desc, &s->second, &bytes)) fail_msg("%s", attn_error());
     size_t whole = bytes / ATTN_ALIGNMENT * ATTN_ALIGNMENT + 2 * ATTN_ALIGNMENT;
@@ -128,6 +140,9 @@ void second_call_run(second_call *s)
     for (size_t n = bytes; n < whole; n++) assert_int_equal(workspace[n], 0xfe);
     free(workspace);
     for (int n = 0; n < 4; n++) check_guards(s, n);
+    for (size_t k = 0; s->second.grad_bias.data && k < s->grad_bias_size + 2 * GUARD; k++)
+        if ((k >= GUARD && k < s->grad_bias_size + GUARD) == (s->grad_bias[k] == POISON))
+            fail_msg("seed %llu: grad_bias is not filled, or was written around", (unsigned long long)s->seed);
 }
 
 static void check_near(const second_call *s, int n, int64_t at, double got, double want, double bound)
@@ -145,6 +160,26 @@ static double largest_of(const double *data, int64_t count)
     double most = 1;
     for (int64_t n = 0; n < count; n++) most = fmax(most, fabs(data[n]));
     return most;
+}
+
+/* Summed where the bias broadcasts; what cancels in a sum is measured by its terms. */
+static void check_bias(const second_call *s, const double *gradient, double tolerance)
+{
+    const attn_desc *d = &s->c->desc;
+    const attn_mask_output *g = &s->second.grad_bias;
+    double *want = calloc(s->grad_bias_size + 1, sizeof(double)),
+           *sizes = calloc(s->grad_bias_size + 1, sizeof(double));
+    for (int64_t n = 0; n < d->B * d->H * d->T * d->S; n++) {
+        int64_t j = n % d->S, i = n / d->S % d->T, h = n / d->S / d->T % d->H, b = n / d->S / d->T / d->H;
+        int64_t at = b * g->batch + h * g->head + i * g->row + j * g->column;
+        want[at] += gradient[n];
+        sizes[at] += fabs(gradient[n]);
+    }
+    double bound = tolerance * largest_of(sizes, (int64_t)s->grad_bias_size);
+    for (size_t k = 0; k < s->grad_bias_size; k++)
+        check_near(s, 5, (int64_t)k, s->grad_bias[GUARD + k], want[k], bound);
+    free(want);
+    free(sizes);
 }
 
 void second_call_check(second_call *s, double tolerance)
@@ -166,5 +201,6 @@ void second_call_check(second_call *s, double tolerance)
     double bound = tolerance * largest_of(reference.grad_sinks, s->c->options.H);
     for (int64_t h = 0; h < s->c->options.H && s->second.grad_sinks; h++)
         check_near(s, 4, h, s->second.grad_sinks[h], reference.grad_sinks[h], bound);
+    if (s->second.grad_bias.data) check_bias(s, reference.grad_bias, tolerance);
     dense_second_destroy(&reference);
 }

@@ -11,9 +11,11 @@ typedef struct second_call {
     call *c;
     uint64_t seed;
     attn_second_order second;
-    float *given[4];
+    float *given[5];
     float *buffers[SECOND_OUTPUTS]; /* of `sizes` floats, guards included */
     size_t sizes[SECOND_OUTPUTS];
+    float *grad_bias; /* of grad_bias_size floats with guards around them; NULL without a bias */
+    size_t grad_bias_size;
     int64_t heads[SECOND_OUTPUTS], rows[SECOND_OUTPUTS], columns[SECOND_OUTPUTS];
 } second_call;
 
