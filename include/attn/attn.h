@@ -100,7 +100,8 @@ ATTN_API const char *attn_error(void);
 /* The type of Q, K, V, O and their gradients, all of a call's the same; and of K and V in a cache. Beside fp64 the
  * log-sum-exp, the bias, the score vector, their gradients and weights are fp64 too, beside the others fp32; slopes and
  * sinks are fp32 in any case. attn_forward, attn_backward and attn_weights take all of these but int8,
- * attn_weights_column_sums all but int8 and fp64, the other calls fp32 alone. Numbers pinned. */
+ * attn_weights_column_sums all but int8 and fp64, attn_double_backward fp32 and fp64, the other calls fp32 alone.
+ * Numbers pinned. */
 typedef enum attn_dtype {
     ATTN_DTYPE_F32 = 0,
     ATTN_DTYPE_BF16 = 1, /* the upper half of an fp32 */
@@ -398,8 +399,8 @@ ATTN_API attn_status attn_double_backward_workspace_size(const attn_desc *desc, 
  * zeros. Workspace and thread safety as attn_forward; bits do not depend on the thread count.
  *
  * Statuses as attn_backward, and ATTN_ERROR_ARGUMENT: second NULL, or its struct_size too small; gradients of
- * sinks or a bias without these. ATTN_ERROR_UNSUPPORTED: a dtype other than fp32; additive scores; a score function,
- * which tells no second derivative. */
+ * sinks or a bias without these. ATTN_ERROR_UNSUPPORTED: a dtype other than fp32 and fp64; additive scores; a score
+ * function, which tells no second derivative. */
 ATTN_API attn_status attn_double_backward(const attn_desc *desc, const attn_second_order *second, void *workspace,
                                           size_t workspace_size);
 

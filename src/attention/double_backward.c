@@ -11,6 +11,7 @@
 #include "attention/backward_parts.h"
 #include "attention/descriptor.h"
 #include "attention/double_worker.h"
+#include "attention/f64_row.h"
 #include "attention/second_order.h"
 #include "attention/sequence.h"
 #include "attention/visible.h"
@@ -197,6 +198,7 @@ static attn_status plan_double(const attn_desc *d, double_plan *plan, size_t *by
     plan->tiles = backward_plan_tiles(d);
     plan->kernels = &kernels_table()->double_backward;
     *bytes = 0;
+    if (d->dtype == ATTN_DTYPE_F64) return ATTN_OK;
     if (!d->B || (!d->T && !d->S)) return ATTN_OK;
     backward_plan *tiles = &plan->tiles;
     tiles->pairs = sequence_packed(d) ? 0 : backward_pairs(tiles); /* reads no starts yet */
@@ -256,7 +258,8 @@ attn_status attn_double_backward(const attn_desc *desc, const attn_second_order 
     if (!status) status = plan_double(&d, &plan, &bytes);
     if (!status) status = second_order_check(&d, &plan.second);
     if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
-    if (status) return status;
+    if (!status && d.dtype == ATTN_DTYPE_F64) f64_double_backward(&d, &plan.second);
+    if (status || d.dtype == ATTN_DTYPE_F64) return status;
     plan.tiles.workspace = workspace;
     if (bytes) run(&plan);
     if (d.grad_sinks) parallel_run(&d.parallel, d.H, sink_task, &plan);

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-static void zero_rows(const attn_output *out, int64_t b, int64_t h, int64_t rows, int64_t columns)
+void f64_zero_rows(const attn_output *out, int64_t b, int64_t h, int64_t rows, int64_t columns)
 {
     if (!out->data || !columns) return;
     for (int64_t i = 0; i < rows; i++) memset(f64_output_at(out, b, h, i), 0, (size_t)columns * sizeof(double));
@@ -73,9 +73,9 @@ static double backward_head(const attn_desc *all, int64_t b, int64_t h)
     const attn_desc *d = sequence_read(all, b, &own);
     const int64_t group = d->H / d->HK;
     double sink = 0;
-    zero_rows(&d->grad_q, b, h, d->T, d->D);
-    if (h % group == 0) zero_rows(&d->grad_k, b, h / group, d->S, d->D);
-    if (h % group == 0) zero_rows(&d->grad_v, b, h / group, d->S, d->DV);
+    f64_zero_rows(&d->grad_q, b, h, d->T, d->D);
+    if (h % group == 0) f64_zero_rows(&d->grad_k, b, h / group, d->S, d->D);
+    if (h % group == 0) f64_zero_rows(&d->grad_v, b, h / group, d->S, d->DV);
     for (int64_t i = 0; i < d->T; i++) {
         const f64_row row = f64_row_at(d, b, h, i);
         sink += backward_row(&row);
@@ -92,7 +92,7 @@ static void backward_task(void *argument, int64_t task, int worker)
     for (int64_t h = first; h < first + group; h++) backward_head(d, b, h);
 }
 
-static void zero_bias(const attn_desc *all)
+void f64_zero_bias(const attn_desc *all)
 {
     const attn_mask_output *grad = &all->grad_bias;
     for (int64_t b = 0; grad->data && b < (grad->batch ? all->B : 1); b++) {
@@ -112,9 +112,9 @@ static void backward_all(void *argument, int64_t task, int worker)
 {
     (void)task, (void)worker;
     const attn_desc *d = argument;
-    if (d->B) zero_bias(d);
+    if (d->B) f64_zero_bias(d);
     for (int64_t h = 0; h < d->H; h++) {
-        zero_rows(&d->grad_score_vector, 0, h, 1, d->D);
+        f64_zero_rows(&d->grad_score_vector, 0, h, 1, d->D);
         double sink = 0;
         for (int64_t b = 0; b < d->B; b++) sink += backward_head(d, b, h);
         if (d->grad_sinks) d->grad_sinks[h] = (float)sink;

@@ -61,6 +61,12 @@ double f64_dot(const double *a, const double *b, int64_t n);
 void f64_forward(const attn_desc *d);
 void f64_backward(const attn_desc *d);
 
+void f64_double_backward(const attn_desc *d, const attn_second_order *second);
+
+/* Zeroes a head's rows, where there is data; and all that the bias's gradient has. */
+void f64_zero_rows(const attn_output *out, int64_t b, int64_t h, int64_t rows, int64_t columns);
+void f64_zero_bias(const attn_desc *d);
+
 /* A row of attn_weights, into w (S). */
 void f64_weights(const attn_desc *d, int64_t b, int64_t h, int64_t i, double *w);
 

@@ -24,8 +24,10 @@ void attn_second_order_init(attn_second_order *second, size_t struct_size, const
 
 static attn_status refuse(const attn_desc *d)
 {
-    attn_status status = descriptor_check_f32(d, "attn_double_backward");
-    if (status) return status;
+    if (d->dtype != ATTN_DTYPE_F32 && d->dtype != ATTN_DTYPE_F64)
+        return status_fail(ATTN_ERROR_UNSUPPORTED,
+                           "dtype = %d in attn_double_backward, expected ATTN_DTYPE_F32 (%d) or ATTN_DTYPE_F64 (%d)",
+                           (int)d->dtype, (int)ATTN_DTYPE_F32, (int)ATTN_DTYPE_F64);
     if (d->score != ATTN_SCORE_DOT)
         return status_fail(ATTN_ERROR_UNSUPPORTED, "score = %d in double backward, expected ATTN_SCORE_DOT (%d)",
                            (int)d->score, (int)ATTN_SCORE_DOT);
@@ -63,16 +65,16 @@ attn_status second_order_read(const attn_desc *desc, const attn_second_order *se
     return ATTN_OK;
 }
 
-static attn_status check_given(const char *name, const attn_view *view, int64_t batches, int64_t heads, int64_t rows,
-                               int64_t columns)
+static attn_status check_given(const char *name, const attn_view *view, attn_dtype type, int64_t batches, int64_t heads,
+                               int64_t rows, int64_t columns)
 {
-    return view->data ? descriptor_check_view(name, view, ATTN_DTYPE_F32, batches, heads, rows, columns) : ATTN_OK;
+    return view->data ? descriptor_check_view(name, view, type, batches, heads, rows, columns) : ATTN_OK;
 }
 
-static attn_status check_wanted(const char *name, const attn_output *grad, int64_t batches, int64_t heads, int64_t rows,
-                                int64_t columns)
+static attn_status check_wanted(const char *name, const attn_output *grad, attn_dtype type, int64_t batches,
+                                int64_t heads, int64_t rows, int64_t columns)
 {
-    return grad->data ? descriptor_check_output(name, grad, ATTN_DTYPE_F32, batches, heads, rows, columns) : ATTN_OK;
+    return grad->data ? descriptor_check_output(name, grad, type, batches, heads, rows, columns) : ATTN_OK;
 }
 
 attn_status second_order_check(const attn_desc *d, const attn_second_order *second)
@@ -81,23 +83,30 @@ attn_status second_order_check(const attn_desc *d, const attn_second_order *seco
     const attn_view lse = {d->lse.data, d->lse.batch, d->lse.head, d->lse.row};
     const int64_t queries_B = sequence_query_batches(d), keys_B = sequence_key_batches(d);
     attn_status status = descriptor_check_inputs(d, true);
-    if (!status) status = descriptor_check_view("o", &o, ATTN_DTYPE_F32, queries_B, d->H, d->T, d->DV);
-    if (!status) status = descriptor_check_view("lse", &lse, ATTN_DTYPE_F32, queries_B, d->H, d->T, 1);
-    if (!status) status = descriptor_check_view("grad_o", &d->grad_o, ATTN_DTYPE_F32, queries_B, d->H, d->T, d->DV);
-    if (!status) status = check_given("by_grad_q", &second->by_grad_q, queries_B, d->H, d->T, d->D);
-    if (!status) status = check_given("by_grad_k", &second->by_grad_k, keys_B, d->HK, d->S, d->D);
-    if (!status) status = check_given("by_grad_v", &second->by_grad_v, keys_B, d->HK, d->S, d->DV);
-    if (!status) status = check_wanted("second's grad_q", &second->grad_q, queries_B, d->H, d->T, d->D);
-    if (!status) status = check_wanted("second's grad_k", &second->grad_k, keys_B, d->HK, d->S, d->D);
-    if (!status) status = check_wanted("second's grad_v", &second->grad_v, keys_B, d->HK, d->S, d->DV);
-    if (!status) status = check_wanted("grad_grad_o", &second->grad_grad_o, queries_B, d->H, d->T, d->DV);
-    if (!status) status = descriptor_check_mask("by_grad_bias", &second->by_grad_bias, d, sizeof(float));
+    if (!status) status = descriptor_check_view("o", &o, d->dtype, queries_B, d->H, d->T, d->DV);
+    if (!status) status = descriptor_check_view("lse", &lse, d->dtype, queries_B, d->H, d->T, 1);
+    if (!status) status = descriptor_check_view("grad_o", &d->grad_o, d->dtype, queries_B, d->H, d->T, d->DV);
+    if (!status) status = check_given("by_grad_q", &second->by_grad_q, d->dtype, queries_B, d->H, d->T, d->D);
+    if (!status) status = check_given("by_grad_k", &second->by_grad_k, d->dtype, keys_B, d->HK, d->S, d->D);
+    if (!status) status = check_given("by_grad_v", &second->by_grad_v, d->dtype, keys_B, d->HK, d->S, d->DV);
+    if (!status) status = check_wanted("second's grad_q", &second->grad_q, d->dtype, queries_B, d->H, d->T, d->D);
+    if (!status) status = check_wanted("second's grad_k", &second->grad_k, d->dtype, keys_B, d->HK, d->S, d->D);
+    if (!status) status = check_wanted("second's grad_v", &second->grad_v, d->dtype, keys_B, d->HK, d->S, d->DV);
+    if (!status) status = check_wanted("grad_grad_o", &second->grad_grad_o, d->dtype, queries_B, d->H, d->T, d->DV);
+    if (!status)
+        status = descriptor_check_mask("by_grad_bias", &second->by_grad_bias, d, (size_t)element_size(d->dtype));
     return status ? status : backward_bias_check(d);
 }
 
-static void move_view(attn_view *view, int64_t rows)
+/* An array's data from so many rows on. */
+static const void *moved(const void *data, attn_dtype type, int64_t row, int64_t rows)
 {
-    if (view->data) view->data = (const float *)view->data + rows * view->row;
+    return data ? (const char *)data + rows * row * element_size(type) : NULL;
+}
+
+static void move_view(attn_view *view, attn_dtype type, int64_t rows)
+{
+    view->data = moved(view->data, type, view->row, rows);
     view->batch = 0;
 }
 
@@ -106,13 +115,13 @@ attn_second_order second_order_of(const attn_desc *d, const attn_second_order *s
     attn_second_order own = *second;
     if (d->query_starts) {
         const int64_t first = d->query_starts[b];
-        move_view(&own.by_grad_q, first);
-        if (own.grad_grad_o.data) own.grad_grad_o.data = (float *)own.grad_grad_o.data + first * own.grad_grad_o.row;
+        move_view(&own.by_grad_q, d->dtype, first);
+        own.grad_grad_o.data = (void *)(uintptr_t)moved(own.grad_grad_o.data, d->dtype, own.grad_grad_o.row, first);
         own.grad_grad_o.batch = 0;
     }
     if (d->key_starts) {
-        move_view(&own.by_grad_k, d->key_starts[b]);
-        move_view(&own.by_grad_v, d->key_starts[b]);
+        move_view(&own.by_grad_k, d->dtype, d->key_starts[b]);
+        move_view(&own.by_grad_v, d->dtype, d->key_starts[b]);
     }
     return own;
 }
