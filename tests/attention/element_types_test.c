@@ -109,6 +109,35 @@ static void packed_sequences_are_found(void **state)
     }
 }
 
+/* Keys and values that are NaN from the 21st on reach no row of a causal call before the 21st, and all from there on.
+ */
+static void what_is_masked_may_hold_anything(void **state)
+{
+    (void)state;
+    enum { ROWS = 40, FIRST = 21, WIDE = 19 };
+    for (int t = 0; t < 2; t++) {
+        call_options o = {
+            .B = 1, .H = 1, .HK = 1, .T = ROWS, .S = ROWS, .D = WIDE, .DV = WIDE, .sigma = 1, .threads = 1};
+        o.type = type_of((uint64_t)t), o.causal = true;
+        call *c = call_create(&o, 4400);
+        c->desc.query_offset = 0;
+        attn_desc d = call_in_type(c);
+        forward_results clean = forward_call(&d, 4400);
+        const attn_view *views[] = {&d.v, &d.k};
+        for (int n = 0; n < 2; n++) {
+            for (int64_t j = FIRST; j < ROWS; j++)
+                for (int64_t x = 0; x < WIDE; x++)
+                    ((uint16_t *)(uintptr_t)views[n]->data)[j * views[n]->row + x] = 0x7fc0; /* a NaN in both */
+            forward_results spoilt = forward_call(&d, 4400);
+            expect_same_bits("o before it", 4400, clean.o, spoilt.o, FIRST * WIDE);
+            for (int64_t x = FIRST * WIDE; x < ROWS * WIDE; x++) assert_true(isnan(spoilt.o[x]));
+            forward_results_free(&spoilt);
+        }
+        forward_results_free(&clean);
+        call_destroy(c);
+    }
+}
+
 /* What anyone would write in the type: products summed in fp32, but weights and result rounded to it. */
 static void plain_row(const call *c, int64_t h, int64_t i, float *weights, float *o)
 {
@@ -170,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_are_fp32_s_rounded),
         cmocka_unit_test(packed_sequences_are_found),
+        cmocka_unit_test(what_is_masked_may_hold_anything),
         cmocka_unit_test(errs_no_more_than_twice_the_plain_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
