@@ -225,7 +225,7 @@ static figures measure_shape(const measurement *m)
     attn_desc d = make_arrays(m);
     set_masks(m, &d);
     d.parallel.threads = m->threads;
-    size_t size, backward_size;
+    size_t size = 0, backward_size = 0;
     if (attn_forward_workspace_size(&d, &size) || attn_backward_workspace_size(&d, &backward_size)) fail(attn_error());
     if (backward_size > size) size = backward_size;
     void *workspace = take(size);

@@ -3,8 +3,9 @@
     attention_peers.py [--rows TEXT] [--seconds S] [--threads N] [--output doc/benchmarks]
 
 Everybody is called from Python, ours through the package libattn, with arrays in the layout each likes best, and is
-timed by the same clock: the least time of a call over rounds in which each runs for a moment in turn. Results are
-compared before anything is timed. OUTPUT.md gets the table, OUTPUT.svg the plot; a peer that is not installed, or that
+timed by the same clock: the least time of a call over rounds in which each runs for a moment in turn. On one core that is
+the time which the process ran, all of its threads together, which other programs do not lengthen; on more the clock's.
+Results are compared before anything is timed. OUTPUT.md gets the table, OUTPUT.svg the plot; a peer that is not installed, or that
 does not offer a row, is named there.
 """
 
@@ -234,26 +235,26 @@ def compare(row, library, got, want):
             sys.exit(f"attention_peers.py: {library.name}, {row_name(row)}: off by {error:.3g} from ours")
 
 
-def run_for(call, calls):
-    start = time.perf_counter()
+def run_for(call, calls, clock):
+    start = clock()
     for _ in range(calls):
         call()
-    return (time.perf_counter() - start) / calls
+    return (clock() - start) / calls
 
 
-def time_in_turn(calls, seconds):
+def time_in_turn(calls, seconds, clock):
     """Seconds of each call: the least over rounds."""
-    counts = [max(1, int(ROUND_SECONDS / run_for(call, 1))) for call in calls]
+    counts = [max(1, int(ROUND_SECONDS / max(run_for(call, 1, clock), 1e-7))) for call in calls]
     best, spent = [float("inf")] * len(calls), [0.0] * len(calls)
     while min(spent) < seconds:
         for n, call in enumerate(calls):
-            each = run_for(call, counts[n])
+            each = run_for(call, counts[n], clock)
             best[n] = min(best[n], each)
             spent[n] += each * counts[n]
     return best
 
 
-def measure(row, libraries, seconds):
+def measure(row, libraries, seconds, clock):
     """{library's name: seconds, or why it has none}."""
     arrays, runs, results = draw_arrays(row), {}, {}
     for library in libraries:
@@ -265,7 +266,7 @@ def measure(row, libraries, seconds):
     want = runs[ours]()
     for library in list(runs)[1:]:
         compare(row, library, library.as_ours(runs[library]()), want)
-    for library, best in zip(runs, time_in_turn(list(runs.values()), seconds)):
+    for library, best in zip(runs, time_in_turn(list(runs.values()), seconds, clock)):
         results[library.name] = best
     return results
 
@@ -279,7 +280,7 @@ def markdown(measured, libraries, missing, cpu, threads):
     lines = [
         "# Beside its peers", "",
         f"Microseconds of a call in fp32, and in brackets how many times ours that is. {cpu}; {threads} "
-        f"thread{'s' if threads > 1 else ''} on as many cores; {datetime.date.today().isoformat()}.", "",
+        f"thread{'s' if threads > 1 else ''} on {'as many cores' if threads > 1 else 'one core'}; {datetime.date.today().isoformat()}.", "",
         "All are called from Python in one process, in turn on the same numbers, by the same clock "
         "(`bench/peers/attention_peers.py`, which says how; ours is the package libattn). Backward is the backward pass "
         "alone, and one query against a full cache is decoding. Get the table again with `make bench-peers`, on an idle "
@@ -318,13 +319,13 @@ def main():
     print(f"{cpu}; {', '.join(library.name for library in libraries)}")
     for name, why in missing.items():
         print(f"{name} is not installed: {why}")
-    measured = []
+    measured, clock = [], time.process_time if arguments.threads == 1 else time.perf_counter
     for row in ROWS:
         if arguments.small:
             row = (*row[:4], min(row[4], 24), min(row[5], 24), *row[6:])
         if arguments.rows not in row_name(row):
             continue
-        results = measure(row, libraries, arguments.seconds)
+        results = measure(row, libraries, arguments.seconds, clock)
         measured.append((row, results))
         ours = results[libraries[0].name]
         print(f"{row_name(row):38} {1e6 * ours:10.1f} us  " + "  ".join(

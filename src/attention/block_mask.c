@@ -21,7 +21,8 @@ static const int64_t *starts_of(const attn_desc *d, int64_t b, int64_t h)
 static list list_of(const attn_desc *d, int64_t b, int64_t h, int64_t query_block)
 {
     const int64_t *starts = starts_of(d, b, h) + query_block;
-    return (list){d->block_mask.entries + starts[0], starts[1] - starts[0]};
+    const int64_t *entries = d->block_mask.entries; /* NULL where all lists are empty */
+    return (list){entries ? entries + starts[0] : NULL, starts[1] - starts[0]};
 }
 
 static attn_status check_list(const attn_desc *d, int64_t b, int64_t h, int64_t block)

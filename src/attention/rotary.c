@@ -90,7 +90,7 @@ static int64_t least(int64_t a, int64_t b)
 void rotary_columns(const attn_rotary *r, int64_t p, const float *x, int64_t first, int64_t count, float *out)
 {
     const int64_t half = r->R / 2, row = (p < 0 ? 0 : p) * half, last = first + count;
-    const float *cosines = r->cosines + row, *sines = r->sines + row;
+    const float *cosines = half ? r->cosines + row : NULL, *sines = half ? r->sines + row : NULL; /* NULL tables */
     int64_t c = first;
     for (; r->kind == ATTN_ROTARY_INTERLEAVED && c < least(last, r->R); c += 2) {
         out[c - first] = x[c] * cosines[c / 2] - x[c + 1] * sines[c / 2];
