@@ -200,6 +200,16 @@ attn_status descriptor_check_later(const char *what, const void *given, size_t b
     return ATTN_OK;
 }
 
+/* Additive scores over no dimensions need no score vector, whose absence means dot products further in: they are made
+ * dot products, which then are the same zeros. */
+static void drop_empty_scores(attn_desc *d)
+{
+    if (d->D) return;
+    d->score = ATTN_SCORE_DOT;
+    d->score_vector.data = NULL;
+    d->grad_score_vector.data = NULL;
+}
+
 attn_status descriptor_read(const attn_desc *desc, attn_desc *d)
 {
     if (!desc) return status_fail(ATTN_ERROR_ARGUMENT, "desc is NULL, expected a descriptor");
@@ -217,7 +227,9 @@ attn_status descriptor_read(const attn_desc *desc, attn_desc *d)
         return status_fail(ATTN_ERROR_ARGUMENT, "ATTN_CPU=%s in the environment, expected %s", cpu->requested,
                            cpu_level_names());
     attn_status status = check_sizes(d);
-    return status ? status : check_options(d);
+    if (!status) status = check_options(d);
+    if (!status) drop_empty_scores(d);
+    return status;
 }
 
 /* Whether (n - 1) * |stride|, summed over the dimensions, stays addressable with elements of `size` bytes. */

@@ -33,6 +33,18 @@ static void empty_sizes_give_zeros(void **state)
     }
 }
 
+/* Additive scores over no dimensions need no vector, and stay within a workspace of their own size. */
+static void no_dimensions_need_no_score_vector(void **state)
+{
+    (void)state;
+    const call_options o = plain(1, 3, 34, 82, 0, 20);
+    call *c = call_create(&o, 6);
+    c->desc.score_vector.data = NULL;
+    call_backward(c);
+    call_check(c, 1e-5, 1);
+    call_destroy(c);
+}
+
 /* A gradient's row holds zeros, or nothing that is not a number. */
 static bool row_is_zero(const attn_output *g, int64_t b, int64_t h, int64_t i, int64_t columns)
 {
@@ -257,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(empty_sizes_give_zeros),
+        cmocka_unit_test(no_dimensions_need_no_score_vector),
         cmocka_unit_test(rows_without_keys_give_zero),
         cmocka_unit_test(what_is_masked_may_be_anything),
         cmocka_unit_test(what_is_attended_to_spreads_its_nan),
