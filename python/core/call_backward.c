@@ -84,7 +84,7 @@ static bool create_gradients(backward_arrays *a, problem *p, PyObject *like)
             return false;
     }
     const result *r = a->results;
-    for (int i = 0; i < GRADIENT_COUNT && !p->calls; i++) /* a sum over nothing, which no call writes */
+    for (int i = 0; i < GRADIENT_COUNT && problem_is_empty(p); i++)
         if (a->wanted[i] && r[i].view.data)
             memset(r[i].view.data, 0, (size_t)array_count(&r[i].view) * element_bytes(r[i].view.element));
     if (a->wanted[GRAD_QUERY]) d->grad_q = array_output(&r[GRAD_QUERY].view, 1);

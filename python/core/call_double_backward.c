@@ -116,7 +116,7 @@ static bool create(double_arrays *a, problem *p, PyObject *like)
                     : at == AT_SINKS ? result_create(r, like, input->element, input->rank, input->shape)
                                      : problem_create(p, r, like, input->element, input->rank, input->shape);
         if (!made) return false;
-        if (!p->calls && r->view.data)
+        if (problem_is_empty(p) && r->view.data)
             memset(r->view.data, 0, (size_t)array_count(&r->view) * element_bytes(r->view.element));
         if (outputs[at]) *outputs[at] = array_output(&r->view, 1);
     }

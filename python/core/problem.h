@@ -109,6 +109,13 @@ const char *problem_shape_text(const problem *p, char *text, const array *x);
 /* threads, None or a number, as an operator takes it. False with an exception. */
 bool threads_read(PyObject *threads, attn_parallel *parallel);
 
+/* Whether gradients are sums over nothing, which no call writes: a mask may have entries of queries or keys that are
+ * none. */
+static inline bool problem_is_empty(const problem *p)
+{
+    return !p->calls || !p->desc.B || !p->desc.T || !p->desc.S;
+}
+
 /* One integer of 64 bits. False with an exception that names it. */
 bool integer_read(PyObject *object, const char *name, int64_t *value);
 

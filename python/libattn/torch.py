@@ -111,6 +111,9 @@ def _unrepeated(mask: Tensor | None) -> Tensor | None:
 
 
 def _apply(inputs: dict[str, Any], options: dict[str, Any], return_lse: bool) -> Any:
+    slopes = options.get("alibi_slopes")
+    if torch.is_grad_enabled() and slopes is not None and slopes.requires_grad:
+        raise NotImplementedError("alibi_slopes: their gradient is not computed, expected slopes without requires_grad")
     if options["dropout_p"] and options["seed"] is None:
         options["seed"] = int(torch.randint(2**63 - 1, ()))
     if not (torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs.values())):

@@ -172,6 +172,17 @@ def test_empty_arrays(shape):
     assert all(gradients[name].shape == shape for name in ("query", "key", "value"))
 
 
+@pytest.mark.parametrize("T, S, mask", [(0, 300, (300,)), (300, 0, (300, 1)), (0, 0, (1, 1))])
+def test_a_mask_of_nothing_has_no_gradient(T, S, mask):
+    q, k, mask = np.zeros((2, 2, T, 8), np.float32), np.zeros((2, 2, S, 8), np.float32), np.zeros(mask, np.float32)
+    out, lse = libattn.scaled_dot_product_attention(q, k, k, mask, return_lse=True)
+    for _ in range(10):
+        waste = np.full(mask.size, 7, np.float32)  # what memory may have held before
+        del waste
+        gradient = libattn.attention_backward(out, q, k, k, out, lse, mask)["attn_mask"]
+        assert gradient.shape == mask.shape and not gradient.any()
+
+
 def test_no_keys():
     q, k = np.ones((1, 2, 3, 4), np.float32), np.ones((1, 2, 0, 4), np.float32)
     out, lse = libattn.scaled_dot_product_attention(q, k, k, return_lse=True)

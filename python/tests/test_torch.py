@@ -287,3 +287,9 @@ def test_module_without_what_pytorchs_lacks():
     for option in ("add_bias_kv", "add_zero_attn"):
         with pytest.raises(ValueError, match=option):
             lt.MultiheadAttention(12, 3, **{option: True})
+
+
+def test_slopes_have_no_gradient():
+    q = torch.randn(1, 2, 5, 4, requires_grad=True)
+    with pytest.raises(NotImplementedError, match="alibi_slopes"):
+        lt.scaled_dot_product_attention(q, q, q, alibi_slopes=torch.ones(2, requires_grad=True))
