@@ -94,7 +94,7 @@ static void backward_task(void *argument, int64_t task, int worker)
     int64_t first_key = key_chunk * plan->chunk, last_key = least(d->S, first_key + plan->chunk);
     int64_t first_query = query_chunk * plan->chunk, last_query = least(d->T, first_query + plan->chunk);
     if (plan->round % pairs == 0) backward_zero_parts(plan, h, piece);
-    if (key_chunk < 0 || key_chunk >= pairs) return; /* a piece of nobody */
+    if (key_chunk >= pairs) return; /* a piece of nobody */
     if (plan->round == 0) {
         zero_rows(&d->grad_k, b, key_head, first_key, last_key, d->D);
         zero_rows(&d->grad_v, b, key_head, first_key, last_key, d->DV);

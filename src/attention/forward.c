@@ -228,8 +228,7 @@ static void forward_block_of(const forward_plan *plan, int64_t n, char *piece)
     attn_desc own;
     const attn_desc *d = sequence_read(plan->d, b, &own);
     int64_t blocks = (d->T + plan->block_queries - 1) / plan->block_queries;
-    if (index >= 0 && index < blocks)
-        forward_one_block(plan, d, b, h, (blocks - 1 - index) * plan->block_queries, piece);
+    if (index < blocks) forward_one_block(plan, d, b, h, (blocks - 1 - index) * plan->block_queries, piece);
 }
 
 static void forward_task(void *argument, int64_t task, int worker)

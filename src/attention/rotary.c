@@ -139,7 +139,8 @@ static void rotate_task(void *argument, int64_t task, int worker)
     (void)worker;
     const rotate_plan *plan = argument;
     const attn_desc *d = &plan->d;
-    int64_t b = task / d->H, h = task % d->H, first = first_position(plan, b);
+    int64_t b = task / d->H, h = task % d->H;
+    int64_t first = plan->r.R ? first_position(plan, b) : 0; /* without angles it was not checked to have a sum with i */
     for (int64_t i = 0; i < d->T; i++)
         rotary_row(&plan->r, first + i, view_at(&d->q, b, h, i), output_at(&plan->y, b, h, i), d->D);
 }

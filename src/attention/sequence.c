@@ -56,11 +56,12 @@ void sequence_largest(const attn_desc *d, int64_t *T, int64_t *S)
 }
 
 /* Rows before sequence b. The last start is taken to be where the array ends, so that nothing has to be read to know
- * how many pieces there are. */
+ * how many pieces there are; the first to be 0, so that what lies before it, like all that is left over, comes behind
+ * some sequence's own pieces. */
 static int64_t start(const int64_t *starts, int64_t B, int64_t rows, int64_t b)
 {
     if (!starts) return b * rows;
-    return b == B ? rows : starts[b];
+    return b == B ? rows : b ? starts[b] : 0;
 }
 
 int64_t sequence_query_pieces(const attn_desc *d, int64_t b, int64_t size)

@@ -1,9 +1,9 @@
 /* One sequence of a call by itself, and how packed sequences, each of its own lengths, are cut into tasks.
  *
  * Rows of all sequences are cut in pieces of a fixed size, each sequence from its own first row. Which piece is whose
- * needs no table: sequence b's pieces are numbered from starts[b] / size + b on, which leaves room for all of them
- * (rounding down the start and up the end costs one), and a search over the sequences finds b again. The few numbers
- * left over are pieces of nobody: behind a sequence's own, and, of rows before the first sequence, before its first. */
+ * needs no table: sequence b's pieces are numbered from starts[b] / size + b on, the first's from 0, which leaves room
+ * for all of them (rounding down the start and up the end costs one), and a search over the sequences finds b again.
+ * The numbers left over are pieces of nobody, behind a sequence's own. */
 #ifndef ATTENTION_SEQUENCE_H
 #define ATTENTION_SEQUENCE_H
 
