@@ -1,23 +1,13 @@
-/* Backward: every sum in an order that T, S and D alone decide, and parallelism inside a head.
- *
- * Queries and keys are cut into chunks of a fixed size. Round r pairs key chunk t with query chunk (t + r) mod C, for
- * each key head at once: no two tasks of a round add to the same rows of dQ, dK or dV, so that a round is one parallel
- * loop, and rounds follow each other.
- *
- *     C = 4        key chunk   0 1 2 3
- *     query chunk 0            0 3 2 1      the round in which the pair is done
- *                 1            1 0 3 2
- *                 2            2 1 0 3
- *                 3            3 2 1 0
- *
- * Query heads that share a key head follow each other in the same way, all rounds of one before the next.
+/* Backward: rounds over pairs of chunks (backward_rounds.h), so that a head is shared out and every sum has one order.
  *
  * Gradients of bf16 and fp16 are summed in fp32 and rounded when all rounds are done (backward_sums.h).
  *
  * The gradients of sinks and of additive scores' vector are summed over everything: each chunk of a head adds to a part
  * of its own, round by round (backward_parts.h). A block of queries gives its sink once, where its first key stands. */
 #include "attention/backward_bias.h"
+#include "attention/backward_check.h"
 #include "attention/backward_parts.h"
+#include "attention/backward_rounds.h"
 #include "attention/backward_sums.h"
 #include "attention/backward_worker.h"
 #include "attention/descriptor.h"
@@ -25,26 +15,9 @@
 #include "attention/sequence.h"
 #include "attention/visible.h"
 #include "base/checked.h"
+#include "base/order.h"
 #include "base/parallel.h"
 #include "base/status.h"
-
-#include <string.h>
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t most(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static void zero_rows(const attn_output *out, int64_t b, int64_t h, int64_t first, int64_t last, int64_t columns)
-{
-    if (!out->data || !columns) return;
-    for (int64_t row = first; row < last; row++) memset(output_at(out, b, h, row), 0, (size_t)columns * sizeof(float));
-}
 
 static void add_products(backward_worker *w, int64_t key_head)
 {
@@ -60,24 +33,25 @@ static void add_products(backward_worker *w, int64_t key_head)
         backward_masked_products(t);
 }
 
-/* Queries first_query .. last_query - 1 against the keys of one chunk; what they give their sink into *sink. */
-static void add_pair(backward_worker *w, int64_t b, int64_t h, int64_t first_query, int64_t last_query,
-                     int64_t first_key, int64_t last_key, double *sink)
+/* The pair's queries against its keys; what they give their sink into *sink. */
+static void add_pair(backward_worker *w, const backward_pair *x, double *sink)
 {
-    const attn_desc *d = w->d;
+    const attn_desc *d = x->d;
+    const int64_t b = x->b, h = x->h;
     const int64_t most_queries = w->plan->tile_queries, most_keys = w->plan->tile_keys;
-    for (int64_t i = first_query; i < last_query; i += most_queries) {
-        int64_t queries = least(most_queries, last_query - i);
+    for (int64_t i = x->first_query; i < x->last_query; i += most_queries) {
+        int64_t queries = least(most_queries, x->last_query - i);
         key_range keys = visible_keys_of(d, b, i, queries);
         keys.first = visible_next(d, b, h, i, queries, keys.first);
-        if (keys.first >= last_key || keys.last <= first_key || keys.first >= keys.last) continue;
-        if (visible_next(d, b, h, i, queries, most(keys.first, first_key)) >= least(keys.last, last_key)) continue;
+        if (keys.first >= x->last_key || keys.last <= x->first_key || keys.first >= keys.last) continue;
+        int64_t next = visible_next(d, b, h, i, queries, most(keys.first, x->first_key));
+        if (next >= least(keys.last, x->last_key)) continue;
         backward_worker_queries(w, b, h, i, queries);
-        if (sink && keys.first >= first_key) backward_add_sink(w, sink);
-        for (int64_t j = first_key; j < last_key; j += most_keys) {
+        if (sink && keys.first >= x->first_key) backward_add_sink(w, sink);
+        for (int64_t j = x->first_key; j < x->last_key; j += most_keys) {
             /* Tiles keep their places, so that a range that cuts one changes no other's bits. */
-            int64_t from = j > keys.first ? j : keys.first, to = least(least(j + most_keys, last_key), keys.last);
-            if (from < to && backward_worker_scores(w, from, to - from)) add_products(w, h / (d->H / d->HK));
+            int64_t from = most(j, keys.first), to = least(least(j + most_keys, x->last_key), keys.last);
+            if (from < to && backward_worker_scores(w, from, to - from)) add_products(w, x->key_head);
         }
     }
 }
@@ -85,27 +59,14 @@ static void add_pair(backward_worker *w, int64_t b, int64_t h, int64_t first_que
 static void backward_task(void *argument, int64_t task, int worker)
 {
     const backward_plan *plan = argument;
-    const int64_t pairs = plan->pairs, group = plan->d->H / plan->d->HK;
-    const int64_t piece = task % plan->pieces, key_head = task / plan->pieces, b = backward_sequence(plan, piece);
-    const int64_t first_piece = backward_first_piece(plan, b), key_chunk = piece - first_piece;
-    attn_desc own;
-    const attn_desc *d = sequence_read(plan->d, b, &own);
-    int64_t h = key_head * group + plan->round / pairs, query_chunk = (key_chunk + plan->round % pairs) % pairs;
-    int64_t first_key = key_chunk * plan->chunk, last_key = least(d->S, first_key + plan->chunk);
-    int64_t first_query = query_chunk * plan->chunk, last_query = least(d->T, first_query + plan->chunk);
-    if (plan->round % pairs == 0) backward_zero_parts(plan, h, piece);
-    if (key_chunk >= pairs) return; /* a piece of nobody */
-    if (plan->round == 0) {
-        zero_rows(&d->grad_k, b, key_head, first_key, last_key, d->D);
-        zero_rows(&d->grad_v, b, key_head, first_key, last_key, d->DV);
-    }
-    if (plan->round % pairs == 0) zero_rows(&d->grad_q, b, h, first_query, last_query, d->D);
-    if (first_key >= last_key || first_query >= last_query) return;
+    backward_pair x;
+    backward_pair_begin(&x, plan, task);
+    if (x.begins) backward_zero_parts(plan, x.h, x.key_piece);
+    if (backward_pair_is_empty(&x)) return;
     backward_worker w;
-    backward_worker_open(&w, plan, d, worker, d->scale, true);
-    w.tile.grad_score_vector = backward_score_vector_part(plan, h, piece);
-    add_pair(&w, b, h, first_query, last_query, first_key, last_key,
-             backward_sink_part(plan, h, first_piece + query_chunk));
+    backward_worker_open(&w, plan, x.d, worker, x.d->scale, true);
+    w.tile.grad_score_vector = backward_score_vector_part(plan, x.h, x.key_piece);
+    add_pair(&w, &x, backward_sink_part(plan, x.h, x.query_piece));
 }
 
 /* The workspace is the workers' pieces, the parts, which begin a cache line, and the sums, *sums bytes of all. */
@@ -128,30 +89,6 @@ static attn_status plan_backward(const attn_desc *d, backward_plan *plan, size_t
     return ATTN_OK;
 }
 
-static attn_status check_gradient(const char *name, const attn_output *grad, attn_dtype type, int64_t batches,
-                                  int64_t heads, int64_t rows, int64_t columns)
-{
-    return grad->data ? descriptor_check_output(name, grad, type, batches, heads, rows, columns) : ATTN_OK;
-}
-
-static attn_status check_backward(const attn_desc *d)
-{
-    const attn_view o = {d->o.data, d->o.batch, d->o.head, d->o.row};
-    const attn_view lse = {d->lse.data, d->lse.batch, d->lse.head, d->lse.row};
-    const int64_t queries_B = sequence_query_batches(d), keys_B = sequence_key_batches(d);
-    attn_status status = descriptor_check_inputs(d, true);
-    if (!status) status = descriptor_check_view("o", &o, d->dtype, queries_B, d->H, d->T, d->DV);
-    if (!status) status = descriptor_check_view("lse", &lse, sum_type(d->dtype), queries_B, d->H, d->T, 1);
-    if (!status) status = descriptor_check_view("grad_o", &d->grad_o, d->dtype, queries_B, d->H, d->T, d->DV);
-    if (!status) status = check_gradient("grad_q", &d->grad_q, d->dtype, queries_B, d->H, d->T, d->D);
-    if (!status) status = check_gradient("grad_k", &d->grad_k, d->dtype, keys_B, d->HK, d->S, d->D);
-    if (!status) status = check_gradient("grad_v", &d->grad_v, d->dtype, keys_B, d->HK, d->S, d->DV);
-    if (!status && d->grad_score_vector.data)
-        status =
-            descriptor_check_output("grad_score_vector", &d->grad_score_vector, sum_type(d->dtype), 1, d->H, 1, d->D);
-    return status ? status : backward_bias_check(d);
-}
-
 attn_status attn_backward_workspace_size(const attn_desc *desc, size_t *size)
 {
     attn_desc d;
@@ -171,7 +108,7 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
     size_t bytes = 0, sums = 0;
     attn_status status = descriptor_read(desc, &d);
     if (!status) status = plan_backward(&d, &plan, &bytes, &sums);
-    if (!status) status = check_backward(&d);
+    if (!status) status = backward_check(&d, &(backward_names){"grad_q", "grad_k", "grad_v"});
     if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
     if (!status && d.dtype == ATTN_DTYPE_F64) f64_backward(&d);
     if (status || d.dtype == ATTN_DTYPE_F64) return status;
@@ -181,8 +118,7 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
     if (bytes) backward_parts_place(&plan);
     if (bytes) plan.pairs = backward_pairs(&plan);
     if (d.grad_q.data || d.grad_k.data || d.grad_v.data || d.grad_score_vector.data || d.grad_sinks)
-        for (plan.round = 0; plan.round < plan.pairs * (d.H / d.HK); plan.round++)
-            parallel_run(&d.parallel, d.HK * plan.pieces, backward_task, &plan);
+        backward_rounds(&plan, backward_task, &plan);
     backward_sum_parts(&plan);
     backward_sums_write(plan.table, &d, &summing);
     if (d.grad_bias.data && bytes) backward_bias(&plan, backward_bias_sequence);

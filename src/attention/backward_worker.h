@@ -28,7 +28,7 @@ typedef struct backward_plan {
     size_t worker_floats;
     double *sinks; /* parts of grad_sinks and of grad_score_vector: backward_parts.h */
     float *score_vectors;
-    int64_t round; /* of the loop that runs now; backward.c and backward_bias.c each say what it means */
+    int64_t round; /* of the loop that runs now; backward_rounds.h and backward_bias.c each say what it means */
 } backward_plan;
 
 /* A plan for this descriptor's tiles, without its workspace. */

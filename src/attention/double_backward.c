@@ -2,13 +2,15 @@
  *
  * Two passes over the tiles, neither of which holds more than its own: the first gives each query its two row sums, a
  * task for each block of queries; the second makes the tiles again and adds their products, in backward's rounds
- * (backward.c), so that each sum has one order. A last loop gives each head's sink its gradient from the row sums:
+ * (backward_rounds.h), so that each sum has one order. A last loop gives each head's sink its gradient from the row
+ * sums:
  *
  *     by the sink z:  -(sum over b, i of exp(z - lse_i) (sigma_i + delta_i * by_grad_sink)),
  *
  * since z is the score of one more key, whose value is 0: a = e = 0 and r = by_grad_sink. */
 #include "attention/backward_bias.h"
 #include "attention/backward_parts.h"
+#include "attention/backward_rounds.h"
 #include "attention/descriptor.h"
 #include "attention/double_worker.h"
 #include "attention/f64_row.h"
@@ -16,16 +18,12 @@
 #include "attention/sequence.h"
 #include "attention/visible.h"
 #include "base/checked.h"
+#include "base/order.h"
 #include "base/parallel.h"
 #include "base/status.h"
 
 #include <math.h>
 #include <string.h>
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* exp(z - lse), the sink's weight. */
 static double sink_weight(const attn_desc *d, int64_t h, float lse)
@@ -54,7 +52,7 @@ static void sum_block(double_worker *w, key_range keys)
     const int64_t size = w->plan->tiles.tile_keys;
     double rho[BACKWARD_QUERIES] = {0}, sigma[BACKWARD_QUERIES] = {0};
     for (int64_t j = keys.first - keys.first % size; j < keys.last; j += size) {
-        int64_t from = j > keys.first ? j : keys.first;
+        int64_t from = most(j, keys.first);
         if (!double_worker_keys(w, from, least(j + size, keys.last) - from)) continue;
         memset(w->tile.rho, 0, BACKWARD_QUERIES * sizeof(float));
         memset(w->tile.sigma, 0, BACKWARD_QUERIES * sizeof(float));
@@ -88,12 +86,6 @@ static void sums_task(void *argument, int64_t task, int worker)
     sum_block(&w, keys);
 }
 
-static void zero_rows(const attn_output *out, int64_t b, int64_t h, int64_t first, int64_t last, int64_t columns)
-{
-    if (!out->data || !columns) return;
-    for (int64_t row = first; row < last; row++) memset(output_at(out, b, h, row), 0, (size_t)columns * sizeof(float));
-}
-
 /* To a block whose row sums are known. */
 static void move_queries(void *worker, int64_t b, int64_t h, int64_t first, int64_t count)
 {
@@ -104,23 +96,21 @@ static void move_queries(void *worker, int64_t b, int64_t h, int64_t first, int6
     memcpy(w->tile.sigma, w->plan->sigma + at, (size_t)count * sizeof(float));
 }
 
-/* Queries first_query .. last_query - 1 against the keys of one chunk. */
-static void add_pair(double_worker *w, int64_t b, int64_t h, int64_t first_query, int64_t last_query, int64_t first_key,
-                     int64_t last_key)
+/* The pair's queries against its keys. */
+static void add_pair(double_worker *w, const backward_pair *x)
 {
     const double_plan *plan = w->plan;
-    const attn_desc *d = w->first.d;
-    const int64_t size = plan->tiles.tile_keys;
-    for (int64_t i = first_query; i < last_query; i += BACKWARD_QUERIES) {
-        const int64_t queries = least(BACKWARD_QUERIES, last_query - i);
+    const attn_desc *d = x->d;
+    const int64_t b = x->b, h = x->h, size = plan->tiles.tile_keys;
+    for (int64_t i = x->first_query; i < x->last_query; i += BACKWARD_QUERIES) {
+        const int64_t queries = least(BACKWARD_QUERIES, x->last_query - i);
         key_range keys = visible_keys_of(d, b, i, queries);
-        if (keys.first < first_key) keys.first = first_key;
-        keys.first = visible_next(d, b, h, i, queries, keys.first);
-        keys.last = least(keys.last, last_key);
+        keys.first = visible_next(d, b, h, i, queries, most(keys.first, x->first_key));
+        keys.last = least(keys.last, x->last_key);
         if (keys.first >= keys.last) continue;
         move_queries(w, b, h, i, queries);
-        for (int64_t j = first_key; j < keys.last; j += size) {
-            int64_t from = j > keys.first ? j : keys.first, to = least(j + size, keys.last);
+        for (int64_t j = x->first_key; j < keys.last; j += size) {
+            int64_t from = most(j, keys.first), to = least(j + size, keys.last);
             if (from >= to || !double_worker_keys(w, from, to - from)) continue;
             plan->kernels->scores(&w->tile);
             double_worker_products(w);
@@ -128,33 +118,19 @@ static void add_pair(double_worker *w, int64_t b, int64_t h, int64_t first_query
     }
 }
 
-/* The same schedule as backward_task's. */
 static void products_task(void *argument, int64_t task, int worker)
 {
     const double_plan *plan = argument;
-    const backward_plan *tiles = &plan->tiles;
-    const int64_t pairs = tiles->pairs, group = tiles->d->H / tiles->d->HK;
-    const int64_t piece = task % tiles->pieces, key_head = task / tiles->pieces, b = backward_sequence(tiles, piece);
-    const int64_t key_chunk = piece - backward_first_piece(tiles, b);
-    if (key_chunk >= pairs) return; /* a piece of nobody */
-    attn_desc own;
-    const attn_desc *d = sequence_read(tiles->d, b, &own);
-    int64_t h = key_head * group + tiles->round / pairs, query_chunk = (key_chunk + tiles->round % pairs) % pairs;
-    int64_t first_key = key_chunk * tiles->chunk, last_key = least(d->S, first_key + tiles->chunk);
-    int64_t first_query = query_chunk * tiles->chunk, last_query = least(d->T, first_query + tiles->chunk);
-    if (tiles->round == 0) {
-        zero_rows(&d->grad_k, b, key_head, first_key, last_key, d->D);
-        zero_rows(&d->grad_v, b, key_head, first_key, last_key, d->DV);
+    backward_pair x;
+    backward_pair_begin(&x, &plan->tiles, task);
+    if (x.begins) {
+        const attn_second_order second = second_order_of(plan->tiles.d, &plan->second, x.b);
+        backward_zero_rows(&second.grad_grad_o, x.b, x.h, x.first_query, x.last_query, x.d->DV);
     }
-    if (tiles->round % pairs == 0) {
-        const attn_second_order second = second_order_of(tiles->d, &plan->second, b);
-        zero_rows(&d->grad_q, b, h, first_query, last_query, d->D);
-        zero_rows(&second.grad_grad_o, b, h, first_query, last_query, d->DV);
-    }
-    if (first_key >= last_key || first_query >= last_query) return;
+    if (backward_pair_is_empty(&x)) return;
     double_worker w;
-    double_worker_open(&w, plan, d, b, worker);
-    add_pair(&w, b, h, first_query, last_query, first_key, last_key);
+    double_worker_open(&w, plan, x.d, x.b, worker);
+    add_pair(&w, &x);
 }
 
 static const float *move_keys(void *worker, int64_t first, int64_t count)
@@ -231,8 +207,7 @@ static void run(double_plan *plan)
     place_sums(plan);
     tiles->pairs = backward_pairs(tiles);
     parallel_run(&d->parallel, d->H * sequence_query_pieces(d, d->B, BACKWARD_QUERIES), sums_task, plan);
-    for (tiles->round = 0; tiles->round < tiles->pairs * (d->H / d->HK); tiles->round++)
-        parallel_run(&d->parallel, d->HK * tiles->pieces, products_task, plan);
+    backward_rounds(tiles, products_task, plan);
     if (d->grad_bias.data) backward_bias(tiles, bias_of_sequence);
 }
 

@@ -2,6 +2,7 @@
 
 #include "attention/descriptor.h"
 #include "base/checked.h"
+#include "base/order.h"
 #include "base/parallel.h"
 #include "base/status.h"
 
@@ -82,11 +83,6 @@ attn_status rotary_check_position(const attn_rotary *r, int64_t b, int64_t p)
                        (long long)p, (long long)b);
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 void rotary_columns(const attn_rotary *r, int64_t p, const float *x, int64_t first, int64_t count, float *out)
 {
     const int64_t half = r->R / 2, row = (p < 0 ? 0 : p) * half, last = first + count;
@@ -140,7 +136,8 @@ static void rotate_task(void *argument, int64_t task, int worker)
     const rotate_plan *plan = argument;
     const attn_desc *d = &plan->d;
     int64_t b = task / d->H, h = task % d->H;
-    int64_t first = plan->r.R ? first_position(plan, b) : 0; /* without angles it was not checked to have a sum with i */
+    int64_t first =
+        plan->r.R ? first_position(plan, b) : 0; /* without angles it was not checked to have a sum with i */
     for (int64_t i = 0; i < d->T; i++)
         rotary_row(&plan->r, first + i, view_at(&d->q, b, h, i), output_at(&plan->y, b, h, i), d->D);
 }

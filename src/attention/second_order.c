@@ -1,6 +1,6 @@
 #include "attention/second_order.h"
 
-#include "attention/backward_bias.h"
+#include "attention/backward_check.h"
 #include "attention/descriptor.h"
 #include "attention/sequence.h"
 #include "base/status.h"
@@ -71,57 +71,30 @@ static attn_status check_given(const char *name, const attn_view *view, attn_dty
     return view->data ? descriptor_check_view(name, view, type, batches, heads, rows, columns) : ATTN_OK;
 }
 
-static attn_status check_wanted(const char *name, const attn_output *grad, attn_dtype type, int64_t batches,
-                                int64_t heads, int64_t rows, int64_t columns)
-{
-    return grad->data ? descriptor_check_output(name, grad, type, batches, heads, rows, columns) : ATTN_OK;
-}
-
 attn_status second_order_check(const attn_desc *d, const attn_second_order *second)
 {
-    const attn_view o = {d->o.data, d->o.batch, d->o.head, d->o.row};
-    const attn_view lse = {d->lse.data, d->lse.batch, d->lse.head, d->lse.row};
     const int64_t queries_B = sequence_query_batches(d), keys_B = sequence_key_batches(d);
-    attn_status status = descriptor_check_inputs(d, true);
-    if (!status) status = descriptor_check_view("o", &o, d->dtype, queries_B, d->H, d->T, d->DV);
-    if (!status) status = descriptor_check_view("lse", &lse, d->dtype, queries_B, d->H, d->T, 1);
-    if (!status) status = descriptor_check_view("grad_o", &d->grad_o, d->dtype, queries_B, d->H, d->T, d->DV);
+    attn_status status = backward_check(d, &(backward_names){"second's grad_q", "second's grad_k", "second's grad_v"});
     if (!status) status = check_given("by_grad_q", &second->by_grad_q, d->dtype, queries_B, d->H, d->T, d->D);
     if (!status) status = check_given("by_grad_k", &second->by_grad_k, d->dtype, keys_B, d->HK, d->S, d->D);
     if (!status) status = check_given("by_grad_v", &second->by_grad_v, d->dtype, keys_B, d->HK, d->S, d->DV);
-    if (!status) status = check_wanted("second's grad_q", &second->grad_q, d->dtype, queries_B, d->H, d->T, d->D);
-    if (!status) status = check_wanted("second's grad_k", &second->grad_k, d->dtype, keys_B, d->HK, d->S, d->D);
-    if (!status) status = check_wanted("second's grad_v", &second->grad_v, d->dtype, keys_B, d->HK, d->S, d->DV);
-    if (!status) status = check_wanted("grad_grad_o", &second->grad_grad_o, d->dtype, queries_B, d->H, d->T, d->DV);
+    if (!status)
+        status = backward_check_wanted("grad_grad_o", &second->grad_grad_o, d->dtype, queries_B, d->H, d->T, d->DV);
     if (!status)
         status = descriptor_check_mask("by_grad_bias", &second->by_grad_bias, d, (size_t)element_size(d->dtype));
-    return status ? status : backward_bias_check(d);
-}
-
-/* An array's data from so many rows on. */
-static const void *moved(const void *data, attn_dtype type, int64_t row, int64_t rows)
-{
-    return data ? (const char *)data + rows * row * element_size(type) : NULL;
-}
-
-static void move_view(attn_view *view, attn_dtype type, int64_t rows)
-{
-    view->data = moved(view->data, type, view->row, rows);
-    view->batch = 0;
+    return status;
 }
 
 attn_second_order second_order_of(const attn_desc *d, const attn_second_order *second, int64_t b)
 {
     attn_second_order own = *second;
     if (d->query_starts) {
-        const int64_t first = d->query_starts[b];
-        move_view(&own.by_grad_q, d->dtype, first);
-        own.grad_grad_o.data = (void *)(uintptr_t)moved(own.grad_grad_o.data, d->dtype, own.grad_grad_o.row, first);
-        own.grad_grad_o.batch = 0;
+        sequence_move_view(&own.by_grad_q, d->dtype, d->query_starts[b]);
+        sequence_move_output(&own.grad_grad_o, d->dtype, d->query_starts[b]);
     }
     if (d->key_starts) {
-        move_view(&own.by_grad_k, d->dtype, d->key_starts[b]);
-        move_view(&own.by_grad_v, d->dtype, d->key_starts[b]);
+        sequence_move_view(&own.by_grad_k, d->dtype, d->key_starts[b]);
+        sequence_move_view(&own.by_grad_v, d->dtype, d->key_starts[b]);
     }
     return own;
 }

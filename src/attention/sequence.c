@@ -4,13 +4,13 @@
 
 #include <stddef.h>
 
-static void move_view(attn_view *view, attn_dtype type, int64_t rows)
+void sequence_move_view(attn_view *view, attn_dtype type, int64_t rows)
 {
     if (view->data) view->data = (const char *)view->data + rows * view->row * element_size(type);
     view->batch = 0;
 }
 
-static void move_output(attn_output *view, attn_dtype type, int64_t rows)
+void sequence_move_output(attn_output *view, attn_dtype type, int64_t rows)
 {
     if (view->data) view->data = (char *)view->data + rows * view->row * element_size(type);
     view->batch = 0;
@@ -23,19 +23,19 @@ const attn_desc *sequence_read(const attn_desc *d, int64_t b, attn_desc *own)
     if (d->query_starts) {
         int64_t first = d->query_starts[b];
         own->T = d->query_starts[b + 1] - first;
-        move_view(&own->q, d->dtype, first);
-        move_output(&own->o, d->dtype, first);
-        move_output(&own->lse, sum_type(d->dtype), first);
-        move_view(&own->grad_o, d->dtype, first);
-        move_output(&own->grad_q, sum_type(d->dtype), first);
+        sequence_move_view(&own->q, d->dtype, first);
+        sequence_move_output(&own->o, d->dtype, first);
+        sequence_move_output(&own->lse, sum_type(d->dtype), first);
+        sequence_move_view(&own->grad_o, d->dtype, first);
+        sequence_move_output(&own->grad_q, sum_type(d->dtype), first);
     }
     if (d->key_starts) {
         int64_t first = d->key_starts[b];
         own->S = d->key_starts[b + 1] - first;
-        move_view(&own->k, d->dtype, first);
-        move_view(&own->v, d->dtype, first);
-        move_output(&own->grad_k, sum_type(d->dtype), first);
-        move_output(&own->grad_v, sum_type(d->dtype), first);
+        sequence_move_view(&own->k, d->dtype, first);
+        sequence_move_view(&own->v, d->dtype, first);
+        sequence_move_output(&own->grad_k, sum_type(d->dtype), first);
+        sequence_move_output(&own->grad_v, sum_type(d->dtype), first);
     }
     return own;
 }

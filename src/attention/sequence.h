@@ -19,6 +19,10 @@ static inline bool sequence_packed(const attn_desc *d)
  * gradients of Q, K and V are taken to be fp32, or fp64: backward_sums.h. */
 const attn_desc *sequence_read(const attn_desc *d, int64_t b, attn_desc *own);
 
+/* An array in which sequences are packed, as the one that begins so many rows on: without data it has none there. */
+void sequence_move_view(attn_view *view, attn_dtype type, int64_t rows);
+void sequence_move_output(attn_output *view, attn_dtype type, int64_t rows);
+
 /* The largest T and S of a sequence. */
 void sequence_largest(const attn_desc *d, int64_t *T, int64_t *S);
 
