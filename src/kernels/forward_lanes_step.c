@@ -225,39 +225,7 @@ INLINE void step_part(const int vectors, const int width, const forward_block *b
         value_chunk_selected(vectors, width, block, &part, g, shrink);
 }
 
-static void step_1(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
-{
-    step_part(1, 1, block, chunk, g, finite);
-}
-
-static void step_2(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
-{
-    step_part(2, 2, block, chunk, g, finite);
-}
-
-#if GROUP == 4
-static void step_3(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
-{
-    step_part(3, 3, block, chunk, g, finite);
-}
-
-static void step_4(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
-{
-    step_part(4, 4, block, chunk, g, finite);
-}
-
-static void step_halves(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
-{
-    for (int v = 0; v < 4; v += 2) {
-        const lane_group half = half_group(g, v);
-        step_part(2, 4, block, chunk, &half, finite);
-    }
-}
-
-static const group_steps steps = {{NULL, step_1, step_2, step_3, step_4}, step_halves};
-#else
-static const group_steps steps = {{NULL, step_1, step_2}, NULL};
-#endif
+#include "kernels/lane_steps.h" /* of step_part */
 
 void SIMD_NAMED(forward_lanes_step)(const forward_block *block, const forward_chunk *chunk)
 {
