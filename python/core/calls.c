@@ -1,8 +1,5 @@
 #include "calls.h"
 
-#include <stdio.h>
-#include <string.h>
-
 bool call_counted(Py_ssize_t count, Py_ssize_t expected)
 {
     if (count == expected) return true;
@@ -18,52 +15,6 @@ bool call_succeeded(attn_status status, const char *message)
     else
         PyErr_SetString(status == ATTN_ERROR_UNSUPPORTED ? PyExc_NotImplementedError : PyExc_ValueError, message);
     return false;
-}
-
-/* The names on offer, as an error tells them: at most as many as fit. */
-static void list_names(char *text, size_t size, int count, const char *const *names, const bool *offered)
-{
-    size_t at = 0;
-    text[0] = 0;
-    for (int n = 0; n < count; n++) {
-        if (!offered[n]) continue;
-        int written = snprintf(text + at, size - at, "%s'%s'", at ? ", " : "", names[n]);
-        if (written < 0 || (size_t)written >= size - at) return;
-        at += (size_t)written;
-    }
-}
-
-static bool choose(PyObject *name, int count, const char *const *names, const bool *offered, bool *wanted)
-{
-    for (int n = 0; n < count; n++) {
-        if (!offered[n] || !PyUnicode_Check(name) || PyUnicode_CompareWithASCIIString(name, names[n]) != 0) continue;
-        wanted[n] = true;
-        return true;
-    }
-    char text[256];
-    list_names(text, sizeof text, count, names, offered);
-    PyErr_Format(PyExc_ValueError, "gradients: expected names among %s, got %R", text, name);
-    return false;
-}
-
-bool call_gradients(PyObject *chosen, int count, const char *const *names, const bool *offered, bool *wanted)
-{
-    if (chosen == Py_None) {
-        memcpy(wanted, offered, (size_t)count * sizeof *wanted);
-        return true;
-    }
-    Py_ssize_t given = PyUnicode_Check(chosen) ? -1 : PySequence_Size(chosen);
-    if (given < 0) {
-        PyErr_SetString(PyExc_TypeError, "gradients: expected a sequence of names");
-        return false;
-    }
-    for (Py_ssize_t i = 0; i < given; i++) {
-        PyObject *name = PySequence_GetItem(chosen, i);
-        bool known = name && choose(name, count, names, offered, wanted);
-        Py_XDECREF(name);
-        if (!known) return false;
-    }
-    return true;
 }
 
 bool call_seeded(const problem *p, PyObject *seed)

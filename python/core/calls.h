@@ -36,9 +36,6 @@ bool call_counted(Py_ssize_t count, Py_ssize_t expected);
 /* Raises what a status of the operator means. Returns true for ATTN_OK, false otherwise. */
 bool call_succeeded(attn_status status, const char *message);
 
-/* Which gradients are wanted, by their names: None is all that are offered. False with an exception. */
-bool call_gradients(PyObject *chosen, int count, const char *const *names, const bool *offered, bool *wanted);
-
 /* ValueError for a backward pass without the forward one's seed: it would drop other weights. */
 bool call_seeded(const problem *p, PyObject *seed);
 
