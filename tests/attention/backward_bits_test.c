@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "call.h"
+#include "run_backwards.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +16,6 @@ static float *copy_of(const float *data, size_t count)
     float *copy = malloc((count + 1) * sizeof *copy);
     if (count) memcpy(copy, data, count * sizeof *copy);
     return copy;
-}
-
-static void run_backwards(void *user, int threads, int64_t count, attn_task task, void *argument)
-{
-    (void)user;
-    (void)threads;
-    for (int64_t n = count; n-- > 0;) task(argument, n, 0);
 }
 
 static void threads_and_order_change_no_bit(void **state)

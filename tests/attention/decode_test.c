@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "forward_call.h"
+#include "run_backwards.h"
 
 #include "base/number_format.h"
 #include "base/random.h"
@@ -139,12 +140,6 @@ static void agrees_with_the_reference(void **state)
         forward_results_free(&p);
         decoding_destroy(&x);
     }
-}
-
-static void run_backwards(void *user, int threads, int64_t count, attn_task task, void *argument)
-{
-    (void)user, (void)threads;
-    while (count-- > 0) task(argument, count, 0);
 }
 
 static void threads_do_not_matter(void **state)

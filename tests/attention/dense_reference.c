@@ -7,14 +7,14 @@
 #include <math.h>
 #include <stdlib.h>
 
-static double *array(int64_t count)
+double *dense_array(int64_t count)
 {
     return calloc((size_t)count + 1, sizeof(double));
 }
 
-static double *read_rows(const attn_view *view, int64_t B, int64_t heads, int64_t rows, int64_t columns)
+double *dense_rows(const attn_view *view, int64_t B, int64_t heads, int64_t rows, int64_t columns)
 {
-    double *out = array(B * heads * rows * columns), *at = out;
+    double *out = dense_array(B * heads * rows * columns), *at = out;
     for (int64_t b = 0; b < B && view->data; b++)
         for (int64_t h = 0; h < heads; h++)
             for (int64_t i = 0; i < rows; i++)
@@ -68,24 +68,24 @@ dense dense_create(const attn_desc *d)
 {
     int64_t queries = d->B * d->H * d->T, keys = d->B * d->HK * d->S, n = 0;
     dense x = {.d = d,
-               .q = read_rows(&d->q, d->B, d->H, d->T, d->D),
-               .k = read_rows(&d->k, d->B, d->HK, d->S, d->D),
-               .v = read_rows(&d->v, d->B, d->HK, d->S, d->DV),
-               .grad_o = read_rows(&d->grad_o, d->B, d->H, d->T, d->DV),
-               .score_vector = read_rows(&d->score_vector, 1, d->H, 1, d->D),
-               .grad_score_vector = array(d->H * d->D),
-               .sinks = array(d->H),
-               .grad_sinks = array(d->H),
-               .bias = array(queries * d->S),
-               .keep = array(queries * d->S),
-               .dropout = array(queries * d->S),
-               .weights = array(queries * d->S),
-               .o = array(queries * d->DV),
-               .lse = array(queries),
-               .grad_q = array(queries * d->D),
-               .grad_k = array(keys * d->D),
-               .grad_v = array(keys * d->DV),
-               .grad_bias = array(queries * d->S)};
+               .q = dense_rows(&d->q, d->B, d->H, d->T, d->D),
+               .k = dense_rows(&d->k, d->B, d->HK, d->S, d->D),
+               .v = dense_rows(&d->v, d->B, d->HK, d->S, d->DV),
+               .grad_o = dense_rows(&d->grad_o, d->B, d->H, d->T, d->DV),
+               .score_vector = dense_rows(&d->score_vector, 1, d->H, 1, d->D),
+               .grad_score_vector = dense_array(d->H * d->D),
+               .sinks = dense_array(d->H),
+               .grad_sinks = dense_array(d->H),
+               .bias = dense_array(queries * d->S),
+               .keep = dense_array(queries * d->S),
+               .dropout = dense_array(queries * d->S),
+               .weights = dense_array(queries * d->S),
+               .o = dense_array(queries * d->DV),
+               .lse = dense_array(queries),
+               .grad_q = dense_array(queries * d->D),
+               .grad_k = dense_array(keys * d->D),
+               .grad_v = dense_array(keys * d->DV),
+               .grad_bias = dense_array(queries * d->S)};
     for (int64_t h = 0; h < d->H; h++) x.sinks[h] = d->sinks ? d->sinks[h] : -INFINITY;
     for (int64_t b = 0; b < d->B; b++)
         for (int64_t h = 0; h < d->H; h++)
@@ -143,7 +143,7 @@ static row row_of(const dense *x, int64_t index)
                  .grad_bias = x->grad_bias + pairs};
 }
 
-static double dot(const double *a, const double *b, int64_t n)
+double dense_dot(const double *a, const double *b, int64_t n)
 {
     double sum = 0;
     for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
@@ -153,7 +153,7 @@ static double dot(const double *a, const double *b, int64_t n)
 /* Before the cap: w^T tanh(q + k), or scale * q^T k. */
 static double score(const attn_desc *d, const row *r, int64_t j)
 {
-    if (d->score == ATTN_SCORE_DOT) return d->scale * dot(r->q, r->k + j * d->D, d->D);
+    if (d->score == ATTN_SCORE_DOT) return d->scale * dense_dot(r->q, r->k + j * d->D, d->D);
     double sum = 0;
     for (int64_t c = 0; c < d->D; c++) sum += r->score_vector[c] * tanh(r->q[c] + r->k[j * d->D + c]);
     return sum;
@@ -212,11 +212,11 @@ static void backward_row(const attn_desc *d, row r)
 {
     double delta = 0;
     for (int64_t j = 0; j < d->S; j++)
-        if (r.keep[j]) delta += r.weights[j] * r.dropout[j] * dot(r.grad_o, r.v + j * d->DV, d->DV);
+        if (r.keep[j]) delta += r.weights[j] * r.dropout[j] * dense_dot(r.grad_o, r.v + j * d->DV, d->DV);
     if (*r.sink != -INFINITY) *r.grad_sink -= exp(*r.sink - *r.lse) * delta;
     for (int64_t j = 0; j < d->S; j++) {
         if (!r.keep[j]) continue;
-        double dx = r.weights[j] * (r.dropout[j] * dot(r.grad_o, r.v + j * d->DV, d->DV) - delta);
+        double dx = r.weights[j] * (r.dropout[j] * dense_dot(r.grad_o, r.v + j * d->DV, d->DV) - delta);
         r.grad_bias[j] = dx;
         for (int64_t c = 0; c < d->DV; c++) r.grad_v[j * d->DV + c] += r.weights[j] * r.dropout[j] * r.grad_o[c];
         double slope;
@@ -235,5 +235,5 @@ void dense_backward(dense *x)
 double dense_loss(dense *x)
 {
     dense_forward(x);
-    return dot(x->o, x->grad_o, x->d->B * x->d->H * x->d->T * x->d->DV);
+    return dense_dot(x->o, x->grad_o, x->d->B * x->d->H * x->d->T * x->d->DV);
 }

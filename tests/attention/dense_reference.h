@@ -19,6 +19,12 @@ typedef struct dense {
     double *grad_q, *grad_k, *grad_v, *grad_bias; /* as their inputs: dense_backward */
 } dense;
 
+/* What a reference is made of: zeros to be freed; an array's fp32 rows (B, heads, rows, columns), zeros where it has no
+ * data; and a^T b. */
+double *dense_array(int64_t count);
+double *dense_rows(const attn_view *view, int64_t B, int64_t heads, int64_t rows, int64_t columns);
+double dense_dot(const double *a, const double *b, int64_t n);
+
 /* Keys and values that no query attends to are read as 0. */
 dense dense_create(const attn_desc *d);
 void dense_destroy(dense *x);

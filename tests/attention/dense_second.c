@@ -4,25 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double *array(int64_t count)
-{
-    return calloc((size_t)count + 1, sizeof(double));
-}
-
-static double *read_rows(const attn_view *view, int64_t B, int64_t heads, int64_t rows, int64_t columns)
-{
-    double *out = array(B * heads * rows * columns), *at = out;
-    for (int64_t b = 0; b < B && view->data; b++)
-        for (int64_t h = 0; h < heads; h++)
-            for (int64_t i = 0; i < rows; i++)
-                for (int64_t c = 0; c < columns; c++)
-                    *at++ = ((const float *)view->data)[b * view->batch + h * view->head + i * view->row + c];
-    return out;
-}
-
 static double *read_pairs(const attn_mask *mask, const attn_desc *d)
 {
-    double *out = array(d->B * d->H * d->T * d->S), *at = out;
+    double *out = dense_array(d->B * d->H * d->T * d->S), *at = out;
     for (int64_t b = 0; b < d->B && mask->data; b++)
         for (int64_t h = 0; h < d->H; h++)
             for (int64_t i = 0; i < d->T; i++)
@@ -37,17 +21,17 @@ dense_second dense_second_create(dense *x, const attn_second_order *second)
     const attn_desc *d = x->d;
     const attn_view sinks = {.data = second->by_grad_sinks, .head = 1};
     return (dense_second){.x = x,
-                          .by_grad_q = read_rows(&second->by_grad_q, d->B, d->H, d->T, d->D),
-                          .by_grad_k = read_rows(&second->by_grad_k, d->B, d->HK, d->S, d->D),
-                          .by_grad_v = read_rows(&second->by_grad_v, d->B, d->HK, d->S, d->DV),
-                          .by_grad_sinks = read_rows(&sinks, 1, d->H, 1, 1),
+                          .by_grad_q = dense_rows(&second->by_grad_q, d->B, d->H, d->T, d->D),
+                          .by_grad_k = dense_rows(&second->by_grad_k, d->B, d->HK, d->S, d->D),
+                          .by_grad_v = dense_rows(&second->by_grad_v, d->B, d->HK, d->S, d->DV),
+                          .by_grad_sinks = dense_rows(&sinks, 1, d->H, 1, 1),
                           .by_grad_bias = read_pairs(&second->by_grad_bias, d),
-                          .grad_bias = array(d->B * d->H * d->T * d->S),
-                          .grad_q = array(d->B * d->H * d->T * d->D),
-                          .grad_k = array(d->B * d->HK * d->S * d->D),
-                          .grad_v = array(d->B * d->HK * d->S * d->DV),
-                          .grad_grad_o = array(d->B * d->H * d->T * d->DV),
-                          .grad_sinks = array(d->H)};
+                          .grad_bias = dense_array(d->B * d->H * d->T * d->S),
+                          .grad_q = dense_array(d->B * d->H * d->T * d->D),
+                          .grad_k = dense_array(d->B * d->HK * d->S * d->D),
+                          .grad_v = dense_array(d->B * d->HK * d->S * d->DV),
+                          .grad_grad_o = dense_array(d->B * d->H * d->T * d->DV),
+                          .grad_sinks = dense_array(d->H)};
 }
 
 void dense_second_destroy(dense_second *s)
@@ -55,13 +39,6 @@ void dense_second_destroy(dense_second *s)
     double *arrays[] = {s->by_grad_q, s->by_grad_k,   s->by_grad_v,  s->by_grad_sinks, s->grad_q,   s->grad_k,
                         s->grad_v,    s->grad_grad_o, s->grad_sinks, s->by_grad_bias,  s->grad_bias};
     for (size_t n = 0; n < sizeof arrays / sizeof arrays[0]; n++) free(arrays[n]);
-}
-
-static double dot(const double *a, const double *b, int64_t n)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
-    return sum;
 }
 
 static void add(double *out, double factor, const double *row, int64_t n)
@@ -78,11 +55,12 @@ static pair pair_of(const dense_second *s, int64_t query, int64_t key, double fa
 {
     const attn_desc *d = s->x->d;
     const double *q = s->x->q + query * d->D, *k = s->x->k + key * d->D, *grad_o = s->x->grad_o + query * d->DV;
-    double t = d->softcap > 0 ? tanh(d->scale * dot(q, k, d->D) / d->softcap) : 0;
+    double t = d->softcap > 0 ? tanh(d->scale * dense_dot(q, k, d->D) / d->softcap) : 0;
     return (pair){
-        .a = factor * dot(grad_o, s->x->v + key * d->DV, d->DV),
-        .e = factor * dot(grad_o, s->by_grad_v + key * d->DV, d->DV),
-        .g = d->scale * (dot(s->by_grad_q + query * d->D, k, d->D) + dot(q, s->by_grad_k + key * d->D, d->D)),
+        .a = factor * dense_dot(grad_o, s->x->v + key * d->DV, d->DV),
+        .e = factor * dense_dot(grad_o, s->by_grad_v + key * d->DV, d->DV),
+        .g = d->scale *
+             (dense_dot(s->by_grad_q + query * d->D, k, d->D) + dense_dot(q, s->by_grad_k + key * d->D, d->D)),
         .slope = 1 - t * t,
         .curve = d->softcap > 0 ? -2 * t * (1 - t * t) / d->softcap : 0,
     };
@@ -151,7 +129,7 @@ double dense_second_loss(dense_second *s)
     x->differentiated = false;
     dense_forward(x);
     dense_backward(x);
-    return dot(x->grad_q, s->by_grad_q, queries * d->D) + dot(x->grad_k, s->by_grad_k, keys * d->D) +
-           dot(x->grad_v, s->by_grad_v, keys * d->DV) + dot(x->grad_sinks, s->by_grad_sinks, d->H) +
-           dot(x->grad_bias, s->by_grad_bias, queries * d->S);
+    return dense_dot(x->grad_q, s->by_grad_q, queries * d->D) + dense_dot(x->grad_k, s->by_grad_k, keys * d->D) +
+           dense_dot(x->grad_v, s->by_grad_v, keys * d->DV) + dense_dot(x->grad_sinks, s->by_grad_sinks, d->H) +
+           dense_dot(x->grad_bias, s->by_grad_bias, queries * d->S);
 }

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "second_call.h"
+#include "run_backwards.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -84,13 +85,6 @@ static void assert_same(const second_call *s, const float *copy)
     if (s->grad_bias) assert_memory_equal(copy, s->grad_bias, s->grad_bias_size * sizeof *copy);
 }
 
-static void run_backwards(void *user, int threads, int64_t count, attn_task task, void *argument)
-{
-    (void)user;
-    (void)threads;
-    for (int64_t n = count; n-- > 0;) task(argument, n, 0);
-}
-
 static void threads_and_order_change_no_bit(void **state)
 {
     (void)state;
@@ -108,6 +102,31 @@ static void threads_and_order_change_no_bit(void **state)
             assert_same(s, once);
         }
         free(once);
+        second_call_destroy(s);
+    }
+}
+
+/* A range of keys that a window, causality or lengths cut within a tile, and zeros of a mask for the same pairs: tiles
+ * keep their places in both. */
+static void a_range_has_the_bits_of_its_mask(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 320; seed < 344; seed++) {
+        call_options o = second_call_options(seed);
+        o.windowed = true, o.mask = o.blocks = o.mask_function = false;
+        if (seed < 332) o.B = 1, o.T = (int64_t)seed - 200, o.S = (int64_t)seed - 120, o.D = 9, o.DV = 5;
+        second_call *s = second_call_create(&o, seed, true);
+        attn_desc *d = &s->c->desc;
+        second_call_run(s);
+        float *in_range = copies_of(s);
+        unsigned char *mask = malloc((size_t)(o.B * o.H * o.T * o.S) + 1);
+        for (int64_t n = 0; n < o.B * o.H * o.T * o.S; n++) mask[n] = s->c->reference.keep[n] != 0;
+        d->mask = (attn_mask){mask, o.H * o.T * o.S, o.T * o.S, o.S, 1};
+        d->window_left = d->window_right = -1, d->causal = false, d->key_lengths = NULL;
+        second_call_run(s);
+        assert_same(s, in_range);
+        free(mask);
+        free(in_range);
         second_call_destroy(s);
     }
 }
@@ -155,6 +174,7 @@ int main(void)
         cmocka_unit_test(the_reference_agrees_with_differences),
         cmocka_unit_test(results_agree_with_the_reference),
         cmocka_unit_test(threads_and_order_change_no_bit),
+        cmocka_unit_test(a_range_has_the_bits_of_its_mask),
         cmocka_unit_test(masked_keys_reach_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "forward_call.h"
+#include "run_backwards.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -24,13 +25,6 @@ static call *create(call_options *o, uint64_t seed, attn_desc *d)
 }
 
 /* The calling thread runs the tasks last to first, as worker 0. */
-static void run_backwards(void *user, int threads, int64_t count, attn_task task, void *argument)
-{
-    (void)threads;
-    ++*(int *)user;
-    while (count-- > 0) task(argument, count, 0);
-}
-
 static void threads_do_not_matter(void **state)
 {
     (void)state;
