@@ -115,7 +115,7 @@ bool gradients_create(gradients *g, const problem *p, PyObject *like, const arra
         if (!g->wanted[n]) continue;
         if (!create(g, n, p, like, inputs[n])) return false;
         const array *made = &g->results[n].view;
-        if (problem_is_empty(p) && made->data)
+        if (made->data && problem_leaves(p, g->kinds[n].of == OF_MASK))
             memset(made->data, 0, (size_t)array_count(made) * element_bytes(made->element));
         if (g->kinds[n].of == OF_MASK) g->mask_steps = *made;
     }

@@ -18,6 +18,9 @@ typedef struct double_arrays {
     attn_second_order second;
 } double_arrays;
 
+/* How masks and sinks are seen in any case: as they were given, where the rows of packed sequences are seen (H, T). */
+static const problem as_given;
+
 static const array *input_at(const double_arrays *a, const problem *p, place at)
 {
     const array *inputs[PLACES] = {&p->query, &p->key, &p->value, &p->sinks, &p->mask, &a->first.grad_out};
@@ -31,7 +34,7 @@ static bool borrow_mask(double_arrays *a, const problem *p, PyObject *given)
         PyErr_SetString(PyExc_ValueError, "by_attn_mask: expected None where there is no attn_mask of float32");
         return false;
     }
-    if (!rows_match(p, x, given, given_names[AT_MASK], p->sum_element, p->mask_rank, p->mask_shape, false))
+    if (!rows_match(&as_given, x, given, given_names[AT_MASK], p->sum_element, p->mask_rank, p->mask_shape, false))
         return false;
     attn_mask_output steps = mask_broadcast(p, x);
     a->second.by_grad_bias = (attn_mask){steps.data, steps.batch, steps.head, steps.row, steps.column};
@@ -49,7 +52,8 @@ static bool borrow_given(double_arrays *a, const problem *p, PyObject *const *gi
             return false;
         }
         const array *input = input_at(a, p, at);
-        if (!rows_match(p, &a->given[at], given[at], given_names[at], input->element, input->rank, input->shape, true))
+        if (!rows_match(at == AT_SINKS ? &as_given : p, &a->given[at], given[at], given_names[at], input->element,
+                        input->rank, input->shape, true))
             return false;
         if (at == AT_SINKS)
             a->second.by_grad_sinks = a->given[at].data;

@@ -109,11 +109,11 @@ const char *problem_shape_text(const problem *p, char *text, const array *x);
 /* threads, None or a number, as an operator takes it. False with an exception. */
 bool threads_read(PyObject *threads, attn_parallel *parallel);
 
-/* Whether gradients are sums over nothing, which no call writes: a mask may have entries of queries or keys that are
- * none. */
-static inline bool problem_is_empty(const problem *p)
+/* Whether some of a gradient, or of a mask's, is written by no call: where it sums over nothing, for a mask may have
+ * entries of queries or keys that are none; and where a packed sequence is shorter than its part of the mask. */
+static inline bool problem_leaves(const problem *p, bool mask)
 {
-    return !p->calls || !p->desc.B || !p->desc.T || !p->desc.S;
+    return !p->calls || !p->desc.B || !p->desc.T || !p->desc.S || (mask && p->packed);
 }
 
 /* One integer of 64 bits. False with an exception that names it. */

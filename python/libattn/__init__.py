@@ -17,7 +17,7 @@ from .block_mask import BlockMask
 from .double_backward import attention_double_backward
 from .kv_cache import KVCache, Rotary
 from .merge import merge_states
-from .varlen import varlen_attention, varlen_attention_backward
+from .varlen import varlen_attention, varlen_attention_backward, varlen_attention_double_backward
 from .weights import attention_column_sums, attention_weights
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "scaled_dot_product_attention",
     "varlen_attention",
     "varlen_attention_backward",
+    "varlen_attention_double_backward",
 ]
 
 

@@ -48,7 +48,8 @@ def scaled_dot_product_attention(
     enable_gqa: lets HK be less than H, which it must divide: query head h reads key head h // (H // HK).
     window: (left, right): query i attends to i + query_offset - left <= j <= i + query_offset + right; -1 is unbounded.
     softcap: c, or 0 for none.
-    alibi_slopes: (H,); -slope * |i + query_offset - j| is added to the bias (Press et al., 2022).
+    alibi_slopes: (H,); -slope * |i + query_offset - j| is added to the bias (Press et al., 2022). They are constants:
+        no backward pass gives them a gradient.
     sinks: (H,); exp(sink) joins the softmax's sum, as a score without a value (gpt-oss).
     block_mask: a BlockMask; the key blocks that it does not keep cost no work.
     query_offset: one number, or one for each sequence; None is 0, which aligns the first query with the first key, as

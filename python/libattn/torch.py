@@ -1,7 +1,8 @@
 """The functions of libattn as PyTorch differentiates them, and a module in the shape of torch.nn.MultiheadAttention.
 
 Tensors are on the CPU, of float32, float16, bfloat16 or float64. Where no input requires a gradient nothing is recorded.
-Gradients of gradients are computed too, of float32 and float64 and not with additive scores; else they are refused.
+Gradients of gradients are computed too, of float32 and float64 and not with additive scores; else they are refused, as
+is a gradient of alibi_slopes. Under torch.autocast query, key and value are made of its type, as for PyTorch's own.
 """
 
 from __future__ import annotations
@@ -11,118 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import additive, attention, double_backward
+from . import attention
 from .arrays import Integers
 from .block_mask import BlockMask
+from .torch_gradients import ADDITIVE, PACKED, SCALED, apply
 
-__all__ = ["MultiheadAttention", "additive_attention", "scaled_dot_product_attention"]
-
-# What gradients are computed of, in the order of the function's arguments.
-_INPUTS = ("query", "key", "value", "attn_mask", "sinks", "score_vector")
-
-
-class _Attention(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
-        *tensors, options = arguments
-        inputs = {name: x for name, x in zip(_INPUTS, tensors) if x is not None}
-        function = additive.additive_attention if "score_vector" in inputs else attention.scaled_dot_product_attention
-        out, lse = function(**inputs, **options, return_lse=True)
-        ctx.save_for_backward(out, lse, *tensors)
-        ctx.options = options
-        ctx.mark_non_differentiable(lse)
-        return out, lse
-
-    @staticmethod
-    def backward(ctx: Any, grad_out: Tensor, grad_lse: Tensor) -> tuple[Tensor | None, ...]:
-        wanted = [name for name, needed in zip(_INPUTS, ctx.needs_input_grad) if needed]
-        gradients = dict(zip(wanted, _Gradients.apply(grad_out, *ctx.saved_tensors, ctx.options, wanted)))
-        return *(gradients.get(name) for name in _INPUTS), None
-
-
-def _rows(x: Tensor) -> Tensor:
-    """x with its last dimension contiguous, which a gradient as of sum() is not: it repeats one number."""
-    return x if x.stride(-1) == 1 or x.size(-1) < 2 else x.contiguous()
-
-
-class _Gradients(torch.autograd.Function):
-    """The gradients as a function of what they are computed from. out and lse are the inputs' own: what a loss of the
-    gradients owes to them is in the gradients by the inputs."""
-
-    @staticmethod
-    def forward(ctx: Any, grad_out: Tensor, out: Tensor, lse: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
-        *tensors, options, wanted = arguments
-        inputs = {name: x for name, x in zip(_INPUTS, tensors) if x is not None}
-        additive_scores = "score_vector" in inputs
-        function = additive.additive_attention_backward if additive_scores else attention.attention_backward
-        grad_out = _rows(grad_out)
-        ctx.save_for_backward(grad_out, out, lse, *tensors)
-        ctx.options, ctx.wanted = options, wanted
-        ctx.set_materialize_grads(False)
-        gradients = function(grad_out, out=out, lse=lse, **inputs, **options, gradients=wanted)
-        return tuple(gradients[name] for name in wanted)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        grad_out, out, lse, *tensors = ctx.saved_tensors
-        inputs = {name: x for name, x in zip(_INPUTS, tensors) if x is not None}
-        of = {name: _rows(x) for name, x in zip(ctx.wanted, gradients) if x is not None}
-        needed = dict(zip(("grad_out", "out", "lse", *_INPUTS), ctx.needs_input_grad))
-        if "score_vector" in inputs:
-            raise NotImplementedError("libattn.torch: gradients of its gradients are not computed of additive scores")
-        names = [name for name in ("grad_out", *_INPUTS) if needed[name]]
-        found = _SecondGradients.apply(grad_out, out, lse, *tensors, ctx.options, of, names)
-        found = dict(zip(names, found))
-        return found.get("grad_out"), None, None, *(found.get(name) for name in _INPUTS), None, None
-
-
-class _SecondGradients(torch.autograd.Function):
-    """The gradients of the gradients, likewise: whoever differentiates them is told that it cannot be, rather than
-    given zeros."""
-
-    @staticmethod
-    def forward(ctx: Any, grad_out: Tensor, out: Tensor, lse: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
-        *tensors, options, of, names = arguments
-        inputs = {name: x for name, x in zip(_INPUTS, tensors) if x is not None}
-        found = double_backward.attention_double_backward(
-            grad_out,
-            out=out,
-            lse=lse,
-            **inputs,
-            **options,
-            **{f"by_{name}": x.detach() for name, x in of.items()},
-            gradients=names,
-        )
-        return tuple(found[name] for name in names)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> None:
-        raise NotImplementedError("libattn.torch: third gradients are not computed")
-
-
-def _unrepeated(mask: Tensor | None) -> Tensor | None:
-    """The mask with one entry of each dimension that expand() repeats: so its gradient is summed where it arises."""
-    if mask is None:
-        return None
-    for dimension in range(mask.dim()):
-        if mask.stride(dimension) == 0 and mask.size(dimension) > 1:
-            mask = mask.narrow(dimension, 0, 1)
-    return mask
-
-
-def _apply(inputs: dict[str, Any], options: dict[str, Any], return_lse: bool) -> Any:
-    slopes = options.get("alibi_slopes")
-    if torch.is_grad_enabled() and slopes is not None and slopes.requires_grad:
-        raise NotImplementedError("alibi_slopes: their gradient is not computed, expected slopes without requires_grad")
-    if options["dropout_p"] and options["seed"] is None:
-        options["seed"] = int(torch.randint(2**63 - 1, ()))
-    if not (torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs.values())):
-        function = additive.additive_attention if "score_vector" in inputs else attention.scaled_dot_product_attention
-        return function(**inputs, **options, return_lse=return_lse)
-    inputs["attn_mask"] = _unrepeated(inputs["attn_mask"])
-    out, lse = _Attention.apply(*(inputs.get(name) for name in _INPUTS), options)
-    return (out, lse) if return_lse else out
-
+__all__ = ["MultiheadAttention", "additive_attention", "scaled_dot_product_attention", "varlen_attention"]
 
 def scaled_dot_product_attention(
     query: Tensor,
@@ -157,7 +52,41 @@ def scaled_dot_product_attention(
     options.update(softcap=softcap, alibi_slopes=alibi_slopes, query_offset=query_offset, key_lengths=key_lengths)
     options.update(seed=seed, threads=threads, block_mask=block_mask)
     inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks)
-    return _apply(inputs, options, return_lse)
+    return apply(SCALED, inputs, options, return_lse)
+
+
+def varlen_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    cu_seqlens_q: Integers,
+    cu_seqlens_k: Integers,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+    *,
+    window: tuple[int, int] | None = None,
+    softcap: float = 0.0,
+    alibi_slopes: Tensor | None = None,
+    sinks: Tensor | None = None,
+    block_mask: BlockMask | None = None,
+    query_offset: int | Integers | None = None,
+    key_lengths: Integers | None = None,
+    seed: int | Integers | None = None,
+    return_lse: bool = False,
+    threads: int | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """``libattn.varlen_attention``, through which gradients flow: query (T, H, D), key (S, HK, D), value (S, HK, DV)."""
+    options: dict[str, Any] = dict(
+        cu_seqlens_q=cu_seqlens_q, cu_seqlens_k=cu_seqlens_k, dropout_p=dropout_p, is_causal=is_causal, scale=scale
+    )
+    options.update(enable_gqa=enable_gqa, window=window, softcap=softcap, alibi_slopes=alibi_slopes)
+    options.update(query_offset=query_offset, key_lengths=key_lengths, seed=seed, threads=threads)
+    options.update(block_mask=block_mask)
+    inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks)
+    return apply(PACKED, inputs, options, return_lse)
 
 
 def additive_attention(
@@ -188,7 +117,7 @@ def additive_attention(
     options.update(alibi_slopes=alibi_slopes, query_offset=query_offset, key_lengths=key_lengths, seed=seed)
     options.update(threads=threads, block_mask=block_mask)
     inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks, score_vector=score_vector)
-    return _apply(inputs, options, return_lse)
+    return apply(ADDITIVE, inputs, options, return_lse)
 
 
 class MultiheadAttention(torch.nn.MultiheadAttention):

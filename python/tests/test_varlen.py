@@ -51,6 +51,9 @@ def test_each_sequence_alone(case):
         sinks += wanted.get("sinks", 0)
         if mask is not None:
             near(gradients["attn_mask"][b, :, : queries[b], : keys[b]], wanted["attn_mask"], 2e-5)
+            gradients["attn_mask"][b, :, : queries[b], : keys[b]] = 0
+    if mask is not None:
+        assert not gradients["attn_mask"].any()  # what no pair of a sequence has an entry of
     if "sinks" in options:
         near(gradients["sinks"], sinks, 2e-5)
 
@@ -97,3 +100,35 @@ def test_errors():
     with pytest.raises(ValueError, match=r"lse: expected shape \(10, 2\), got \(2, 10\)"):
         lse = np.zeros((2, 10), np.float32)
         libattn.varlen_attention_backward(q, q, q, q, q, lse, [0, 10], [0, 10])
+
+
+def test_each_sequence_alone_twice():
+    rng = np.random.default_rng(82)
+    starts = [0, 3, 3, 10, 21], [0, 5, 9, 20, 26]
+    q, k, v, grad_out = (normal(rng, n, h, 8) for n, h in ((21, 4), (26, 2), (26, 2), (21, 4)))
+    mask, sinks = normal(rng, 1, 4, 1, 11), normal(rng, 4)
+    options = {"sinks": sinks, "is_causal": True, "enable_gqa": True}
+    out, lse = libattn.varlen_attention(q, k, v, *starts, mask, return_lse=True, **options)
+    by = {"by_query": normal(rng, *q.shape), "by_key": normal(rng, *k.shape), "by_value": normal(rng, *v.shape)}
+    by |= {"by_sinks": normal(rng, 4), "by_attn_mask": normal(rng, *mask.shape)}
+    twice = libattn.varlen_attention_double_backward(grad_out, q, k, v, out, lse, *starts, mask, **options, **by)
+    sums = {"sinks": np.zeros(4), "attn_mask": np.zeros(mask.shape)}
+    for b in range(4):
+        rows, columns = (slice(s[b], s[b + 1]) for s in starts)
+        part = {name: columns if name in ("key", "value") else rows for name in ("grad_out", "query", "key", "value")}
+
+        def alone(x, name):
+            return x if name in sums else x[part[name]].swapaxes(0, 1)[None]
+
+        S = columns.stop - columns.start
+        own = {name: alone(x, name.removeprefix("by_")) for name, x in by.items()}
+        own["by_attn_mask"] = own["by_attn_mask"][..., :S]
+        cut = (grad_out, rows), (q, rows), (k, columns), (v, columns), (out, rows)
+        arrays = [x[s].swapaxes(0, 1)[None] for x, s in cut]
+        expected = libattn.attention_double_backward(*arrays, lse[rows].T[None], mask[..., :S], **options, **own)
+        for name in part:
+            near(alone(twice[name], name), expected[name], 2e-6)
+        sums["sinks"] += expected["sinks"]
+        sums["attn_mask"][..., :S] += expected["attn_mask"]
+    for name, expected in sums.items():
+        near(twice[name], expected, 2e-6)

@@ -1,0 +1,141 @@
+"""How PyTorch differentiates the functions of libattn.torch, once and twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from . import additive, attention, double_backward, varlen
+
+# What gradients are computed of, in the order of the function's arguments.
+_INPUTS = ("query", "key", "value", "attn_mask", "sinks", "score_vector")
+
+
+class Calls(NamedTuple):
+    """One kind of attention, forward, backward and twice."""
+
+    forward: Callable[..., Any]
+    backward: Callable[..., dict[str, Tensor]]
+    double_backward: Callable[..., dict[str, Tensor]] | None
+
+
+SCALED = Calls(
+    attention.scaled_dot_product_attention, attention.attention_backward, double_backward.attention_double_backward
+)
+PACKED = Calls(varlen.varlen_attention, varlen.varlen_attention_backward, varlen.varlen_attention_double_backward)
+ADDITIVE = Calls(additive.additive_attention, additive.additive_attention_backward, None)
+
+
+def _given(tensors: Sequence[Tensor | None]) -> dict[str, Tensor]:
+    return {name: x for name, x in zip(_INPUTS, tensors) if x is not None}
+
+
+class _Attention(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
+        *tensors, calls, options = arguments
+        out, lse = calls.forward(**_given(tensors), **options, return_lse=True)
+        ctx.save_for_backward(out, lse, *tensors)
+        ctx.calls, ctx.options = calls, options
+        ctx.mark_non_differentiable(lse)
+        return out, lse
+
+    @staticmethod
+    def backward(ctx: Any, grad_out: Tensor, grad_lse: Tensor) -> tuple[Tensor | None, ...]:
+        wanted = [name for name, needed in zip(_INPUTS, ctx.needs_input_grad) if needed]
+        found = _Gradients.apply(grad_out, *ctx.saved_tensors, ctx.calls, ctx.options, wanted)
+        gradients = dict(zip(wanted, found))
+        return *(gradients.get(name) for name in _INPUTS), None, None
+
+
+def _rows(x: Tensor) -> Tensor:
+    """x with its last dimension contiguous, which a gradient as of sum() is not: it repeats one number."""
+    return x if x.stride(-1) == 1 or x.size(-1) < 2 else x.contiguous()
+
+
+class _Gradients(torch.autograd.Function):
+    """The gradients as a function of what they are computed from. out and lse are the inputs' own: what a loss of the
+    gradients owes to them is in the gradients by the inputs."""
+
+    @staticmethod
+    def forward(ctx: Any, grad_out: Tensor, out: Tensor, lse: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
+        *tensors, calls, options, wanted = arguments
+        grad_out = _rows(grad_out)
+        ctx.save_for_backward(grad_out, out, lse, *tensors)
+        ctx.calls, ctx.options, ctx.wanted = calls, options, wanted
+        ctx.set_materialize_grads(False)
+        gradients = calls.backward(grad_out, out=out, lse=lse, **_given(tensors), **options, gradients=wanted)
+        return tuple(gradients[name] for name in wanted)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        grad_out, out, lse, *tensors = ctx.saved_tensors
+        of = {name: _rows(x) for name, x in zip(ctx.wanted, gradients) if x is not None}
+        needed = dict(zip(("grad_out", "out", "lse", *_INPUTS), ctx.needs_input_grad))
+        if ctx.calls.double_backward is None:
+            raise NotImplementedError("libattn.torch: gradients of its gradients are not computed of additive scores")
+        names = [name for name in ("grad_out", *_INPUTS) if needed[name]]
+        found = _SecondGradients.apply(grad_out, out, lse, *tensors, ctx.calls, ctx.options, of, names)
+        found = dict(zip(names, found))
+        return found.get("grad_out"), None, None, *(found.get(name) for name in _INPUTS), None, None, None
+
+
+class _SecondGradients(torch.autograd.Function):
+    """The gradients of the gradients, likewise: whoever differentiates them is told that it cannot be, rather than
+    given zeros."""
+
+    @staticmethod
+    def forward(ctx: Any, grad_out: Tensor, out: Tensor, lse: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
+        *tensors, calls, options, of, names = arguments
+        by = {f"by_{name}": x.detach() for name, x in of.items()}
+        found = calls.double_backward(
+            grad_out, out=out, lse=lse, **_given(tensors), **options, **by, gradients=names
+        )
+        return tuple(found[name] for name in names)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> None:
+        raise NotImplementedError("libattn.torch: third gradients are not computed")
+
+
+def _unrepeated(mask: Tensor | None) -> Tensor | None:
+    """The mask with one entry of each dimension that expand() repeats: so its gradient is summed where it arises."""
+    if mask is None:
+        return None
+    for dimension in range(mask.dim()):
+        if mask.stride(dimension) == 0 and mask.size(dimension) > 1:
+            mask = mask.narrow(dimension, 0, 1)
+    return mask
+
+
+def _autocast(inputs: dict[str, Any]) -> None:
+    """Query, key and value as torch.autocast wants them, which PyTorch's own attention is given so too."""
+    if not torch.is_autocast_enabled("cpu"):
+        return
+    for name in ("query", "key", "value"):
+        if inputs[name].is_floating_point() and inputs[name].dtype != torch.float64:
+            inputs[name] = inputs[name].to(torch.get_autocast_dtype("cpu"))
+
+
+def _kept(option: Any) -> Any:
+    """An option as it was when the forward pass read it."""
+    return option.clone() if isinstance(option, Tensor) else option
+
+
+def apply(calls: Calls, inputs: dict[str, Any], options: dict[str, Any], return_lse: bool) -> Any:
+    """calls.forward, recorded where a gradient is wanted of one of the inputs."""
+    slopes = options.get("alibi_slopes")
+    if torch.is_grad_enabled() and slopes is not None and slopes.requires_grad:
+        raise NotImplementedError("alibi_slopes: their gradient is not computed, expected slopes without requires_grad")
+    if options["dropout_p"] and options["seed"] is None:
+        options["seed"] = int(torch.randint(2**63 - 1, ()))
+    _autocast(inputs)
+    if not (torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs.values())):
+        return calls.forward(**inputs, **options, return_lse=return_lse)
+    inputs["attn_mask"] = _unrepeated(inputs["attn_mask"])
+    options = {name: _kept(option) for name, option in options.items()}
+    out, lse = _Attention.apply(*(inputs.get(name) for name in _INPUTS), calls, options)
+    return (out, lse) if return_lse else out
