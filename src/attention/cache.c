@@ -89,6 +89,8 @@ attn_status cache_read(const attn_cache *cache, attn_cache *c)
                            "(%d) or ATTN_DTYPE_INT8 (%d)",
                            (int)c->dtype, (int)ATTN_DTYPE_F32, (int)ATTN_DTYPE_BF16, (int)ATTN_DTYPE_FP16,
                            (int)ATTN_DTYPE_INT8);
+    if (!c->D) c->k.data = NULL; /* without elements, and with strides that nobody checks */
+    if (!c->DV) c->v.data = NULL;
     return check_sizes(c);
 }
 
@@ -121,7 +123,7 @@ attn_status cache_check_arrays(const attn_cache *c)
             return status_fail(ATTN_ERROR_ARGUMENT, "cache.lengths[%lld] = %lld, expected 0 to S = %lld", (long long)b,
                                (long long)c->lengths[b], (long long)c->S);
     }
-    if (!c->page_size != !c->page_table && c->S)
+    if (!c->page_size != !c->page_table && (c->S || c->page_table))
         return status_fail(ATTN_ERROR_ARGUMENT,
                            "cache.page_table is %s with page_size = %lld, expected both or neither",
                            c->page_table ? "set" : "NULL", (long long)c->page_size);

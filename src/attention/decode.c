@@ -316,7 +316,7 @@ static attn_part *lay_out(decode_plan *plan, char *workspace)
     if (d->sinks) parts[plan->chunks] = sink_part(d, (float *)(workspace + plan->zeros));
     plan->items = d->B * d->HK * plan->chunks;
     int64_t keys = longest < DECODE_CHUNK ? longest : DECODE_CHUNK;
-    double work = (double)(keys * d->T * (d->H / d->HK)) * (double)(d->D + d->DV);
+    double work = (double)keys * (double)d->T * (double)(d->H / d->HK) * ((double)d->D + (double)d->DV);
     plan->task_items = work >= TASK_WORK ? 1 : (int64_t)(TASK_WORK / (work + TASK_WORK / 1024)) + 1;
     return parts;
 }

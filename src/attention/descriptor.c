@@ -1,6 +1,7 @@
 #include "attention/descriptor.h"
 
 #include "attention/block_mask.h"
+#include "attention/idle_strides.h"
 #include "attention/sequence.h"
 #include "base/checked.h"
 #include "base/parallel.h"
@@ -228,8 +229,10 @@ attn_status descriptor_read(const attn_desc *desc, attn_desc *d)
                            cpu_level_names());
     attn_status status = check_sizes(d);
     if (!status) status = check_options(d);
-    if (!status) drop_empty_scores(d);
-    return status;
+    if (status) return status;
+    drop_empty_scores(d);
+    idle_strides_settle(d);
+    return ATTN_OK;
 }
 
 /* Whether (n - 1) * |stride|, summed over the dimensions, stays addressable with elements of `size` bytes. */

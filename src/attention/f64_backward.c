@@ -14,14 +14,6 @@ void f64_zero_rows(const attn_output *out, int64_t b, int64_t h, int64_t rows, i
     for (int64_t i = 0; i < rows; i++) memset(f64_output_at(out, b, h, i), 0, (size_t)columns * sizeof(double));
 }
 
-/* Element (b, h, i, j) of the bias's gradient; NULL where it is not wanted. */
-static double *bias_at(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j)
-{
-    const attn_mask_output *grad = &d->grad_bias;
-    if (!grad->data) return NULL;
-    return (double *)grad->data + b * grad->batch + h * grad->head + i * grad->row + j * grad->column;
-}
-
 /* What the gradient of the score of key j, before the cap, adds to those of its inputs. */
 static void backward_score(const f64_row *row, int64_t j, double ds)
 {
@@ -46,7 +38,8 @@ static void backward_key(const f64_row *row, const f64_chunk *chunk, int64_t n, 
     const double *grad_o = f64_view_at(&d->grad_o, row->b, row->h, row->i);
     const double p = exp(chunk->score[n] - lse), kept = f64_row_dropout(row, j);
     const double dx = p * (kept * f64_dot(grad_o, f64_view_at(&d->v, row->b, head, j), d->DV) - delta);
-    double *grad_v = f64_output_at(&d->grad_v, row->b, head, j), *grad_bias = bias_at(d, row->b, row->h, row->i, j);
+    double *grad_v = f64_output_at(&d->grad_v, row->b, head, j),
+           *grad_bias = f64_grad_bias_at(&d->grad_bias, row->b, row->h, row->i, j);
     for (int64_t c = 0; grad_v && c < d->DV; c++) grad_v[c] += p * kept * grad_o[c];
     if (grad_bias) *grad_bias += dx;
     backward_score(row, j, dx * chunk->slope[n]);
@@ -103,7 +96,7 @@ void f64_zero_bias(const attn_desc *all)
         if (grad->batch) T = d->T, S = d->S;
         for (int64_t h = 0; h < (grad->head ? d->H : 1); h++)
             for (int64_t i = 0; i < (grad->row ? T : T > 0); i++)
-                for (int64_t j = 0; j < (grad->column ? S : S > 0); j++) *bias_at(all, b, h, i, j) = 0;
+                for (int64_t j = 0; j < (grad->column ? S : S > 0); j++) *f64_grad_bias_at(grad, b, h, i, j) = 0;
     }
 }
 

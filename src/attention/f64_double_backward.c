@@ -32,12 +32,6 @@ static double dot_or_zero(const double *a, const double *b, int64_t n)
     return a && b ? f64_dot(a, b, n) : 0;
 }
 
-/* Element (b, h, i, j) of an array of the bias's shape; NULL where it has no data. */
-static double *mask_at(const void *data, int64_t offset)
-{
-    return data ? (double *)(uintptr_t)data + offset : NULL;
-}
-
 static second_pair pair_at(const second_row *s, const f64_chunk *chunk, int64_t n)
 {
     const f64_row *row = &s->row;
@@ -56,7 +50,7 @@ static second_pair pair_at(const second_row *s, const f64_chunk *chunk, int64_t 
     x.e = x.m * dot_or_zero(s->grad_o, x.y, d->DV);
     x.g = row->scale * (dot_or_zero(s->u, x.k, d->D) + dot_or_zero(row->q, x.w, d->D));
     if (cap > 0) x.curve = -2 * tanh(row->scale * dot_or_zero(row->q, x.k, d->D) / cap) * x.slope / cap;
-    const double *by_bias = mask_at(z->data, row->b * z->batch + row->h * z->head + row->i * z->row + j * z->column);
+    const double *by_bias = f64_mask_at(z, row->b, row->h, row->i, j);
     x.r = x.slope * x.g + (by_bias ? *by_bias : 0);
     return x;
 }
@@ -71,15 +65,13 @@ static void add_pair(const second_row *s, int64_t j, const second_pair *x)
     const f64_row *row = &s->row;
     const attn_desc *d = row->d;
     const int64_t head = row->h / (d->H / d->HK);
-    const attn_mask_output *bias = &d->grad_bias;
     const double ds = x->p * (x->a - s->delta), by_a = x->m * x->p * (x->r - s->rho);
     const double by_x = ds * x->r + x->p * (x->e - s->rho * x->a - s->sigma);
     const double by_s = row->scale * (by_x * x->slope + ds * x->curve * x->g), first = row->scale * ds * x->slope;
     double *grad_q = f64_output_at(&d->grad_q, row->b, row->h, row->i),
            *grad_k = f64_output_at(&d->grad_k, row->b, head, j);
     double *grad_grad_o = f64_output_at(&s->second.grad_grad_o, row->b, row->h, row->i);
-    double *grad_bias =
-        mask_at(bias->data, row->b * bias->batch + row->h * bias->head + row->i * bias->row + j * bias->column);
+    double *grad_bias = f64_grad_bias_at(&d->grad_bias, row->b, row->h, row->i, j);
     add(grad_q, by_s, x->k, d->D);
     add(grad_q, first, x->w, d->D);
     add(grad_k, by_s, row->q, d->D);

@@ -38,11 +38,8 @@ static double product(const f64_row *row, int64_t j)
 static double added(const f64_row *row, int64_t j)
 {
     const attn_desc *d = row->d;
-    const attn_mask *bias = &d->bias;
-    double sum = 0;
-    if (bias->data)
-        sum = ((const double *)
-                   bias->data)[row->b * bias->batch + row->h * bias->head + row->i * bias->row + j * bias->column];
+    const double *bias = f64_mask_at(&d->bias, row->b, row->h, row->i, j);
+    double sum = bias ? *bias : 0;
     if (d->alibi_slopes) sum -= d->alibi_slopes[row->h] * fabs((double)row->position - (double)j);
     return sum;
 }

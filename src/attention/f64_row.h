@@ -55,6 +55,19 @@ static inline double *f64_output_at(const attn_output *out, int64_t b, int64_t h
     return f64_at(out->data, out->batch, out->head, out->row, b, h, i);
 }
 
+/* An element of an array of the bias's shape; NULL where it has no data, and strides that nobody checked. */
+static inline const double *f64_mask_at(const attn_mask *mask, int64_t b, int64_t h, int64_t i, int64_t j)
+{
+    if (!mask->data) return NULL;
+    return (const double *)mask->data + b * mask->batch + h * mask->head + i * mask->row + j * mask->column;
+}
+
+static inline double *f64_grad_bias_at(const attn_mask_output *grad, int64_t b, int64_t h, int64_t i, int64_t j)
+{
+    const attn_mask read = {grad->data, grad->batch, grad->head, grad->row, grad->column};
+    return (double *)(uintptr_t)f64_mask_at(&read, b, h, i, j);
+}
+
 double f64_dot(const double *a, const double *b, int64_t n);
 
 /* The operator's functions on a descriptor that was checked, without a workspace. */

@@ -44,7 +44,7 @@ attn_status attn_rotary_fill(float *cosines, float *sines, int64_t P, int64_t R,
     if (status) return status;
     if (!(base > 0) || !isfinite(base))
         return status_fail(ATTN_ERROR_ARGUMENT, "rotary: base = %g, expected a finite number above 0", base);
-    for (int64_t n = 0; n < R / 2; n++) {
+    for (int64_t n = 0; P && n < R / 2; n++) {
         double theta = pow(base, -2.0 * (double)n / (double)R);
         for (int64_t p = 0; p < P; p++) {
             cosines[p * (R / 2) + n] = (float)cos((double)p * theta);

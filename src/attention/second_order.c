@@ -2,6 +2,7 @@
 
 #include "attention/backward_check.h"
 #include "attention/descriptor.h"
+#include "attention/idle_strides.h"
 #include "attention/sequence.h"
 #include "base/status.h"
 
@@ -62,6 +63,8 @@ attn_status second_order_read(const attn_desc *desc, const attn_second_order *se
     d->grad_q = out->grad_q, d->grad_k = out->grad_k, d->grad_v = out->grad_v;
     d->grad_sinks = out->grad_sinks;
     d->grad_bias = out->grad_bias;
+    idle_strides_settle(d);
+    idle_strides_settle_second(d, out);
     return ATTN_OK;
 }
 

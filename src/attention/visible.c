@@ -13,14 +13,27 @@ static int64_t add(int64_t a, int64_t b)
     return a < 0 ? INT64_MIN : INT64_MAX;
 }
 
+/* a - b likewise. */
+static int64_t subtract(int64_t a, int64_t b)
+{
+    int64_t difference;
+    if (!__builtin_sub_overflow(a, b, &difference)) return difference;
+    return b < 0 ? INT64_MAX : INT64_MIN;
+}
+
 static int64_t clamp(int64_t x, int64_t low, int64_t high)
 {
     return x < low ? low : x > high ? high : x;
 }
 
+static int64_t offset_of(const attn_desc *d, int64_t b)
+{
+    return d->query_offsets ? d->query_offsets[b] : d->query_offset;
+}
+
 static int64_t position(const attn_desc *d, int64_t b, int64_t i)
 {
-    return add(d->query_offsets ? d->query_offsets[b] : d->query_offset, i);
+    return add(offset_of(d, b), i);
 }
 
 static int64_t key_length(const attn_desc *d, int64_t b)
@@ -28,19 +41,19 @@ static int64_t key_length(const attn_desc *d, int64_t b)
     return d->key_lengths ? d->key_lengths[b] : d->S;
 }
 
-/* How far right of its position a query sees: INT64_MAX when unbounded. */
+/* How far right of its position a query sees; -1 when unbounded. */
 static int64_t reach_right(const attn_desc *d)
 {
-    int64_t right = d->window_right < 0 ? INT64_MAX : d->window_right;
-    return d->causal ? 0 : right;
+    return d->causal ? 0 : d->window_right;
 }
 
 key_range visible_keys(const attn_desc *d, int64_t b, int64_t i)
 {
-    int64_t p = position(d, b, i), length = key_length(d, b), right = reach_right(d);
+    int64_t offset = offset_of(d, b), length = key_length(d, b), right = reach_right(d);
     key_range range = {0, length};
-    if (d->window_left >= 0) range.first = clamp(add(p, -d->window_left), 0, length);
-    if (right != INT64_MAX) range.last = clamp(add(add(p, right), 1), 0, length);
+    /* What is held is beyond any query and key, and stays so whatever is added to it: offset and window come first. */
+    if (d->window_left >= 0) range.first = clamp(add(subtract(offset, d->window_left), i), 0, length);
+    if (right >= 0) range.last = clamp(add(add(offset, right), i + 1), 0, length);
     return range;
 }
 
@@ -52,13 +65,13 @@ key_range visible_keys_of(const attn_desc *d, int64_t b, int64_t i, int64_t ni)
 
 query_range visible_queries_of(const attn_desc *d, int64_t b, int64_t j, int64_t nj)
 {
-    int64_t length = key_length(d, b), offset = position(d, b, 0), right = reach_right(d);
+    int64_t length = key_length(d, b), offset = offset_of(d, b), right = reach_right(d);
     query_range range = {0, d->T};
     if (j >= length) return (query_range){0, 0};
     int64_t last_key = (j + nj < length ? j + nj : length) - 1;
-    /* key j is seen by p >= j - right and p <= j + left */
-    if (right != INT64_MAX) range.first = clamp(add(add(j, -right), -offset), 0, d->T);
-    if (d->window_left >= 0) range.last = clamp(add(add(add(last_key, d->window_left), 1), -offset), 0, d->T);
+    /* key j is seen by i + offset >= j - right and i + offset <= j + left */
+    if (right >= 0) range.first = clamp(subtract(j, add(offset, right)), 0, d->T);
+    if (d->window_left >= 0) range.last = clamp(add(subtract(d->window_left, offset), last_key + 1), 0, d->T);
     return range;
 }
 
@@ -103,6 +116,9 @@ static float slope_of(const attn_desc *d, int64_t h)
     return d->alibi_slopes ? d->alibi_slopes[h] : 0;
 }
 
+/* Farther than this is 2^63 in fp32: a tile's offsets can be added, and change nothing. */
+#define FARTHEST (INT64_MAX - ((int64_t)1 << 37))
+
 /* What mask, bias and distances say, or zeros without them; which pairs are left. */
 static attn_tile_kept read_masks(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
                                  float *out, int64_t query_step, int64_t key_step)
@@ -121,7 +137,7 @@ static attn_tile_kept read_masks(const attn_desc *d, int64_t b, int64_t h, int64
         .query_step = query_step,
         .key_step = key_step,
         .slope = slope_of(d, h),
-        .distance = add(position(d, b, i), -j),
+        .distance = clamp(subtract(position(d, b, i), j), -FARTHEST, FARTHEST),
     };
     return kernels_table()->modification(&tile);
 }

@@ -431,6 +431,13 @@ static void hostile_tables_are_refused(void **state)
     expect_refused(attn_rotate(&d, NULL, &t.rotary, &out), ATTN_ERROR_ARGUMENT, "P = 300");
     d.query_offsets = NULL, d.query_offset = -5, t.rotary.P = 0;
     expect_refused(attn_rotate(&d, NULL, &t.rotary, &out), ATTN_ERROR_ARGUMENT, "P = 0");
+    t.rotary.R = 0, d.query_offset = INT64_MAX; /* nothing turns, wherever it stands: rows are copied */
+    float rows[2 * 4] = {1, 2, 3, 4, 5, 6, 7, 8}, copied[2 * 4];
+    const attn_output copies = {copied, 8, 8, 4};
+    d.T = 2, d.q = (attn_view){rows, 8, 8, 4};
+    assert_int_equal(attn_rotate(&d, NULL, &t.rotary, &copies), ATTN_OK);
+    assert_memory_equal(copied, rows, sizeof rows);
+    assert_int_equal(attn_rotary_fill(NULL, NULL, 0, INT64_MAX - 1, 1e4), ATTN_OK); /* no positions: at once */
     table_destroy(&t);
 }
 
