@@ -144,7 +144,8 @@ static attn_tile_kept read_masks(const attn_desc *d, int64_t b, int64_t h, int64
 
 int64_t visible_next(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j)
 {
-    return d->block_mask.starts ? block_mask_next(d, &(block_tile){b, h, i, ni, j, 1}) : j;
+    const bool lists = d->block_mask.starts && d->S; /* without keys nobody checked them */
+    return lists ? block_mask_next(d, &(block_tile){b, h, i, ni, j, 1}) : j;
 }
 
 attn_tile visible_place(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j)

@@ -65,8 +65,40 @@ static void a_block_diagonal_is_a_packed_batch(void **state)
     for (int n = 0; n < 4; n++) free(in[n]);
 }
 
+/* Where there are no keys the lists are not checked, and may say anything. */
+static void lists_over_no_keys_are_not_read(void **state)
+{
+    (void)state;
+    static const int64_t wild[] = {INT64_MIN, INT64_MAX / 16};
+    const attn_dtype types[] = {ATTN_DTYPE_F32, ATTN_DTYPE_F64};
+    for (int n = 0; n < 2; n++) {
+        double rows[5][4] = {{0}}, grads[2][4] = {{1, 1}};
+        attn_desc d;
+        attn_second_order second;
+        attn_desc_init(&d, sizeof d, 1, 1, 1, 2, 0, 2, 2);
+        attn_second_order_init(&second, sizeof second, &d);
+        d.dtype = types[n], d.parallel.threads = 1;
+        d.q.data = rows[0], d.grad_o.data = rows[1], d.o.data = rows[2], d.lse.data = rows[3];
+        d.grad_q.data = second.grad_q.data = grads[0], second.grad_grad_o.data = grads[1];
+        d.block_mask = (attn_block_mask){.queries = 2, .keys = 1, .starts = wild, .entries = wild, .count = 2};
+        size_t sizes[3], largest = 0;
+        assert_int_equal(attn_forward_workspace_size(&d, &sizes[0]), ATTN_OK);
+        assert_int_equal(attn_backward_workspace_size(&d, &sizes[1]), ATTN_OK);
+        assert_int_equal(attn_double_backward_workspace_size(&d, &second, &sizes[2]), ATTN_OK);
+        for (int m = 0; m < 3; m++) largest = sizes[m] > largest ? sizes[m] : largest;
+        void *workspace = aligned_alloc(ATTN_ALIGNMENT, (largest / ATTN_ALIGNMENT + 1) * ATTN_ALIGNMENT);
+        assert_int_equal(attn_forward(&d, workspace, largest), ATTN_OK);
+        assert_int_equal(attn_backward(&d, workspace, largest), ATTN_OK);
+        grads[0][0] = 1;
+        assert_int_equal(attn_double_backward(&d, &second, workspace, largest), ATTN_OK);
+        assert_true(grads[0][0] == 0 && grads[1][0] == 0);
+        free(workspace);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_block_diagonal_is_a_packed_batch)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_block_diagonal_is_a_packed_batch),
+                                       cmocka_unit_test(lists_over_no_keys_are_not_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
