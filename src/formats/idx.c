@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "base/status.h"
+#include "formats/gzip_end.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -52,6 +53,20 @@ static attn_status read_shape(idx_array *a, gzFile file, const char *path)
     return status;
 }
 
+/* A gzip file's last bytes, its check sum, come behind the elements. */
+static attn_status check_end(const idx_array *a, gzFile file, const char *path)
+{
+    unsigned char more;
+    const int got = gzread(file, &more, 1);
+    if (got > 0)
+        return status_fail(ATTN_ERROR_FORMAT, "%s: goes on after its %lld elements, expected its end", path,
+                           (long long)a->count);
+    if (got == 0 && gzip_is_whole(file)) return ATTN_OK;
+    return status_fail(ATTN_ERROR_FORMAT,
+                       "%s: damaged or cut short behind its %lld elements, where gzip's check sum is", path,
+                       (long long)a->count);
+}
+
 /* Room grows with what the file really holds. */
 static attn_status read_elements(idx_array *a, gzFile file, const char *path)
 {
@@ -69,10 +84,7 @@ static attn_status read_elements(idx_array *a, gzFile file, const char *path)
         if (status != ATTN_OK) return status;
         at += size;
     }
-    unsigned char more;
-    if (gzread(file, &more, 1) == 0) return ATTN_OK;
-    return status_fail(ATTN_ERROR_FORMAT, "%s: goes on after its %lld elements, expected its end", path,
-                       (long long)a->count);
+    return check_end(a, file, path);
 }
 
 attn_status idx_read(idx_array *out, const char *path)

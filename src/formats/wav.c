@@ -52,31 +52,55 @@ static bool begins_as_wav(const unsigned char *bytes, size_t size)
            memcmp(bytes + 8, "WAVE", 4) == 0;
 }
 
+static uint32_t little_endian(const unsigned char *bytes, int count)
+{
+    uint32_t value = 0;
+    for (int i = count; i-- > 0;) value = value << 8 | bytes[i];
+    return value;
+}
+
 /* libsndfile reads what is left of a file that was cut short. Who writes to a pipe does not know the size, and says so.
  */
 static attn_status check_whole(const unsigned char *bytes, size_t size, const char *name)
 {
-    const uint32_t said = bytes[4] | (uint32_t)bytes[5] << 8 | (uint32_t)bytes[6] << 16 | (uint32_t)bytes[7] << 24;
+    const uint32_t said = little_endian(bytes + 4, 4);
     if (said == 0 || said >= SIZE_UNKNOWN || said <= size - RIFF_HEADER) return ATTN_OK;
     return status_fail(ATTN_ERROR_FORMAT, "%s: cut short: %zu bytes after the RIFF header, expected %lu", name,
                        size - RIFF_HEADER, (unsigned long)said);
 }
 
+static attn_status check_range(const char *name, const char *field, int64_t value, int64_t least, int64_t most)
+{
+    if (value >= least && value <= most) return ATTN_OK;
+    return status_fail(ATTN_ERROR_FORMAT, "%s: %s is %lld, expected %lld to %lld", name, field, (long long)value,
+                       (long long)least, (long long)most);
+}
+
+static attn_status check_format(const char *name, int64_t channels, int64_t rate)
+{
+    attn_status status = check_range(name, "channels", channels, 1, SOUND_MOST_CHANNELS);
+    return status == ATTN_OK ? check_range(name, "sample rate", rate, 1, SOUND_MOST_RATE) : status;
+}
+
+/* Of the first chunk that describes the samples: libsndfile has no words for numbers that cannot be. */
+static attn_status check_format_chunk(const unsigned char *bytes, size_t size, const char *name)
+{
+    enum { CHUNK_HEADER = 8, CHANNELS = 2, RATE = 4, FORMAT_LEAST = 8 };
+    for (size_t at = RIFF_HEADER + 4; at + CHUNK_HEADER <= size;) {
+        const unsigned char *body = bytes + at + CHUNK_HEADER;
+        const size_t left = size - at - CHUNK_HEADER, length = little_endian(bytes + at + 4, 4);
+        if (memcmp(bytes + at, "fmt ", 4) == 0 && left >= FORMAT_LEAST)
+            return check_format(name, little_endian(body + CHANNELS, 2), little_endian(body + RATE, 4));
+        if (length >= left) break;
+        at += CHUNK_HEADER + length + length % 2;
+    }
+    return ATTN_OK; /* without one, which libsndfile tells */
+}
+
 static attn_status check_description(const SF_INFO *i, const char *name)
 {
-    const struct {
-        const char *field;
-        int64_t value, least, most;
-    } ranges[] = {
-        {"channels", i->channels, 1, SOUND_MOST_CHANNELS},
-        {"sample rate", i->samplerate, 1, SOUND_MOST_RATE},
-        {"frames", i->frames, 0, SOUND_MOST_SAMPLES},
-    };
-    for (size_t k = 0; k < sizeof ranges / sizeof *ranges; k++)
-        if (ranges[k].value < ranges[k].least || ranges[k].value > ranges[k].most)
-            return status_fail(ATTN_ERROR_FORMAT, "%s: %s is %lld, expected %lld to %lld", name, ranges[k].field,
-                               (long long)ranges[k].value, (long long)ranges[k].least, (long long)ranges[k].most);
-    return ATTN_OK;
+    attn_status status = check_format(name, i->channels, i->samplerate);
+    return status == ATTN_OK ? check_range(name, "frames", i->frames, 0, SOUND_MOST_SAMPLES) : status;
 }
 
 static void mix(const float *frames, int64_t count, int channels, float *samples)
@@ -136,6 +160,7 @@ attn_status wav_parse(sound *out, const char *name, const void *bytes, size_t si
     if (!begins_as_wav(bytes, size))
         return status_fail(ATTN_ERROR_FORMAT, "%s: does not begin with RIFF....WAVE, expected a WAV file", name);
     attn_status status = check_whole(bytes, size, name);
+    if (status == ATTN_OK) status = check_format_chunk(bytes, size, name);
     if (status != ATTN_OK) return status;
     SF_VIRTUAL_IO calls = {length_of, seek_to, read_from, NULL, position_of};
     cursor c = {.bytes = bytes, .size = (sf_count_t)size};

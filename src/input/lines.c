@@ -1,6 +1,7 @@
 #include "input/lines.h"
 
 #include "base/status.h"
+#include "formats/gzip_end.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -71,11 +72,12 @@ static attn_status read_more(lines *l)
     errno = 0;
     int got = gzread(l->file, l->buffer + l->end, (unsigned)CHUNK);
     int code = Z_OK;
-    const char *words = gzerror(l->file, &code);
+    gzerror(l->file, &code);
     if (code == Z_ERRNO) return status_fail(ATTN_ERROR_FILE, "%s: cannot read it: %s", l->path, strerror(errno));
-    if (got < 0 || code != Z_OK) /* Z_BUF_ERROR: the compressed file is cut short */
-        return status_fail(ATTN_ERROR_FORMAT, "%s: damaged or cut short after line %lld: %s", l->path,
-                           (long long)l->number, words);
+    if (got < 0 || code != Z_OK ||
+        (got == 0 && !gzip_is_whole(l->file))) /* Z_BUF_ERROR: the compressed file is cut short */
+        return status_fail(ATTN_ERROR_FORMAT, "%s: the gzip file is damaged or cut short after line %lld", l->path,
+                           (long long)l->number);
     l->finished = got == 0;
     l->end += (size_t)got;
     return ATTN_OK;

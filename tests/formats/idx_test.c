@@ -8,6 +8,8 @@
 #include "base/status.h"
 #include "formats/idx.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -92,12 +94,52 @@ static void refuses_hostile_files(void **state)
     assert_int_equal(idx_read(&a, PATH), ATTN_ERROR_FILE);
 }
 
+/* All elements are there, gzip's check sum and length behind them are not. So many that zlib is asked for no more than
+ * there is, and few. */
+static void expect_its_end_missed(int64_t count)
+{
+    unsigned char head[] = {
+        0, 0, 8, 1, 0, (unsigned char)(count >> 16), (unsigned char)(count >> 8), (unsigned char)count};
+    unsigned char *values = calloc((size_t)count, 1), bytes[8192];
+    gzFile f = gzopen(PATH, "wb");
+    assert_int_equal(gzwrite(f, head, sizeof head), sizeof head);
+    assert_int_equal(gzwrite(f, values, (unsigned)count), count);
+    assert_int_equal(gzclose(f), Z_OK);
+    FILE *whole = fopen(PATH, "rb");
+    const size_t size = fread(bytes, 1, sizeof bytes, whole);
+    fclose(whole);
+    idx_array a;
+    for (size_t lost = 1; lost <= 8; lost++) {
+        put((char *)bytes, size - lost);
+        assert_int_equal(idx_read(&a, PATH), ATTN_ERROR_FORMAT);
+        assert_non_null(strstr(status_message(), "damaged or cut short behind its"));
+        assert_null(a.values);
+    }
+    bytes[size - 5] ^= 1; /* in the check sum */
+    put((char *)bytes, size);
+    assert_int_equal(idx_read(&a, PATH), ATTN_ERROR_FORMAT);
+    bytes[size - 5] ^= 1;
+    put((char *)bytes, size);
+    assert_int_equal(idx_read(&a, PATH), ATTN_OK);
+    idx_clear(&a);
+    unlink(PATH);
+    free(values);
+}
+
+static void misses_the_end_of_a_gzip_file(void **state)
+{
+    (void)state;
+    const int64_t counts[] = {6, 16376, 2352000};
+    for (int i = 0; i < 3; i++) expect_its_end_missed(counts[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_plain_and_gzip),
         cmocka_unit_test(takes_no_elements),
         cmocka_unit_test(refuses_hostile_files),
+        cmocka_unit_test(misses_the_end_of_a_gzip_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "input/lines.h"
 #include "input/pairs.h"
 
+#include <sys/stat.h>
 #include <zlib.h>
 
 #define WRITE(name, text) scratch_write(name, text, sizeof(text) - 1)
@@ -70,6 +71,25 @@ static void reads_gzip_and_tells_when_it_is_cut_short(void **state)
     pair_texts_clear(&p);
 }
 
+/* As many bytes of text as are asked of zlib at once, and only its last byte, of gzip's own, gone. */
+static void tells_that_the_end_of_gzip_is_missing(void **state)
+{
+    (void)state;
+    const char *path = scratch_path("e.tsv.gz");
+    gzFile f = gzopen(path, "wb");
+    for (int i = 0; i < 1 << 15; i++) gzprintf(f, "%06d\t\n", i);
+    gzclose(f);
+    struct stat whole;
+    assert_int_equal(stat(path, &whole), 0);
+    pair_texts p = {0};
+    assert_int_equal(pair_texts_read_tsv(&p, path), ATTN_OK);
+    pair_texts_clear(&p);
+    assert_int_equal(truncate(path, whole.st_size - 1), 0);
+    assert_int_equal(pair_texts_read_tsv(&p, path), ATTN_ERROR_FORMAT);
+    assert_non_null(strstr(status_message(), "e.tsv.gz: the gzip file is damaged or cut short after line 32768"));
+    pair_texts_clear(&p);
+}
+
 static void pairs_two_aligned_files(void **state)
 {
     (void)state;
@@ -114,9 +134,13 @@ static void reads_lines_of_any_length(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_tab_separated_pairs),    cmocka_unit_test(leaves_out_and_counts_what_cannot_be_learnt),
-        cmocka_unit_test(names_the_line_without_a_tab), cmocka_unit_test(reads_gzip_and_tells_when_it_is_cut_short),
-        cmocka_unit_test(pairs_two_aligned_files),      cmocka_unit_test(reads_lines_of_any_length),
+        cmocka_unit_test(reads_tab_separated_pairs),
+        cmocka_unit_test(leaves_out_and_counts_what_cannot_be_learnt),
+        cmocka_unit_test(names_the_line_without_a_tab),
+        cmocka_unit_test(reads_gzip_and_tells_when_it_is_cut_short),
+        cmocka_unit_test(tells_that_the_end_of_gzip_is_missing),
+        cmocka_unit_test(pairs_two_aligned_files),
+        cmocka_unit_test(reads_lines_of_any_length),
     };
     return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }
