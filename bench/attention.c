@@ -197,6 +197,7 @@ static attn_desc make_arrays(const measurement *m)
         round_in_place(d.q.data, nq * m->D);
         round_in_place(d.k.data, nk * m->D);
         round_in_place(d.v.data, nk * m->DV);
+        round_in_place(d.grad_o.data, nq * m->DV);
     }
     return d;
 }
@@ -281,7 +282,7 @@ static bool parse_option(const char *word, measurement *m)
         *flags[n].flag = true;
         return true;
     }
-    if (!strcmp(word, "bf16") && !m->backward) return m->bf16 = true;
+    if (!strcmp(word, "bf16")) return m->bf16 = true;
     long long left, right;
     if (sscanf(word, "window=%lld,%lld", &left, &right) == 2 && left >= -1 && right >= -1) {
         m->window_left = left, m->window_right = right;

@@ -46,8 +46,8 @@
  *   by fused multiply-adds in a fixed order; exponentials within 2 units in the last place, tanh within 2.5; a weight
  *   below 2^-125 of its row's largest may be flushed to 0, and one below 2^-126 is. bf16 and fp16 are made fp32
  *   exactly as they are read, and results rounded to them once, to nearest, ties to even; where the CPU multiplies
- *   bf16 itself, forward on it rounds the weights to it too, and takes subnormal numbers for 0. doc/NUMERICS.md says
- *   more.
+ *   bf16 itself, forward and backward on it round the weights to it too, backward the scores' gradients as well, and
+ *   both take subnormal numbers for 0. doc/NUMERICS.md says more.
  * - Bits. The same whatever the thread count, the batch around a sequence, the strides, the keys beyond key_lengths,
  *   and whether a pair is masked by causal, a window, a block, a byte or a bias of -inf (beside biases of 0), on the
  *   same instruction set and the same T, D, DV and options.

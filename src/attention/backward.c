@@ -26,8 +26,7 @@ static void add_products(backward_worker *w, int64_t key_head)
     t->grad_q = output_at(&d->grad_q, w->b, w->h, w->first_query);
     t->grad_k = output_at(&d->grad_k, w->b, key_head, w->first_key);
     t->grad_v = output_at(&d->grad_v, w->b, key_head, w->first_key);
-    bool finite = !w->masked || (w->queries_finite && w->plan->kernels->rows_finite(t->k, t->k_row, t->keys, t->D));
-    if (finite)
+    if (!w->masked || backward_worker_finite(w))
         w->plan->kernels->products(t);
     else
         backward_masked_products(t);
@@ -73,6 +72,7 @@ static void backward_task(void *argument, int64_t task, int worker)
 static attn_status plan_backward(const attn_desc *d, backward_plan *plan, size_t *bytes, size_t *sums)
 {
     *plan = backward_plan_tiles(d);
+    backward_plan_pairs(plan);
     size_t workers = (size_t)parallel_workers(&d->parallel), parts;
     *sums = 0;
     *bytes = 0;

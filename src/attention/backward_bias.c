@@ -101,6 +101,7 @@ void backward_bias_sequence(const bias_task *task, const backward_plan *plan, co
 {
     backward_worker w;
     backward_worker_open(&w, plan, d, worker, 1, false);
+    w.tile.p_bf16 = NULL; /* dS as it is */
     backward_bias_add(task, &(bias_worker){&w, move_queries, move_keys}, d, b);
 }
 

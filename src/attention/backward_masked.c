@@ -1,5 +1,7 @@
 #include "attention/backward_worker.h"
 
+#include "base/number_format.h"
+
 static void add_row(float *out, float factor, const float *row, int64_t columns)
 {
     for (int64_t c = 0; c < columns; c++) out[c] += factor * row[c];
@@ -17,8 +19,33 @@ static void add_bent(const backward_tile *t, int64_t m, int64_t n, float ds)
     }
 }
 
+/* add_row for a row of bf16. */
+static void add_bf16_row(float *out, float factor, const uint16_t *row, int64_t columns)
+{
+    for (int64_t c = 0; c < columns; c++) out[c] += factor * bf16_to_float(row[c]);
+}
+
+/* With products of pairs: weights and scores' gradients are rounded here too. */
+static void multiply_pairs(const backward_tile *t)
+{
+    for (int64_t n = 0; n < t->keys; n++)
+        for (int64_t m = 0; m < t->queries; m++) {
+            const float p = bf16_to_float(t->p_bf16[n * BACKWARD_QUERIES + m]);
+            const float ds = bf16_to_float(t->ds_bf16[n * BACKWARD_QUERIES + m]);
+            const uint16_t *q = t->q_bf16 + m * t->q_row, *k = t->k_bf16 + n * t->k_row;
+            if (t->grad_v && p != 0)
+                add_bf16_row(t->grad_v + n * t->grad_v_row, p, t->grad_o_bf16 + m * t->grad_o_row, t->DV);
+            if (t->grad_k && ds != 0) add_bf16_row(t->grad_k + n * t->grad_k_row, ds, q, t->D);
+            if (t->grad_q && ds != 0) add_bf16_row(t->grad_q + m * t->grad_q_row, ds, k, t->D);
+        }
+}
+
 void backward_masked_products(const backward_tile *t)
 {
+    if (t->p_bf16) {
+        multiply_pairs(t);
+        return;
+    }
     for (int64_t n = 0; n < t->keys; n++)
         for (int64_t m = 0; m < t->queries; m++) {
             float p = t->p_t[n * BACKWARD_QUERIES + m], ds = t->ds_t[n * BACKWARD_QUERIES + m];

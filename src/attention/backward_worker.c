@@ -6,6 +6,20 @@
 
 #define FLOATS_IN_LINE ((int64_t)(ATTN_ALIGNMENT / sizeof(float)))
 
+static size_t tile_floats(const backward_plan *plan)
+{
+    return (size_t)(BACKWARD_QUERIES * plan->tile_keys);
+}
+
+/* With products of pairs: the rounded tiles, three of half the size of others, and Q, dO and K by pairs of rows. */
+static bool pair_floats(const backward_plan *plan, size_t *floats)
+{
+    size_t rows;
+    return checked_mul((size_t)plan->d->D, (BACKWARD_QUERIES + BACKWARD_KEYS) / 2, floats) &&
+           checked_mul((size_t)plan->d->DV, BACKWARD_QUERIES / 2, &rows) && checked_add(*floats, rows, floats) &&
+           checked_add(*floats, 3 * tile_floats(plan) / 2, floats);
+}
+
 /* The stages of Q, dO and O, of as many rows as a tile has queries, then of K and V. */
 static bool stage_floats(const backward_plan *plan, size_t *floats)
 {
@@ -13,14 +27,10 @@ static bool stage_floats(const backward_plan *plan, size_t *floats)
     size_t results;
     *floats = 0;
     if (!staged_type(plan->d->dtype)) return true;
+    if (plan->paired) return pair_floats(plan, floats);
     return checked_add(k_row, v_row, floats) &&
            checked_mul(*floats, (size_t)(plan->tile_queries + plan->tile_keys), floats) &&
            checked_mul(v_row, (size_t)plan->tile_queries, &results) && checked_add(*floats, results, floats);
-}
-
-static size_t tile_floats(const backward_plan *plan)
-{
-    return (size_t)(BACKWARD_QUERIES * plan->tile_keys);
 }
 
 static int64_t bent_row(const attn_desc *d)
@@ -51,12 +61,33 @@ backward_plan backward_plan_tiles(const attn_desc *d)
                            .tile_keys = additive ? ADDITIVE_KEYS : BACKWARD_KEYS};
 }
 
+void backward_plan_pairs(backward_plan *plan)
+{
+    const bool multiplied = plan->d->dtype == ATTN_DTYPE_BF16 && plan->d->score != ATTN_SCORE_ADDITIVE;
+    plan->paired = multiplied && plan->table->backward_pairs.begin;
+    if (plan->paired) plan->kernels = &plan->table->backward_pairs;
+}
+
 bool backward_worker_floats(const backward_plan *plan, size_t *floats)
 {
     size_t tiles = plan->d->score_function ? 5 : 4, scores, stages;
     if (!score_floats(plan, &scores) || !stage_floats(plan, &stages)) return false;
     *floats = 3 * BACKWARD_QUERIES + tiles * tile_floats(plan);
     return checked_add(*floats, scores, floats) && checked_add(*floats, stages, floats);
+}
+
+/* Where pair_floats has room for them. */
+static void open_pairs(backward_worker *w)
+{
+    backward_tile *t = &w->tile;
+    const size_t numbers = tile_floats(w->plan);
+    t->p_bf16 = (uint16_t *)w->stages;
+    t->ds_bf16 = t->p_bf16 + numbers;
+    t->ds_pairs = (uint32_t *)(t->ds_bf16 + numbers);
+    w->q_pairs = t->ds_pairs + numbers / 2;
+    w->grad_o_pairs = w->q_pairs + BACKWARD_QUERIES / 2 * t->D;
+    w->k_pairs = w->grad_o_pairs + BACKWARD_QUERIES / 2 * t->DV;
+    t->q_pairs = w->q_pairs, t->grad_o_pairs = w->grad_o_pairs, t->k_pairs = w->k_pairs;
 }
 
 void backward_worker_open(backward_worker *w, const backward_plan *plan, const attn_desc *d, int worker,
@@ -90,6 +121,7 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, const a
                               .grad_q_row = d->grad_q.row,
                               .grad_k_row = d->grad_k.row,
                               .grad_v_row = d->grad_v.row};
+    if (plan->paired) open_pairs(w);
 }
 
 /* Rows of an array of the sequence that the worker is at. *stage has room for `most`, and moves on behind them. */
@@ -107,6 +139,12 @@ static void read_keys(backward_worker *w, int64_t first)
     const attn_desc *d = w->d;
     backward_tile *t = &w->tile;
     const int64_t head = w->h / (d->H / d->HK), most = w->plan->tile_keys;
+    if (w->plan->paired) {
+        t->k_bf16 = bf16_at(&d->k, w->b, head, first), t->k_row = d->k.row;
+        t->v_bf16 = bf16_at(&d->v, w->b, head, first), t->v_row = d->v.row;
+        if (t->p_bf16) w->plan->table->pair_rows(t->k_bf16, t->k_row, t->keys, t->D, w->k_pairs);
+        return;
+    }
     float *stage = w->stages;
     if (staged_type(d->dtype)) stage += w->plan->tile_queries * (staged_row(d->D) + 2 * staged_row(d->DV));
     const staged_rows k = read_rows(w, &d->k, head, first, t->keys, d->D, most, &stage),
@@ -115,29 +153,59 @@ static void read_keys(backward_worker *w, int64_t first)
     t->v = v.data, t->v_row = v.row;
 }
 
+/* Queries first .. first + t->queries - 1, as they stand and by pairs of rows; whether they are finite. */
+static bool read_paired_queries(backward_worker *w, int64_t first)
+{
+    const attn_desc *d = w->d;
+    const kernel_table *table = w->plan->table;
+    backward_tile *t = &w->tile;
+    const attn_view o = {d->o.data, d->o.batch, d->o.head, d->o.row};
+    t->q_bf16 = bf16_at(&d->q, w->b, w->h, first), t->q_row = d->q.row;
+    t->grad_o_bf16 = bf16_at(&d->grad_o, w->b, w->h, first), t->grad_o_row = d->grad_o.row;
+    t->o_bf16 = bf16_at(&o, w->b, w->h, first), t->o_row = o.row;
+    table->pair_rows(t->q_bf16, t->q_row, t->queries, t->D, w->q_pairs);
+    table->pair_rows(t->grad_o_bf16, t->grad_o_row, t->queries, t->DV, w->grad_o_pairs);
+    return table->pairs_finite(t->q_bf16, t->q_row, t->queries, t->D) &&
+           table->pairs_finite(t->grad_o_bf16, t->grad_o_row, t->queries, t->DV);
+}
+
+/* The same in fp32. */
+static bool read_queries(backward_worker *w, int64_t first)
+{
+    const attn_desc *d = w->d;
+    backward_tile *t = &w->tile;
+    float *stage = w->stages;
+    const int64_t rows = w->plan->tile_queries, count = t->queries;
+    const attn_view o = {d->o.data, d->o.batch, d->o.head, d->o.row};
+    const staged_rows q = read_rows(w, &d->q, w->h, first, count, d->D, rows, &stage),
+                      grad_o = read_rows(w, &d->grad_o, w->h, first, count, d->DV, rows, &stage),
+                      result = read_rows(w, &o, w->h, first, count, d->DV, rows, &stage);
+    rows_finite_kernel *finite = w->plan->kernels->rows_finite;
+    t->q = q.data, t->q_row = q.row;
+    t->grad_o = grad_o.data, t->grad_o_row = grad_o.row;
+    t->o = result.data, t->o_row = result.row;
+    t->score_vector = view_at(&d->score_vector, 0, w->h, 0);
+    return finite(t->q, t->q_row, count, t->D) && finite(t->grad_o, t->grad_o_row, count, t->DV) &&
+           (!t->score_vector || finite(t->score_vector, 0, 1, t->D));
+}
+
 void backward_worker_queries(backward_worker *w, int64_t b, int64_t h, int64_t first, int64_t count)
 {
     w->b = b;
     w->h = h;
     w->first_query = first;
-    const attn_desc *d = w->d;
-    backward_tile *t = &w->tile;
-    float *stage = w->stages;
-    const int64_t rows = w->plan->tile_queries;
-    const attn_view o = {d->o.data, d->o.batch, d->o.head, d->o.row};
-    const staged_rows q = read_rows(w, &d->q, h, first, count, d->D, rows, &stage),
-                      grad_o = read_rows(w, &d->grad_o, h, first, count, d->DV, rows, &stage),
-                      result = read_rows(w, &o, h, first, count, d->DV, rows, &stage);
-    t->queries = count;
-    t->q = q.data, t->q_row = q.row;
-    t->grad_o = grad_o.data, t->grad_o_row = grad_o.row;
-    t->o = result.data, t->o_row = result.row;
-    t->lse = output_at(&d->lse, b, h, first);
-    t->score_vector = view_at(&d->score_vector, 0, h, 0);
-    w->plan->kernels->begin(t);
-    w->queries_finite = w->plan->kernels->rows_finite(t->q, t->q_row, count, t->D) &&
-                        w->plan->kernels->rows_finite(t->grad_o, t->grad_o_row, count, t->DV) &&
-                        (!t->score_vector || w->plan->kernels->rows_finite(t->score_vector, 0, 1, t->D));
+    w->tile.queries = count;
+    w->tile.lse = output_at(&w->d->lse, b, h, first);
+    w->queries_finite = (w->plan->paired ? read_paired_queries : read_queries)(w, first);
+    w->plan->kernels->begin(&w->tile);
+}
+
+bool backward_worker_finite(const backward_worker *w)
+{
+    const backward_tile *t = &w->tile;
+    if (!w->queries_finite) return false;
+    return w->plan->paired ? w->plan->table->pairs_finite(t->k_bf16, t->k_row, t->keys, t->D)
+                           : w->plan->kernels->rows_finite(t->k, t->k_row, t->keys, t->D);
 }
 
 static void draw_dropout(backward_worker *w)

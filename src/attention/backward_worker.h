@@ -1,7 +1,8 @@
 /* One worker's way through backward's tiles, and its piece of the workspace:
  *
  *     [minus_lse | offset | delta | p_t | ds_t | modification | dropout | slope_t | q_t, grad_o_t, or bent for additive
- * scores | stages of Q, dO, O, K, V]
+ * scores | stages of Q, dO, O, K, V; or, with products of pairs, p_bf16 | ds_bf16 | ds_pairs | q_pairs | grad_o_pairs |
+ * k_pairs]
  *
  * (slope_t for a score function alone, the stages for types other than fp32) whose size is a constant and D + DV rows
  * of BACKWARD_QUERIES, or D rows of twice as many: nothing grows with T or S.
@@ -18,6 +19,7 @@ typedef struct backward_plan {
     const attn_desc *d; /* its gradients of Q, K and V fp32 whatever its type: backward_sums.h */
     const kernel_table *table;
     const backward_kernels *kernels; /* the table's */
+    bool paired;                     /* these multiply bf16 itself: backward_plan_pairs */
     uint32_t dropout_threshold;
     float kept_factor;
     int64_t chunk;  /* queries, and keys, in a chunk */
@@ -34,6 +36,9 @@ typedef struct backward_plan {
 /* A plan for this descriptor's tiles, without its workspace. */
 backward_plan backward_plan_tiles(const attn_desc *d);
 
+/* Has the tiles' products be those of pairs of bf16, where these rows and the CPU's are such. */
+void backward_plan_pairs(backward_plan *plan);
+
 /* The floats of one worker's piece, a whole number of cache lines; false when they do not fit. */
 bool backward_worker_floats(const backward_plan *plan, size_t *floats);
 
@@ -43,8 +48,9 @@ typedef struct backward_worker {
     const attn_desc *d; /* the sequence's: attention/sequence.h */
     int64_t b, h, first_query, first_key;
     float *modification, *dropout, *stages;
-    bool queries_finite; /* the block's rows of Q and dO, and the head's score vector */
-    bool masked;         /* the tile that backward_worker_scores filled has masked pairs, or may have */
+    uint32_t *q_pairs, *grad_o_pairs, *k_pairs; /* where the tile's stand, with products of pairs */
+    bool queries_finite;                        /* the block's rows of Q and dO, and the head's score vector */
+    bool masked; /* the tile that backward_worker_scores filled has masked pairs, or may have */
     backward_tile tile;
 } backward_worker;
 
@@ -61,6 +67,9 @@ bool backward_worker_keys(backward_worker *w, int64_t first, int64_t count);
 
 /* The same, and fills p_t and ds_t. */
 bool backward_worker_scores(backward_worker *w, int64_t first, int64_t count);
+
+/* Whether nothing that the tile's products read is NaN or infinite: 0 times it would be NaN. */
+bool backward_worker_finite(const backward_worker *w);
 
 /* backward_kernels.products for a tile with masked pairs where K, Q or dO are not finite: 0 times them would be NaN in
  * rows that do not attend to them, so masked pairs are skipped one by one. */

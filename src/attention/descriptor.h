@@ -62,6 +62,12 @@ static inline const float *view_at(const attn_view *view, int64_t b, int64_t h, 
     return view->data ? (const float *)view->data + b * view->batch + h * view->head + row * view->row : NULL;
 }
 
+/* The same in an array of bf16. */
+static inline const uint16_t *bf16_at(const attn_view *view, int64_t b, int64_t h, int64_t row)
+{
+    return view->data ? (const uint16_t *)view->data + b * view->batch + h * view->head + row * view->row : NULL;
+}
+
 static inline float *output_at(const attn_output *view, int64_t b, int64_t h, int64_t row)
 {
     return view->data ? (float *)view->data + b * view->batch + h * view->head + row * view->row : NULL;

@@ -84,11 +84,6 @@ static bool multiplies_pairs(const forward_plan *plan, const attn_desc *d)
     return d->dtype == ATTN_DTYPE_BF16 && goes_in_lanes(d) && plan->table->forward_pairs.step;
 }
 
-static const uint16_t *bf16_at(const attn_view *view, int64_t b, int64_t h, int64_t row)
-{
-    return view->data ? (const uint16_t *)view->data + b * view->batch + h * view->head + row * view->row : NULL;
-}
-
 /* A block's multiply-adds, of a sequence of average lengths where these differ. */
 static double block_work(const forward_plan *plan)
 {

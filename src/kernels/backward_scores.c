@@ -1,45 +1,12 @@
 /* Backward's weights and their gradients for one tile; backward_tile.h gives the contract. */
 #include "kernels/additive_score.h"
 #include "kernels/backward_tile.h"
-#include "kernels/simd_math.h"
 #include "kernels/simd_product.h"
-
-#include <math.h>
+#include "kernels/weight_slopes.h"
 
 extern backward_scores_kernel SIMD_NAMED(backward_scores);
 
-/* scale * Q K^T - lse, capped on the way, and the cap's slope. */
-PRODUCT_INLINE vec exponent(const backward_tile *t, vec product, vec minus_lse, vec *slope)
-{
-    vec cap = vec_set1(t->softcap), bent = vec_tanh(vec_div(vec_mul(product, vec_set1(t->scale)), cap));
-    *slope = vec_sub(vec_set1(1), vec_mul(bent, bent));
-    return vec_fma(bent, cap, minus_lse);
-}
-
-/* One vector: Q K^T in p_t and V dO^T in ds_t become P .* M and dS. */
-static void differentiate(const backward_tile *t, int64_t at, int64_t query)
-{
-    vec x = vec_load(t->p_t + at), slope = vec_set1(1), minus_lse = vec_load(t->minus_lse + query);
-    vec factor = t->dropout ? vec_load(t->dropout + at) : vec_set1(1);
-    if (t->function.call)
-        slope = vec_load(t->slope_t + at), x = vec_add(x, minus_lse);
-    else
-        x = t->softcap > 0 ? exponent(t, x, minus_lse, &slope) : vec_fma(x, vec_set1(t->scale), minus_lse);
-    vmask masked = mask_first(0);
-    if (t->modification) {
-        vec change = vec_load(t->modification + at);
-        masked = vec_equal(change, vec_set1(-INFINITY));
-        x = vec_add(x, change);
-    }
-    vec p = vec_exp(x), grad = vec_mul(vec_load(t->ds_t + at), factor);
-    vec ds = vec_mul(p, vec_fma(grad, vec_set1(t->grad_scale), vec_load(t->offset + query)));
-    if (t->cap_slope) ds = vec_mul(ds, slope);
-    /* What is masked may be anything, and 0 times it NaN. */
-    vec_store(t->p_t + at, vec_select(masked, vec_zero(), vec_mul(p, factor)));
-    vec_store(t->ds_t + at, vec_select(masked, vec_zero(), ds));
-}
-
-/* The same without cap, modification and dropout. */
+/* Without cap, modification, dropout and function. */
 PRODUCT_INLINE void differentiate_plain(const backward_tile *t, int64_t at, int64_t query)
 {
     vec p = vec_exp(vec_fma(vec_load(t->p_t + at), vec_set1(t->scale), vec_load(t->minus_lse + query)));
@@ -48,35 +15,25 @@ PRODUCT_INLINE void differentiate_plain(const backward_tile *t, int64_t at, int6
     vec_store(t->ds_t + at, vec_mul(p, ds));
 }
 
+/* With any of them: a call, which keeps the loop that has none small. */
+static void differentiate_options(const backward_tile *t, int64_t at, int64_t query)
+{
+    const weight_slope x = differentiate(t, at, query);
+    vec_store(t->p_t + at, x.p);
+    vec_store(t->ds_t + at, x.ds);
+}
+
 static void differentiate_rows(const backward_tile *t, int64_t key, int64_t rows, int64_t query, int64_t vectors)
 {
-    bool plain = !(t->softcap > 0) && !t->modification && !t->dropout && !t->function.call;
+    const bool plain = is_plain(t);
     for (int64_t r = 0; r < rows; r++)
         for (int64_t v = 0; v < vectors; v++) {
             int64_t q = query + v * SIMD_LANES, at = (key + r) * BACKWARD_QUERIES + q;
             if (plain)
                 differentiate_plain(t, at, q);
             else
-                differentiate(t, at, q);
+                differentiate_options(t, at, q);
         }
-}
-
-/* Q K^T in p_t becomes what the caller's function makes of the capped scores, their slopes go to slope_t. */
-static void call_function(const backward_tile *t, int64_t vectors)
-{
-    vec scale = vec_set1(t->scale), cap = vec_set1(t->softcap), one = vec_set1(1);
-    for (int64_t n = 0; n < t->keys; n++)
-        for (int64_t v = 0; v < vectors; v++) {
-            int64_t at = n * BACKWARD_QUERIES + v * SIMD_LANES;
-            vec x = vec_mul(vec_load(t->p_t + at), scale), slope = one;
-            if (t->softcap > 0) {
-                vec bent = vec_tanh(vec_div(x, cap));
-                x = vec_mul(bent, cap), slope = vec_sub(one, vec_mul(bent, bent));
-            }
-            vec_store(t->p_t + at, x);
-            vec_store(t->slope_t + at, slope);
-        }
-    score_function_call(&t->function, 0, t->queries, 0, t->keys, t->p_t, t->slope_t, 1, BACKWARD_QUERIES);
 }
 
 /* Additive scores of key n into p_t, V dO^T into ds_t; lanes beyond the queries become 0. */

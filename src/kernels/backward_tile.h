@@ -17,6 +17,11 @@
  * so that all five products read the caller's rows as they stand, except the two that begin transposes. A tile of
  * weights is [key * BACKWARD_QUERIES + query]. M is dropout's factors.
  *
+ * On bf16, where the CPU multiplies pairs of them, every step takes two of what is summed over: two dimensions in
+ * scores, two queries or two keys in products. So q_t and grad_o_t hold pairs of dimensions, scores leaves P .* M and
+ * dS rounded to bf16, whose rows are pairs of queries as they stand, and dS once more by pairs of keys; and the rows of
+ * Q, dO and K that products meets come by pair_rows.
+ *
  * With additive scores, S_ij = sum over d of w_d t_ijd with t_ijd = tanh(q_id + k_jd), the tile is ADDITIVE_QUERIES by
  * ADDITIVE_KEYS at most, so that scores can keep its t near the core for products,
  *
@@ -49,6 +54,8 @@ typedef struct backward_tile {
     int64_t q_row, grad_o_row, o_row, lse_row;
     const float *k, *v; /* the block of keys: [key * row + c] */
     int64_t k_row, v_row;
+    const uint16_t *q_bf16, *grad_o_bf16, *o_bf16, *k_bf16, *v_bf16; /* in backward_pairs, in place of those above */
+    const uint32_t *q_pairs, *grad_o_pairs, *k_pairs; /* there, by pair_rows: [row / 2 * D + c], of grad_o DV */
     const float *modification; /* added to the capped scores, -inf masks; NULL: none; laid out as p_t */
     const float *dropout;      /* M, laid out as p_t; NULL: none */
     score_function function;   /* of the capped scores */
@@ -57,9 +64,11 @@ typedef struct backward_tile {
     float *bent; /* t, for the same: [(key * queries + query) * bent_row + d]; bent_row is a multiple of the lanes */
     int64_t bent_row;
 
-    float *q_t, *grad_o_t;             /* [c * BACKWARD_QUERIES + query]: D and DV rows */
+    float *q_t, *grad_o_t;             /* [c * BACKWARD_QUERIES + query]: D and DV rows; of pairs half as many */
     float *minus_lse, *delta, *offset; /* BACKWARD_QUERIES each: -lse; the sum of dO * O; -grad_scale * delta */
     float *p_t, *ds_t;                 /* BACKWARD_KEYS rows; all these are 64-byte aligned */
+    uint16_t *p_bf16, *ds_bf16;        /* in backward_pairs, what p_t and ds_t would hold, rounded; NULL: these do */
+    uint32_t *ds_pairs;                /* there, dS by pairs of keys: [key / 2 * BACKWARD_QUERIES + query] */
     float *slope_t;                    /* likewise, for the function alone */
 
     float *grad_q, *grad_k, *grad_v; /* added to; NULL: not computed */
@@ -77,6 +86,9 @@ typedef void backward_products_kernel(const backward_tile *tile);
 
 /* Whether all elements of rows (count, columns) are finite. */
 typedef bool rows_finite_kernel(const float *rows, int64_t row, int64_t count, int64_t columns);
+
+/* The same of bf16. */
+typedef bool pairs_finite_kernel(const uint16_t *rows, int64_t row, int64_t count, int64_t columns);
 
 typedef struct backward_kernels {
     backward_begin_kernel *begin;

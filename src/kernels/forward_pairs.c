@@ -10,7 +10,7 @@
  *
  * scratch as in forward_lanes.c, but Q [(D + 1) / 2][width] of pairs; finish is that of forward_lanes.c. */
 #include "kernels/lane_softmax.h"
-#include "kernels/simd_pairs.h"
+#include "kernels/pairs_product.h"
 
 #include <string.h>
 
@@ -61,50 +61,18 @@ void SIMD_NAMED(forward_pairs_begin)(const forward_block *block)
     }
 }
 
-/* sum[row][v] += the pair at a[row * a_row + x * a_step] . b[x * width + v] for x in 0 .. length - 1, in order; strides
- * of a count numbers, width counts vectors. */
-INLINE void multiply_pairs(const int rows, const int vectors, const int width, const uint16_t *a, int64_t a_row,
-                           int64_t a_step, const float *b, int64_t length, vec sum[MOST_ROWS][GROUP])
-{
-    for (int64_t x = 0; x < length; x++) {
-        pairs lane[GROUP];
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) lane[v] = pairs_load(b + v * SIMD_LANES);
-#pragma GCC unroll 8
-        for (int row = 0; row < rows; row++) {
-            uint32_t pair;
-            memcpy(&pair, a + row * a_row, sizeof pair);
-            const pairs factor = pairs_set1(pair);
-#pragma GCC unroll 4
-            for (int v = 0; v < vectors; v++) sum[row][v] = pairs_dot(factor, lane[v], sum[row][v]);
-        }
-        a += a_step;
-        b += width * SIMD_LANES;
-    }
-}
-
-/* The last of an odd number of dimensions. */
-INLINE void multiply_last(const int rows, const int vectors, const uint16_t *k, int64_t k_row, const float *q,
-                          vec sum[MOST_ROWS][GROUP])
-{
-#pragma GCC unroll 8
-    for (int row = 0; row < rows; row++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            sum[row][v] = pairs_dot(pairs_set1(k[row * k_row]), pairs_load(q + v * SIMD_LANES), sum[row][v]);
-}
-
 /* Scores of `rows` keys, their largest into most. */
 INLINE void score_tile(const int rows, const int vectors, const int width, const uint16_t *k, int64_t k_row,
                        const float *q, int64_t D, float scale, float *scores, vec most[GROUP])
 {
-    vec sum[MOST_ROWS][GROUP];
+    vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS];
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) sum[row][v] = vec_zero();
-    multiply_pairs(rows, vectors, width, k, k_row, 2, q, D / 2, sum);
-    if (D % 2) multiply_last(rows, vectors, k + D - 1, k_row, q + D / 2 * width * SIMD_LANES, sum);
+    const uint32_t *queries = (const uint32_t *)q;
+    pairs_product_sum(rows, vectors, sum, &(pair_factors){k, k_row, 2, queries, width * SIMD_LANES, D / 2});
+    if (D % 2) pairs_product_last(rows, vectors, sum, k + D - 1, k_row, queries + D / 2 * width * SIMD_LANES);
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4
@@ -175,15 +143,20 @@ INLINE void weigh_chunk(const int vectors, const forward_block *block, const for
 INLINE void value_tile(const int rows, const int vectors, const int width, const forward_chunk *chunk, int64_t c,
                        const lane_group *g, const vec shrink[GROUP])
 {
-    vec sum[MOST_ROWS][GROUP];
+    vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS];
     float *o = g->o + c * width * SIMD_LANES;
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
             sum[row][v] = vec_mul(vec_load(o + (row * width + v) * SIMD_LANES), shrink[v]);
-    multiply_pairs(rows, vectors, vectors, (const uint16_t *)(chunk->v_pairs + c), 2, 2 * chunk->v_row, g->scores,
-                   (chunk->keys + 1) / 2, sum);
+    pairs_product_sum(rows, vectors, sum,
+                      &(pair_factors){.left = (const uint16_t *)(chunk->v_pairs + c),
+                                      .left_row = 2,
+                                      .left_step = 2 * chunk->v_row,
+                                      .right = (const uint32_t *)g->scores,
+                                      .right_row = vectors * SIMD_LANES,
+                                      .count = (chunk->keys + 1) / 2});
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4

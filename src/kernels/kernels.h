@@ -162,6 +162,8 @@ typedef struct kernel_table {
     forward_kernels forward_pairs; /* in lanes, on bf16; NULLs where the CPU has no products of pairs */
     pair_rows_kernel *pair_rows;   /* likewise */
     backward_kernels backward;
+    backward_kernels backward_pairs;   /* on bf16, but for rows_finite; NULLs where the CPU has no products of pairs */
+    pairs_finite_kernel *pairs_finite; /* likewise */
     double_kernels double_backward;
     decode_chunk_kernel *decode_chunk;
 } kernel_table;

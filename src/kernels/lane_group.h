@@ -4,7 +4,7 @@
 #define KERNELS_LANE_GROUP_H
 
 #include "kernels/kernels.h"
-#include "kernels/simd.h"
+#include "kernels/simd_math.h"
 
 /* Vectors of queries that go through the products together. */
 #if SIMD_REGISTERS >= 32
@@ -12,8 +12,6 @@
 #else
 #define GROUP 2
 #endif
-
-#define LOG2_E 0x1.715476p+0f /* scores become powers of 2 */
 
 typedef struct lane_group {
     int vectors;   /* of queries */

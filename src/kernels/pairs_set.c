@@ -7,6 +7,11 @@ pair_rows_kernel SIMD_NAMED(pair_rows);
 forward_begin_kernel SIMD_NAMED(forward_pairs_begin);
 forward_step_kernel SIMD_NAMED(forward_pairs_step);
 
+backward_begin_kernel SIMD_NAMED(backward_pairs_begin);
+backward_scores_kernel SIMD_NAMED(backward_pairs_scores);
+backward_products_kernel SIMD_NAMED(backward_pairs_products);
+pairs_finite_kernel SIMD_NAMED(pairs_finite);
+
 extern kernel_set SIMD_NAMED(pairs_set);
 
 void SIMD_NAMED(pairs_set)(kernel_table *table)
@@ -15,4 +20,7 @@ void SIMD_NAMED(pairs_set)(kernel_table *table)
     table->pair_rows = SIMD_NAMED(pair_rows);
     table->forward_pairs =
         (forward_kernels){SIMD_NAMED(forward_pairs_begin), SIMD_NAMED(forward_pairs_step), table->forward_lanes.finish};
+    table->backward_pairs = (backward_kernels){SIMD_NAMED(backward_pairs_begin), SIMD_NAMED(backward_pairs_scores),
+                                               SIMD_NAMED(backward_pairs_products), table->backward.rows_finite};
+    table->pairs_finite = SIMD_NAMED(pairs_finite);
 }

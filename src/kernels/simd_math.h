@@ -6,6 +6,9 @@
 
 #include <math.h>
 
+/* Of a power of e, that of 2. */
+#define LOG2_E 0x1.715476p+0f
+
 /* Below this, e^x is taken as 0: its value would be near the smallest normal number, and subnormal ones cost hundreds
  * of cycles on some CPUs. */
 #define VEC_EXP_FLUSH (-87.0f)

@@ -8,6 +8,9 @@
  *   pairs_dot(a, b, c)         c + a.second * b.second, rounded, + a.first * b.first, rounded again. Instructions take
  *                              subnormal numbers, in and out, as 0
  *   pairs_round(x, y)          each x as the first, each y as the second of a pair, rounded to nearest, ties to even
+ *   pairs_narrow(x, y)         all of x, then all of y, likewise: number i of twice as many is that of lane i
+ *   pairs_weave(a, b, &h)      of two rows of numbers pairs, a's the firsts, b's the seconds: those of the numbers in
+ *                              the lower half of the lanes; those of the upper half in h
  *   pairs_keep(m, n, a)        a's firsts where m, its seconds where n, and 0 elsewhere
  *   pairs_floats(a)            the same bits as floats, to be moved alone */
 #ifndef KERNELS_SIMD_PAIRS_H
@@ -51,6 +54,17 @@ static inline pairs pairs_round(vec x, vec y)
     const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                                            21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(y, x));
+}
+static inline pairs pairs_narrow(vec x, vec y)
+{
+    return (__m512i)_mm512_cvtne2ps_pbh(y, x);
+}
+static inline pairs pairs_weave(pairs a, pairs b, pairs *high)
+{
+    const __m512i order = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6,
+                                           37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+    *high = _mm512_permutex2var_epi16(a, _mm512_add_epi16(order, _mm512_set1_epi16(16)), b);
+    return _mm512_permutex2var_epi16(a, order, b);
 }
 static inline pairs pairs_keep(vmask m, vmask n, pairs a)
 {
@@ -96,6 +110,15 @@ static inline vec pairs_dot(pairs a, pairs b, vec c)
 static inline pairs pairs_round(vec x, vec y)
 {
     return bf16_of_float(x) | (uint32_t)bf16_of_float(y) << 16;
+}
+static inline pairs pairs_narrow(vec x, vec y)
+{
+    return pairs_round(x, y);
+}
+static inline pairs pairs_weave(pairs a, pairs b, pairs *high)
+{
+    *high = a >> 16 | (b & 0xffff0000u);
+    return (a & 0xffffu) | b << 16;
 }
 static inline pairs pairs_keep(vmask m, vmask n, pairs a)
 {

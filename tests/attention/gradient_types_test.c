@@ -1,5 +1,5 @@
 /* Backward, weights and their column sums on bf16 and fp16: fp32's arithmetic on the same numbers, gradients rounded
- * once. */
+ * once; but for backward on a CPU that multiplies bf16 itself. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 #include "call.h"
 
 #include "base/number_format.h"
+#include "kernels/kernels.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #define GUARD 64
 #define POISON 0x7fadu /* a NaN that no operation makes */
 #define NARROW 3       /* grad_q, grad_k and grad_v are of the call's type */
+#define STEEPEST 1.25  /* slope of tile_functions.h */
 
 static attn_dtype type_of(uint64_t seed)
 {
@@ -88,8 +90,9 @@ static void run_backward(const attn_desc *d, uint64_t seed)
     free(workspace);
 }
 
-/* Where fp32 has a guard, so has the type; where it has a number, that number rounded. */
-static void expect_rounded(const twin *t, int n)
+/* Where fp32 has a guard, so has the type; where it has a number, that number rounded, unless `guards` alone are asked
+ * for. */
+static void expect_in_type(const twin *t, int n, bool guards)
 {
     const call_output *wide = &t->c->outputs[n];
     unsigned char *inside = calloc(wide->size, 1);
@@ -99,12 +102,75 @@ static void expect_rounded(const twin *t, int n)
                 memset(inside + GUARD + b * wide->view.batch + h * wide->view.head + i * wide->view.row, 1,
                        (size_t)wide->columns);
     for (size_t k = 0; k < wide->size; k++) {
+        if (guards && inside[k]) continue;
         uint16_t want = inside[k] ? to_type(t->d.dtype, wide->buffer[k]) : POISON;
         if (t->gradients[n][k] != want)
             fail_msg("seed %llu: %s[%zu] is 0x%04x, expected 0x%04x", (unsigned long long)t->c->seed, wide->name, k,
                      t->gradients[n][k], want);
     }
     free(inside);
+}
+
+/* Whether weights and scores' gradients are rounded to bf16 too, to be multiplied by it. */
+static bool multiplies_pairs(const call_options *o)
+{
+    return o->type == ATTN_DTYPE_BF16 && !o->additive && kernels_table()->backward_pairs.begin;
+}
+
+/* A bound of what O's rounding changes delta by. */
+static double delta_error(const dense *x, int64_t row)
+{
+    const int64_t DV = x->d->DV;
+    double sum = 0;
+    for (int64_t a = 0; a < DV; a++) sum += fabs(x->grad_o[row * DV + a] * x->o[row * DV + a]);
+    return 0x1p-8 * sum;
+}
+
+/* The sums of absolute values of what dQ, dK and dV are the sums of, (B, heads, rows, columns) each. */
+static void sum_magnitudes(call *c, double *sums[NARROW])
+{
+    dense *x = &c->reference;
+    const attn_desc *d = &c->desc;
+    dense_backward(x);
+    for (int64_t pair = 0; pair < d->B * d->H * d->T * d->S; pair++) {
+        const int64_t row = pair / d->S, b = row / d->T / d->H, h = row / d->T % d->H;
+        const int64_t key = (b * d->HK + h / (d->H / d->HK)) * d->S + pair % d->S;
+        const double p = x->weights[pair] * x->dropout[pair];
+        const double ds = STEEPEST * d->scale * (fabs(x->grad_bias[pair]) + x->weights[pair] * delta_error(x, row));
+        for (int64_t a = 0; a < d->D; a++) sums[0][row * d->D + a] += ds * fabs(x->k[key * d->D + a]);
+        for (int64_t a = 0; a < d->D; a++) sums[1][key * d->D + a] += ds * fabs(x->q[row * d->D + a]);
+        for (int64_t a = 0; a < d->DV; a++) sums[2][key * d->DV + a] += p * fabs(x->grad_o[row * d->DV + a]);
+    }
+}
+
+/* Rounding P and dS to bf16 changes each of the products by 2^-8 of it at most, and the gradient's own rounding that.
+ */
+static void expect_gradient_near(const twin *t, int n, const double *sums)
+{
+    const call_output *wide = &t->c->outputs[n];
+    const double *sum = sums;
+    for (int64_t b = 0; b < wide->batches; b++)
+        for (int64_t h = 0; h < wide->heads; h++)
+            for (int64_t i = 0; i < wide->rows; i++)
+                for (int64_t x = 0; x < wide->columns; x++, sum++) {
+                    const int64_t at = GUARD + b * wide->view.batch + h * wide->view.head + i * wide->view.row + x;
+                    const float got = from_type(t->c->options.type, t->gradients[n][at]), want = wide->buffer[at];
+                    if (!(fabs((double)got - want) <= 0x1.01p-8 * (*sum + fabsf(want)) + 1e-6))
+                        fail_msg("seed %llu: %s[%lld] is %g, of fp32 products %g, which sum to %g at most",
+                                 (unsigned long long)t->c->seed, wide->name, (long long)at, (double)got, (double)want,
+                                 *sum);
+                }
+}
+
+static void expect_near(const twin *t)
+{
+    double *sums[NARROW];
+    for (int n = 0; n < NARROW; n++) {
+        const call_output *o = &t->c->outputs[n];
+        sums[n] = calloc((size_t)(o->batches * o->heads * o->rows * o->columns) + 1, sizeof(double));
+    }
+    sum_magnitudes(t->c, sums);
+    for (int n = 0; n < NARROW; n++) expect_gradient_near(t, n, sums[n]), free(sums[n]);
 }
 
 /* What stays fp32 in any type, as bytes that can be compared. */
@@ -122,23 +188,115 @@ static float *keep_others(const call *c, size_t *count)
     return kept;
 }
 
+/* The bias's and the sinks' gradients are of P and dS before they are rounded. */
+static void expect_others_near(uint64_t seed, const float *got, const float *want, size_t count)
+{
+    for (size_t n = 0; n < count; n++)
+        if (memcmp(&got[n], &want[n], sizeof *got) && !(fabsf(got[n] - want[n]) <= 1e-4f * (1 + fabsf(want[n]))))
+            fail_msg("seed %llu: number %zu of the others is %.9g, of fp32 products %.9g", (unsigned long long)seed, n,
+                     (double)got[n], (double)want[n]);
+}
+
+/* Gradients have the bits of fp32's, rounded, or are as near to them as products of bf16 let them be. */
+static void expect_gradients(const call_options *o, uint64_t seed)
+{
+    twin t = twin_create(o, seed);
+    const bool pairs = multiplies_pairs(o);
+    size_t count;
+    call_backward(t.c);
+    float *wide = keep_others(t.c, &count);
+    t.d.parallel.threads = 1 + (o->threads + 1) % 4;
+    run_backward(&t.d, seed);
+    for (int n = 0; n < NARROW; n++) expect_in_type(&t, n, pairs);
+    if (pairs) expect_near(&t);
+    float *narrow = keep_others(t.c, &count);
+    if (pairs)
+        expect_others_near(seed, narrow, wide, count);
+    else
+        assert_memory_equal(wide, narrow, count * sizeof *wide);
+    free(wide);
+    free(narrow);
+    twin_destroy(&t);
+}
+
 static void gradients_are_fp32_s_rounded(void **state)
 {
     (void)state;
-    for (uint64_t seed = 5000; seed < 5060; seed++) {
+    for (uint64_t seed = 5000; seed < 5100; seed++) {
         call_options o = call_random_options(seed);
         o.type = type_of(seed);
+        expect_gradients(&o, seed);
+    }
+}
+
+static void empty_sizes_have_gradients(void **state)
+{
+    (void)state;
+    const int64_t sizes[][5] = {{0, 3, 3, 4, 4}, {2, 0, 5, 4, 4}, {2, 5, 0, 4, 4},  {1, 5, 7, 0, 4},
+                                {1, 5, 7, 4, 0}, {1, 1, 1, 1, 1}, {1, 65, 65, 1, 3}};
+    for (size_t n = 0; n < sizeof sizes / sizeof sizes[0]; n++) {
+        call_options o = {.B = sizes[n][0], .H = 2, .HK = 1, .T = sizes[n][1], .S = sizes[n][2], .D = sizes[n][3]};
+        o.DV = sizes[n][4], o.sigma = 1, o.threads = 1;
+        for (uint64_t seed = 5600; seed < 5602; seed++) o.type = type_of(seed), expect_gradients(&o, seed);
+    }
+}
+
+/* Key 4 is seen by no query, query 6 sees no key: neither's rows reach a gradient of others, whatever they hold. */
+static void what_is_masked_may_hold_anything(void **state)
+{
+    (void)state;
+    enum { LENGTH = 21, WIDTH = 19 };
+    const float values[] = {NAN, INFINITY, -INFINITY};
+    for (uint64_t seed = 5700; seed < 5706; seed++) {
+        call_options o = {.B = 1, .H = 1, .HK = 1, .T = LENGTH, .S = LENGTH, .D = WIDTH, .DV = WIDTH, .sigma = 1};
+        o.threads = 1, o.type = type_of(seed), o.mask = true;
         twin t = twin_create(&o, seed);
-        size_t count;
+        attn_desc *d = &t.c->desc;
+        unsigned char *mask = (unsigned char *)(uintptr_t)d->mask.data;
+        for (int n = 0; n < LENGTH; n++) mask[n * LENGTH + 4] = mask[6 * LENGTH + n] = 0;
+        dense_destroy(&t.c->reference);
+        t.c->reference = dense_create(d);
+        dense_forward(&t.c->reference);
+        for (int n = 0; n < LENGTH * WIDTH; n++) {
+            t.o[n] = to_type(o.type, (float)t.c->reference.o[n]);
+            ((float *)d->o.data)[n] = from_type(o.type, t.o[n]);
+        }
+        for (int n = 0; n < LENGTH; n++) ((float *)d->lse.data)[n] = (float)t.c->reference.lse[n];
         call_backward(t.c);
-        float *wide = keep_others(t.c, &count);
-        t.d.parallel.threads = 1 + (o.threads + 1) % 4;
+        const attn_view *views[] = {&t.d.k, &t.d.v, &t.d.q, &t.d.grad_o};
+        for (int n = 0; n < 4; n++)
+            for (int x = 0; x < WIDTH; x++)
+                ((uint16_t *)(uintptr_t)views[n]->data)[(n < 2 ? 4 : 6) * views[n]->row + x] =
+                    to_type(o.type, values[seed / 2 % 3]);
         run_backward(&t.d, seed);
-        for (int n = 0; n < NARROW; n++) expect_rounded(&t, n);
-        float *narrow = keep_others(t.c, &count);
-        assert_memory_equal(wide, narrow, count * sizeof *wide);
-        free(wide);
-        free(narrow);
+        expect_near(&t);
+        twin_destroy(&t);
+    }
+}
+
+static void bits_are_the_same_on_any_threads(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 5501; seed < 5520; seed += 2) {
+        call_options o = call_random_options(seed);
+        o.type = type_of(seed), o.additive = false;
+        if (seed == 5501) o.B = o.H = o.HK = 1, o.T = 600, o.S = 801, o.D = 9, o.DV = 5;
+        twin t = twin_create(&o, seed);
+        uint16_t *kept[NARROW];
+        t.d.parallel.threads = 1;
+        run_backward(&t.d, seed);
+        for (int n = 0; n < NARROW; n++) {
+            const size_t bytes = t.c->outputs[n].size * sizeof(uint16_t);
+            kept[n] = malloc(bytes);
+            memcpy(kept[n], t.gradients[n], bytes);
+        }
+        for (int threads = 2; threads <= 8; threads += 3) {
+            t.d.parallel.threads = threads;
+            run_backward(&t.d, seed);
+            for (int n = 0; n < NARROW; n++)
+                assert_memory_equal(t.gradients[n], kept[n], t.c->outputs[n].size * sizeof(uint16_t));
+        }
+        for (int n = 0; n < NARROW; n++) free(kept[n]);
         twin_destroy(&t);
     }
 }
@@ -157,20 +315,21 @@ static void unwanted_gradients_are_left_out(void **state)
         t.d.grad_k.data = n == 1 ? wanted[1] : NULL;
         t.d.grad_v.data = n == 2 ? wanted[2] : NULL;
         run_backward(&t.d, 5100);
-        expect_rounded(&t, n);
+        expect_in_type(&t, n, multiplies_pairs(&o));
+        for (int other = 0; other < NARROW; other++) /* those have not been written */
+            for (size_t k = 0; other != n && k < t.c->outputs[other].size; k++)
+                assert_int_equal(t.gradients[other][k], POISON);
         twin_destroy(&t);
     }
 }
 
 enum { H = 4, HK = 2, ROWS = 50, D = 24 };
 
-/* Three sequences packed in arrays of (rows, H, D): each as it is alone, rows of nobody as they were. */
-static void packed_sequences_are_found(void **state)
+static void expect_packed_as_alone(attn_dtype type)
 {
-    (void)state;
     const int64_t starts[] = {1, 20, 20, 47};
     call_options o = {.B = 1, .H = H, .HK = HK, .T = ROWS, .S = ROWS, .D = D, .DV = D, .sigma = 1, .threads = 2};
-    o.type = ATTN_DTYPE_FP16;
+    o.type = type;
     twin t = twin_create(&o, 5200);
     static uint16_t together[NARROW][ROWS * H * D], alone[NARROW][ROWS * H * D];
     for (int n = 0; n < NARROW; n++)
@@ -200,6 +359,14 @@ static void packed_sequences_are_found(void **state)
     assert_int_equal(together[0][H * D - 1], POISON);
     assert_int_not_equal(together[0][H * D], POISON);
     twin_destroy(&t);
+}
+
+/* Three sequences packed in arrays of (rows, H, D): each as it is alone, rows of nobody as they were. */
+static void packed_sequences_are_found(void **state)
+{
+    (void)state;
+    expect_packed_as_alone(ATTN_DTYPE_BF16);
+    expect_packed_as_alone(ATTN_DTYPE_FP16);
 }
 
 /* What anyone would write in the type: weights and their gradients are rounded to it before they are multiplied. */
@@ -291,6 +458,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_are_fp32_s_rounded),
+        cmocka_unit_test(empty_sizes_have_gradients),
+        cmocka_unit_test(what_is_masked_may_hold_anything),
+        cmocka_unit_test(bits_are_the_same_on_any_threads),
         cmocka_unit_test(unwanted_gradients_are_left_out),
         cmocka_unit_test(packed_sequences_are_found),
         cmocka_unit_test(errs_no_more_than_three_times_the_plain_way),

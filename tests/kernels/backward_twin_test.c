@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/number_format.h"
 #include "base/random.h"
 #include "kernels/kernels.h"
 
@@ -23,6 +24,7 @@ enum { GRAD_Q, GRAD_K, GRAD_V, GRAD_SCORE_VECTOR, OUTPUTS };
 typedef struct inputs {
     uint64_t seed;
     float *data[INPUTS];
+    uint16_t *bf16[INPUTS]; /* the same, rounded */
     float *modification, *dropout;
     backward_tile tile; /* sizes, options and inputs; no scratch, no outputs */
 } inputs;
@@ -68,6 +70,15 @@ static void odd_function(void *user, const attn_tile *t)
         }
 }
 
+/* What stands behind the last one is not theirs to read: the address sanitizer watches. */
+static uint16_t *rounded_rows(const float *data, int64_t rows, int64_t columns)
+{
+    const size_t count = (size_t)(rows ? (rows - 1) * (columns + GAP) + columns : 0);
+    uint16_t *x = malloc(count * sizeof *x + 1);
+    for (size_t n = 0; n < count; n++) x[n] = bf16_of_float(data[n]);
+    return x;
+}
+
 static inputs make_inputs(uint64_t seed)
 {
     inputs x = {.seed = seed};
@@ -81,14 +92,18 @@ static inputs make_inputs(uint64_t seed)
     const int64_t sizes[INPUTS][2] = {{t->queries, t->D}, {t->queries, t->DV}, {t->queries, t->DV},
                                       {t->queries, 1},    {t->keys, t->D},     {t->keys, t->DV},
                                       {1, t->D}};
-    for (int n = 0; n < INPUTS; n++)
+    for (int n = 0; n < INPUTS; n++) {
         x.data[n] = random_rows(random_derive(seed, (uint64_t)n), sizes[n][0], sizes[n][1]);
+        x.bf16[n] = rounded_rows(x.data[n], sizes[n][0], sizes[n][1]);
+    }
     t->q = x.data[Q], t->q_row = t->D + GAP;
     t->grad_o = x.data[GRAD_O], t->grad_o_row = t->DV + GAP;
     t->o = x.data[O], t->o_row = t->DV + GAP;
     t->lse = x.data[LSE], t->lse_row = 1 + GAP;
     t->k = x.data[K], t->k_row = t->D + GAP;
     t->v = x.data[V], t->v_row = t->DV + GAP;
+    t->q_bf16 = x.bf16[Q], t->grad_o_bf16 = x.bf16[GRAD_O], t->o_bf16 = x.bf16[O];
+    t->k_bf16 = x.bf16[K], t->v_bf16 = x.bf16[V];
     t->score_vector = additive ? x.data[SCORE_VECTOR] : NULL;
     for (int64_t m = 0; m < t->queries; m++) x.data[LSE][m * (1 + GAP)] += 4; /* weights of some hundredths */
     if (seed % 5 == 1) x.data[LSE][0] = -INFINITY;
@@ -97,6 +112,7 @@ static inputs make_inputs(uint64_t seed)
     for (size_t n = 0; n < pairs; n++) {
         x.modification[n] = whole(seed, 1000 + n, 0, 3) ? uniform(seed, 9000 + n, -1, 1) : -INFINITY;
         x.dropout[n] = whole(seed, 20000 + n, 0, 3) ? 1.25f : 0;
+        if ((int64_t)n % BACKWARD_QUERIES >= t->queries) x.modification[n] = x.dropout[n] = NAN; /* not theirs */
     }
     if (seed % 4 == 2) t->function = (score_function){.call = odd_function, .at = {.head = 3, .query = 40, .key = 70}};
     t->modification = whole(seed, 5, 0, 1) ? x.modification : NULL;
@@ -106,7 +122,7 @@ static inputs make_inputs(uint64_t seed)
 
 static void destroy_inputs(inputs *x)
 {
-    for (int n = 0; n < INPUTS; n++) free(x->data[n]);
+    for (int n = 0; n < INPUTS; n++) free(x->data[n]), free(x->bf16[n]);
     free(x->modification);
     free(x->dropout);
 }
@@ -123,7 +139,8 @@ static float *guarded(int64_t rows, int64_t columns)
     return data;
 }
 
-static results run(const inputs *x, const backward_kernels *kernels)
+/* A tile with room for what all kernels leave, guarded rows of gradients, and nothing computed. */
+static results prepare(const inputs *x)
 {
     results y = {.tile = x->tile};
     backward_tile *t = &y.tile;
@@ -143,9 +160,15 @@ static results run(const inputs *x, const backward_kernels *kernels)
     y.out[GRAD_SCORE_VECTOR] = guarded(1, t->D);
     t->grad_score_vector = y.out[GRAD_SCORE_VECTOR] + GAP;
     t->grad_q_row = t->grad_k_row = t->D + GAP, t->grad_v_row = t->DV + GAP;
-    kernels->begin(t);
-    kernels->scores(t);
-    kernels->products(t);
+    return y;
+}
+
+static results run(const inputs *x, const backward_kernels *kernels)
+{
+    results y = prepare(x);
+    kernels->begin(&y.tile);
+    kernels->scores(&y.tile);
+    kernels->products(&y.tile);
     return y;
 }
 
@@ -191,6 +214,164 @@ static void every_set_agrees_with_its_twin(void **state)
     }
 }
 
+pair_rows_kernel pair_rows_scalar;
+backward_begin_kernel backward_pairs_begin_scalar;
+backward_scores_kernel backward_pairs_scores_scalar;
+backward_products_kernel backward_pairs_products_scalar;
+pairs_finite_kernel pairs_finite_scalar;
+
+/* The twin of the kernels of pairs is in no table: the scalar level makes rows fp32. */
+static const backward_kernels pairs_twin = {backward_pairs_begin_scalar, backward_pairs_scores_scalar,
+                                            backward_pairs_products_scalar, NULL};
+
+#define TILE (BACKWARD_QUERIES * BACKWARD_KEYS)
+
+/* The tiles of a call of the kernels of pairs, and its rows by pairs, guarded behind. */
+typedef struct paired {
+    results y;
+    uint16_t *p, *ds;
+    uint32_t *ds_pairs, *rows[3];
+} paired;
+
+static uint32_t *guarded_words(int64_t count)
+{
+    return (uint32_t *)guarded(1, count);
+}
+
+static paired prepare_pairs(const inputs *x, pair_rows_kernel *pair_rows)
+{
+    paired z = {.y = prepare(x)};
+    backward_tile *t = &z.y.tile;
+    const int64_t queries = (t->queries + 1) / 2, keys = (t->keys + 1) / 2;
+    const int64_t sizes[] = {queries * t->D, queries * t->DV, keys * t->D};
+    for (int n = 0; n < 3; n++) z.rows[n] = guarded_words(sizes[n]);
+    pair_rows(t->q_bf16, t->q_row, t->queries, t->D, z.rows[0] + GAP);
+    pair_rows(t->grad_o_bf16, t->grad_o_row, t->queries, t->DV, z.rows[1] + GAP);
+    pair_rows(t->k_bf16, t->k_row, t->keys, t->D, z.rows[2] + GAP);
+    for (int n = 0; n < 3; n++) assert_int_equal(z.rows[n][GAP + sizes[n]], GUARD_WORD);
+    t->q_pairs = z.rows[0] + GAP, t->grad_o_pairs = z.rows[1] + GAP, t->k_pairs = z.rows[2] + GAP;
+    t->p_bf16 = z.p = (uint16_t *)floats(TILE / 2), t->ds_bf16 = z.ds = (uint16_t *)floats(TILE / 2);
+    t->ds_pairs = z.ds_pairs = (uint32_t *)floats(TILE / 2);
+    return z;
+}
+
+static void destroy_paired(paired *z)
+{
+    for (int n = 0; n < 3; n++) free(z->rows[n]);
+    free(z->p), free(z->ds), free(z->ds_pairs);
+    destroy_results(&z->y);
+}
+
+/* A number of the tile, within 1e-5 or the last bit of a bf16. */
+static void check_number(const inputs *x, const char *name, int64_t key, int64_t query, float got, float want)
+{
+    if (!(fabsf(got - want) <= 1e-5f + 0x1.01p-7f * fabsf(want)))
+        fail_msg("seed %llu: %s of key %lld, query %lld is %.8g, the twin's %.8g", (unsigned long long)x->seed, name,
+                 (long long)key, (long long)query, (double)got, (double)want);
+}
+
+/* P and dS, the last of an odd number of queries or keys with 0 beside it, and both places of dS the same. */
+static void check_tile(const inputs *x, const backward_tile *got, const backward_tile *want)
+{
+    const int64_t keys = got->keys, queries = got->queries;
+    int64_t differ = 0;
+    for (int64_t n = 0; n < keys; n++)
+        for (int64_t m = 0; m < queries + queries % 2; m++) {
+            const int64_t at = n * BACKWARD_QUERIES + m;
+            const uint32_t pair = got->ds_pairs[n / 2 * BACKWARD_QUERIES + m], ds = got->ds_bf16[at];
+            check_number(x, "P", n, m, bf16_to_float(got->p_bf16[at]), bf16_to_float(want->p_bf16[at]));
+            check_number(x, "dS", n, m, bf16_to_float((uint16_t)ds), bf16_to_float(want->ds_bf16[at]));
+            differ += got->p_bf16[at] != want->p_bf16[at];
+            if (m == queries) {
+                assert_int_equal(got->p_bf16[at] | ds, 0);
+                continue;
+            }
+            assert_int_equal(n % 2 ? pair >> 16 : pair & 0xffffu, ds);
+            if (n == keys - 1 && n % 2 == 0) assert_int_equal(pair >> 16, 0);
+        }
+    if (differ > 2 + keys * queries / 100)
+        fail_msg("seed %llu: %lld weights are not the twin's", (unsigned long long)x->seed, (long long)differ);
+}
+
+/* dS as it is, where nothing asks for it rounded. */
+static void check_unrounded(const inputs *x, const backward_kernels *kernels)
+{
+    results want = prepare(x), got = prepare(x);
+    pairs_twin.begin(&want.tile);
+    pairs_twin.scores(&want.tile);
+    kernels->begin(&got.tile);
+    kernels->scores(&got.tile);
+    for (int64_t n = 0; n < got.tile.keys; n++)
+        for (int64_t m = 0; m < got.tile.queries; m++) {
+            const int64_t at = n * BACKWARD_QUERIES + m;
+            if (!(fabsf(got.tile.ds_t[at] - want.tile.ds_t[at]) <= 1e-5f * (1 + fabsf(want.tile.ds_t[at]))))
+                fail_msg("seed %llu: dS is %.8g, the twin's %.8g", (unsigned long long)x->seed,
+                         (double)got.tile.ds_t[at], (double)want.tile.ds_t[at]);
+        }
+    destroy_results(&want);
+    destroy_results(&got);
+}
+
+/* The tiles are compared as they are rounded; then both multiply the twin's, since a weight that one rounds up and the
+ * other down would hide more than it shows. */
+static void check_pairs(const inputs *x, const kernel_table *table)
+{
+    paired want = prepare_pairs(x, pair_rows_scalar), got = prepare_pairs(x, table->pair_rows);
+    backward_tile *a = &got.y.tile, *b = &want.y.tile;
+    table->backward_pairs.begin(a);
+    table->backward_pairs.scores(a);
+    pairs_twin.begin(b);
+    pairs_twin.scores(b);
+    check_tile(x, a, b);
+    a->p_bf16 = b->p_bf16, a->ds_bf16 = b->ds_bf16, a->ds_pairs = b->ds_pairs;
+    table->backward_pairs.products(a);
+    pairs_twin.products(b);
+    check_rows(x, "grad_q", got.y.out[GRAD_Q], want.y.out[GRAD_Q], a->queries, a->D);
+    check_rows(x, "grad_k", got.y.out[GRAD_K], want.y.out[GRAD_K], a->keys, a->D);
+    check_rows(x, "grad_v", got.y.out[GRAD_V], want.y.out[GRAD_V], a->keys, a->DV);
+    destroy_paired(&want);
+    destroy_paired(&got);
+}
+
+static void pairs_agree_with_their_twin(void **state)
+{
+    (void)state;
+    kernel_table table;
+    kernels_fill(&table, CPU_SCALAR);
+    assert_null(table.backward_pairs.begin);
+    kernels_fill(&table, cpu_detect()->found);
+    if (!table.backward_pairs.begin) skip();
+    for (uint64_t seed = 0; seed < 250; seed++) {
+        inputs x = make_inputs(seed);
+        if (!x.tile.score_vector) {
+            check_pairs(&x, &table);
+            check_unrounded(&x, &table.backward_pairs);
+        }
+        destroy_inputs(&x);
+    }
+}
+
+static void finite_pairs_are_told_from_others(void **state)
+{
+    (void)state;
+    const uint16_t bad[] = {0x7fc0, 0x7f80, 0xff80};
+    kernel_table table;
+    kernels_fill(&table, cpu_detect()->found);
+    pairs_finite_kernel *const kernels[] = {pairs_finite_scalar, table.pairs_finite};
+    for (int k = 0; k < 2 && kernels[k]; k++)
+        for (int64_t columns = 1; columns < 70; columns++) {
+            float *data = random_rows((uint64_t)columns, 3, columns);
+            uint16_t *rows = rounded_rows(data, 3, columns);
+            assert_true(kernels[k](rows, columns + GAP, 3, columns));
+            rows[columns] = bad[0]; /* in the gap */
+            assert_true(kernels[k](rows, columns + GAP, 3, columns));
+            rows[2 * (columns + GAP) + columns - 1] = bad[columns % 3];
+            assert_false(kernels[k](rows, columns + GAP, 3, columns));
+            free(rows);
+            free(data);
+        }
+}
+
 static void finite_rows_are_told_from_others(void **state)
 {
     (void)state;
@@ -214,6 +395,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_set_agrees_with_its_twin),
+        cmocka_unit_test(pairs_agree_with_their_twin),
+        cmocka_unit_test(finite_pairs_are_told_from_others),
         cmocka_unit_test(finite_rows_are_told_from_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

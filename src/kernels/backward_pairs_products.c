@@ -1,0 +1,100 @@
+/* Backward's three sums from one tile of P^T and dS^T rounded to bf16, two queries or two keys in each step;
+ * backward_tile.h gives the contract. */
+#include "kernels/backward_tile.h"
+#include "kernels/pairs_product.h"
+
+extern backward_products_kernel SIMD_NAMED(backward_pairs_products);
+
+/* out (rows, columns) += left right, of `factors` at column and row 0. */
+typedef struct product_into {
+    pair_factors factors;
+    float *out;
+    int64_t out_row, rows, columns;
+} product_into;
+
+PRODUCT_INLINE pair_factors factors_at(const product_into *p, int64_t row, int64_t column)
+{
+    pair_factors f = p->factors;
+    f.left += row * f.left_row;
+    f.right += column;
+    return f;
+}
+
+PRODUCT_INLINE void add_tile(const int R, const int V, const product_into *p, int64_t row, int64_t column)
+{
+    const pair_factors f = factors_at(p, row, column);
+    float *out = p->out + row * p->out_row + column;
+    vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS];
+#pragma GCC unroll 12
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) sum[r][v] = vec_load(out + r * p->out_row + v * SIMD_LANES);
+    pairs_product_sum(R, V, sum, &f);
+#pragma GCC unroll 12
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) vec_store(out + r * p->out_row + v * SIMD_LANES, sum[r][v]);
+}
+
+PRODUCT_INLINE void add_tile_n(const int R, int n, const product_into *p, int64_t row, int64_t column)
+{
+    const pair_factors f = factors_at(p, row, column);
+    float *out = p->out + row * p->out_row + column;
+    vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS];
+#pragma GCC unroll 12
+    for (int r = 0; r < R; r++) sum[r][0] = vec_load_n(out + r * p->out_row, n);
+    pairs_product_sum_n(R, n, sum, &f);
+#pragma GCC unroll 12
+    for (int r = 0; r < R; r++) vec_store_n(out + r * p->out_row, sum[r][0], n);
+}
+
+PRODUCT_INLINE void add_columns(const int V, const product_into *p, int64_t column)
+{
+    int64_t row = 0;
+    for (; row + PRODUCT_ROWS(V) <= p->rows; row += PRODUCT_ROWS(V)) add_tile(PRODUCT_ROWS(V), V, p, row, column);
+    for (; row + 4 <= p->rows; row += 4) add_tile(4, V, p, row, column);
+    for (; row < p->rows; row++) add_tile(1, V, p, row, column);
+}
+
+static void add_product(const product_into *p)
+{
+    int64_t column = 0, vectors = p->columns / SIMD_LANES;
+    for (; vectors >= PRODUCT_VECTORS; vectors -= PRODUCT_VECTORS) {
+        add_columns(PRODUCT_VECTORS, p, column);
+        column += PRODUCT_VECTORS * SIMD_LANES;
+    }
+    if (vectors == 3) add_columns(3, p, column);
+    if (vectors == 2) add_columns(2, p, column);
+    if (vectors == 1) add_columns(1, p, column);
+    column += vectors * SIMD_LANES;
+    const int n = (int)(p->columns - column);
+    if (!n) return;
+    int64_t row = 0;
+    for (; row + 8 <= p->rows; row += 8) add_tile_n(8, n, p, row, column);
+    for (; row < p->rows; row++) add_tile_n(1, n, p, row, column);
+}
+
+/* The tile's rows, by pairs of queries. */
+static pair_factors along_queries(const backward_tile *t, const uint16_t *tile, const uint32_t *right, int64_t columns)
+{
+    return (pair_factors){tile, BACKWARD_QUERIES, 2, right, columns, (t->queries + 1) / 2};
+}
+
+/* Its columns, by pairs of keys. */
+static pair_factors down_keys(const backward_tile *t, const uint32_t *tile, const uint32_t *right, int64_t columns)
+{
+    return (pair_factors){(const uint16_t *)tile, 2, 2 * BACKWARD_QUERIES, right, columns, (t->keys + 1) / 2};
+}
+
+void SIMD_NAMED(backward_pairs_products)(const backward_tile *t)
+{
+    if (t->grad_v)
+        add_product(&(product_into){along_queries(t, t->p_bf16, t->grad_o_pairs, t->DV), t->grad_v, t->grad_v_row,
+                                    t->keys, t->DV});
+    if (t->grad_k)
+        add_product(
+            &(product_into){along_queries(t, t->ds_bf16, t->q_pairs, t->D), t->grad_k, t->grad_k_row, t->keys, t->D});
+    if (t->grad_q)
+        add_product(
+            &(product_into){down_keys(t, t->ds_pairs, t->k_pairs, t->D), t->grad_q, t->grad_q_row, t->queries, t->D});
+}
