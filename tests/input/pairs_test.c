@@ -71,7 +71,7 @@ static void reads_gzip_and_tells_when_it_is_cut_short(void **state)
     pair_texts_clear(&p);
 }
 
-/* As many bytes of text as are asked of zlib at once, and only its last byte, of gzip's own, gone. */
+/* As many bytes of text as are asked of zlib at once, and some of gzip's own behind them gone. */
 static void tells_that_the_end_of_gzip_is_missing(void **state)
 {
     (void)state;
@@ -84,10 +84,12 @@ static void tells_that_the_end_of_gzip_is_missing(void **state)
     pair_texts p = {0};
     assert_int_equal(pair_texts_read_tsv(&p, path), ATTN_OK);
     pair_texts_clear(&p);
-    assert_int_equal(truncate(path, whole.st_size - 1), 0);
-    assert_int_equal(pair_texts_read_tsv(&p, path), ATTN_ERROR_FORMAT);
-    assert_non_null(strstr(status_message(), "e.tsv.gz: the gzip file is damaged or cut short after line 32768"));
-    pair_texts_clear(&p);
+    for (int lost = 1; lost <= 8; lost++) {
+        assert_int_equal(truncate(path, whole.st_size - lost), 0);
+        assert_int_equal(pair_texts_read_tsv(&p, path), ATTN_ERROR_FORMAT);
+        assert_non_null(strstr(status_message(), "e.tsv.gz: the gzip file is damaged or cut short after line 32768"));
+        pair_texts_clear(&p);
+    }
 }
 
 static void pairs_two_aligned_files(void **state)
