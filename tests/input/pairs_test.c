@@ -71,13 +71,13 @@ static void reads_gzip_and_tells_when_it_is_cut_short(void **state)
     pair_texts_clear(&p);
 }
 
-/* As many bytes of text as are asked of zlib at once, and some of gzip's own behind them gone. */
+/* As many bytes of text as are asked of zlib at once, stored, and some of gzip's own bytes behind them gone. */
 static void tells_that_the_end_of_gzip_is_missing(void **state)
 {
     (void)state;
     const char *path = scratch_path("e.tsv.gz");
-    gzFile f = gzopen(path, "wb");
-    for (int i = 0; i < 1 << 15; i++) gzprintf(f, "%06d\t\n", i);
+    gzFile f = gzopen(path, "wb0");
+    for (int i = 0; i < 1 << 15; i++) gzputs(f, "a line\t\n");
     gzclose(f);
     struct stat whole;
     assert_int_equal(stat(path, &whole), 0);
