@@ -7,7 +7,6 @@
 #include <inttypes.h>
 
 static const char *const kind_names[] = {"text", "image", "audio", NULL};
-static const char *const arch_names[] = {"transformer", "lstm", "gru", "rnn", NULL};
 
 typedef struct classify_line {
     attn_seq_train_options o;
@@ -68,7 +67,7 @@ static int check(const command_line *line, classify_line *l)
     if (l->arch <= ATTN_SEQ_ARCH_TRANSFORMER && !l->choices.resume && o->embedding >= 0)
         return options_refuse(line, "--embedding goes with --arch lstm, gru or rnn");
     if (l->arch > ATTN_SEQ_ARCH_TRANSFORMER && l->kind > 0)
-        return options_refuse(line, "--arch %s is for texts, not for --kind %s", arch_names[l->arch],
+        return options_refuse(line, "--arch %s is for texts, not for --kind %s", train_arch_names[l->arch],
                               kind_names[l->kind]);
     if (o->width > 0 && o->width % 2)
         return options_refuse(line, "--dim: %" PRId64 ", expected an even number", o->width);
@@ -86,7 +85,7 @@ static int parse(classify_line *l, int argc, char **argv)
         option_string(0, "train-labels", "FILE", &o->train_target, "labels of an IDX file (default: beside it)"),
         option_string(0, "valid-labels", "FILE", &o->valid_target, "labels of --valid's IDX file"),
         option_choice(0, "kind", &l->kind, kind_names, "of the examples (default: told from the data)"),
-        option_choice(0, "arch", &l->arch, arch_names,
+        option_choice(0, "arch", &l->arch, train_arch_names,
                       "what to train; the last three, pooled by attention, are for texts (default transformer)"),
         option_int(0, "embedding", "N", &o->embedding, 1, 16384,
                    "width of a recurrent model's embedding (default that of the model)"),
@@ -151,6 +150,7 @@ int command_train_classify(int argc, char **argv)
     const train_run run = {
         .command = "train classify",
         .use = "attn classify FILE",
+        .targets = "labels",
         .train = attn_seq_train_classifier,
         .options = &l.o,
         .choices = l.choices,

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+const char *const train_arch_names[] = {"transformer", "lstm", "gru", "rnn", NULL};
 static const char *const number_names[] = {"fp32", "bf16", NULL};
 
 void train_options_fill(option *table, const option *own, size_t own_count, attn_seq_train_options *o,

@@ -9,6 +9,9 @@
 
 #define TRAIN_OPTIONS_COUNT 14
 
+/* The choices of --arch, in the order of attn_seq_arch. */
+extern const char *const train_arch_names[];
+
 /* A number for an option that lifts a limit. */
 #define TRAIN_OPTIONS_MANY INT64_C(1000000000000000)
 

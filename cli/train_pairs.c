@@ -93,6 +93,7 @@ int train_pairs(const pairs_training *t, int argc, char **argv)
     const train_run run = {
         .command = t->command,
         .use = t->use,
+        .targets = "target",
         .train = t->train,
         .options = t->options,
         .choices = l.choices,

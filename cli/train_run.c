@@ -7,6 +7,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static volatile sig_atomic_t stop_signal;
@@ -32,28 +33,71 @@ static bool asked_to_stop(void *argument)
 }
 
 /* The option that sets a field of attn_seq_train_options. */
-static void print_option(char *text, size_t size, const char *field, size_t length)
+static void print_option(FILE *f, const char *field, size_t length, const char *targets)
 {
     static const char *const others[][2] = {
         {"width", "dim"}, {"vocabulary", "vocab"}, {"longest", "max-length"}, {"feeding", "input-feeding"}};
-    snprintf(text, size, "--%.*s", (int)length, field);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        if (strlen(others[i][0]) == length && !strncmp(others[i][0], field, length))
-            snprintf(text, size, "--%s", others[i][1]);
+        if (strlen(others[i][0]) != length || strncmp(others[i][0], field, length) != 0) continue;
+        fprintf(f, "--%s", others[i][1]);
+        return;
     }
-    for (char *c = text; *c; c++)
-        if (*c == '_') *c = '-';
+    static const char ending[] = "_target";
+    const size_t cut = sizeof ending - 1;
+    const bool is_target = length > cut && !strncmp(field + length - cut, ending, cut);
+    fputs("--", f);
+    for (size_t i = 0; i < (is_target ? length - cut : length); i++) fputc(field[i] == '_' ? '-' : field[i], f);
+    if (is_target) fprintf(f, "-%s", targets);
 }
 
-/* Of a value the library names the field, the command the option. */
+/* A number of `arch` as its word: what follows it. */
+static const char *print_arch(FILE *f, const char *value)
+{
+    char *end;
+    const long arch = strtol(value, &end, 10);
+    if (end == value || arch < ATTN_SEQ_ARCH_TRANSFORMER || arch > ATTN_SEQ_ARCH_RNN) return value;
+    fputs(train_arch_names[arch], f);
+    return end;
+}
+
+static size_t field_at(const char *message)
+{
+    const size_t length = strspn(message, "abcdefghijklmnopqrstuvwxyz_");
+    return strncmp(message + length, " = ", 3) ? 0 : length;
+}
+
+/* The library's message, its fields as options. */
+static void print_failure(FILE *f, const char *at, const char *targets)
+{
+    for (bool begins = true; *at; begins = at[-1] == ' ') {
+        const size_t field = begins ? field_at(at) : 0;
+        if (!field) {
+            fputc(*at++, f);
+            continue;
+        }
+        const bool is_arch = field == 4 && !strncmp(at, "arch", 4);
+        print_option(f, at, field, targets);
+        fputs(" = ", f);
+        at += field + 3;
+        if (is_arch) at = print_arch(f, at);
+    }
+}
+
+/* Of a value the library names the field, the command the option: wrong usage, save where it is another one than the
+ * run was begun with. */
 static int tell_failure(const train_run *run)
 {
-    const char *message = attn_seq_error();
-    const size_t field = strspn(message, "abcdefghijklmnopqrstuvwxyz_");
-    if (field == 0 || strncmp(message + field, " = ", 3) != 0) return failure_of_library(run->command);
-    char name[64];
-    print_option(name, sizeof name, message, field);
-    return failure(run->command, "%s%s", name, message + field);
+    char *text = NULL;
+    size_t size;
+    FILE *f = field_at(attn_seq_error()) ? open_memstream(&text, &size) : NULL;
+    if (!f) return failure_of_library(run->command);
+    print_failure(f, attn_seq_error(), run->targets);
+    if (fclose(f) == 0)
+        failure(run->command, "%s", text);
+    else
+        failure_of_library(run->command);
+    free(text);
+    return run->choices.resume ? 1 : 2;
 }
 
 static int tell_end(const train_run *run, attn_status status)
@@ -65,9 +109,9 @@ static int tell_end(const train_run *run, attn_status status)
         return 128 + (int)stop_signal;
     }
     bool exists = status == ATTN_ERROR_ARGUMENT && strstr(attn_seq_error(), ": exists; ");
-    if (status != ATTN_OK) tell_failure(run);
+    const int failed = status != ATTN_OK ? tell_failure(run) : 0;
     if (exists) fputs("--resume goes on with that run, --force begins anew and loses it.\n", stderr);
-    if (status != ATTN_OK) return 1;
+    if (failed) return failed;
     if (!run->choices.quiet && !run->choices.json)
         fprintf(stderr, "The model is in %s. Try it: %s --model %s\n", model, run->use, model);
     return 0;

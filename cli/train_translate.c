@@ -1,4 +1,5 @@
 #include "commands.h"
+#include "train_options.h"
 #include "train_pairs.h"
 
 static const char details[] =
@@ -10,7 +11,6 @@ static const char details[] =
     "that Marian has not: DIR's model_type is then attn-transformer, for attn alone.\n"
     "\n" TRAIN_PAIRS_DETAILS("train translate", "any other Transformer's: transformers.MarianMTModel", "BLEU");
 
-static const char *const arch_names[] = {"transformer", "lstm", "gru", "rnn", NULL};
 static const char *const attention_names[] = {"none", "additive", "dot", "general", "concat", NULL};
 
 typedef struct architecture_choice {
@@ -44,7 +44,7 @@ int command_train_translate(int argc, char **argv)
     attn_seq_train_options_init(&options);
     architecture_choice choice = {.options = &options, .arch = -1, .attention = -1};
     const option own[] = {
-        option_choice(0, "arch", &choice.arch, arch_names, "what to train (default transformer)"),
+        option_choice(0, "arch", &choice.arch, train_arch_names, "what to train (default transformer)"),
         option_choice(0, "attention", &choice.attention, attention_names,
                       "how a recurrent decoder scores the encoder's states (default general)"),
         option_flag(0, "input-feeding", &choice.feeding,

@@ -313,8 +313,8 @@ ATTN_API void attn_seq_train_options_init(attn_seq_train_options *options);
  *
  * Memory: about 24 bytes for each parameter, and the activations of one batch.
  * Thread safety: one run for each directory at a time.
- * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (a value out of range; a directory that holds a model, on a new start; a setting
- * that differs, or other training pairs, on resuming); ATTN_ERROR_FILE, ATTN_ERROR_FORMAT (the message names file and
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (a value out of range, or said of a network that has no such thing; a directory
+ * that holds a model, on a new start; a setting that differs, or other training pairs, on resuming); ATTN_ERROR_FILE, ATTN_ERROR_FORMAT (the message names file and
  * line, or field); ATTN_ERROR_UNSUPPORTED (compute that this CPU lacks); ATTN_ERROR_INTERRUPTED (options->stop asked;
  * the checkpoint is on the disk); ATTN_ERROR_MEMORY. */
 ATTN_API attn_status attn_seq_train_translator(const attn_seq_train_options *options);
@@ -339,7 +339,10 @@ ATTN_API attn_status attn_seq_train_summarizer(const attn_seq_train_options *opt
  *   an IDX file, plain or gzip     images (MNIST's format); its labels in `train_target`, or in the file of the same
  *                                  name with "labels" for "images" and "idx1" for "idx3"
  *
- * and `valid` likewise, of the same labels. Without it `folds` and `fold` hold a part of the examples out.
+ * A setting that means nothing there must not be said: `image_size` and `patch` of texts, `vocabulary` and `longest` of images
+ * and recordings, `heads`, `ffn` and `attention_dropout` of a recurrent network, `train_target` without an IDX file.
+ *
+ * `valid` names likewise examples of the same labels. Without it `folds` and `fold` hold a part of the examples out.
  *
  * Loss: label-smoothed cross-entropy, mean over a batch's examples. The best weights are those of the highest accuracy
  * on the validation examples, of equal ones those of the lower loss; the last ones where there are none. Training
@@ -640,7 +643,7 @@ typedef struct attn_seq_evaluation {
  *
  *   model        open, a classifier, not NULL
  *   path         not NULL
- *   labels_path  of an IDX file's labels; NULL: beside it
+ *   labels_path  of an IDX file's labels, NULL: beside it; NULL for anything else
  *   threads      0 to 1024; 0: as many as this process may use
  *   evaluation   receives the counts, to be cleared by attn_seq_evaluation_clear; nothing in it on failure
  *

@@ -28,9 +28,10 @@ attn_status loaded_examples_text(loaded_examples *out, const example_list *l, co
 
 /* Images scaled to side x side pixels, to be cut in patches of patch x patch, with `channels`. What is 0 becomes what
  * suits the list: the larger side of its first image, at most 64, rounded up to whole patches; patches of which at
- * least 4 make a side; 1 channel if all images are grey, otherwise 3. */
+ * least 4 make a side; 1 channel if all images are grey, otherwise 3. An image is at most so many patches, which is
+ * known as soon as the first one is read. */
 attn_status loaded_examples_images(loaded_examples *out, const example_list *l, int64_t side, int64_t channels,
-                                   int64_t patch);
+                                   int64_t patch, int64_t most_patches);
 
 /* Recordings, all at `rate` samples a second, or, where rate is 0, at that of the first. */
 attn_status loaded_examples_audio(loaded_examples *out, const example_list *l, int64_t rate);

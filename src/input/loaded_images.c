@@ -15,14 +15,23 @@ static int64_t usual_patch(int64_t side)
     return side >= 112 ? 16 : side >= 56 ? 8 : side >= 24 ? 4 : side >= 8 ? 2 : 1;
 }
 
-/* The sizes that suit images like the first. */
-static void choose_sizes(loaded_examples *out, const picture *first)
+/* The sizes that suit images like the first, unless they were told. */
+static attn_status choose_sizes(loaded_examples *out, const picture *first, int64_t most_patches)
 {
     int64_t side = first->width > first->height ? first->width : first->height;
     if (side > OWN_SIDE) side = OWN_SIDE;
     if (out->side > 0) side = out->side;
     if (out->patch == 0) out->patch = usual_patch(side);
     if (out->side == 0) out->side = (side + out->patch - 1) / out->patch * out->patch;
+    if (out->side % out->patch != 0)
+        return status_fail(ATTN_ERROR_ARGUMENT, "patch = %lld does not divide image_size = %lld", (long long)out->patch,
+                           (long long)out->side);
+    const int64_t across = out->side / out->patch;
+    if (across <= most_patches / across) return ATTN_OK;
+    return status_fail(
+        ATTN_ERROR_ARGUMENT,
+        "image_size = %lld makes %lld x %lld patches of %lld pixels a side, expected at most %lld in all",
+        (long long)out->side, (long long)across, (long long)across, (long long)out->patch, (long long)most_patches);
 }
 
 /* An image of the list at its own size; `name` receives what messages call it. */
@@ -37,18 +46,21 @@ static attn_status read_image(picture *p, const example_list *l, int64_t i, cons
 }
 
 /* Image i at the size of all. */
-static attn_status read_scaled(picture *p, loaded_examples *out, const example_list *l, int64_t i)
+static attn_status read_scaled(picture *p, loaded_examples *out, const example_list *l, int64_t i, int64_t most_patches)
 {
     const char *name;
     picture own = {0};
     attn_status s = read_image(&own, l, i, &name);
-    if (s == ATTN_OK && i == 0) choose_sizes(out, &own);
+    if (s == ATTN_OK && i == 0) s = choose_sizes(out, &own, most_patches);
     if (s == ATTN_OK && (own.width != out->side || own.height != out->side)) {
         s = image_resize(p, name, &own, out->side, out->side, IMAGE_BILINEAR);
         picture_clear(&own);
         return s;
     }
-    *p = own;
+    if (s == ATTN_OK)
+        *p = own;
+    else
+        picture_clear(&own);
     return s;
 }
 
@@ -79,15 +91,8 @@ static attn_status pack(loaded_examples *out, const picture *pictures)
     return ATTN_OK;
 }
 
-static attn_status check_patch(const loaded_examples *e)
-{
-    if (e->count == 0 || e->side % e->patch == 0) return ATTN_OK;
-    return status_fail(ATTN_ERROR_ARGUMENT, "patch = %lld does not divide image_size = %lld", (long long)e->patch,
-                       (long long)e->side);
-}
-
 attn_status loaded_examples_images(loaded_examples *out, const example_list *l, int64_t side, int64_t channels,
-                                   int64_t patch)
+                                   int64_t patch, int64_t most_patches)
 {
     *out = (loaded_examples){.kind = l->kind, .count = l->count, .side = side, .patch = patch};
     out->label = malloc(((size_t)l->count + 1) * sizeof *out->label);
@@ -98,10 +103,9 @@ attn_status loaded_examples_images(loaded_examples *out, const example_list *l, 
     if (out->label) memcpy(out->label, l->label, (size_t)l->count * sizeof *out->label);
     out->channels = channels;
     for (int64_t i = 0; s == ATTN_OK && i < l->count; i++) {
-        s = read_scaled(&pictures[i], out, l, i);
+        s = read_scaled(&pictures[i], out, l, i, most_patches);
         if (channels == 0 && pictures[i].channels > out->channels) out->channels = pictures[i].channels;
     }
-    if (s == ATTN_OK) s = check_patch(out);
     if (s == ATTN_OK) s = pack(out, pictures);
     for (int64_t i = 0; pictures && i < l->count; i++) picture_clear(&pictures[i]);
     free(pictures);

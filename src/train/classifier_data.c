@@ -1,6 +1,7 @@
 #include "train/classifier_data.h"
 
 #include "base/status.h"
+#include "model/config_limits.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -41,11 +42,19 @@ static void tell_labels(const example_list *l, notice_sink n)
     notice_tell(n, "%s", text);
 }
 
+/* Only an IDX file has its labels in another one. */
+static attn_status refuse_labels(const example_list *l, const char *field, const char *labels, const char *path)
+{
+    if (!labels || l->pixels) return ATTN_OK;
+    return status_fail(ATTN_ERROR_ARGUMENT, "%s = %s means nothing for %s, which is no IDX file", field, labels, path);
+}
+
 /* Reads both lists, or holds examples out for the second. */
 static attn_status read_lists(classifier_data *d, const attn_seq_train_options *o, example_list *train,
                               example_list *valid, notice_sink n)
 {
     attn_status s = example_list_read(train, o->train, o->train_target, d->kind);
+    if (s == ATTN_OK) s = refuse_labels(train, "train_target", o->train_target, o->train);
     if (s != ATTN_OK) return s;
     tell_of(train, o->train, n);
     tell_labels(train, n);
@@ -54,6 +63,7 @@ static attn_status read_lists(classifier_data *d, const attn_seq_train_options *
                            o->train, train->labels.names[0]);
     if (o->valid) {
         s = example_list_read(valid, o->valid, o->valid_target, d->kind);
+        if (s == ATTN_OK) s = refuse_labels(valid, "valid_target", o->valid_target, o->valid);
         if (s == ATTN_OK) tell_of(valid, o->valid, n);
         return s == ATTN_OK ? example_list_relabel(valid, &train->labels, o->valid, o->train) : s;
     }
@@ -106,9 +116,9 @@ static void measure(image_preparation *p, const loaded_examples *e)
 static attn_status load_images(classifier_data *d, const attn_seq_train_options *o, const example_list *train,
                                const example_list *valid)
 {
-    attn_status s = loaded_examples_images(&d->train, train, o->image_size, 0, o->patch);
+    attn_status s = loaded_examples_images(&d->train, train, o->image_size, 0, o->patch, MOST_POSITIONS - 1);
     const loaded_examples *e = &d->train;
-    if (s == ATTN_OK) s = loaded_examples_images(&d->valid, valid, e->side, e->channels, e->patch);
+    if (s == ATTN_OK) s = loaded_examples_images(&d->valid, valid, e->side, e->channels, e->patch, MOST_POSITIONS - 1);
     if (s != ATTN_OK) return s;
     d->patch = e->patch;
     image_preparation_init(&d->image, e->side, e->side, e->channels);

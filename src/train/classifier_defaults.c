@@ -84,18 +84,37 @@ static const setting_default audio_defaults[] = {
     {NULL, 0},
 };
 
+/* What has no meaning for each kind of example. */
+static const char *const not_of_texts[] = {"image_size", "patch", "embedding", NULL};
+static const char *const not_of_recurrent[] = {"image_size", "patch", "heads", "ffn", "attention_dropout", NULL};
+static const char *const not_of_images[] = {"vocabulary", "longest", "embedding", NULL};
+static const char *const not_of_audio[] = {"vocabulary", "longest", "image_size", "embedding", NULL};
+
+typedef struct kind_settings {
+    const char *what;
+    const setting_default *defaults;
+    const char *const *meaningless;
+} kind_settings;
+
 attn_status classifier_defaults(const attn_seq_train_options *o, const setting_default **list)
 {
-    static const setting_default *const lists[] = {text_defaults, image_defaults, audio_defaults};
+    static const kind_settings kinds[] = {{"a classifier of texts", text_defaults, not_of_texts},
+                                          {"a classifier of images", image_defaults, not_of_images},
+                                          {"a classifier of recordings", audio_defaults, not_of_audio}};
+    static const kind_settings recurrent = {"a recurrent network", recurrent_defaults, not_of_recurrent};
     example_kind kind = classifier_example_kind(o->task);
     *list = text_defaults;
     if (!o->train) return ATTN_OK; /* which is refused with words of its own */
     attn_status s = o->task >= 0 ? ATTN_OK : example_kind_of(o->train, &kind);
     if (s != ATTN_OK) return s;
-    *list = o->arch > ATTN_SEQ_ARCH_TRANSFORMER ? recurrent_defaults : lists[kind];
-    if (o->arch <= ATTN_SEQ_ARCH_TRANSFORMER || kind == EXAMPLES_TEXT) return ATTN_OK;
-    return status_fail(ATTN_ERROR_ARGUMENT,
-                       "arch = %lld, a recurrent network, expected a Transformer for images and "
-                       "recordings",
-                       (long long)o->arch);
+    const bool is_recurrent = o->arch > ATTN_SEQ_ARCH_TRANSFORMER;
+    const kind_settings *settings = is_recurrent ? &recurrent : &kinds[kind];
+    *list = settings->defaults;
+    if (is_recurrent && kind != EXAMPLES_TEXT)
+        return status_fail(ATTN_ERROR_ARGUMENT,
+                           "arch = %lld, a recurrent network, expected a Transformer for images and "
+                           "recordings",
+                           (long long)o->arch);
+    /* What a run that is resumed was begun with is complete by now, and was looked at when it began. */
+    return o->start == ATTN_SEQ_TRAIN_RESUME ? ATTN_OK : settings_refuse(o, settings->meaningless, settings->what);
 }

@@ -38,6 +38,9 @@ static attn_status read_examples(evaluating *e, const char *path, const char *la
     const example_kind kind = (example_kind)(e->model->architecture->task - ATTN_SEQ_TASK_CLASSIFY_TEXT);
     attn_status s = example_list_read(&e->examples, path, labels_path, kind);
     if (s != ATTN_OK) return s;
+    if (labels_path && !e->examples.pixels)
+        return status_fail(ATTN_ERROR_ARGUMENT, "%s: no IDX file, so that its labels cannot stand in %s", path,
+                           labels_path);
     if (e->examples.invalid > 0) /* a score that leaves some out would not be the test set's */
         return status_fail(ATTN_ERROR_FORMAT, "%s: invalid UTF-8 or a NUL byte", e->examples.first_invalid);
     return example_list_relabel(&e->examples, &labels, path, "the model");

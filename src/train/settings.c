@@ -133,6 +133,25 @@ attn_status setting_adopt(const setting *s, attn_seq_train_options *o, const cha
     return ATTN_OK;
 }
 
+static const setting *setting_named(const char *name)
+{
+    const setting *s = setting_table;
+    while (strcmp(s->name, name) != 0) s++;
+    return s;
+}
+
+attn_status settings_refuse(const attn_seq_train_options *o, const char *const *names, const char *what)
+{
+    char said[4096];
+    for (; *names; names++) {
+        const setting *s = setting_named(*names);
+        if (!was_said(s, o)) continue;
+        setting_write(s, o, said, sizeof said);
+        return status_fail(ATTN_ERROR_ARGUMENT, "%s = %s means nothing for %s", s->name, said, what);
+    }
+    return ATTN_OK;
+}
+
 bool settings_say_limit(const attn_seq_train_options *o)
 {
     for (int i = 0; i < setting_count; i++) {

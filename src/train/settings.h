@@ -36,6 +36,9 @@ void setting_write(const setting *s, const attn_seq_train_options *o, char *text
 attn_status setting_adopt(const setting *s, attn_seq_train_options *o, const char *written, const char *path,
                           char **owned);
 
+/* Refuses any of the named settings (NULL ends them) that was said: they mean nothing for `what`. */
+attn_status settings_refuse(const attn_seq_train_options *o, const char *const *names, const char *what);
+
 /* Whether epochs, steps or minutes were said. */
 bool settings_say_limit(const attn_seq_train_options *o);
 

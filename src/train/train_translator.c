@@ -7,9 +7,14 @@
 static attn_status defaults(void *task, const attn_seq_train_options *o, const setting_default **list)
 {
     static const setting_default recurrent[] = {{"layers", 1}, {"dropout", 0.2}, {NULL, 0}};
+    static const char *const not_of_recurrent[] = {"heads", "ffn", "key_value_heads", "qk_norm", "softcap", NULL};
+    static const char *const not_of_transformer[] = {"attention", "feeding", "embedding", NULL};
+    const bool is_recurrent = o->arch > ATTN_SEQ_ARCH_TRANSFORMER;
     (void)task;
-    *list = o->arch > ATTN_SEQ_ARCH_TRANSFORMER ? recurrent : NULL;
-    return ATTN_OK;
+    *list = is_recurrent ? recurrent : NULL;
+    if (o->start == ATTN_SEQ_TRAIN_RESUME) return ATTN_OK; /* complete by now */
+    return is_recurrent ? settings_refuse(o, not_of_recurrent, "a recurrent network")
+                        : settings_refuse(o, not_of_transformer, "a Transformer");
 }
 
 static attn_status load(void *task, const training_setup *setup, training_data_facts *facts)

@@ -12,7 +12,9 @@ static int write_texts(void **state)
     char directory[] = "/tmp/attn-classify-cli-XXXXXX";
     if (!mkdtemp(directory) || setenv("D", directory, 1) != 0) return -1;
     return shell("for a in one two three four five six; do for b in red blue; do"
-                 " printf '%%s\\ta %%s %%s\\n' $b $a $b; done; done > $D/texts.tsv");
+                 " printf '%%s\\ta %%s %%s\\n' $b $a $b; done; done > $D/texts.tsv;"
+                 " { printf '\\0\\0\\10\\3\\0\\0\\0\\4\\0\\0\\0\\4\\0\\0\\0\\4';"
+                 " head -c 64 /dev/zero; } > $D/images; printf '\\0\\0\\10\\1\\0\\0\\0\\4\\0\\1\\0\\1' > $D/labels");
 }
 
 static int remove_all(void **state)
@@ -30,8 +32,8 @@ static void trains_and_evaluates_classifiers(void **state)
     shell_said("--train FILE is missing");
     assert_int_equal(shell("$ATTN train classify --model $D/c --train $D/texts.tsv --cross-validate --fold 1"), 2);
     assert_int_equal(shell("$ATTN train classify --model $D/c --train $D/texts.tsv --kind image"), 1);
-    assert_int_equal(shell("$ATTN train classify --model $D/c --train $D/texts.tsv --dim 30 --heads 4"), 1);
-    shell_said_only("attn train classify: --dim = 30 is no multiple of heads = 4\n");
+    assert_int_equal(shell("$ATTN train classify --model $D/c --train $D/texts.tsv --dim 30 --heads 4"), 2);
+    shell_said_only("attn train classify: --dim = 30 is no multiple of --heads = 4\n");
     assert_int_equal(shell("mkdir $D/empty; $ATTN train classify --model $D/c --train $D/empty"), 1);
     shell_said("empty: expected a folder for each label, with .png, .jpg, .jpeg or .wav files\n");
     assert_int_equal(shell("$ATTN train classify --model $D/c --train $D/none.tsv"), 1);
@@ -45,6 +47,8 @@ static void trains_and_evaluates_classifiers(void **state)
     shell_said("accuracy ");
     shell_said("rows: expected; columns: found\n     blue  red\nblue ");
     assert_int_equal(shell("$ATTN eval --json -m $D/c $D/texts.tsv | grep -c '\"confusion\": \\[\\[.*\\]\\]'"), 0);
+    assert_int_equal(shell("$ATTN eval --labels $D/labels -m $D/c $D/texts.tsv"), 1);
+    shell_said("texts.tsv: no IDX file, so that its labels cannot stand in ");
     assert_int_equal(shell("$ATTN eval -b 3 -m $D/c $D/texts.tsv"), 2);
     shell_said("attn eval: --beam-size is for models that write; ");
     assert_int_equal(shell("$ATTN eval --normalize 1 -m $D/c $D/texts.tsv"), 2);
@@ -56,6 +60,35 @@ static void trains_and_evaluates_classifiers(void **state)
     shell_said("invalid UTF-8 or a NUL byte\n");
     assert_int_equal(shell("printf 'x\\t\\377\\n' > $D/bytes.tsv; $ATTN eval -m $D/c $D/bytes.tsv"), 1);
     shell_said("bytes.tsv:1: invalid UTF-8 or a NUL byte, as in every line");
+}
+
+/* Which it is, is told from the data: the options are looked at once that is known, and before anything is read. */
+static void refuses_options_without_a_meaning(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *data, *options, *words;
+    } cases[] = {
+        {"texts.tsv", "--image-size 28", "--image-size = 28 means nothing for a classifier of texts\n"},
+        {"texts.tsv", "--patch 4", "--patch = 4 means nothing for a classifier of texts\n"},
+        {"texts.tsv", "--train-labels x", "--train-labels = x means nothing for "},
+        {"texts.tsv", "--valid $D/texts.tsv --valid-labels x", "--valid-labels = x means nothing for "},
+        {"texts.tsv", "--arch gru --heads 2", "--heads = 2 means nothing for a recurrent network\n"},
+        {"texts.tsv", "--arch rnn --ffn 32", "--ffn = 32 means nothing for a recurrent network\n"},
+        {"texts.tsv", "--arch rnn --attention-dropout 0", "--attention-dropout = 0 means nothing for a recurrent"},
+        {"images", "--vocab 40", "--vocab = 40 means nothing for a classifier of images\n"},
+        {"images", "--max-length 9", "--max-length = 9 means nothing for a classifier of images\n"},
+        {"images", "--arch lstm", "--arch = lstm, a recurrent network, expected a Transformer for images"},
+        {"images", "--image-size 4096",
+         "--image-size = 4096 makes 256 x 256 patches of 16 pixels a side, expected at most 65535 in all\n"},
+        {"images", "--image-size 8 --patch 3", "--patch = 3 does not divide --image-size = 8\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(
+            shell("$ATTN train classify --quiet --model $D/none --train $D/%s %s", cases[i].data, cases[i].options), 2);
+        shell_said("attn train classify: --");
+        shell_said(cases[i].words);
+    }
 }
 
 static void cross_validates(void **state)
@@ -74,6 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trains_and_evaluates_classifiers),
+        cmocka_unit_test(refuses_options_without_a_meaning),
         cmocka_unit_test(cross_validates),
     };
     return cmocka_run_group_tests(tests, write_texts, remove_all);

@@ -56,6 +56,10 @@ static void tells_what_it_could_not_do(void **state)
     assert_int_equal(shell("$ATTN train translate --model $D/m --train $D/absent.tsv"), 1);
     shell_said("absent.tsv");
     assert_int_equal(shell("test -e $D/m"), 1);
+    assert_int_equal(shell("$ATTN train translate --model $D/m --train $D/absent.tsv --arch gru --heads 3"), 2);
+    shell_said_only("attn train translate: --heads = 3 means nothing for a recurrent network\n");
+    assert_int_equal(shell("$ATTN train translate --model $D/m --train $D/absent.tsv --arch lstm --ffn 64"), 2);
+    shell_said_only("attn train translate: --ffn = 64 means nothing for a recurrent network\n");
     assert_int_equal(shell("mkdir $D/mine; $ATTN train translate --model $D/mine --train $D/absent.tsv"), 1);
     assert_int_equal(shell("test -d $D/mine"), 0);
     assert_int_equal(

@@ -135,7 +135,7 @@ static attn_seq_train_options tiny(const char *train, const char *model, watcher
     attn_seq_train_options_init(&o);
     o.model = in_directory(model);
     o.train = in_directory(train);
-    o.vocabulary = 40;
+    if (strstr(train, ".tsv")) o.vocabulary = 40;
     o.width = 16;
     o.heads = 2;
     o.layers = 1;

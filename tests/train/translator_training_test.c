@@ -46,6 +46,7 @@ static void recurrent_networks_learn(void **state)
             attn_seq_train_options o = tiny("recurrent", &w);
             o.start = ATTN_SEQ_TRAIN_REPLACE;
             o.arch = arch;
+            o.heads = o.ffn = -1;
             o.attention = attention;
             o.feeding = attention >= ATTN_SEQ_ATTEND_DOT && arch != ATTN_SEQ_ARCH_LSTM;
             o.embedding = 20;
