@@ -61,7 +61,7 @@ static bool compute(const forward_arrays *a, const gradients *g, problem *p)
         status = call_operator(&p->desc, attn_backward_workspace_size, attn_backward);
     }
     Py_END_ALLOW_THREADS;
-    return call_succeeded(status, attn_error());
+    return call_finished(p, status);
 }
 
 PyObject *call_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
@@ -73,7 +73,7 @@ PyObject *call_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t
     PyObject *returned = NULL;
     if (!call_counted(count, ARGUMENTS)) return NULL;
     if (problem_open(&p, arguments[QUERY], arguments[KEY], arguments[VALUE], arguments + FIRST_OPTION) &&
-        call_seeded(&p, arguments[FIRST_OPTION + OPTION_SEED]) &&
+        call_seeded(&p, arguments[FIRST_OPTION + OPTION_SEED]) && tile_functions_differentiable(&p.functions) &&
         forward_arrays_borrow(&a, &p, arguments[0], arguments[OUT], arguments[LSE]) &&
         choose(&g, &p, arguments[GRADIENTS]) && create(&g, &p, arguments[QUERY]) && compute(&a, &g, &p))
         returned = gradients_take(&g);

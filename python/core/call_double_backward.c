@@ -120,7 +120,7 @@ static bool compute(double_arrays *a, problem *p)
         status = run(&p->desc, &a->second);
     }
     Py_END_ALLOW_THREADS;
-    return call_succeeded(status, attn_error());
+    return call_finished(p, status);
 }
 
 PyObject *call_double_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t count)

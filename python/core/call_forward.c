@@ -65,7 +65,7 @@ static bool compute(problem *p, const forward_results *r)
         status = attn_weights(&p->desc, NULL, &weights);
     }
     Py_END_ALLOW_THREADS;
-    return call_succeeded(status, attn_error());
+    return call_finished(p, status);
 }
 
 /* out alone, or a tuple of out and what else was asked for. */

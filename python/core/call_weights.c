@@ -77,7 +77,7 @@ static bool compute(problem *p, PyObject *const *arguments, result *r)
     }
     Py_END_ALLOW_THREADS;
     array_release(&lse);
-    return call_succeeded(status, attn_error());
+    return call_finished(p, status);
 }
 
 PyObject *call_weights(PyObject *module, PyObject *const *arguments, Py_ssize_t count)

@@ -17,6 +17,11 @@ bool call_succeeded(attn_status status, const char *message)
     return false;
 }
 
+bool call_finished(problem *p, attn_status status)
+{
+    return !tile_functions_raise(&p->functions) && call_succeeded(status, attn_error());
+}
+
 bool call_seeded(const problem *p, PyObject *seed)
 {
     if (p->desc.dropout == 0 || seed != Py_None) return true;

@@ -36,6 +36,9 @@ bool call_counted(Py_ssize_t count, Py_ssize_t expected);
 /* Raises what a status of the operator means. Returns true for ATTN_OK, false otherwise. */
 bool call_succeeded(attn_status status, const char *message);
 
+/* Likewise for a problem's call, first what one of the caller's functions raised in it. */
+bool call_finished(problem *p, attn_status status);
+
 /* ValueError for a backward pass without the forward one's seed: it would drop other weights. */
 bool call_seeded(const problem *p, PyObject *seed);
 

@@ -35,6 +35,7 @@ void problem_select(problem *p, int64_t call)
     d->q.data = problem_part(p, &p->query, call);
     d->k.data = problem_part(p, &p->key, call);
     d->v.data = problem_part(p, &p->value, call);
+    p->functions.first_sequence = call * d->B;
     if (p->masked) (p->additive_mask ? &d->bias : &d->mask)->data = problem_part(p, &p->mask, call);
     if (p->query_offsets) d->query_offsets = p->query_offsets + call * d->B;
     if (p->key_lengths) d->key_lengths = p->key_lengths + call * d->B;
@@ -279,6 +280,9 @@ bool problem_open(problem *p, PyObject *query, PyObject *key, PyObject *value, P
     if (grouped < 0 || !open_shapes(p, query, key, value, options, grouped)) return false;
     if (options[OPTION_MASK] != Py_None && !open_mask(p, options[OPTION_MASK])) return false;
     if (options[OPTION_BLOCKS] != Py_None && !problem_open_blocks(p, options[OPTION_BLOCKS])) return false;
+    if (!tile_functions_open(&p->functions, &p->desc, query, options[OPTION_SCORE_FUNCTION],
+                             options[OPTION_MASK_FUNCTION]))
+        return false;
     return problem_open_heads(p, options) && open_numbers(p, options) && open_sequences(p, options);
 }
 
@@ -291,4 +295,5 @@ void problem_close(problem *p)
     PyMem_Free(p->per_sequence);
     PyMem_Free(p->starts);
     cache_close(&p->cache);
+    tile_functions_close(&p->functions);
 }

@@ -5,6 +5,7 @@
 #include "attn/attn.h"
 #include "kept_keys.h"
 #include "result.h"
+#include "tile_functions.h"
 
 /* The options, in the order in which the Python functions pass them on; None where one was not given. */
 typedef enum option {
@@ -22,9 +23,11 @@ typedef enum option {
     OPTION_SEED,
     OPTION_SCORE_VECTOR,
     OPTION_THREADS,
-    OPTION_STARTS, /* (starts of queries, starts of keys), of packed sequences */
-    OPTION_CACHE,  /* what cache_open takes: key and value are a cache's */
-    OPTION_BLOCKS, /* (starts, entries, queries of a block, keys of a block) */
+    OPTION_STARTS,         /* (starts of queries, starts of keys), of packed sequences */
+    OPTION_CACHE,          /* what cache_open takes: key and value are a cache's */
+    OPTION_BLOCKS,         /* (starts, entries, queries of a block, keys of a block) */
+    OPTION_SCORE_FUNCTION, /* this and the next as tile_functions_open takes them */
+    OPTION_MASK_FUNCTION,
     OPTIONS
 } option;
 
@@ -46,6 +49,7 @@ typedef struct problem {
     bool gaps;       /* some rows are no sequence's */
     int64_t *starts; /* those of queries, then those of keys */
     cache cache;
+    tile_functions functions;
     int64_t *per_sequence; /* one allocation: offsets, lengths and keys of dropout, those that are given */
     const int64_t *query_offsets, *key_lengths;
     const uint64_t *dropout_keys;

@@ -10,6 +10,8 @@ enum { KEPT = 32 << 20 }; /* bytes a thread keeps at most */
 typedef struct workspace {
     size_t size;
     void *data;
+    bool taken;
+    struct workspace *outer; /* of the call that this one is made within, by a function of the caller's; or NULL */
 } workspace;
 
 static pthread_key_t key;
@@ -40,14 +42,32 @@ static workspace *of_thread(void)
 static void forget(workspace *own)
 {
     free(own->data);
-    *own = (workspace){0};
+    own->data = NULL;
+    own->size = 0;
 }
 
-void *workspace_take(size_t size)
+/* The one for a call within the call that has `outer`. */
+static workspace *open_inner(workspace *outer)
 {
-    workspace *own = of_thread();
-    if (!own || size > SIZE_MAX - 2 * ATTN_ALIGNMENT) return NULL;
-    if (own->data && own->size >= size) return own->data;
+    workspace *own = calloc(1, sizeof *own);
+    if (!own || pthread_setspecific(key, own) != 0) {
+        free(own);
+        return NULL;
+    }
+    own->outer = outer;
+    return own;
+}
+
+static void close_inner(workspace *own)
+{
+    forget(own);
+    pthread_setspecific(key, own->outer);
+    free(own);
+}
+
+static bool grow(workspace *own, size_t size)
+{
+    if (own->data && own->size >= size) return true;
     forget(own);
     size = size / ATTN_ALIGNMENT * ATTN_ALIGNMENT + ATTN_ALIGNMENT; /* more than 0, whole lines */
     own->data = aligned_alloc(ATTN_ALIGNMENT, size);
@@ -55,8 +75,24 @@ void *workspace_take(size_t size)
     return own->data;
 }
 
+void *workspace_take(size_t size)
+{
+    workspace *own = of_thread();
+    if (own && own->taken) own = open_inner(own);
+    if (!own) return NULL;
+    own->taken = size <= SIZE_MAX - 2 * ATTN_ALIGNMENT && grow(own, size);
+    if (own->taken) return own->data;
+    if (own->outer) close_inner(own);
+    return NULL;
+}
+
 void workspace_done(void)
 {
     workspace *own = pthread_getspecific(key);
-    if (own && own->size > KEPT) forget(own);
+    if (own->outer) {
+        close_inner(own);
+        return;
+    }
+    own->taken = false;
+    if (own->size > KEPT) forget(own);
 }

@@ -8,10 +8,11 @@
 /* Call once, before the others. */
 bool workspace_register(void);
 
-/* At least size bytes, aligned to ATTN_ALIGNMENT, until the thread's next call; NULL where there is no memory. */
+/* At least size bytes, aligned to ATTN_ALIGNMENT, until workspace_done; NULL where there is no memory. A function of
+ * the caller's that is called meanwhile may take another. */
 void *workspace_take(size_t size);
 
-/* Gives back to the system what is too large to keep. */
+/* Ends the use of what was taken last. */
 void workspace_done(void);
 
 #endif

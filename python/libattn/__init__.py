@@ -17,13 +17,17 @@ from .block_mask import BlockMask
 from .double_backward import attention_double_backward
 from .kv_cache import KVCache, Rotary
 from .merge import merge_states
+from .tile_functions import CFunction, ScoreFunction, Tile
 from .varlen import varlen_attention, varlen_attention_backward, varlen_attention_double_backward
 from .weights import attention_column_sums, attention_weights
 
 __all__ = [
     "BlockMask",
+    "CFunction",
     "KVCache",
     "Rotary",
+    "ScoreFunction",
+    "Tile",
     "additive_attention",
     "additive_attention_backward",
     "attention_backward",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import _core
+from . import _core, tile_functions
 from .arrays import Array, Integers, SupportsDLPack
 from .block_mask import BlockMask, described
+from .tile_functions import AnyMaskFunction, AnyScoreFunction
 
 
 def additive_attention(
@@ -24,6 +25,8 @@ def additive_attention(
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
     block_mask: BlockMask | None = None,
+    score_function: AnyScoreFunction | None = None,
+    mask_function: AnyMaskFunction | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -65,6 +68,7 @@ def additive_attention(
         None,
         None,
         described(block_mask),
+        *tile_functions.described(score_function, mask_function),
         return_lse,
         return_weights,
         out,
@@ -89,6 +93,8 @@ def additive_attention_backward(
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
     block_mask: BlockMask | None = None,
+    score_function: AnyScoreFunction | None = None,
+    mask_function: AnyMaskFunction | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -123,5 +129,6 @@ def additive_attention_backward(
         None,
         None,
         described(block_mask),
+        *tile_functions.described(score_function, mask_function),
         gradients,
     )

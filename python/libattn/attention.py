@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import _core
+from . import _core, tile_functions
 from .arrays import Array, Integers, SupportsDLPack
 from .block_mask import BlockMask, described
+from .tile_functions import AnyMaskFunction, AnyScoreFunction
 
 
 def scaled_dot_product_attention(
@@ -24,6 +25,8 @@ def scaled_dot_product_attention(
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
     block_mask: BlockMask | None = None,
+    score_function: AnyScoreFunction | None = None,
+    mask_function: AnyMaskFunction | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -52,6 +55,9 @@ def scaled_dot_product_attention(
         no backward pass gives them a gradient.
     sinks: (H,); exp(sink) joins the softmax's sum, as a score without a value (gpt-oss).
     block_mask: a BlockMask; the key blocks that it does not keep cost no work.
+    score_function: a function of (scores, tile), a ScoreFunction or a CFunction, applied to the capped scores.
+    mask_function: a function of (tile) or a CFunction, which says what of a tile is kept. Functions of Python take turns
+        by the interpreter's lock; what they raise this call raises, an out then half written.
     query_offset: one number, or one for each sequence; None is 0, which aligns the first query with the first key, as
         in PyTorch. S - T aligns the last with the last.
     key_lengths: for each sequence, how many of its keys count; the others are not read.
@@ -92,6 +98,7 @@ def scaled_dot_product_attention(
         None,
         None,
         described(block_mask),
+        *tile_functions.described(score_function, mask_function),
         return_lse,
         return_weights,
         out,
@@ -116,6 +123,8 @@ def attention_backward(
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
     block_mask: BlockMask | None = None,
+    score_function: AnyScoreFunction | None = None,
+    mask_function: AnyMaskFunction | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -128,7 +137,8 @@ def attention_backward(
     out, lse: (..., H, T, DV) and (..., H, T), what the forward pass returned with ``return_lse=True``.
     gradients: the names of those to compute; None is all of them.
 
-    The other arguments are the forward pass's, the seed too where dropout_p is not 0.
+    The other arguments are the forward pass's, the seed too where dropout_p is not 0. A score_function needs its
+    derivative.
 
     Returns a dict: "query" (..., H, T, D), "key" (..., HK, S, D), "value" (..., HK, S, DV); of a mask of floats
     "attn_mask", of the log-sum-exp's type, in the mask's own shape, summed over the dimensions that broadcast; of sinks
@@ -158,5 +168,6 @@ def attention_backward(
         None,
         None,
         described(block_mask),
+        *tile_functions.described(score_function, mask_function),
         gradients,
     )

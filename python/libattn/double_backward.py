@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import _core
+from . import _core, tile_functions
 from .arrays import Array, Integers, SupportsDLPack
 from .block_mask import BlockMask, described
+from .tile_functions import AnyMaskFunction, AnyScoreFunction
 
 
 def attention_double_backward(
@@ -32,6 +33,8 @@ def attention_double_backward(
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
     block_mask: BlockMask | None = None,
+    score_function: AnyScoreFunction | None = None,
+    mask_function: AnyMaskFunction | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -74,6 +77,7 @@ def attention_double_backward(
         None,
         None,
         described(block_mask),
+        *tile_functions.described(score_function, mask_function),
         by_query,
         by_key,
         by_value,

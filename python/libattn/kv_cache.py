@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import _core
+from . import _core, tile_functions
 from .arrays import Array, SupportsDLPack
 from .block_mask import BlockMask, described
+from .tile_functions import AnyMaskFunction
 
 
 class Rotary:
@@ -123,6 +124,7 @@ class KVCache:
         alibi_slopes: SupportsDLPack | None = None,
         sinks: SupportsDLPack | None = None,
         block_mask: BlockMask | None = None,
+        mask_function: AnyMaskFunction | None = None,
         query_offset: Sequence[int] | None = None,
         return_lse: bool = False,
         out: SupportsDLPack | None = None,
@@ -133,6 +135,8 @@ class KVCache:
         query: (B, H, T, D), T at most 16, HK dividing H. Query i of sequence b stands at lengths[b] - T + i, or at i +
             query_offset[b] where that is given. By default causal, each sees the keys up to its own.
         attn_mask: broadcasts to (B, H, T, S), S the keys that a sequence has room for
+
+        The other arguments are those of ``scaled_dot_product_attention``, which has functions of scores too.
 
         Returns (B, H, T, DV), or a tuple of it and the log-sum-exp (B, H, T).
         """
@@ -157,6 +161,7 @@ class KVCache:
             None,
             (self._lengths, self.page_table, self._rotary, self._scales),
             described(block_mask),
+            *tile_functions.described(None, mask_function),
             return_lse,
             False,
             out,

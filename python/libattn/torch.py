@@ -15,6 +15,7 @@ from torch import Tensor
 from . import attention
 from .arrays import Integers
 from .block_mask import BlockMask
+from .tile_functions import AnyMaskFunction, AnyScoreFunction
 from .torch_gradients import ADDITIVE, PACKED, SCALED, apply
 
 __all__ = ["MultiheadAttention", "additive_attention", "scaled_dot_product_attention", "varlen_attention"]
@@ -34,6 +35,8 @@ def scaled_dot_product_attention(
     alibi_slopes: Tensor | None = None,
     sinks: Tensor | None = None,
     block_mask: BlockMask | None = None,
+    score_function: AnyScoreFunction | None = None,
+    mask_function: AnyMaskFunction | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -51,6 +54,7 @@ def scaled_dot_product_attention(
     )
     options.update(softcap=softcap, alibi_slopes=alibi_slopes, query_offset=query_offset, key_lengths=key_lengths)
     options.update(seed=seed, threads=threads, block_mask=block_mask)
+    options.update(score_function=score_function, mask_function=mask_function)
     inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks)
     return apply(SCALED, inputs, options, return_lse)
 
@@ -72,6 +76,8 @@ def varlen_attention(
     alibi_slopes: Tensor | None = None,
     sinks: Tensor | None = None,
     block_mask: BlockMask | None = None,
+    score_function: AnyScoreFunction | None = None,
+    mask_function: AnyMaskFunction | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -84,7 +90,7 @@ def varlen_attention(
     )
     options.update(enable_gqa=enable_gqa, window=window, softcap=softcap, alibi_slopes=alibi_slopes)
     options.update(query_offset=query_offset, key_lengths=key_lengths, seed=seed, threads=threads)
-    options.update(block_mask=block_mask)
+    options.update(block_mask=block_mask, score_function=score_function, mask_function=mask_function)
     inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks)
     return apply(PACKED, inputs, options, return_lse)
 
@@ -104,6 +110,8 @@ def additive_attention(
     alibi_slopes: Tensor | None = None,
     sinks: Tensor | None = None,
     block_mask: BlockMask | None = None,
+    score_function: AnyScoreFunction | None = None,
+    mask_function: AnyMaskFunction | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -116,6 +124,7 @@ def additive_attention(
     )
     options.update(alibi_slopes=alibi_slopes, query_offset=query_offset, key_lengths=key_lengths, seed=seed)
     options.update(threads=threads, block_mask=block_mask)
+    options.update(score_function=score_function, mask_function=mask_function)
     inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks, score_vector=score_vector)
     return apply(ADDITIVE, inputs, options, return_lse)
 

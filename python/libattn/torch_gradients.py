@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from . import additive, attention, double_backward, varlen
+from .tile_functions import CFunction, ScoreFunction, Tile
 
 # What gradients are computed of, in the order of the function's arguments.
 _INPUTS = ("query", "key", "value", "attn_mask", "sinks", "score_vector")
@@ -125,6 +126,29 @@ def _kept(option: Any) -> Any:
     return option.clone() if isinstance(option, Tensor) else option
 
 
+def _differentiated(function: Any) -> Any:
+    """A Python function of scores with a derivative: the function's own, or PyTorch's of it."""
+    if function is None or isinstance(function, CFunction):
+        return function
+    given = function if isinstance(function, ScoreFunction) else ScoreFunction(function)
+
+    def scores_of(scores: Tensor, tile: Tile) -> Tensor:
+        with torch.no_grad():
+            return given.function(scores, tile)
+
+    def derivative_of(scores: Tensor, tile: Tile) -> Tensor:
+        if given.derivative is not None:
+            with torch.no_grad():
+                return given.derivative(scores, tile)
+        with torch.enable_grad():
+            changed = given.function(scores.requires_grad_(), tile).sum()
+        if not changed.requires_grad:
+            return torch.zeros_like(scores)
+        return torch.autograd.grad(changed, scores, allow_unused=True, materialize_grads=True)[0]
+
+    return ScoreFunction(scores_of, derivative_of)
+
+
 def apply(calls: Calls, inputs: dict[str, Any], options: dict[str, Any], return_lse: bool) -> Any:
     """calls.forward, recorded where a gradient is wanted of one of the inputs."""
     slopes = options.get("alibi_slopes")
@@ -132,6 +156,7 @@ def apply(calls: Calls, inputs: dict[str, Any], options: dict[str, Any], return_
         raise NotImplementedError("alibi_slopes: their gradient is not computed, expected slopes without requires_grad")
     if options["dropout_p"] and options["seed"] is None:
         options["seed"] = int(torch.randint(2**63 - 1, ()))
+    options["score_function"] = _differentiated(options["score_function"])
     _autocast(inputs)
     if not (torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs.values())):
         return calls.forward(**inputs, **options, return_lse=return_lse)

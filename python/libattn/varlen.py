@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import _core
+from . import _core, tile_functions
 from .arrays import Array, Integers, SupportsDLPack
 from .block_mask import BlockMask, described
+from .tile_functions import AnyMaskFunction, AnyScoreFunction
 
 
 def varlen_attention(
@@ -26,6 +27,8 @@ def varlen_attention(
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
     block_mask: BlockMask | None = None,
+    score_function: AnyScoreFunction | None = None,
+    mask_function: AnyMaskFunction | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -69,6 +72,7 @@ def varlen_attention(
         (cu_seqlens_q, cu_seqlens_k),
         None,
         described(block_mask),
+        *tile_functions.described(score_function, mask_function),
         return_lse,
         False,
         out,
@@ -95,6 +99,8 @@ def varlen_attention_backward(
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
     block_mask: BlockMask | None = None,
+    score_function: AnyScoreFunction | None = None,
+    mask_function: AnyMaskFunction | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -130,6 +136,7 @@ def varlen_attention_backward(
         (cu_seqlens_q, cu_seqlens_k),
         None,
         described(block_mask),
+        *tile_functions.described(score_function, mask_function),
         gradients,
     )
 
@@ -159,6 +166,8 @@ def varlen_attention_double_backward(
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
     block_mask: BlockMask | None = None,
+    score_function: AnyScoreFunction | None = None,
+    mask_function: AnyMaskFunction | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     seed: int | Integers | None = None,
@@ -193,6 +202,7 @@ def varlen_attention_double_backward(
         (cu_seqlens_q, cu_seqlens_k),
         None,
         described(block_mask),
+        *tile_functions.described(score_function, mask_function),
         by_query,
         by_key,
         by_value,

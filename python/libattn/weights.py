@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _core
+from . import _core, tile_functions
 from .arrays import Array, Integers, SupportsDLPack
 from .block_mask import BlockMask, described
+from .tile_functions import AnyMaskFunction, AnyScoreFunction
 
 
 def attention_weights(
@@ -22,6 +23,8 @@ def attention_weights(
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
     block_mask: BlockMask | None = None,
+    score_function: AnyScoreFunction | None = None,
+    mask_function: AnyMaskFunction | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     score_vector: SupportsDLPack | None = None,
@@ -37,8 +40,9 @@ def attention_weights(
 
     The other arguments are those of ``scaled_dot_product_attention``. With sinks a row sums to less than 1.
     """
+    masks = (described(block_mask), *tile_functions.described(score_function, mask_function))
     options = (attn_mask, is_causal, scale, enable_gqa, window, softcap, alibi_slopes, sinks, query_offset, key_lengths)
-    return _weights(query, key, options, score_vector, None, block_mask, None, (sequences, heads, rows))
+    return _weights(query, key, options, score_vector, None, masks, None, (sequences, heads, rows))
 
 
 def attention_column_sums(
@@ -55,6 +59,8 @@ def attention_column_sums(
     alibi_slopes: SupportsDLPack | None = None,
     sinks: SupportsDLPack | None = None,
     block_mask: BlockMask | None = None,
+    score_function: AnyScoreFunction | None = None,
+    mask_function: AnyMaskFunction | None = None,
     query_offset: int | Integers | None = None,
     key_lengths: Integers | None = None,
     score_vector: SupportsDLPack | None = None,
@@ -68,8 +74,9 @@ def attention_column_sums(
 
     lse: (B, H, T), what ``scaled_dot_product_attention`` returned with ``return_lse=True`` and the same options
     """
+    masks = (described(block_mask), *tile_functions.described(score_function, mask_function))
     options = (attn_mask, is_causal, scale, enable_gqa, window, softcap, alibi_slopes, sinks, query_offset, key_lengths)
-    return _weights(query, key, options, score_vector, threads, block_mask, lse, (sequences, heads, rows))
+    return _weights(query, key, options, score_vector, threads, masks, lse, (sequences, heads, rows))
 
 
 def _weights(
@@ -78,13 +85,12 @@ def _weights(
     options: tuple[Any, ...],
     score_vector: SupportsDLPack | None,
     threads: int | None,
-    block_mask: BlockMask | None,
+    masks: tuple[Any, ...],
     lse: SupportsDLPack | None,
     region: tuple[Any, ...],
 ) -> Array:
     mask, *rest, offset, lengths = options
     seed = packed = cache = None
-    blocks = described(block_mask)
     return _core.weights(
-        query, key, mask, 0.0, *rest, offset, lengths, seed, score_vector, threads, packed, cache, blocks, lse, region
+        query, key, mask, 0.0, *rest, offset, lengths, seed, score_vector, threads, packed, cache, *masks, lse, region
     )

@@ -42,6 +42,7 @@ class Reference:
         score_vector=None,
         alibi_slopes=None,
         sinks=None,
+        score_function=None,
         **rules,
     ):
         self.q = np.asarray(q, np.float64)
@@ -58,6 +59,10 @@ class Reference:
             self.t = np.tanh(self.q[:, :, :, None] + self.k[:, :, None])
             self.raw = np.einsum("bhijd,hd->bhij", self.t, self.w)
         s = softcap * np.tanh(self.raw / softcap) if softcap else self.raw
+        self.slope = 1 - np.tanh(self.raw / softcap) ** 2 if softcap else np.ones_like(self.raw)
+        if score_function is not None:  # of the capped scores: what becomes of them, and its derivative
+            s, slope = score_function(s)
+            self.slope *= slope
         keep = np.broadcast_to(kept(T, S, B, **rules), s.shape)
         self.mask = attn_mask
         if attn_mask is not None and attn_mask.dtype == bool:
@@ -88,7 +93,7 @@ class Reference:
         g = np.asarray(grad_out, np.float64)
         dp = g @ self.v.swapaxes(-1, -2)
         dx = self.weights * (dp - (g * self.out).sum(-1, keepdims=True))
-        ds = dx * (1 - np.tanh(self.raw / self.softcap) ** 2) if self.softcap else dx
+        ds = dx * self.slope
         gradients = {"value": self.unshared(self.weights.swapaxes(-1, -2) @ g)}
         if self.w is None:
             gradients["query"] = self.scale * ds @ self.k

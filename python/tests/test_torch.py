@@ -306,6 +306,43 @@ def test_what_is_not_differentiated_twice_is_refused():
         second.sum().backward()
 
 
+
+def test_functions_of_scores():
+    """Whose derivative PyTorch finds, or the caller gives; of what they read besides none is made."""
+    weight = torch.tensor(0.25, requires_grad=True)
+
+    def bent(scores, tile):
+        return scores + weight * torch.sin(3 * scores)
+
+    def earlier(tile):
+        return torch.arange(tile.key, tile.key + tile.keys) <= torch.arange(tile.queries)[:, None] + tile.position
+
+    def reference(q, k, v):
+        scores = q @ k.mT / q.size(-1) ** 0.5
+        scores = bent(scores, None).masked_fill(torch.triu(torch.ones(9, 13, dtype=torch.bool), 1), -torch.inf)
+        return scores.softmax(-1) @ v
+
+    def slope(scores, tile):
+        return 1 + weight * 3 * torch.cos(3 * scores)
+
+    import libattn
+
+    for function in (bent, libattn.ScoreFunction(bent), libattn.ScoreFunction(bent, slope)):
+        compare(
+            lambda *x: lt.scaled_dot_product_attention(*x, score_function=function, mask_function=earlier),
+            reference,
+            inputs(),
+        )
+    q, k, v = inputs()
+    out = lt.scaled_dot_product_attention(q, k, v, score_function=lambda scores, tile: torch.ones_like(scores))
+    assert not any(x.any() for x in torch.autograd.grad(out.sum(), [q, k]))
+    (gradient,) = torch.autograd.grad(
+        lt.scaled_dot_product_attention(q, k, v, score_function=bent).sum(), q, create_graph=True
+    )
+    with pytest.raises(NotImplementedError, match="score_function"):
+        gradient.sum().backward()
+
+
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("case", ["self", "cross", "unbatched", "dimensions"])
 def test_module(case, batch_first):

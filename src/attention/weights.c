@@ -48,33 +48,54 @@ static float additive(const float *w, attn_dtype type, row_pointer a, row_pointe
     return (float)sum;
 }
 
-/* The capped score of a key, after the caller's function. */
-static float score(const attn_desc *d, const attn_tile *place, row_pointer q, const float *vector, row_pointer key)
+/* The capped score of a key. */
+static float score(const attn_desc *d, row_pointer q, const float *vector, row_pointer key)
 {
     float s = vector ? additive(vector, d->dtype, q, key, d->D) : d->scale * dot(d->dtype, q, key, d->D);
-    if (d->softcap > 0) s = d->softcap * tanhf(s / d->softcap);
-    if (!d->score_function) return s;
-    attn_tile tile = *place;
-    tile.queries = tile.keys = tile.query_step = tile.key_step = 1;
-    tile.values = &s;
-    d->score_function(d->score_user, &tile);
-    return s;
+    return d->softcap > 0 ? d->softcap * tanhf(s / d->softcap) : s;
+}
+
+/* Keys that the caller's function is called for together. */
+#define CHUNK 128
+
+/* Keys first .. first + keys - 1 of a row, w theirs: scores over modifications. Returns whether any key is left. */
+static bool score_keys(const attn_desc *d, const attn_tile *row, visible_kind kind, int64_t first, int64_t keys,
+                       float *w)
+{
+    const int64_t b = row->sequence, h = row->head;
+    row_pointer q = row_at(d, &d->q, b, h, row->query);
+    const float *vector = view_at(&d->score_vector, 0, h, 0);
+    float scores[CHUNK] = {0}; /* what is masked stays 0, and its key unread */
+    bool any = false;
+    for (int64_t n = 0; n < keys; n++) {
+        if (!visible_modifies(kind)) w[n] = kind == VISIBLE_ALL ? 0 : -INFINITY;
+        if (w[n] == -INFINITY) continue;
+        any = true;
+        scores[n] = score(d, q, vector, row_at(d, &d->k, b, h / (d->H / d->HK), first + n));
+    }
+    if (any && d->score_function) {
+        attn_tile tile = *row;
+        tile.queries = tile.key_step = 1, tile.query_step = keys;
+        tile.key = first, tile.keys = keys;
+        tile.values = scores;
+        d->score_function(d->score_user, &tile);
+    }
+    for (int64_t n = 0; n < keys; n++)
+        if (w[n] != -INFINITY) w[n] = scores[n] + w[n];
+    return any;
 }
 
 /* One row: modifications first, where w stands, then scores over them, then weights over those. */
 static void weigh_row(const attn_desc *d, int64_t b, int64_t h, int64_t i, float *w)
 {
-    row_pointer q = row_at(d, &d->q, b, h, i);
-    const float *vector = view_at(&d->score_vector, 0, h, 0);
+    const attn_tile row = visible_place(d, b, h, i, 0);
     visible_kind kind = visible_tile(d, b, h, i, 1, 0, d->S, w, d->S, 1);
     float sink = d->sinks ? d->sinks[h] : -INFINITY, largest = sink;
-    for (int64_t j = 0; j < d->S; j++) {
-        float change = visible_modifies(kind) ? w[j] : kind == VISIBLE_ALL ? 0 : -INFINITY;
-        w[j] = -INFINITY;
-        if (change == -INFINITY) continue;
-        const attn_tile place = visible_place(d, b, h, i, j);
-        w[j] = score(d, &place, q, vector, row_at(d, &d->k, b, h / (d->H / d->HK), j)) + change;
-        if (!(w[j] <= largest)) largest = w[j];
+    for (int64_t j = 0; j < d->S; j += CHUNK) {
+        const int64_t keys = d->S - j < CHUNK ? d->S - j : CHUNK;
+        if (!score_keys(d, &row, kind, j, keys, w + j)) continue;
+        for (int64_t n = j; n < j + keys; n++)
+            if (w[n] != -INFINITY && !(w[n] <= largest)) largest = w[n];
     }
     double sum = sink == -INFINITY ? 0 : expf(sink - largest);
     for (int64_t j = 0; j < d->S; j++) {
