@@ -39,9 +39,9 @@ static attn_status check_list(const attn_desc *d, int64_t b, int64_t h, int64_t 
     int64_t before = -1;
     for (int64_t n = starts[0]; n < starts[1]; n++) {
         if (mask->entries[n] <= before || mask->entries[n] > INT64_MAX / mask->keys)
-            return status_fail(ATTN_ERROR_ARGUMENT, "block_mask.entries[%lld] = %lld, expected %lld to %lld",
-                               (long long)n, (long long)mask->entries[n], (long long)(before + 1),
-                               (long long)(INT64_MAX / mask->keys));
+            return status_fail(
+                ATTN_ERROR_ARGUMENT, "block_mask.entries[%lld] = %lld, expected more than %lld and no more than %lld",
+                (long long)n, (long long)mask->entries[n], (long long)before, (long long)(INT64_MAX / mask->keys));
         before = mask->entries[n];
     }
     return ATTN_OK;

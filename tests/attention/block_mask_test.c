@@ -10,6 +10,7 @@
 #include "base/random.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { BLOCK = 128, BLOCKS = 500, ROWS = BLOCK * BLOCKS, D = 3 };
 enum { O, LSE, GRAD_Q, GRAD_K, GRAD_V, RESULTS };
@@ -96,9 +97,25 @@ static void lists_over_no_keys_are_not_read(void **state)
     }
 }
 
+/* Nothing comes behind the last block that can be counted: the message names it without counting on. */
+static void a_block_behind_the_last_is_refused(void **state)
+{
+    (void)state;
+    static const int64_t starts[] = {0, 2}, entries[] = {INT64_MAX, INT64_MAX};
+    static float rows[5][4];
+    static _Alignas(ATTN_ALIGNMENT) unsigned char workspace[1 << 18];
+    attn_desc d;
+    attn_desc_init(&d, sizeof d, 1, 1, 1, 2, 2, 2, 2);
+    d.q.data = rows[0], d.k.data = rows[1], d.v.data = rows[2], d.o.data = rows[3], d.lse.data = rows[4];
+    d.block_mask = (attn_block_mask){.queries = 2, .keys = 1, .starts = starts, .entries = entries, .count = 2};
+    assert_int_equal(attn_forward(&d, workspace, sizeof workspace), ATTN_ERROR_ARGUMENT);
+    assert_non_null(strstr(attn_error(), "entries[1]"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_block_diagonal_is_a_packed_batch),
-                                       cmocka_unit_test(lists_over_no_keys_are_not_read)};
+                                       cmocka_unit_test(lists_over_no_keys_are_not_read),
+                                       cmocka_unit_test(a_block_behind_the_last_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
