@@ -1,6 +1,6 @@
 /* The whole contract at once: any options together, zero sizes, reversed and shared rows, gradients that nobody asked
- * for; forward against fp64, backward from what forward left against fp64. A few hundred calls in an ordinary run,
- * 20,000 in `make nightly` (grid.h). */
+ * for; forward against fp64, backward and double backward from what forward left against fp64. A few hundred calls in
+ * an ordinary run, 20,000 in `make nightly` (grid.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 
 #include "forward_errors.h"
 #include "grid.h"
+#include "second_call.h"
 
 #include "base/random.h"
 
@@ -98,8 +99,35 @@ static void any_options_together_agree_with_fp64(void **state)
     if (seeds.last - seeds.first > 100) assert_true(sqrt(e.ours) <= 1.25 * sqrt(e.plain));
 }
 
+static void check_second(uint64_t seed, const call_options *o)
+{
+    second_call *s = second_call_create(o, seed, false);
+    forward_results r = forward_call(&s->c->desc, seed);
+    s->c->desc.o.data = r.o, s->c->desc.lse.data = r.lse;
+    second_call_run(s);
+    second_call_check(s, 3e-5 * (1 + o->sigma * o->sigma) / 2);
+    forward_results_free(&r);
+    second_call_destroy(s);
+}
+
+static void double_backward_agrees_with_fp64(void **state)
+{
+    (void)state;
+    const grid_range seeds = grid_seeds(20000, 150);
+    for (uint64_t seed = seeds.first; seed < seeds.last; seed++) {
+        call_options o = draw_options(seed);
+        o.additive = o.score_function = false; /* which it refuses */
+        check_second(seed, &o);
+    }
+    print_message("%llu calls of double backward, seeds %llu to %llu\n", (unsigned long long)(seeds.last - seeds.first),
+                  (unsigned long long)seeds.first, (unsigned long long)(seeds.last - 1));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(any_options_together_agree_with_fp64)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_options_together_agree_with_fp64),
+        cmocka_unit_test(double_backward_agrees_with_fp64),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
