@@ -32,11 +32,10 @@ static void multiply_pairs(const backward_tile *t)
         for (int64_t m = 0; m < t->queries; m++) {
             const float p = bf16_to_float(t->p_bf16[n * BACKWARD_QUERIES + m]);
             const float ds = bf16_to_float(t->ds_bf16[n * BACKWARD_QUERIES + m]);
-            const uint16_t *q = t->q_bf16 + m * t->q_row, *k = t->k_bf16 + n * t->k_row;
             if (t->grad_v && p != 0)
                 add_bf16_row(t->grad_v + n * t->grad_v_row, p, t->grad_o_bf16 + m * t->grad_o_row, t->DV);
-            if (t->grad_k && ds != 0) add_bf16_row(t->grad_k + n * t->grad_k_row, ds, q, t->D);
-            if (t->grad_q && ds != 0) add_bf16_row(t->grad_q + m * t->grad_q_row, ds, k, t->D);
+            if (t->grad_k && ds != 0) add_bf16_row(t->grad_k + n * t->grad_k_row, ds, t->q_bf16 + m * t->q_row, t->D);
+            if (t->grad_q && ds != 0) add_bf16_row(t->grad_q + m * t->grad_q_row, ds, t->k_bf16 + n * t->k_row, t->D);
         }
 }
 

@@ -155,15 +155,15 @@ static void check_near(const second_call *s, int n, int64_t at, double got, doub
              (long long)d->HK, (long long)d->T, (long long)d->S, (long long)d->D, (long long)d->DV);
 }
 
-static double largest_of(const double *data, int64_t count)
+static double largest_of(const double *data, int64_t count, double least)
 {
-    double most = 1;
+    double most = least;
     for (int64_t n = 0; n < count; n++) most = fmax(most, fabs(data[n]));
     return most;
 }
 
 /* Summed where the bias broadcasts; what cancels in a sum is measured by its terms. */
-static void check_bias(const second_call *s, const double *gradient, double tolerance)
+static void check_bias(const second_call *s, const double *gradient, double tolerance, double least)
 {
     const attn_desc *d = &s->c->desc;
     const attn_mask_output *g = &s->second.grad_bias;
@@ -175,14 +175,14 @@ static void check_bias(const second_call *s, const double *gradient, double tole
         want[at] += gradient[n];
         sizes[at] += fabs(gradient[n]);
     }
-    double bound = tolerance * largest_of(sizes, (int64_t)s->grad_bias_size);
+    double bound = tolerance * largest_of(sizes, (int64_t)s->grad_bias_size, least);
     for (size_t k = 0; k < s->grad_bias_size; k++)
         check_near(s, 5, (int64_t)k, s->grad_bias[GUARD + k], want[k], bound);
     free(want);
     free(sizes);
 }
 
-void second_call_check(second_call *s, double tolerance)
+void second_call_check(second_call *s, double tolerance, double least)
 {
     dense_second reference = dense_second_create(&s->c->reference, &s->second);
     dense_second_backward(&reference);
@@ -191,16 +191,16 @@ void second_call_check(second_call *s, double tolerance)
         const attn_output *o = output(s, n);
         const float *data = o->data;
         int64_t B = s->c->options.B, at = 0;
-        double bound = tolerance * largest_of(wanted[n], B * s->heads[n] * s->rows[n] * s->columns[n]);
+        double bound = tolerance * largest_of(wanted[n], B * s->heads[n] * s->rows[n] * s->columns[n], least);
         for (int64_t b = 0; b < B; b++)
             for (int64_t h = 0; h < s->heads[n]; h++)
                 for (int64_t i = 0; i < s->rows[n]; i++)
                     for (int64_t c = 0; c < s->columns[n]; c++, at++)
                         check_near(s, n, at, data[b * o->batch + h * o->head + i * o->row + c], wanted[n][at], bound);
     }
-    double bound = tolerance * largest_of(reference.grad_sinks, s->c->options.H);
+    double bound = tolerance * largest_of(reference.grad_sinks, s->c->options.H, least);
     for (int64_t h = 0; h < s->c->options.H && s->second.grad_sinks; h++)
         check_near(s, 4, h, s->second.grad_sinks[h], reference.grad_sinks[h], bound);
-    if (s->second.grad_bias.data) check_bias(s, reference.grad_bias, tolerance);
+    if (s->second.grad_bias.data) check_bias(s, reference.grad_bias, tolerance, least);
     dense_second_destroy(&reference);
 }

@@ -29,7 +29,7 @@ void second_call_destroy(second_call *s);
 /* Poisons the outputs and runs. Fails the test unless it is ATTN_OK, and wrote every row and nothing else. */
 void second_call_run(second_call *s);
 
-/* Fails the test unless each result is within `tolerance` times the largest one of its array, or 1, of fp64's. */
-void second_call_check(second_call *s, double tolerance);
+/* Fails the test unless each result is within `tolerance` times the largest one of its array, or `least`, of fp64's. */
+void second_call_check(second_call *s, double tolerance, double least);
 
 #endif
