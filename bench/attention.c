@@ -1,7 +1,7 @@
 /* Speed of the operator on the shapes of a file, as a ratio to what the same run measures that the CPU can do: its FMA
- * peak for dot products, or where it has one that of products of pairs of bf16 for rows of these; for additive scores
- * its hyperbolic tangents with a multiply-add each; on registers alone. A row with a mask, a bias or a cap also tells
- * its rate as a ratio to the same shape's without: what each of its unmasked scores costs more.
+ * peak for dot products, or where it has one that of products of tiles or pairs of bf16 for forward on these; for
+ * additive scores its hyperbolic tangents with a multiply-add each; on registers alone. A row with a mask, a bias or a
+ * cap also tells its rate as a ratio to the same shape's without: what each of its unmasked scores costs more.
  *
  *     bench_attention [--json] SHAPES... */
 #include "attn/attn.h"
@@ -81,9 +81,11 @@ static double measure_peak(const attn_desc *desc)
 {
     float sink;
     const kernel_table *table = kernels_table();
-    const bool additive = desc->score == ATTN_SCORE_ADDITIVE;
-    const bool paired = desc->dtype == ATTN_DTYPE_BF16 && table->pairs_peak;
-    peak_kernel *peak = additive ? table->tanh_peak : paired ? table->pairs_peak : table->peak;
+    const bool additive = desc->score == ATTN_SCORE_ADDITIVE, bf16 = desc->dtype == ATTN_DTYPE_BF16;
+    peak_kernel *peak = additive                    ? table->tanh_peak
+                        : bf16 && table->tiles_peak ? table->tiles_peak
+                        : bf16 && table->pairs_peak ? table->pairs_peak
+                                                    : table->peak;
     double start = now(desc), work = peak(additive ? 2000 : 20000, &sink);
     return work / (now(desc) - start);
 }
@@ -350,6 +352,10 @@ int main(int argc, char **argv)
             "%s, %s; rate: GFLOP/s of the unmasked pairs, or 10^9 tanh/s of additive scores; ratio: to each thread's "
             "peak\n",
             attn_cpu_name(), attn_cpu_used());
+        printf("peak of forward on bf16: %s\n", kernels_table()->tiles_peak ? "products of tiles (AMX)"
+                                                : kernels_table()->pairs_peak
+                                                    ? "products of pairs (AVX-512-BF16); no AMX"
+                                                    : "fp32's; no AMX, no AVX-512-BF16");
         printf(
             "            B   H  HK      T      S    D   DV  options          n  microsecs      rate     peak  ratio  "
             "speed-up  of plain\n");

@@ -114,8 +114,8 @@ int command_info(int argc, char **argv)
     const command_line line = {
         .command = "info",
         .summary = "Tells what attn found on this machine: processor, instruction sets, threads, models.",
-        .details = "ATTN_CPU=scalar, avx2, avx512 or avx512bf16 (on aarch64 scalar or neon) caps the instructions\n"
-                   "that are used;\n"
+        .details = "ATTN_CPU=scalar, avx2, avx512, avx512bf16 or amx (on aarch64 scalar or neon) caps the\n"
+                   "instructions that are used;\n"
                    "ATTN_MODELS names directories of models, separated by colons.",
         .options = table,
         .option_count = sizeof table / sizeof *table,

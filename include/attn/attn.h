@@ -608,8 +608,9 @@ ATTN_API const char *attn_version(void);
 /* The processor's name as it gives it ("" where it gives none); the widest instruction set found on it that this
  * library has kernels for; and the one that is used: the found one, or a narrower one that ATTN_CPU in the environment
  * names when the library is first used. Each of the latter two is "scalar", on
- * x86-64 "avx2", "avx512" or "avx512bf16", on aarch64 "neon". Never NULL. An ATTN_CPU that names none of this
- * architecture's makes every operator call fail, and attn_cpu_used say "none". */
+ * x86-64 "avx2", "avx512", "avx512bf16" or "amx", on aarch64 "neon". Never NULL. An ATTN_CPU that names none of this
+ * architecture's makes every operator call fail, and attn_cpu_used say "none". On Linux, where a CPU has AMX, the first
+ * call of this library asks the system to let the process use its registers; without them "avx512bf16" is found. */
 ATTN_API const char *attn_cpu_name(void);
 ATTN_API const char *attn_cpu_found(void);
 ATTN_API const char *attn_cpu_used(void);

@@ -46,6 +46,6 @@ __all__ = [
 def cpu() -> tuple[str, str, str]:
     """This processor's name, the widest instruction set found on it, and the one in use.
 
-    The latter two are "scalar", or on x86-64 "avx2", "avx512" or "avx512bf16", on aarch64 "neon". ``ATTN_CPU`` in the environment narrows what is used.
+    The latter two are "scalar", or on x86-64 "avx2", "avx512", "avx512bf16" or "amx", on aarch64 "neon". ``ATTN_CPU`` in the environment narrows what is used.
     """
     return _cpu()

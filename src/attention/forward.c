@@ -145,9 +145,12 @@ static forward_block block_at(const forward_plan *plan, const attn_desc *d, int6
 static forward_chunk paired_chunk_at(const forward_plan *plan, const attn_desc *d, int64_t b, int64_t head, int64_t j,
                                      int64_t keys, char *piece)
 {
-    uint32_t *pairs = (uint32_t *)(piece + plan->v);
-    plan->table->pair_rows(bf16_at(&d->v, b, head, j), d->v.row, keys, d->DV, pairs);
-    return (forward_chunk){.k_bf16 = bf16_at(&d->k, b, head, j),
+    uint32_t *pairs = (uint32_t *)(piece + plan->v), *packed = (uint32_t *)(piece + plan->k);
+    const uint16_t *k = bf16_at(&d->k, b, head, j);
+    const bool as_it_stands = !plan->table->pack_keys;
+    if (!as_it_stands) plan->table->pack_keys(k, d->k.row, keys, d->D, packed);
+    plan->table->pack_values(bf16_at(&d->v, b, head, j), d->v.row, keys, d->DV, pairs);
+    return (forward_chunk){.k_bf16 = as_it_stands ? k : (const uint16_t *)packed,
                            .k_row = d->k.row,
                            .v_pairs = pairs,
                            .v_row = d->DV,
@@ -175,7 +178,7 @@ static void forward_one_block(const forward_plan *plan, const attn_desc *d, int6
     const forward_kernels *kernels = paired     ? &plan->table->forward_pairs
                                      : in_lanes ? &plan->table->forward_lanes
                                                 : &plan->table->forward_rows;
-    int64_t lanes = plan->table->lanes, kv_head = h / (d->H / d->HK);
+    int64_t lanes = kernels->lanes, kv_head = h / (d->H / d->HK);
     int64_t query_step = in_lanes ? 1 : FORWARD_CHUNK;
     int64_t key_step = in_lanes ? (block.queries + lanes - 1) / lanes * lanes : 1;
     float *modification = (float *)(piece + plan->modification), *factors = (float *)(piece + plan->dropout);

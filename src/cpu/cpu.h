@@ -9,6 +9,7 @@ typedef enum cpu_level {
     CPU_AVX2,       /* AVX2, FMA and F16C */
     CPU_AVX512,     /* AVX-512 F, BW, DQ and VL */
     CPU_AVX512BF16, /* and BF16: products of pairs of bf16 */
+    CPU_AMX,        /* and AMX-BF16: products of tiles of bf16 */
 #elif defined(__aarch64__)
     CPU_NEON, /* Advanced SIMD */
 #endif
@@ -23,10 +24,11 @@ typedef struct cpu_report {
     char brand[49];         /* the CPU's own name, "" if it has none */
 } cpu_report;
 
-/* Filled on the first call, the same ever after. Safe from any thread. */
+/* Filled on the first call, the same ever after. Safe from any thread. Linux gives AMX's registers only to processes that
+ * ask: where the CPU has them, the first call does, and CPU_AMX is found if they are granted. */
 const cpu_report *cpu_detect(void);
 
-/* "scalar", "avx2", "avx512", "avx512bf16", "neon": the names that ATTN_CPU takes. */
+/* "scalar", "avx2", "avx512", "avx512bf16", "amx", "neon": the names that ATTN_CPU takes. */
 const char *cpu_level_name(cpu_level level);
 
 /* This architecture's names, for messages: "scalar or neon". */

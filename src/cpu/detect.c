@@ -1,6 +1,7 @@
 #include "cpu/cpu.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 /* XCR0: which register files the operating system saves. A CPU that has AVX-512 under a system that does not save it
  * faults. */
@@ -16,6 +21,33 @@ static uint64_t saved_registers(void)
     uint32_t low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return (uint64_t)high << 32 | low;
+}
+
+#if defined(__linux__)
+#define ARCH_REQ_XCOMP_PERM 0x1023 /* asm/prctl.h of Linux 5.16 */
+#define XFEATURE_TILE_DATA 18
+
+static bool tiles_permitted(void)
+{
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_TILE_DATA) == 0;
+}
+#else
+static bool tiles_permitted(void)
+{
+    return false; /* no other system is known to save them */
+}
+#endif
+
+/* AMX-TILE and AMX-BF16, and the tiles of palette 1, eight of 16 rows of 64 bytes, which the kernels are written for.
+ */
+static bool has_tiles(uint64_t saved)
+{
+    const unsigned tile_bf16 = 1u << 22, tile = 1u << 24;
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & tile) || !(d & tile_bf16)) return false;
+    if ((saved & 0x60000) != 0x60000) return false; /* TILECFG and TILEDATA */
+    if (!__get_cpuid_count(0x1d, 1, &a, &b, &c, &d)) return false;
+    return a >> 16 == 1024 && (b & 0xffff) == 64 && b >> 16 == 8 && (c & 0xffff) == 16 && tiles_permitted();
 }
 
 static cpu_level find_level(void)
@@ -32,7 +64,7 @@ static cpu_level find_level(void)
     if ((b & wide) != wide) return CPU_AVX2;
     if ((saved & 0xe6) != 0xe6) return CPU_AVX2; /* and opmask, upper ZMM, ZMM16-31 */
     if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & bit_AVX512BF16)) return CPU_AVX512;
-    return CPU_AVX512BF16;
+    return has_tiles(saved) ? CPU_AMX : CPU_AVX512BF16;
 }
 
 static void find_brand(char brand[49])
@@ -62,8 +94,8 @@ static void find_brand(char brand[49])
 #endif
 
 #if defined(__x86_64__)
-static const char *const level_names[CPU_LEVELS] = {"scalar", "avx2", "avx512", "avx512bf16"};
-static const char all_names[] = "scalar, avx2, avx512 or avx512bf16";
+static const char *const level_names[CPU_LEVELS] = {"scalar", "avx2", "avx512", "avx512bf16", "amx"};
+static const char all_names[] = "scalar, avx2, avx512, avx512bf16 or amx";
 #elif defined(__aarch64__)
 static const char *const level_names[CPU_LEVELS] = {"scalar", "neon"};
 static const char all_names[] = "scalar or neon";

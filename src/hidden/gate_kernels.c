@@ -1,9 +1,8 @@
 #include "hidden/gate_kernels.h"
 
-#include "attn/attn.h"
+#include "tensor/used_instructions.h"
 
 #include <pthread.h>
-#include <string.h>
 
 extern const gate_kernels gate_kernels_base;
 #if defined(__x86_64__)
@@ -17,8 +16,8 @@ static void choose(void)
 {
     chosen = &gate_kernels_base;
 #if defined(__x86_64__)
-    if (strcmp(attn_cpu_used(), "avx2") == 0) chosen = &gate_kernels_avx2;
-    if (strncmp(attn_cpu_used(), "avx512", 6) == 0) chosen = &gate_kernels_avx512; /* avx512bf16 too */
+    if (uses_avx2()) chosen = &gate_kernels_avx2;
+    if (uses_avx512()) chosen = &gate_kernels_avx512;
 #endif
 }
 

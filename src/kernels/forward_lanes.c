@@ -13,17 +13,11 @@
  * A chunk that is masked goes without the keys at either end that none of the group's queries sees, and through half a
  * group at a time where that leaves out more: along a causal diagonal it saves a quarter of the work. Such keys would
  * change nothing. */
-#include "kernels/kernels.h"
+#include "kernels/lane_finish.h"
 #include "kernels/lane_group.h"
-#include "kernels/simd.h"
-#include "kernels/simd_math.h"
-
-#include <math.h>
 
 extern forward_begin_kernel SIMD_NAMED(forward_lanes_begin);
 extern forward_finish_kernel SIMD_NAMED(forward_lanes_finish);
-
-#define LN_2 0x1.62e430p-1f
 
 /* One vector of queries, transposed into q [D][width] and scaled. */
 static void transpose_queries(const forward_block *block, int64_t first, float *q, int64_t width)
@@ -49,33 +43,11 @@ void SIMD_NAMED(forward_lanes_begin)(const forward_block *block)
     }
 }
 
-/* One vector of queries' rows of O from o [DV][width], each divided by its sum. */
-static void write_rows(const forward_block *block, int64_t first, const float *o, int64_t width, vec factor)
-{
-    vec rows[SIMD_LANES];
-    for (int64_t c = 0; c < block->DV; c += SIMD_LANES) {
-        int columns = (int)(block->DV - c < SIMD_LANES ? block->DV - c : SIMD_LANES);
-        for (int n = 0; n < SIMD_LANES; n++)
-            rows[n] = n < columns ? vec_mul(vec_load(o + (c + n) * width), factor) : vec_zero();
-        vec_transpose(rows);
-        for (int m = 0; m < SIMD_LANES && first + m < block->queries; m++)
-            vec_store_n(block->o + (first + m) * block->o_row + c, rows[m], columns);
-    }
-}
-
 void SIMD_NAMED(forward_lanes_finish)(const forward_block *block)
 {
-    int64_t vectors = block_vectors(block);
-    for (int64_t vector = 0; vector < vectors; vector++) {
+    for (int64_t vector = 0; vector < block_vectors(block); vector++) {
         lane_group g = group_at(block, vector / GROUP * GROUP);
-        int64_t lane = vector % GROUP * SIMD_LANES, first = vector * SIMD_LANES;
-        vec sum = vec_load(g.sum + lane), zero = vec_zero();
-        vec factor = vec_select(vec_equal(sum, zero), zero, vec_div(vec_set1(1.0f), sum));
-        write_rows(block, first, g.o + lane, g.vectors * SIMD_LANES, factor);
-        if (!block->lse) continue;
-        float lse[SIMD_LANES];
-        vec_store(lse, vec_fma(vec_load(g.largest + lane), vec_set1(LN_2), vec_log(sum)));
-        for (int m = 0; m < SIMD_LANES && first + m < block->queries; m++)
-            block->lse[(first + m) * block->lse_row] = lse[m];
+        const int64_t lane = vector % GROUP * SIMD_LANES;
+        finish_vector(block, vector * SIMD_LANES, g.o + lane, g.vectors * SIMD_LANES, g.largest + lane, g.sum + lane);
     }
 }

@@ -32,9 +32,9 @@ void SIMD_NAMED(kernel_set)(kernel_table *table)
     table->widen_rows = SIMD_NAMED(widen_rows);
     table->narrow_rows = SIMD_NAMED(narrow_rows);
     table->forward_lanes = (forward_kernels){SIMD_NAMED(forward_lanes_begin), SIMD_NAMED(forward_lanes_step),
-                                             SIMD_NAMED(forward_lanes_finish)};
+                                             SIMD_NAMED(forward_lanes_finish), SIMD_LANES};
     table->forward_rows = (forward_kernels){SIMD_NAMED(forward_rows_begin), SIMD_NAMED(forward_rows_step),
-                                            SIMD_NAMED(forward_rows_finish)};
+                                            SIMD_NAMED(forward_rows_finish), SIMD_LANES};
     table->backward = (backward_kernels){SIMD_NAMED(backward_begin), SIMD_NAMED(backward_scores),
                                          SIMD_NAMED(backward_products), SIMD_NAMED(rows_finite)};
     table->double_backward = (double_kernels){SIMD_NAMED(double_sums), SIMD_NAMED(double_scores)};

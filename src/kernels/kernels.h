@@ -36,7 +36,7 @@ typedef void read_kernel(const float *x, int64_t count, float *sink);
  * block of up to FORWARD_LANE_QUERIES, and in rows, for up to FORWARD_ROW_QUERIES, which also gives additive scores
  * (additive_score.h). They differ in the layout of
  * scores, modification and dropout: element (query m, key n) stands at [n * query_stride + m] in lanes, where
- * query_stride is queries rounded up to whole vectors, and at [m * FORWARD_CHUNK + n] in rows. */
+ * query_stride is queries rounded up to a multiple of the kernels' lanes, and at [m * FORWARD_CHUNK + n] in rows. */
 #define FORWARD_CHUNK 128       /* keys in a chunk, at most */
 #define FORWARD_LANE_QUERIES 64 /* a multiple of every instruction set's lanes */
 #define FORWARD_ROW_QUERIES 4
@@ -59,8 +59,8 @@ typedef struct forward_block {
 
 typedef struct forward_chunk {
     const float *k, *v;      /* [key * k_row + d], [key * v_row + c] */
-    const uint16_t *k_bf16;  /* in forward_pairs, in place of k */
-    const uint32_t *v_pairs; /* likewise of v, by pair_rows: [key / 2 * v_row + c] */
+    const uint16_t *k_bf16;  /* in forward_pairs, in place of k: as it stands, or by pack_keys */
+    const uint32_t *v_pairs; /* likewise of v, by pack_values: as pair_rows gives it, or in tiles */
     int64_t k_row, v_row;
     int64_t key;               /* the first one's number, for the function */
     int64_t keys;              /* 1 .. FORWARD_CHUNK */
@@ -85,18 +85,23 @@ typedef void forward_step_kernel(const forward_block *block, const forward_chunk
 typedef void forward_finish_kernel(const forward_block *block);
 
 /* Rows of bf16 by pairs, the first of two rows in the low half of each word, 0 beside the last of an odd count: row n
- * and n + 1 at rows + n * row and after that, n even, to [n / 2 * columns + c]. */
+ * and n + 1 at rows + n * row and after that, n even, to [n / 2 * columns + c]. pack_keys and pack_values take the same
+ * and lay a chunk out as forward_pairs wants it, in at most FORWARD_CHUNK rows of staged floats (staged_rows.h); where
+ * that is in tiles, forward_tiles.c tells how. */
 typedef void pair_rows_kernel(const uint16_t *rows, int64_t row, int64_t count, int64_t columns, uint32_t *to);
 
 typedef struct forward_kernels {
     forward_begin_kernel *begin;
     forward_step_kernel *step;
     forward_finish_kernel *finish;
+    int lanes; /* what queries in lanes are rounded up to a multiple of */
 } forward_kernels;
 
 /* Floats of scratch that a block needs; it must be known that they fit. */
 static inline size_t forward_lanes_scratch(size_t D, size_t DV)
 {
+    const size_t tile = 32; /* forward_tiles.c */
+    D = (D + tile - 1) / tile * tile, DV = (DV + tile - 1) / tile * tile;
     return FORWARD_LANE_QUERIES * (D + DV + 2 + FORWARD_CHUNK);
 }
 
@@ -153,6 +158,7 @@ typedef struct kernel_table {
     int lanes;       /* floats in a vector */
     peak_kernel *peak, *tanh_peak;
     peak_kernel *pairs_peak; /* of products of pairs of bf16; NULL where the CPU has none */
+    peak_kernel *tiles_peak; /* of products of tiles of bf16; likewise */
     read_kernel *read;
     dropout_factors_kernel *dropout_factors;
     modification_kernel *modification;
@@ -161,6 +167,8 @@ typedef struct kernel_table {
     forward_kernels forward_lanes, forward_rows;
     forward_kernels forward_pairs; /* in lanes, on bf16; NULLs where the CPU has no products of pairs */
     pair_rows_kernel *pair_rows;   /* likewise */
+    pair_rows_kernel *pack_keys;   /* for forward_pairs; NULL: it takes them as they stand */
+    pair_rows_kernel *pack_values; /* for forward_pairs */
     backward_kernels backward;
     backward_kernels backward_pairs;   /* on bf16, but for rows_finite; NULLs where the CPU has no products of pairs */
     pairs_finite_kernel *pairs_finite; /* likewise */

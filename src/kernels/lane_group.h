@@ -6,11 +6,15 @@
 #include "kernels/kernels.h"
 #include "kernels/simd_math.h"
 
-/* Vectors of queries that go through the products together. */
+/* Vectors of queries that go through the products together, and how many queries a block is rounded up to; a body whose
+ * products are not of vectors says otherwise. */
+#ifndef GROUP
+#define BLOCK_LANES SIMD_LANES
 #if SIMD_REGISTERS >= 32
 #define GROUP 4
 #else
 #define GROUP 2
+#endif
 #endif
 
 typedef struct lane_group {
@@ -21,7 +25,7 @@ typedef struct lane_group {
 
 static inline int64_t block_vectors(const forward_block *block)
 {
-    return (block->queries + SIMD_LANES - 1) / SIMD_LANES;
+    return (block->queries + BLOCK_LANES - 1) / BLOCK_LANES * (BLOCK_LANES / SIMD_LANES);
 }
 
 /* The group whose first vector is this one. */

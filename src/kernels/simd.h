@@ -29,7 +29,7 @@
 #ifndef KERNELS_SIMD_H
 #define KERNELS_SIMD_H
 
-#if defined(KERNEL_AVX512) || defined(KERNEL_AVX512BF16)
+#if defined(KERNEL_AVX512) || defined(KERNEL_AVX512BF16) || defined(KERNEL_AMX)
 #include "kernels/simd_avx512.h"
 #elif defined(KERNEL_AVX2)
 #include "kernels/simd_avx2.h"

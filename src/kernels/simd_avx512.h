@@ -7,7 +7,9 @@
 
 #define SIMD_LANES 16
 #define SIMD_REGISTERS 32
-#if defined(KERNEL_AVX512BF16)
+#if defined(KERNEL_AMX)
+#define SIMD_NAMED(name) name##_amx
+#elif defined(KERNEL_AVX512BF16)
 #define SIMD_NAMED(name) name##_avx512bf16
 #else
 #define SIMD_NAMED(name) name##_avx512

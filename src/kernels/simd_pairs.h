@@ -18,7 +18,7 @@
 
 #include "kernels/simd.h"
 
-#if defined(KERNEL_AVX512BF16)
+#if defined(KERNEL_AVX512BF16) || defined(KERNEL_AMX)
 typedef __m512i pairs;
 
 static inline pairs pairs_load(const void *p)
@@ -129,7 +129,7 @@ static inline vec pairs_floats(pairs a)
     return float_of_bits(a);
 }
 #else
-#error "a body of pairs is built with KERNEL_SCALAR or KERNEL_AVX512BF16"
+#error "a body of pairs is built with KERNEL_SCALAR, KERNEL_AVX512BF16 or KERNEL_AMX"
 #endif
 
 #endif

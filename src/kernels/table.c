@@ -4,7 +4,7 @@
 
 kernel_set kernel_set_scalar;
 #if defined(__x86_64__)
-kernel_set kernel_set_avx2, kernel_set_avx512, pairs_set_avx512bf16;
+kernel_set kernel_set_avx2, kernel_set_avx512, pairs_set_avx512bf16, tiles_set_amx;
 #elif defined(__aarch64__)
 kernel_set kernel_set_neon;
 #endif
@@ -23,6 +23,9 @@ void kernels_fill(kernel_table *table, cpu_level level)
     if (level == CPU_AVX512) return;
     table->level = CPU_AVX512BF16;
     pairs_set_avx512bf16(table);
+    if (level == CPU_AVX512BF16) return;
+    table->level = CPU_AMX;
+    tiles_set_amx(table);
 #elif defined(__aarch64__)
     table->level = CPU_NEON;
     kernel_set_neon(table);

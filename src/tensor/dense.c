@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "tensor/dense_seam.h"
 #include "tensor/factors.h"
+#include "tensor/used_instructions.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -307,9 +308,8 @@ static void empty_product(int64_t M, int64_t N, const float *bias, bool accumula
 attn_status dense_supports(dense_type type)
 {
     if (type == DENSE_FP32) return ATTN_OK;
-    const dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
-    const bool has = isa == dnnl_cpu_isa_avx512_core_bf16 || isa == dnnl_cpu_isa_avx512_core_amx;
-    if (has && strcmp(attn_cpu_used(), "avx512bf16") == 0) return ATTN_OK;
+    const unsigned needed = dnnl_cpu_isa_avx512_core_bf16; /* a set of bits, which those above it have too */
+    if (((unsigned)dnnl_get_effective_cpu_isa() & needed) == needed && uses_bf16_products()) return ATTN_OK;
     return status_fail(ATTN_ERROR_UNSUPPORTED, "no bf16 products on this CPU, expected AVX512_BF16 or AMX");
 }
 

@@ -1,9 +1,8 @@
 #include "tensor/row_kernels.h"
 
-#include "attn/attn.h"
+#include "tensor/used_instructions.h"
 
 #include <pthread.h>
-#include <string.h>
 
 extern const row_kernels row_kernels_base;
 #if defined(__x86_64__)
@@ -18,8 +17,8 @@ static void choose(void)
 {
     chosen = &row_kernels_base;
 #if defined(__x86_64__)
-    if (strcmp(attn_cpu_used(), "avx2") == 0) chosen = &row_kernels_avx2;
-    if (strncmp(attn_cpu_used(), "avx512", 6) == 0) chosen = &row_kernels_avx512; /* avx512bf16 too */
+    if (uses_avx2()) chosen = &row_kernels_avx2;
+    if (uses_avx512()) chosen = &row_kernels_avx512;
 #endif
 }
 

@@ -9,6 +9,7 @@
 #include "base/number_format.h"
 #include "base/random.h"
 #include "kernels/kernels.h"
+#include "tile_standin.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -123,17 +124,24 @@ static const forward_kernels *kernels_of(const kernel_table *table, layout how)
     return how == ROWS ? &table->forward_rows : how == LANES ? &table->forward_lanes : &table->forward_pairs;
 }
 
+static int64_t whole_tiles(int64_t count)
+{
+    return (count + 31) / 32 * 32;
+}
+
 /* O's rows and then the log-sum-exps, guarded; the chunk's own arrays in the layout of lanes or rows. */
 static float *run(const problem *p, const kernel_table *table, layout how)
 {
     const forward_kernels *kernels = kernels_of(table, how);
     const bool lanes = how != ROWS;
     size_t size = lanes ? forward_lanes_scratch((size_t)p->D, (size_t)p->DV) : forward_rows_scratch((size_t)p->DV);
-    int64_t stride = lanes ? (p->queries + table->lanes - 1) / table->lanes * table->lanes : FORWARD_CHUNK;
+    int64_t stride = lanes ? (p->queries + kernels->lanes - 1) / kernels->lanes * kernels->lanes : FORWARD_CHUNK;
     int64_t query_step = lanes ? 1 : stride, key_step = lanes ? stride : 1, tile = FORWARD_LANE_QUERIES * FORWARD_CHUNK;
-    const int64_t wide = p->DV + GAP, paired = FORWARD_CHUNK / 2 * p->DV;
-    float *joined = guards(paired + GAP), *scratch = guards((int64_t)size + GAP), *modification = guards(tile),
-          *factors = guards(tile);
+    const int64_t wide = p->DV + GAP, paired = FORWARD_CHUNK / 2 * whole_tiles(p->DV),
+                  packed = FORWARD_CHUNK / 2 * whole_tiles(p->D);
+    const bool packs_keys = how == PAIRS && table->pack_keys;
+    float *joined = guards(paired + GAP), *keys_packed = guards(packed + GAP), *scratch = guards((int64_t)size + GAP),
+          *modification = guards(tile), *factors = guards(tile);
     float *out = guards(GAP + p->queries * (wide + 2));
     const forward_block block = {.queries = p->queries,
                                  .D = p->D,
@@ -180,9 +188,11 @@ static float *run(const problem *p, const kernel_table *table, layout how)
                 factors[i * query_step + n * key_step] = p->factors[pair];
             }
         assert_int_equal(kept, want_all ? ATTN_TILE_ALL : want_any ? ATTN_TILE_SOME : ATTN_TILE_NONE);
-        if (how == PAIRS) table->pair_rows(p->v16 + j * wide, wide, keys, p->DV, (uint32_t *)joined);
+        const uint16_t *k16 = p->k16 + j * (p->D + GAP);
+        if (how == PAIRS) table->pack_values(p->v16 + j * wide, wide, keys, p->DV, (uint32_t *)joined);
+        if (packs_keys) table->pack_keys(k16, p->D + GAP, keys, p->D, (uint32_t *)keys_packed);
         kernels->step(&block, &(forward_chunk){.k = p->k + j * (p->D + GAP),
-                                               .k_bf16 = p->k16 + j * (p->D + GAP),
+                                               .k_bf16 = packs_keys ? (const uint16_t *)keys_packed : k16,
                                                .v_pairs = (const uint32_t *)joined,
                                                .v = p->v + j * (p->DV + GAP),
                                                .k_row = p->D + GAP,
@@ -194,8 +204,12 @@ static float *run(const problem *p, const kernel_table *table, layout how)
                                                .dropout = p->dropped ? factors : NULL});
     }
     kernels->finish(&block);
-    for (int n = 0; n < GAP; n++) assert_true(is_guard(&scratch[size + (size_t)n]) && is_guard(&joined[paired + n]));
+    for (int n = 0; n < GAP; n++) {
+        assert_true(is_guard(&scratch[size + (size_t)n]));
+        assert_true(is_guard(&joined[paired + n]) && is_guard(&keys_packed[packed + n]));
+    }
     free(joined);
+    free(keys_packed);
     free(scratch);
     free(modification);
     free(factors);
@@ -248,9 +262,22 @@ static void rows_agree_with_their_twin(void **state)
     for (uint64_t seed = 1000; seed < 1150; seed++) compare_levels(seed, ROWS);
 }
 
+#if defined(__x86_64__)
+#define PAIRS_LEVEL CPU_AVX512BF16
+#else
+#define PAIRS_LEVEL CPU_LEVELS /* none */
+#endif
+
 pair_rows_kernel pair_rows_scalar;
 forward_begin_kernel forward_pairs_begin_scalar;
 forward_step_kernel forward_pairs_step_scalar;
+
+static void add_pairs(kernel_table *table)
+{
+    table->forward_pairs =
+        (forward_kernels){forward_pairs_begin_scalar, forward_pairs_step_scalar, table->forward_lanes.finish, 1};
+    table->pack_values = pair_rows_scalar;
+}
 
 /* Their twin is in no table: the scalar level makes rows fp32. Where the two round a weight to neighbouring bf16, O
  * differs by as much of a value. */
@@ -260,11 +287,9 @@ static void pairs_agree_with_their_twin(void **state)
     kernel_table twin, table;
     kernels_fill(&twin, CPU_SCALAR);
     assert_null(twin.forward_pairs.step);
-    twin.forward_pairs =
-        (forward_kernels){forward_pairs_begin_scalar, forward_pairs_step_scalar, twin.forward_lanes.finish};
-    twin.pair_rows = pair_rows_scalar;
-    kernels_fill(&table, cpu_detect()->found);
-    if (!table.forward_pairs.step) skip();
+    add_pairs(&twin);
+    if (cpu_detect()->found < PAIRS_LEVEL) skip();
+    kernels_fill(&table, PAIRS_LEVEL);
     for (uint64_t seed = 2000; seed < 2250; seed++) {
         problem p = make_problem(seed, FORWARD_LANE_QUERIES);
         float *want = run(&p, &twin, PAIRS), *got = run(&p, &table, PAIRS);
@@ -275,12 +300,42 @@ static void pairs_agree_with_their_twin(void **state)
     }
 }
 
+/* The tiles' body with its plain C stand-in against products of pairs in plain C, which sum in another order; then the
+ * same body with other vectors, and with AMX's tiles where the CPU has them, against the stand-in. */
+static void tiles_agree_with_their_twin(void **state)
+{
+    (void)state;
+    kernel_table pairs, twin, wide, amx;
+    kernels_fill(&pairs, CPU_SCALAR);
+    add_pairs(&pairs);
+    kernels_fill(&twin, CPU_SCALAR);
+    tiles_set_scalar(&twin);
+    const bool has_wide = tile_standin_fill(&wide, cpu_detect()->found), has_amx = cpu_detect()->found > PAIRS_LEVEL;
+    if (has_amx) kernels_fill(&amx, cpu_detect()->found);
+    for (uint64_t seed = 3000; seed < 3100; seed++) {
+        problem p = make_problem(seed, FORWARD_LANE_QUERIES);
+        float *plain = run(&p, &pairs, PAIRS), *want = run(&p, &twin, PAIRS);
+        compare(&p, want, plain, 0x1p-9f);
+        const kernel_table *const others[] = {has_wide ? &wide : NULL, has_amx ? &amx : NULL};
+        for (int n = 0; n < 2; n++) {
+            if (!others[n]) continue;
+            float *got = run(&p, others[n], PAIRS);
+            compare(&p, got, want, 0x1p-9f);
+            free(got);
+        }
+        free(plain);
+        free(want);
+        destroy_problem(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lanes_agree_with_their_twin),
         cmocka_unit_test(rows_agree_with_their_twin),
         cmocka_unit_test(pairs_agree_with_their_twin),
+        cmocka_unit_test(tiles_agree_with_their_twin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
