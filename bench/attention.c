@@ -77,20 +77,21 @@ static void round_in_place(const void *numbers, int64_t count)
     }
 }
 
-static double measure_peak(const attn_desc *desc)
+typedef attn_status call(const attn_desc *desc, void *workspace, size_t size);
+
+static double measure_peak(call *operation, const attn_desc *desc)
 {
     float sink;
     const kernel_table *table = kernels_table();
     const bool additive = desc->score == ATTN_SCORE_ADDITIVE, bf16 = desc->dtype == ATTN_DTYPE_BF16;
+    const bool tiled = bf16 && operation == attn_forward && table->tiles_peak;
     peak_kernel *peak = additive                    ? table->tanh_peak
-                        : bf16 && table->tiles_peak ? table->tiles_peak
+                        : tiled                     ? table->tiles_peak
                         : bf16 && table->pairs_peak ? table->pairs_peak
                                                     : table->peak;
     double start = now(desc), work = peak(additive ? 2000 : 20000, &sink);
     return work / (now(desc) - start);
 }
-
-typedef attn_status call(const attn_desc *desc, void *workspace, size_t size);
 
 static void run(call *operation, const attn_desc *desc, void *workspace, size_t size)
 {
@@ -105,7 +106,7 @@ static double measure(call *operation, const attn_desc *desc, void *workspace, s
     int calls = 1 + (int)(BATCH_SECONDS / (now(desc) - start)), batches = 0;
     double best = INFINITY, end = now(desc) + MEASURE_SECONDS;
     while (batches++ < 5 || now(desc) < end) {
-        double p = measure_peak(desc);
+        double p = measure_peak(operation, desc);
         if (p > *peak) *peak = p;
         start = now(desc);
         for (int n = 0; n < calls; n++) run(operation, desc, workspace, size);
