@@ -6,7 +6,6 @@
 #include "options.h"
 #include "writable.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -175,10 +174,7 @@ static int classify_window(classifying *c, const classify_item *items, int64_t c
         status = show(c, &items[i], has_input(&items[i]) ? &results[next++] : NULL);
     if (attention_output_hold(&c->attention, results, n, release)) status = 1;
     if (status) return status;
-    errno = 0;
-    if (fflush(stdout) || ferror(stdout))
-        return failure("classify", "standard output: %s", errno ? strerror(errno) : "write error");
-    return 0;
+    return failure_of_output("classify");
 }
 
 static int classify_all(classifying *c)
@@ -200,7 +196,7 @@ int command_classify(int argc, char **argv)
     attn_seq_classify_options_init(&c.options);
     int stop = parse(&c, argc, argv);
     if (stop >= 0) return stop;
-    signal(SIGPIPE, SIG_IGN); /* a reader that has gone is told like any other failed write */
+    signal(SIGPIPE, SIG_IGN); /* a reader that has gone ends the work, not the process in its midst */
     int status = open_all(&c);
     if (!status) status = classify_all(&c);
     if (attention_output_end(&c.attention)) status = 1;

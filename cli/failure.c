@@ -5,7 +5,10 @@
 
 #include "attn/seq.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +29,22 @@ int failure_of_input(const char *command, const char *path, const char *why)
 {
     if (!strpbrk(path, " \t\n") || access(path, F_OK) == 0) return failure(command, "%s: %s", path, why);
     return failure(command, "%s: %s; a text itself comes by standard input: echo TEXT | attn %s", path, why, command);
+}
+
+/* The first failed write said so in errno, and may be long ago. */
+static bool reader_has_gone(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
+}
+
+int failure_of_output(const char *command)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+    const int problem = errno;
+    if (problem == EPIPE || reader_has_gone()) return 1;
+    return failure(command, "standard output: %s", problem ? strerror(problem) : "write error");
 }
 
 int failure_of_library(const char *command)

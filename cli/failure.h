@@ -13,4 +13,8 @@ int failure_of_library(const char *command);
  * is given. */
 int failure_of_input(const char *command, const char *path, const char *why);
 
+/* Writes out what is left of standard output. 0, or 1 where it did not arrive whole, which is told of a full disk, but
+ * not of a reader that has gone: it wanted no more. */
+int failure_of_output(const char *command);
+
 #endif

@@ -3,7 +3,6 @@
 
 #include "attn/attn.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,8 +31,5 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN); /* a file over `ulimit -f` is told like a full disk, and leaves no half of it */
     int status = run(argc, argv);
     /* An answer that did not arrive whole (a full disk) is a failure, whatever the command thought. */
-    errno = 0;
-    if ((fflush(stdout) || ferror(stdout)) && status == 0)
-        return failure(argc > 1 ? argv[1] : "help", "standard output: %s", errno ? strerror(errno) : "write error");
-    return status;
+    return status ? status : failure_of_output(argc > 1 ? argv[1] : "help");
 }

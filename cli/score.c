@@ -104,10 +104,7 @@ static int score_window(scoring *s, int64_t count)
     if (attn_seq_score(s->model, s->pairs, count, (int)s->threads, s->scores)) return failure_of_library("score");
     for (int64_t i = 0; i < count; i++) print_score(s, i, problems[i]);
     s->line += count;
-    errno = 0;
-    if (fflush(stdout) || ferror(stdout))
-        return failure("score", "standard output: %s", errno ? strerror(errno) : "write error");
-    return 0;
+    return failure_of_output("score");
 }
 
 static int score_all(scoring *s)
@@ -126,7 +123,7 @@ int command_score(int argc, char **argv)
     if (!s) return failure("score", "no memory for %d lines", WINDOW);
     int status = parse(s, argc, argv);
     if (status < 0) {
-        signal(SIGPIPE, SIG_IGN); /* a reader that has gone is told like any other failed write */
+        signal(SIGPIPE, SIG_IGN); /* a reader that has gone ends the work, not the process in its midst */
         status = open_all(s);
         if (!status) status = score_all(s);
     }

@@ -134,10 +134,7 @@ static int translate_window(translating *t, const read_line *lines, attn_seq_tex
     t->lines += count;
     if (attention_output_hold(&t->picture, translations, count, release)) status = 1;
     if (status) return status;
-    errno = 0;
-    if (fflush(stdout) || ferror(stdout))
-        return failure(t->command->name, "standard output: %s", errno ? strerror(errno) : "write error");
-    return 0;
+    return failure_of_output(t->command->name);
 }
 
 static int translate_all(translating *t)
@@ -168,7 +165,7 @@ int seq2seq_command_run(const seq2seq_command *c, int argc, char **argv)
     attn_seq_translate_options_init(&t.options);
     int stop = parse(&t, argc, argv);
     if (stop >= 0) return stop;
-    signal(SIGPIPE, SIG_IGN); /* a reader that has gone is told like any other failed write */
+    signal(SIGPIPE, SIG_IGN); /* a reader that has gone ends the work, not the process in its midst */
     int status = open_all(&t);
     if (!status) status = translate_all(&t);
     tell_of_long_lines(&t);

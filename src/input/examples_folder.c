@@ -87,6 +87,11 @@ static attn_status append(void *argument, const char *folder, const char *label,
     }
     if (!utf8_valid(label, strlen(label)))
         return status_fail(ATTN_ERROR_FORMAT, "%s: its name, a label, is not UTF-8", folder);
+    if (strpbrk(label, "\t\n\r"))
+        return status_fail(ATTN_ERROR_FORMAT,
+                           "%s: its name, a label, holds a tab or a line break, expected none: labels are told in "
+                           "columns",
+                           folder);
     char path[4096 + NAME_MAX + 2];
     int length = snprintf(path, sizeof path, "%s/%s", folder, name);
     return example_list_append(l, label, strlen(label), path, (size_t)length);

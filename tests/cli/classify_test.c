@@ -22,6 +22,26 @@ static void labels_a_path(void **state)
     assert_string_equal(shell_output, "classify.tmp.png\tcat\nclassify.tmp.png\tcat\n");
 }
 
+/* So that columns stay columns. */
+static void shows_no_tab_of_a_name(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("cp " IMAGE " \"$(printf 'classify\\t.tmp\\n.png')\" && $ATTN classify " IMAGES
+                           "classify*.png && $ATTN classify --json " IMAGES "classify*.png; rm classify*.png"),
+                     0);
+    shell_said("classify?.tmp?.png\tcat\n");
+    shell_said("{\"path\": \"classify\\u0009.tmp\\u000a.png\", \"label\": \"cat\"");
+}
+
+static void ends_with_its_reader(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("yes " IMAGE " | head -n 3000 | $ATTN classify " IMAGES "| head -n 1"), 0);
+    char *end = strchr(shell_output, '\n');
+    assert_non_null(end);
+    assert_string_equal(end, "\n");
+}
+
 /* The kind of the first input picks the model. */
 static void finds_the_model(void **state)
 {
@@ -235,6 +255,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_a_path),
+        cmocka_unit_test(shows_no_tab_of_a_name),
+        cmocka_unit_test(ends_with_its_reader),
         cmocka_unit_test(finds_the_model),
         cmocka_unit_test(names_where_it_looked),
         cmocka_unit_test(labels_idx_images),

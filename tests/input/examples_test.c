@@ -94,6 +94,10 @@ static void reads_folders(void **state)
     example_kind kind;
     assert_int_equal(example_kind_of(scratch_path("f"), &kind), ATTN_OK);
     assert_int_equal(kind, EXAMPLES_IMAGE);
+    make_file("tab/d\to\tg/1.png");
+    assert_int_equal(example_list_read(&list, scratch_path("tab"), NULL, kind), ATTN_ERROR_FORMAT);
+    assert_non_null(strstr(attn_seq_error(), "its name, a label, holds a tab or a line break"));
+    example_list_clear(&list);
     assert_int_equal(example_list_read(&list, scratch_path("f"), NULL, kind), ATTN_OK);
     assert_int_equal(list.count, 3);
     assert_int_equal(list.skipped, 1);
