@@ -89,8 +89,8 @@ attn_status recurrence_pack(recurrence *r, bool transposed)
 {
     const int64_t wide = r->gates * r->H;
     if (r->T < STEPS_WORTH_PACKING || (transposed && r->u->packed)) return ATTN_OK;
-    return dense_pack(&r->packed, tape_products(r->t), transposed ? wide : r->H, transposed ? r->H : wide, r->u->value,
-                      transposed);
+    return dense_pack(&r->packed, tape_products(r->t), tape_threads(r->t), transposed ? wide : r->H,
+                      transposed ? r->H : wide, r->u->value, transposed);
 }
 
 void recurrence_unpack(recurrence *r)

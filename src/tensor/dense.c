@@ -280,18 +280,25 @@ static dnnl_status_t acquire_and_run(const product_key *key, const layout *packe
     return s;
 }
 
+/* oneDNN takes its thread count from the calling thread's setting, at compilation and at each run. Returns what it was.
+ */
+static int set_threads(int threads)
+{
+#ifdef _OPENMP
+    const int before = omp_get_max_threads();
+    if (before != threads) omp_set_num_threads(threads);
+    return before;
+#else
+    return threads;
+#endif
+}
+
 static attn_status multiply(const product_key *key, const layout *packed, const void *a, const void *b,
                             const float *bias, float *c)
 {
-#ifdef _OPENMP
-    /* oneDNN takes its thread count from the calling thread's setting, at compilation and at each run. */
-    int before = omp_get_max_threads();
-    if (before != key->threads) omp_set_num_threads(key->threads);
-#endif
+    const int before = set_threads(key->threads);
     dnnl_status_t s = acquire_and_run(key, packed, a, b, bias, c);
-#ifdef _OPENMP
-    if (before != key->threads) omp_set_num_threads(before);
-#endif
+    set_threads(before);
     if (s == dnnl_success) return ATTN_OK;
     return status_fail(s == dnnl_out_of_memory ? ATTN_ERROR_MEMORY : ATTN_ERROR_UNSUPPORTED,
                        "oneDNN's product of (%lld, %lld) and (%lld, %lld) failed with status %d", (long long)key->M,
@@ -399,7 +406,8 @@ static dnnl_status_t pack(dense_packed *b, const float *values, bool transposed)
     return s;
 }
 
-attn_status dense_pack(dense_packed **out, dense_type type, int64_t N, int64_t K, const float *values, bool transposed)
+attn_status dense_pack(dense_packed **out, dense_type type, int threads, int64_t N, int64_t K, const float *values,
+                       bool transposed)
 {
     if (N < 1 || K < 1)
         return status_fail(ATTN_ERROR_ARGUMENT, "weights (%lld, %lld) to pack", (long long)N, (long long)K);
@@ -408,7 +416,9 @@ attn_status dense_pack(dense_packed **out, dense_type type, int64_t N, int64_t K
     b->N = N;
     b->K = K;
     b->type = type;
+    const int before = set_threads(threads);
     dnnl_status_t s = pack(b, values, transposed);
+    set_threads(before);
     if (s == dnnl_success) {
         *out = b;
         return ATTN_OK;

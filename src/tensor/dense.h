@@ -23,7 +23,8 @@ attn_status dense_multiply(dense_type type, int threads, int64_t M, int64_t N, i
 typedef struct dense_packed dense_packed;
 
 /* Packs the second factor of products of this type, (N, K) or, if not transposed, (K, N); a copy. */
-attn_status dense_pack(dense_packed **out, dense_type type, int64_t N, int64_t K, const float *values, bool transposed);
+attn_status dense_pack(dense_packed **out, dense_type type, int threads, int64_t N, int64_t K, const float *values,
+                       bool transposed);
 void dense_packed_destroy(dense_packed *b); /* NULL is ignored */
 
 /* c (M, N) = a (M, K) op b, plus c itself if accumulate, plus bias (N) if not NULL, in the type of the packing. */

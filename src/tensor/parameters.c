@@ -122,7 +122,7 @@ attn_status parameters_pack(tensor *weights)
         return status_fail(ATTN_ERROR_ARGUMENT, "a parameter of rank %d%s to pack, expected constant weights (O, I)",
                            weights->rank, weights->grad ? " that is trained" : "");
     if (weights->packed) return ATTN_OK;
-    return dense_pack(&weights->packed, DENSE_FP32, weights->shape[0], weights->shape[1], weights->value, true);
+    return dense_pack(&weights->packed, DENSE_FP32, 1, weights->shape[0], weights->shape[1], weights->value, true);
 }
 
 void parameters_destroy(parameters *p)

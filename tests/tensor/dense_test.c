@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "tensor/dense.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -78,7 +79,7 @@ static void packed_once(shape s, dense_type type)
     float *a = draw(1, s.M * s.K), *b = draw(2, s.K * s.N), *bias = draw(3, s.N), *c = draw(4, s.M * s.N);
     float *before = draw(4, s.M * s.N);
     dense_packed *packed;
-    assert_int_equal(dense_pack(&packed, type, s.N, s.K, b, s.transpose_b), ATTN_OK);
+    assert_int_equal(dense_pack(&packed, type, 1, s.N, s.K, b, s.transpose_b), ATTN_OK);
     assert_int_equal(dense_multiply_packed(1, s.M, a, packed, bias, s.accumulate, c), ATTN_OK);
     compare(&s, type, a, b, bias, before, c);
     dense_packed_destroy(packed);
@@ -99,8 +100,36 @@ static void packed_weights_give_the_same(void **state)
             for (int how = 0; how < 4; how++) packed_once((shape){M, 77, 41, false, how & 1, true, how & 2}, types[t]);
     }
     dense_packed *packed;
-    assert_int_equal(dense_pack(&packed, DENSE_FP32, 0, 4, NULL, true), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(dense_pack(&packed, DENSE_FP32, 1, 0, 4, NULL, true), ATTN_ERROR_ARGUMENT);
     dense_packed_destroy(NULL);
+}
+
+static int threads_of_process(void)
+{
+    int count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (const struct dirent *e; (e = readdir(tasks));) count += e->d_name[0] != '.';
+    closedir(tasks);
+    return count;
+}
+
+/* Before the others, which start threads that stay. */
+static void one_thread_starts_no_other(void **state)
+{
+    (void)state;
+    enum { N = 512 };
+    const int before = threads_of_process();
+    float *a = draw(1, N * N), *b = draw(2, N * N), *c = draw(3, N * N);
+    dense_packed *packed;
+    assert_int_equal(dense_pack(&packed, DENSE_FP32, 1, N, N, b, true), ATTN_OK);
+    assert_int_equal(dense_multiply_packed(1, N, a, packed, NULL, false, c), ATTN_OK);
+    assert_int_equal(dense_multiply(DENSE_FP32, 1, N, N, N, a, true, b, false, NULL, false, c), ATTN_OK);
+    assert_int_equal(threads_of_process(), before);
+    dense_packed_destroy(packed);
+    free(a);
+    free(b);
+    free(c);
 }
 
 /* More shapes than the cache has places. */
@@ -123,6 +152,7 @@ static void the_cache_forgets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_thread_starts_no_other),
         cmocka_unit_test(products_agree_with_their_definition),
         cmocka_unit_test(packed_weights_give_the_same),
         cmocka_unit_test(the_cache_forgets),
