@@ -100,8 +100,8 @@ ATTN_API const char *attn_error(void);
 /* The type of Q, K, V, O and their gradients, all of a call's the same; and of K and V in a cache. Beside fp64 the
  * log-sum-exp, the bias, the score vector, their gradients and weights are fp64 too, beside the others fp32; slopes and
  * sinks are fp32 in any case. attn_forward, attn_backward and attn_weights take all of these but int8,
- * attn_weights_column_sums all but int8 and fp64, attn_double_backward fp32 and fp64, the other calls fp32 alone.
- * Numbers pinned. */
+ * attn_weights_column_sums and attn_decode all but int8 and fp64, attn_double_backward fp32 and fp64, the other calls
+ * fp32 alone. Numbers pinned. */
 typedef enum attn_dtype {
     ATTN_DTYPE_F32 = 0,
     ATTN_DTYPE_BF16 = 1, /* the upper half of an fp32 */
@@ -576,7 +576,7 @@ ATTN_API attn_status attn_append(const attn_cache *cache, int64_t T, const attn_
  *
  * Statuses as attn_forward_workspace_size, the same of cache, and ATTN_ERROR_ARGUMENT: a size of cache that is not
  * desc's; key_lengths, query_starts or key_starts set; query_offset other than 0 without query_offsets.
- * ATTN_ERROR_UNSUPPORTED: T above ATTN_DECODE_QUERIES; a dtype of desc's but fp32; dropout; additive scores; a score
+ * ATTN_ERROR_UNSUPPORTED: T above ATTN_DECODE_QUERIES; fp64; dropout; additive scores; a score
  * function; a cache's dtype that this version does not know. */
 ATTN_API attn_status attn_decode_workspace_size(const attn_desc *desc, const attn_cache *cache, size_t *size);
 
@@ -587,6 +587,9 @@ ATTN_API attn_status attn_decode_workspace_size(const attn_desc *desc, const att
  *
  * unless desc->query_offsets says where they stand. So with causal each query sees all keys up to its own, which
  * were put into the cache before. Each row of K and V is read once for all T queries of the H / HK heads that share it.
+ *
+ * Q and O are of desc's dtype, fp32, bf16 or fp16, K and V of the cache's, whichever that is. Queries are made fp32,
+ * and O is rounded once, when the chunks are merged.
  *
  * Reads desc's q, masks, slopes, sinks and options, not its k and v, and the cache; writes o and lse. Rows of K and V,
  * pages and entries of the page table that no query sees, by lengths, causal or window, are not read: pages that a

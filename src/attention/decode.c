@@ -1,9 +1,10 @@
 #include "attn/attn.h"
 
 #include "attention/cache.h"
+#include "attention/decode_options.h"
 #include "attention/descriptor.h"
 #include "attention/merge.h"
-#include "attention/sequence.h"
+#include "attention/staged_rows.h"
 #include "attention/visible.h"
 #include "base/checked.h"
 #include "base/parallel.h"
@@ -22,16 +23,19 @@
  *
  * and a worker's piece of it:
  *
- *     [kernel's scratch | modification | rows of K | rows of V | their scales] */
+ *     [kernel's scratch | modification | rows of Q made fp32 | rows of K | rows of V | their scales]
+ *
+ * Queries of bf16 and fp16 become fp32 there; their results are merged in fp32, in the first part's place, and rounded
+ * from there. */
 typedef struct decode_plan {
     attn_desc d;
     attn_cache c;
     const kernel_table *table;
-    int64_t block_heads;                  /* whose queries go through the kernel together */
-    int64_t chunks;                       /* of the longest sequence */
-    size_t parts, zeros, o, lse, workers; /* offsets into the workspace, in bytes */
-    size_t modification, k_rows, v_rows;  /* offsets into a worker's piece, in bytes */
-    size_t k_scales, v_scales, worker;    /* more of them, and its size */
+    int64_t block_heads;                    /* whose queries go through the kernel together */
+    int64_t chunks;                         /* of the longest sequence */
+    size_t parts, zeros, o, lse, workers;   /* offsets into the workspace, in bytes */
+    size_t modification, q, k_rows, v_rows; /* offsets into a worker's piece, in bytes */
+    size_t k_scales, v_scales, worker;      /* more of them, and its size */
     int64_t items, task_items;
     char *workspace;
     attn_output part_o, part_lse; /* the first part's; the next one's stand part_batch behind */
@@ -59,12 +63,14 @@ static attn_status plan_workspace(decode_plan *plan, size_t *bytes)
 {
     const attn_desc *d = &plan->d;
     const int64_t rows = plan->block_heads * d->T, queries = d->B * d->H * d->T, chunks = chunks_of(d->S);
+    const int64_t parts = chunks ? chunks : 1, q_row = staged_type(d->dtype) ? staged_row(d->D) : 0;
     size_t offsets, worker = 0, scratch, all = 0;
-    int64_t part_floats = 0, part_rows = 0, items, workers = parallel_workers(&d->parallel);
-    bool fits = checked_mul_i64(queries, chunks, &part_rows) && checked_mul_i64(part_rows, d->DV, &part_floats) &&
-                checked_mul_i64(d->B * d->HK, chunks, &items);
+    int64_t part_floats = 0, part_rows = 0, items, q_floats, workers = parallel_workers(&d->parallel);
+    bool fits = checked_mul_i64(queries, parts, &part_rows) && checked_mul_i64(part_rows, d->DV, &part_floats) &&
+                checked_mul_i64(d->B * d->HK, chunks, &items) && checked_mul_i64(rows, q_row, &q_floats);
     fits = fits && add_piece(&worker, (int64_t)decode_scratch((size_t)rows), sizeof(float), &scratch) &&
            add_piece(&worker, rows * DECODE_CHUNK, sizeof(float), &plan->modification) &&
+           add_piece(&worker, q_floats, sizeof(float), &plan->q) &&
            add_piece(&worker, DECODE_CHUNK + DECODE_SPARE, sizeof(void *), &plan->k_rows) &&
            add_piece(&worker, DECODE_CHUNK + DECODE_SPARE, sizeof(void *), &plan->v_rows) &&
            add_piece(&worker, plan->c.dtype == ATTN_DTYPE_INT8 ? DECODE_CHUNK : 0, sizeof(float), &plan->k_scales) &&
@@ -85,52 +91,12 @@ static attn_status plan_workspace(decode_plan *plan, size_t *bytes)
     return ATTN_OK;
 }
 
-static attn_status check_same(const char *name, int64_t cache, int64_t desc)
-{
-    if (cache == desc) return ATTN_OK;
-    return status_fail(ATTN_ERROR_ARGUMENT, "cache: %s = %lld, expected the descriptor's %lld", name, (long long)cache,
-                       (long long)desc);
-}
-
-/* What decoding does not offer, and what the cache says instead of the descriptor. */
-static attn_status check_options(const attn_desc *d, const attn_cache *c)
-{
-    if (d->T > ATTN_DECODE_QUERIES)
-        return status_fail(ATTN_ERROR_UNSUPPORTED, "T = %lld, expected at most %d in attn_decode", (long long)d->T,
-                           ATTN_DECODE_QUERIES);
-    if (d->score != ATTN_SCORE_DOT)
-        return status_fail(ATTN_ERROR_UNSUPPORTED, "score = %d, expected ATTN_SCORE_DOT (%d) in attn_decode",
-                           (int)d->score, (int)ATTN_SCORE_DOT);
-    if (d->score_function)
-        return status_fail(ATTN_ERROR_UNSUPPORTED, "score_function is set, expected NULL in attn_decode");
-    if (d->dropout > 0)
-        return status_fail(ATTN_ERROR_UNSUPPORTED, "dropout = %g, expected 0 in attn_decode", d->dropout);
-    if (d->key_lengths)
-        return status_fail(ATTN_ERROR_ARGUMENT, "key_lengths is set, expected NULL: the cache has the lengths");
-    if (sequence_packed(d))
-        return status_fail(ATTN_ERROR_ARGUMENT, "%s is set, expected NULL: the cache has the lengths",
-                           d->query_starts ? "query_starts" : "key_starts");
-    if (d->query_offset && !d->query_offsets)
-        return status_fail(ATTN_ERROR_ARGUMENT,
-                           "query_offset = %lld, expected 0: the queries are the last, unless query_offsets says else",
-                           (long long)d->query_offset);
-    const struct {
-        const char *name;
-        int64_t cache, desc;
-    } sizes[] = {{"B", c->B, d->B}, {"HK", c->HK, d->HK}, {"S", c->S, d->S}, {"D", c->D, d->D}, {"DV", c->DV, d->DV}};
-    attn_status status = ATTN_OK;
-    for (size_t n = 0; n < sizeof sizes / sizeof sizes[0] && !status; n++)
-        status = check_same(sizes[n].name, sizes[n].cache, sizes[n].desc);
-    return status;
-}
-
 static attn_status plan_decode(const attn_desc *desc, const attn_cache *cache, decode_plan *plan, size_t *bytes)
 {
     memset(plan, 0, sizeof *plan);
     attn_status status = descriptor_read(desc, &plan->d);
-    if (!status) status = descriptor_check_f32(&plan->d, "attn_decode");
     if (!status) status = cache_read(cache, &plan->c);
-    if (!status) status = check_options(&plan->d, &plan->c);
+    if (!status) status = decode_check_options(&plan->d, &plan->c);
     if (status) return status;
     const attn_desc *d = &plan->d;
     int64_t group = d->H / d->HK, most = d->T ? DECODE_ROWS / d->T : 1;
@@ -143,10 +109,10 @@ static attn_status check_arrays(const decode_plan *plan)
 {
     const attn_desc *d = &plan->d;
     attn_status status = cache_check_arrays(&plan->c);
-    if (!status) status = descriptor_check_view("q", &d->q, ATTN_DTYPE_F32, d->B, d->H, d->T, d->D);
+    if (!status) status = descriptor_check_view("q", &d->q, d->dtype, d->B, d->H, d->T, d->D);
     if (!status) status = descriptor_check_lists(d);
     if (!status) status = descriptor_check_masks(d);
-    if (!status) status = descriptor_check_output("o", &d->o, ATTN_DTYPE_F32, d->B, d->H, d->T, d->DV);
+    if (!status) status = descriptor_check_output("o", &d->o, d->dtype, d->B, d->H, d->T, d->DV);
     if (!status && d->lse.data) status = descriptor_check_output("lse", &d->lse, ATTN_DTYPE_F32, d->B, d->H, d->T, 1);
     return status;
 }
@@ -215,6 +181,18 @@ static const float *find_scales(const decode_plan *plan, const attn_output *scal
     return out;
 }
 
+/* The queries of x's heads, from `head` on, in fp32. */
+static void find_queries(const decode_plan *plan, int64_t b, int64_t head, float *stage, decode_chunk *x)
+{
+    const attn_desc *d = &plan->d;
+    const int64_t step = d->T * staged_row(d->D);
+    x->q_head = staged_type(d->dtype) ? step : d->q.head;
+    for (int64_t n = 0; n < x->heads; n++) {
+        staged_rows q = staged_rows_read(plan->table, d->dtype, &d->q, b, head + n, 0, d->T, d->D, stage + n * step);
+        if (n == 0) x->q = q.data, x->q_row = q.row;
+    }
+}
+
 static void leave_out(const decode_chunk *x)
 {
     for (int64_t h = 0; h < x->heads; h++)
@@ -252,9 +230,6 @@ static void decode_item(const decode_plan *plan, int64_t item, char *piece)
                           .DV = d->DV,
                           .scale = d->scale,
                           .softcap = d->softcap,
-                          .q = view_at(&d->q, b, head, 0),
-                          .q_head = d->q.head,
-                          .q_row = d->q.row,
                           .type = plan->c.dtype,
                           .k = k,
                           .v = v,
@@ -273,6 +248,7 @@ static void decode_item(const decode_plan *plan, int64_t item, char *piece)
             continue;
         }
         x.modification = modified ? modification : NULL;
+        find_queries(plan, b, head, (float *)(piece + plan->q), &x);
         plan->table->decode_chunk(&x);
     }
 }
@@ -283,6 +259,36 @@ static void decode_task(void *argument, int64_t task, int worker)
     char *piece = plan->workspace + plan->workers + (size_t)worker * plan->worker;
     int64_t first = task * plan->task_items, left = plan->items - first;
     for (int64_t n = 0; n < left && n < plan->task_items; n++) decode_item(plan, first + n, piece);
+}
+
+/* One head's rows of O, rounded to d's type from where they were merged. */
+static void narrow_task(void *argument, int64_t task, int worker)
+{
+    (void)worker;
+    const decode_plan *plan = argument;
+    const attn_desc *d = &plan->d;
+    const int64_t b = task / d->H, head = task % d->H;
+    plan->table->narrow_rows(
+        &(element_rows){.type = d->dtype,
+                        .count = d->DV ? d->T : 0,
+                        .columns = d->DV,
+                        .elements = d->DV ? (uint16_t *)d->o.data + b * d->o.batch + head * d->o.head : NULL,
+                        .elements_row = d->o.row,
+                        .floats = output_at(&plan->part_o, b, head, 0),
+                        .floats_row = plan->part_o.row});
+}
+
+static void merge_chunks(decode_plan *plan, const attn_part *parts)
+{
+    const int64_t count = plan->chunks + (plan->d.sinks != NULL);
+    attn_desc merged = plan->d;
+    if (!staged_type(merged.dtype)) {
+        merge_parts(&merged, parts, count);
+        return;
+    }
+    merged.dtype = ATTN_DTYPE_F32, merged.o = plan->part_o;
+    merge_parts(&merged, parts, count);
+    parallel_run(&plan->d.parallel, plan->d.B * plan->d.H, narrow_task, plan);
 }
 
 static attn_part sink_part(const attn_desc *d, float *zeros)
@@ -344,6 +350,6 @@ attn_status attn_decode(const attn_desc *desc, const attn_cache *cache, void *wo
     if (status) return status;
     int64_t tasks = plan.items / plan.task_items + (plan.items % plan.task_items != 0);
     parallel_run(&plan.d.parallel, tasks, decode_task, &plan);
-    merge_parts(&plan.d, parts, plan.chunks + (plan.d.sinks != NULL));
+    merge_chunks(&plan, parts);
     return ATTN_OK;
 }

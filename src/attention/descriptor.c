@@ -301,6 +301,14 @@ attn_status descriptor_check_f32(const attn_desc *d, const char *call)
                        (int)ATTN_DTYPE_F32, call);
 }
 
+attn_status descriptor_check_narrow(const attn_desc *d, const char *call)
+{
+    if (d->dtype != ATTN_DTYPE_F64) return ATTN_OK;
+    return status_fail(ATTN_ERROR_UNSUPPORTED,
+                       "dtype = %d, expected ATTN_DTYPE_F32 (%d), ATTN_DTYPE_BF16 (%d) or ATTN_DTYPE_FP16 (%d) in %s",
+                       (int)d->dtype, (int)ATTN_DTYPE_F32, (int)ATTN_DTYPE_BF16, (int)ATTN_DTYPE_FP16, call);
+}
+
 attn_status descriptor_check_masks(const attn_desc *d)
 {
     attn_status status = descriptor_check_mask("mask", &d->mask, d, 1);

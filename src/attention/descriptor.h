@@ -28,6 +28,9 @@ attn_status descriptor_check_unpacked(const attn_desc *d, const char *call);
 /* That elements are fp32, for a call that takes no others. */
 attn_status descriptor_check_f32(const attn_desc *d, const char *call);
 
+/* Likewise fp32 or narrower. */
+attn_status descriptor_check_narrow(const attn_desc *d, const char *call);
+
 /* That a struct of a later version, of `bytes`, holds zeros beyond what is known here; `what` begins the message. */
 attn_status descriptor_check_later(const char *what, const void *given, size_t bytes, size_t known);
 

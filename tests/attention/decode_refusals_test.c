@@ -75,7 +75,7 @@ static void hostile_caches_are_refused(void **state)
     REFUSED(c.v.data = NULL, ATTN_ERROR_ARGUMENT, "cache.v.data is NULL");
     REFUSED(c.k.batch = INT64_MAX / 8, ATTN_ERROR_OVERFLOW, "cache.k with strides");
     REFUSED(c.v.row = 0, ATTN_ERROR_ARGUMENT, "cache.v.row = 0");
-    REFUSED(d.dtype = ATTN_DTYPE_BF16, ATTN_ERROR_UNSUPPORTED, "attn_decode");
+    REFUSED(d.dtype = ATTN_DTYPE_F64, ATTN_ERROR_UNSUPPORTED, "attn_decode");
     REFUSED(c.dtype = (attn_dtype)9, ATTN_ERROR_UNSUPPORTED, "dtype = 9");
     REFUSED(c.dtype = ATTN_DTYPE_INT8, ATTN_ERROR_ARGUMENT, "cache.k_scales.data is NULL");
     REFUSED(c.dtype = ATTN_DTYPE_INT8; c.k_scales.data = a.k, ATTN_ERROR_ARGUMENT, "cache.v_scales.data is NULL");

@@ -43,6 +43,7 @@ static decoding decoding_create(uint64_t seed)
     o.T = whole(seed, 0, 0, 2) ? whole(seed, 1, 1, 5) : whole(seed, 2, 1, ATTN_DECODE_QUERIES);
     if (whole(seed, 3, 0, 5) == 0) o.S = whole(seed, 4, 500, 1300), o.B = 1;
     if (whole(seed, 5, 0, 5) == 0) o.HK = 1, o.H = whole(seed, 6, 1, 9); /* more rows than go at once, too */
+    if (seed >= 3700) o.type = seed % 2 ? ATTN_DTYPE_BF16 : ATTN_DTYPE_FP16;
     decoding x = {.call = call_create(&o, seed)};
     attn_desc *d = &x.call->desc;
     bool last = !o.offsets;
@@ -282,6 +283,28 @@ static void narrow_caches_give_the_bits_of_wide_ones(void **state)
     }
 }
 
+/* Queries and results of 16 bits beside a cache of fp32: fp32's arithmetic on the same numbers, O rounded once; zeros
+ * where there are no keys. */
+static void narrow_queries_give_rounded_results(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 3700; seed < 3760; seed++) {
+        decoding x = decoding_create(seed);
+        const attn_dtype type = x.call->options.type;
+        attn_desc d = x.desc;
+        d.dtype = type, d.q = call_in_type(x.call).q;
+        if (seed % 10 == 0)
+            for (int64_t b = 0; b < d.B; b++) x.call->lengths[b] = 0;
+        forward_results want = decode_call(&x.desc, &x.cache, seed), got = decode_call(&d, &x.cache, seed);
+        for (int64_t n = 0; n < outputs(&d); n++) want.o[n] = round_to_type(type, want.o[n]);
+        expect_same_bits("o of 16-bit queries", seed, got.o, want.o, outputs(&d));
+        expect_same_bits("lse of 16-bit queries", seed, got.lse, want.lse, d.B * d.H * d.T);
+        forward_results_free(&want);
+        forward_results_free(&got);
+        decoding_destroy(&x);
+    }
+}
+
 /* An int8 cache of these numbers in pages, and what it holds as fp32 rows without pages. */
 typedef struct bytes_cache {
     attn_cache cache;
@@ -438,6 +461,7 @@ int main(void)
         cmocka_unit_test(the_batch_does_not_matter),
         cmocka_unit_test(the_other_queries_do_not_matter),
         cmocka_unit_test(narrow_caches_give_the_bits_of_wide_ones),
+        cmocka_unit_test(narrow_queries_give_rounded_results),
         cmocka_unit_test(bytes_give_what_they_stand_for),
         cmocka_unit_test(what_is_not_seen_is_not_read),
         cmocka_unit_test(nothing_gives_zeros),
