@@ -3,6 +3,7 @@
 #include "classify_source.h"
 #include "commands.h"
 #include "failure.h"
+#include "opened_model.h"
 #include "options.h"
 #include "writable.h"
 
@@ -58,6 +59,7 @@ static int parse(classifying *c, int argc, char **argv)
                    "A line of white space alone gives an empty line. An input that cannot be read, or is of\n"
                    "another kind than the first, gives no label and a message that names it; the others go\n"
                    "on, and the exit status is 1 at the end.\n"
+                   "In a path, ? stands for a tab or a line break; --json has it as it is.\n"
                    "With several inputs, FILE.png is the first one's picture, FILE-2.png the next's.",
         .examples = "echo 'A warm, funny, engaging film.' | attn classify\n"
                     "attn classify --scores seven.png eight.png\n"
@@ -90,9 +92,8 @@ static int find_model(classifying *c, char **directory)
 
 static int open_model(classifying *c, const char *directory)
 {
-    attn_seq_description d = {.struct_size = sizeof d};
-    if (attn_seq_model_open(&c->model, directory) || attn_seq_model_describe(c->model, &d))
-        return failure_of_library("classify");
+    attn_seq_description d;
+    if (opened_model("classify", directory, &c->model, &d)) return 1;
     c->form.labels = d.labels;
     c->form.label_count = d.label_count;
     return attention_options_check(&c->attention, &d);

@@ -4,6 +4,7 @@
 #include "eval_pairs.h"
 #include "failure.h"
 #include "json.h"
+#include "opened_model.h"
 #include "options.h"
 
 #include <inttypes.h>
@@ -94,14 +95,10 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int open_model(evaluation *e)
+static int open_model(evaluation *e, attn_seq_description *d)
 {
     const attn_seq_task task = e->model_name ? ATTN_SEQ_TASK_ANY : ATTN_SEQ_TASK_TRANSLATE;
-    char *directory;
-    if (attn_seq_model_find(e->model_name, task, &directory)) return failure_of_library("eval");
-    attn_status status = attn_seq_model_open(&e->model, directory);
-    attn_seq_free(directory);
-    return status ? failure_of_library("eval") : 0;
+    return opened_model_found("eval", e->model_name, task, &e->model, d);
 }
 
 /* The line on which a source stands first: every line holds a pair. */
@@ -229,10 +226,9 @@ static void print_json(const evaluation *e)
 
 static int evaluate(evaluation *e)
 {
-    attn_seq_description d = {.struct_size = sizeof d};
+    attn_seq_description d;
     if (e->outputs_file) return eval_outputs(e->outputs_file, e->file, e->json);
-    if (open_model(e)) return 1;
-    if (attn_seq_model_describe(e->model, &d)) return failure_of_library("eval");
+    if (open_model(e, &d)) return 1;
     const bool classifies = d.task >= ATTN_SEQ_TASK_CLASSIFY_TEXT;
     const char *useless = classifies ? decoding_option_of(e) : e->labels_file ? "labels" : NULL;
     if (useless) {

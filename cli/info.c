@@ -30,10 +30,15 @@ static void print_description(const attn_seq_description *d)
     printf("%s: %s (%s), %.1f million weights, width %lld, ", d->directory, task_names[d->task], d->architecture,
            (double)d->parameters / 1e6, (long long)d->width);
     if (d->label_count > 0)
-        printf("%lld layer%s, %lld label%s\n", (long long)d->encoder_layers, d->encoder_layers == 1 ? "" : "s",
+        printf("%lld layer%s, %lld label%s", (long long)d->encoder_layers, d->encoder_layers == 1 ? "" : "s",
                (long long)d->label_count, d->label_count == 1 ? "" : "s");
     else
-        printf("%lld + %lld layers\n", (long long)d->encoder_layers, (long long)d->decoder_layers);
+        printf("%lld + %lld layers", (long long)d->encoder_layers, (long long)d->decoder_layers);
+    if (d->unused_weights) {
+        printf("; without a place in config.json: %lld of its weights, ", (long long)d->unused_weights);
+        message_print_text(stdout, d->first_unused);
+    }
+    putchar('\n');
 }
 
 /* Opens the model, which also tells whether its files are sound. */

@@ -2,6 +2,7 @@
 #include "classify_source.h"
 #include "commands.h"
 #include "failure.h"
+#include "opened_model.h"
 #include "options.h"
 #include "writable.h"
 
@@ -74,11 +75,7 @@ static int kind_of(attn_seq_task task)
 
 static int open_model(looking *l, attn_seq_task task)
 {
-    char *directory;
-    if (attn_seq_model_find(l->model_name, task, &directory)) return failure_of_library("look");
-    attn_status status = attn_seq_model_open(&l->model, directory);
-    attn_seq_free(directory);
-    if (status || attn_seq_model_describe(l->model, &l->model_is)) return failure_of_library("look");
+    if (opened_model_found("look", l->model_name, task, &l->model, &l->model_is)) return 1;
     return attention_options_check(&l->page, &l->model_is);
 }
 
@@ -204,8 +201,7 @@ static int look_at_all(looking *l)
 
 int command_look(int argc, char **argv)
 {
-    looking l = {.model_is.struct_size = sizeof l.model_is,
-                 .page = {.command = "look", .path = "look.html", .kind = -1}};
+    looking l = {.page = {.command = "look", .path = "look.html", .kind = -1}};
     int stop = parse(&l, argc, argv);
     if (stop >= 0) return stop;
     int status = open_all(&l);

@@ -1,6 +1,7 @@
 #include "commands.h"
 #include "failure.h"
 #include "line_reader.h"
+#include "opened_model.h"
 #include "options.h"
 
 #include <errno.h>
@@ -60,12 +61,9 @@ static int open_all(scoring *s)
 {
     s->reader = line_reader_open(s->file);
     if (!s->reader) return failure("score", "%s: %s", s->file, strerror(errno));
-    char *directory;
+    attn_seq_description d;
     const attn_seq_task task = s->model_name ? ATTN_SEQ_TASK_ANY : ATTN_SEQ_TASK_TRANSLATE;
-    if (attn_seq_model_find(s->model_name, task, &directory)) return failure_of_library("score");
-    attn_status status = attn_seq_model_open(&s->model, directory);
-    attn_seq_free(directory);
-    return status ? failure_of_library("score") : 0;
+    return opened_model_found("score", s->model_name, task, &s->model, &d);
 }
 
 /* NULL, or what is wrong with the line. */

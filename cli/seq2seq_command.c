@@ -3,6 +3,7 @@
 #include "attention_options.h"
 #include "failure.h"
 #include "line_reader.h"
+#include "opened_model.h"
 #include "options.h"
 #include "translate_print.h"
 #include "writable.h"
@@ -87,12 +88,8 @@ static int open_all(translating *t)
     t->reader = line_reader_open(t->file);
     if (!t->reader) return failure_of_input(t->command->name, t->file, strerror(errno));
     if (t->picture.path && strcmp(t->picture.path, "-") && writable_check(t->command->name, t->picture.path)) return 1;
-    char *directory;
-    if (attn_seq_model_find(t->model_name, t->command->task, &directory)) return failure_of_library(t->command->name);
-    attn_status status = attn_seq_model_open(&t->model, directory);
-    attn_seq_free(directory);
-    attn_seq_description d = {.struct_size = sizeof d};
-    if (status || attn_seq_model_describe(t->model, &d)) return failure_of_library(t->command->name);
+    attn_seq_description d;
+    if (opened_model_found(t->command->name, t->model_name, t->command->task, &t->model, &d)) return 1;
     return attention_options_check(&t->picture, &d);
 }
 

@@ -52,6 +52,9 @@ typedef struct attn_seq_description {
     double normalize;          /* likewise */
     int64_t label_count;       /* of a classifier, else 0 */
     const char *const *labels; /* of label_count */
+    int64_t unused_weights;    /* tensors of model.safetensors, of a type that weights have, without a place in what
+                                * config.json describes: the files may not belong together */
+    const char *first_unused;  /* the first one's name, cut to 127 bytes; "" where there is none */
 } attn_seq_description;
 
 /* Opens a Hugging Face directory of one of these kinds, as its config.json says: config.json, model.safetensors (fp32,

@@ -18,6 +18,7 @@
 #include "hidden/recurrent.h"
 #include "hidden/transformer.h"
 #include "model/weight_format.h"
+#include "model/weights_file.h"
 #include "tensor/parameters.h"
 
 typedef enum classifier_family {
@@ -73,7 +74,8 @@ void classifier_config_clear(classifier_config *c);
 typedef struct classifier {
     classifier_config config;
     parameters parameters;
-    safetensors *file; /* where the weights lie that are not copied; NULL: they all are */
+    safetensors *file;     /* where the weights lie that are not copied; NULL: they all are */
+    weights_unused unused; /* of the file it was read from */
     transformer_layer *layers;
     transformer_options options;
     tensor *head_weight, *head_bias; /* (labels, width), (labels) */

@@ -12,7 +12,7 @@ static attn_status open_weights(classifier *m, const char *path, bool trainable)
     safetensors *file;
     attn_status status = safetensors_open(&file, path);
     if (status != ATTN_OK) return status;
-    status = weights_read(&m->parameters, &rules, m, file, trainable);
+    status = weights_read(&m->parameters, &rules, m, file, trainable, &m->unused);
     if (trainable || status != ATTN_OK)
         safetensors_close(file);
     else

@@ -53,13 +53,16 @@ static attn_status save(const void *network, const char *directory, weight_forma
 
 static void describe(const void *network, attn_seq_description *description)
 {
-    const recurrent_config *c = &((const recurrent_translator *)network)->config;
+    const recurrent_translator *m = network;
+    const recurrent_config *c = &m->config;
     description->width = c->hidden_size;
     description->encoder_layers = c->encoder_layers;
     description->decoder_layers = c->decoder_layers;
     description->cell = recurrent_cell_names[c->cell];
     description->attention = recurrent_attention_names[c->attention];
     description->activation = "tanh";
+    description->unused_weights = m->unused.count;
+    description->first_unused = m->unused.first;
 }
 
 static void destroy(void *network)

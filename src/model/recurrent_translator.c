@@ -129,7 +129,7 @@ static attn_status open_files(recurrent_translator **m, const model_files *files
     attn_status status = recurrent_config_read(&config, files->config);
     if (status == ATTN_OK) status = safetensors_open(&file, files->weights);
     if (status == ATTN_OK) status = declare(m, &config);
-    if (status == ATTN_OK) status = weights_read(&(*m)->parameters, &rules, *m, file, trainable);
+    if (status == ATTN_OK) status = weights_read(&(*m)->parameters, &rules, *m, file, trainable, &(*m)->unused);
     if (status == ATTN_OK) weights_bind(&(*m)->parameters, visit_weights, *m);
     if (status == ATTN_OK && !trainable) status = pack(*m);
     if (*m && !trainable)

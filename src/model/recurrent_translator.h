@@ -16,6 +16,7 @@
 #include "formats/safetensors.h"
 #include "hidden/recurrent.h"
 #include "model/weight_format.h"
+#include "model/weights_file.h"
 #include "tensor/parameters.h"
 
 typedef enum recurrent_attention {
@@ -42,8 +43,9 @@ typedef struct recurrent_config {
 typedef struct recurrent_translator {
     recurrent_config config;
     parameters parameters;
-    safetensors *file; /* where the weights lie that are not copied; NULL: they all are */
-    tensor *embedding; /* (vocabulary, E) */
+    safetensors *file;     /* where the weights lie that are not copied; NULL: they all are */
+    weights_unused unused; /* of the file it was read from */
+    tensor *embedding;     /* (vocabulary, E) */
     recurrent_parameters *encoder, *decoder;
     tensor *query_weight, *key_weight, *score_weight; /* (H, H), (H, H), (H); NULL where the score has none */
     tensor *combine_weight, *combine_bias;            /* (E, 2H) or, without attention, (E, H); (E) */

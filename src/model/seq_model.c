@@ -162,6 +162,8 @@ static void describe_classifier(const attn_seq_model *model, attn_seq_descriptio
     d->cell = c->family == CLASSIFIER_RECURRENT ? recurrent_cell_names[c->cell] : NULL;
     d->label_count = c->label_count;
     d->labels = (const char *const *)c->labels;
+    d->unused_weights = model->classifier->unused.count;
+    d->first_unused = model->classifier->unused.first;
 }
 
 static void describe_seq2seq(const attn_seq_model *model, attn_seq_description *d)

@@ -8,6 +8,7 @@
 #include "model/generation.h"
 #include "model/translator_family.h"
 #include "model/weight_format.h"
+#include "model/weights_file.h"
 #include "tensor/parameters.h"
 
 typedef struct translator_config {
@@ -42,6 +43,7 @@ typedef struct translator {
     translator_config config;
     parameters parameters;
     safetensors *file;                   /* where the weights lie that are not copied; NULL: they all are */
+    weights_unused unused;               /* of the file it was read from */
     translator_embedding source, target; /* their tables and output_weight: the same tensor where shared or tied */
     tensor *output_weight;
     tensor *output_bias;   /* final_logits_bias (1, decoder vocabulary) */

@@ -44,10 +44,12 @@ static attn_status pack(translator *m)
 
 static attn_status fill_from(translator *m, const safetensors *file, bool trainable)
 {
+    static const char *const positions[] = {TRANSLATOR_ENCODER_POSITIONS, TRANSLATOR_DECODER_POSITIONS, NULL};
     const weight_rules rules = {.other_names = translator_other_names,
+                                .elsewhere = positions,
                                 .names_agree = m->config.tie_word_embeddings,
                                 .optional = TRANSLATOR_OUTPUT_BIAS};
-    attn_status status = weights_read(&m->parameters, &rules, m, file, trainable);
+    attn_status status = weights_read(&m->parameters, &rules, m, file, trainable, &m->unused);
     if (status != ATTN_OK) return status;
     translator_bind(m);
     status = read_positions(m, file);

@@ -60,7 +60,8 @@ static attn_status save(const void *network, const char *directory, weight_forma
 
 static void describe(const void *network, attn_seq_description *description)
 {
-    const translator_config *c = &((const translator *)network)->config;
+    const translator *m = network;
+    const translator_config *c = &m->config;
     description->width = c->d_model;
     description->encoder_layers = c->encoder_layers;
     description->decoder_layers = c->decoder_layers;
@@ -69,6 +70,8 @@ static void describe(const void *network, attn_seq_description *description)
     description->encoder_ffn = c->encoder_ffn_dim;
     description->decoder_ffn = c->decoder_ffn_dim;
     description->activation = activation_name(c->activation);
+    description->unused_weights = m->unused.count;
+    description->first_unused = m->unused.first;
 }
 
 static void destroy(void *network)

@@ -13,6 +13,7 @@ typedef struct weight_source {
     const weight_rules *rules;
     const void *model;
     const safetensors_tensor **weights; /* by parameter, NULL: absent and allowed to be */
+    bool *used;                         /* by tensor of the file */
 } weight_source;
 
 /* Two weights that the model ties are one only if the file agrees. */
@@ -23,12 +24,19 @@ static attn_status check_equal(const weight_source *s, const safetensors_tensor 
                        safetensors_path(s->file), a->name, b->name);
 }
 
+static const safetensors_tensor *find_used(const weight_source *s, const char *name)
+{
+    const safetensors_tensor *t = safetensors_find(s->file, name);
+    if (t) s->used[t - safetensors_at(s->file, 0)] = true;
+    return t;
+}
+
 static attn_status find_weight(const weight_source *s, const char *name, const safetensors_tensor **found)
 {
     const char *const *other = s->rules->other_names ? s->rules->other_names(s->model, name) : NULL;
-    *found = safetensors_find(s->file, name);
+    *found = find_used(s, name);
     for (; other && *other; other++) {
-        const safetensors_tensor *t = safetensors_find(s->file, *other);
+        const safetensors_tensor *t = find_used(s, *other);
         if (!t) continue;
         if (!*found)
             *found = t;
@@ -84,14 +92,35 @@ static attn_status fill(parameters *p, const weight_source *s, bool trainable)
     return status;
 }
 
+static bool is_weight(const safetensors_tensor *t)
+{
+    return t->type == SAFETENSORS_F32 || t->type == SAFETENSORS_BF16 || t->type == SAFETENSORS_F16 ||
+           t->type == SAFETENSORS_F64;
+}
+
+static void count_unused(const weight_source *s, weights_unused *unused)
+{
+    *unused = (weights_unused){0};
+    for (const char *const *name = s->rules->elsewhere; name && *name; name++) find_used(s, *name);
+    for (int64_t i = 0; i < safetensors_count(s->file); i++) {
+        const safetensors_tensor *t = safetensors_at(s->file, i);
+        if (s->used[i] || !is_weight(t)) continue;
+        if (unused->count++ == 0) snprintf(unused->first, sizeof unused->first, "%s", t->name);
+    }
+}
+
 attn_status weights_read(parameters *p, const weight_rules *rules, const void *model, const safetensors *file,
-                         bool trainable)
+                         bool trainable, weights_unused *unused)
 {
     weight_source s = {.file = file, .rules = rules, .model = model};
     s.weights = calloc((size_t)p->count + 1, sizeof *s.weights);
-    if (!s.weights) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to read it", safetensors_path(file));
-    attn_status status = fill(p, &s, trainable);
+    s.used = calloc((size_t)safetensors_count(file) + 1, sizeof *s.used);
+    attn_status status = s.weights && s.used
+                             ? fill(p, &s, trainable)
+                             : status_fail(ATTN_ERROR_MEMORY, "%s: no memory to read it", safetensors_path(file));
+    if (status == ATTN_OK) count_unused(&s, unused);
     free(s.weights);
+    free(s.used);
     return status;
 }
 

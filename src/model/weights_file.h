@@ -13,13 +13,21 @@ typedef struct weight_rules {
     const char *const *(*other_names)(const void *model, const char *name);
     bool names_agree;     /* a weight present under several names must be equal under all; false: the first counts */
     const char *optional; /* a weight that is zero where it is absent, or NULL */
+    const char *const *elsewhere; /* tensors that the family reads by itself, NULL-terminated, or NULL: none */
 } weight_rules;
+
+/* Weights of a file that the model has no place for, as where config.json belongs to another one: transformers warns
+ * of them too. Numbers that are no weights, which old files hold as position_ids, do not count. */
+typedef struct weights_unused {
+    int64_t count;
+    char first[128]; /* its name, cut to that; "" without one */
+} weights_unused;
 
 /* Allocates the declared parameters and fills them from the file (fp32, bf16 or fp16), after every weight's name and
  * shape have been checked. Unless `trainable`, fp32 weights are used where they lie in the mapped file, which then must
  * stay open as long as the parameters: nothing is copied, and only what is used is ever read from the disk. */
 attn_status weights_read(parameters *p, const weight_rules *rules, const void *model, const safetensors *file,
-                         bool trainable);
+                         bool trainable, weights_unused *unused);
 
 /* ATTN_ERROR_FORMAT, naming both shapes, where the file's tensor has another one. */
 attn_status weights_check_shape(const safetensors *file, const safetensors_tensor *t, int rank, const int64_t *shape);

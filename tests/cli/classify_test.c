@@ -33,6 +33,20 @@ static void shows_no_tab_of_a_name(void **state)
     shell_said("{\"path\": \"classify\\u0009.tmp\\u000a.png\", \"label\": \"cat\"");
 }
 
+/* Runs all the same, as in transformers, which warns too. */
+static void tells_of_weights_without_a_place(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("mkdir classify.tmp && cp -r " FIXTURES "/vit/colour classify.tmp/vit && sed -i "
+                           "'s/\"num_hidden_layers\": 2/\"num_hidden_layers\": 1/' classify.tmp/vit/config.json && "
+                           "$ATTN classify -m classify.tmp/vit " IMAGE "; n=$?; ATTN_MODELS=classify.tmp $ATTN info "
+                           "| grep -c 'without a place'; rm -r classify.tmp; exit $n"),
+                     0);
+    shell_said("attn classify: classify.tmp/vit: model.safetensors holds 13 weights without a place in what "
+               "config.json describes: vit.encoder.layer.1.");
+    shell_said("\n1\n");
+}
+
 static void ends_with_its_reader(void **state)
 {
     (void)state;
@@ -256,6 +270,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_a_path),
         cmocka_unit_test(shows_no_tab_of_a_name),
+        cmocka_unit_test(tells_of_weights_without_a_place),
         cmocka_unit_test(ends_with_its_reader),
         cmocka_unit_test(finds_the_model),
         cmocka_unit_test(names_where_it_looked),
