@@ -326,7 +326,7 @@ static void draw_cache(drawn_call *w)
     if (entries < 0 || entries > 1024) x->reachable = false;
     int32_t *table = x->reachable ? draw_bytes(x, (size_t)entries * sizeof *table, sizeof *table, false) : NOWHERE;
     for (int64_t n = 0; x->reachable && n < entries; n++)
-        table[n] = x->wild ? (int32_t)draw_number(x, 0, pages < 12 ? pages : 12) : (int32_t)(n % pages);
+        table[n] = x->wild ? (int32_t)draw_number(x, 0, pages > 0 && pages < 12 ? pages : 12) : (int32_t)(n % pages);
     c->page_table = table;
 }
 
