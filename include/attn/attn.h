@@ -100,8 +100,8 @@ ATTN_API const char *attn_error(void);
 /* The type of Q, K, V, O and their gradients, all of a call's the same; and of K and V in a cache. Beside fp64 the
  * log-sum-exp, the bias, the score vector, their gradients and weights are fp64 too, beside the others fp32; slopes and
  * sinks are fp32 in any case. attn_forward, attn_backward and attn_weights take all of these but int8,
- * attn_weights_column_sums and attn_decode all but int8 and fp64, attn_double_backward fp32 and fp64, the other calls
- * fp32 alone. Numbers pinned. */
+ * attn_weights_column_sums, attn_decode, attn_merge and attn_rotate all but int8 and fp64, attn_double_backward fp32
+ * and fp64, attn_append fp32 alone. Numbers pinned. */
 typedef enum attn_dtype {
     ATTN_DTYPE_F32 = 0,
     ATTN_DTYPE_BF16 = 1, /* the upper half of an fp32 */
@@ -463,12 +463,12 @@ typedef struct attn_part {
  * when count is 0, which gives rows of zeros and -inf. A part without any key left for a row, its lse -inf, adds
  * nothing to it, and its o is not looked at there; one whose lse is NaN or +inf makes the row NaN. desc's o may be one
  * of the parts' o in the same place with the same strides, likewise lse; otherwise they overlap no part. Weights and
- * sums are fp32, the sum of weights fp64. Needs no workspace. Thread-safe as long as the outputs are its own.
+ * sums are fp32, the sum of weights fp64; bf16 and fp16 parts are rounded already, and the result is once more. Needs no workspace. Thread-safe as long as the outputs are its own.
  *
  * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: count negative; parts NULL; o or a part's data NULL
  * where it has elements; an output whose dimension above 1 has stride 0. ATTN_ERROR_OVERFLOW: a view that spans more
  * than the address space. ATTN_ERROR_UNSUPPORTED: packed sequences, whose rows are merged as those of one; a dtype but
- * fp32. Milakov and Gimelshein, "Online normalizer calculation for softmax" (2018), equation 4. */
+ * fp32, bf16 and fp16. Milakov and Gimelshein, "Online normalizer calculation for softmax" (2018), equation 4. */
 ATTN_API attn_status attn_merge(const attn_desc *desc, const attn_part *parts, int64_t count);
 
 /* The keys and values of B sequences, kept from one call to the next. Key j of sequence b lies in row j of its own
@@ -533,12 +533,12 @@ ATTN_API attn_status attn_rotary_fill(float *cosines, float *sines, int64_t P, i
  * sequence b stands: where desc's query_offsets or query_offset say; or with lengths (B), a cache's, and no
  * query_offsets at lengths[b] - T + i, as in attn_decode. A position below 0 is taken as 0.
  *
- * Reads desc's sizes, q, offsets and parallel; writes y, which may be q itself, with its strides. In fp32, each
- * product rounded. Needs no workspace. Thread-safe as long as y is its own.
+ * Reads desc's sizes, q, offsets and parallel; writes y, of q's dtype, which may be q itself, with its strides. In
+ * fp32, each product rounded, and what becomes bf16 or fp16 rounded once more. Needs no workspace. Thread-safe as long as y is its own.
  *
  * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: rotary or y NULL; R above D; anything that
  * attn_rotary_fill refuses; a position that is not below P; a negative length; q.data or y's NULL where they have
- * elements. ATTN_ERROR_UNSUPPORTED: packed sequences; a dtype but fp32; a kind, or a field of a later version, that
+ * elements. ATTN_ERROR_UNSUPPORTED: packed sequences; a dtype but fp32, bf16 and fp16; a kind, or a field of a later version, that
  * this version does not know. */
 ATTN_API attn_status attn_rotate(const attn_desc *desc, const int64_t *lengths, const attn_rotary *rotary,
                                  const attn_output *y);

@@ -9,6 +9,7 @@ const element_type ELEMENT_F32 = {DLPACK_FLOAT, 32}, ELEMENT_F64 = {DLPACK_FLOAT
 const char *element_name(element_type element)
 {
     if (element.code == DLPACK_BFLOAT && element.bits == 16) return "bfloat16";
+    if (element.code == DLPACK_INT && element.bits == 8) return "int8";
     if (element.code != DLPACK_FLOAT) return "other";
     return element.bits == 16 ? "float16" : element.bits == 32 ? "float32" : element.bits == 64 ? "float64" : "other";
 }

@@ -40,6 +40,9 @@ const array_type *array_type_of(PyObject *object, const char *name);
  * an exception. */
 PyObject *array_numpy_empty(PyObject *shape, PyObject *like, element_type element);
 
+/* object as an array of float32 or float64, by its own library: a new reference, or NULL with an exception. */
+PyObject *array_widened(PyObject *object, bool to_double);
+
 /* Sees object as *x until array_release. False with an exception that names the argument: TypeError for no array,
  * ValueError for one that is not in this CPU's memory, misaligned, or recorded for differentiation. */
 bool array_borrow(array *x, PyObject *object, const char *name);

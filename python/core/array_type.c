@@ -72,3 +72,10 @@ const array_type *array_type_of(PyObject *object, const char *name)
     Py_XDECREF(type_name);
     return NULL;
 }
+
+PyObject *array_widened(PyObject *object, bool to_double)
+{
+    if (PyObject_HasAttrString(object, "astype"))
+        return PyObject_CallMethod(object, "astype", "s", to_double ? "float64" : "float32");
+    return PyObject_CallMethod(object, to_double ? "double" : "float", NULL);
+}

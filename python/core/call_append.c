@@ -4,6 +4,7 @@ enum { KEY_CACHE, VALUE_CACHE, DESCRIPTION, KEY, VALUE, THREADS, ARGUMENTS };
 
 typedef struct append_arrays {
     array key_cache, value_cache, key, value;
+    PyObject *wide_key, *wide_value; /* copies of new rows that were narrower than fp32 */
     cache cache;
 } append_arrays;
 
@@ -15,9 +16,16 @@ static bool check_four(const array *x, const char *name)
     return false;
 }
 
-static bool borrow_new(array *x, PyObject *object, const char *name)
+/* The operator takes new rows of fp32: narrower ones are copied. */
+static bool borrow_new(array *x, PyObject **wide, PyObject *object, const char *name)
 {
-    return rows_borrow(x, object, name, 4) && check_four(x, name);
+    if (!narrow_rows_borrow(x, object, name, 4)) return false;
+    if (!array_is(x, ELEMENT_F32)) {
+        array_release(x);
+        *wide = array_widened(object, false);
+        if (!*wide || !rows_borrow(x, *wide, name, 4)) return false;
+    }
+    return check_four(x, name);
 }
 
 static bool check_writable(const array *x, PyObject *object, const char *name)
@@ -57,7 +65,8 @@ static bool append(append_arrays *a, PyObject *const *arguments)
     attn_parallel parallel = {0};
     if (!borrow_kept(&a->key_cache, arguments[KEY_CACHE], "key cache") ||
         !borrow_kept(&a->value_cache, arguments[VALUE_CACHE], "value cache") ||
-        !borrow_new(&a->key, arguments[KEY], "key") || !borrow_new(&a->value, arguments[VALUE], "value") ||
+        !borrow_new(&a->key, &a->wide_key, arguments[KEY], "key") ||
+        !borrow_new(&a->value, &a->wide_value, arguments[VALUE], "value") ||
         !check_new(&a->key, &a->key_cache, &a->key, "key") ||
         !check_new(&a->value, &a->value_cache, &a->key, "value") ||
         !cache_open(&a->cache, arguments[DESCRIPTION], &a->key_cache, &a->value_cache, a->key.shape[0]) ||
@@ -81,6 +90,8 @@ PyObject *call_append(PyObject *module, PyObject *const *arguments, Py_ssize_t c
     bool appended = append(&a, arguments);
     array *arrays[] = {&a.key_cache, &a.value_cache, &a.key, &a.value};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) array_release(arrays[i]);
+    Py_XDECREF(a.wide_key);
+    Py_XDECREF(a.wide_value);
     cache_close(&a.cache);
     return appended ? Py_NewRef(Py_None) : NULL;
 }

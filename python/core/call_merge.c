@@ -25,8 +25,9 @@ static bool same_shape(const array *x, const array *first, int rank, const char 
 static bool borrow_part(merge_arrays *a, Py_ssize_t n, PyObject *out, PyObject *lse)
 {
     const array *first = &a->outs[0];
-    if (!rows_borrow(&a->outs[n], out, "outs", 2) || !same_shape(&a->outs[n], first, first->rank, "outs") ||
-        !array_borrow(&a->lses[n], lse, "lses"))
+    bool borrowed = n ? elements_borrow(&a->outs[n], out, "outs", first->element, 2)
+                      : narrow_rows_borrow(&a->outs[0], out, "outs", 2);
+    if (!borrowed || !same_shape(&a->outs[n], first, first->rank, "outs") || !array_borrow(&a->lses[n], lse, "lses"))
         return false;
     if (!array_is(&a->lses[n], ELEMENT_F32)) return array_refuse_type(&a->lses[n], "lses", "float32");
     return same_shape(&a->lses[n], first, first->rank - 1, "lses");
@@ -60,6 +61,7 @@ static void open_sizes(merge_arrays *a)
     int64_t B = rank > 3 ? o->shape[rank - 4] : 1, H = rank > 2 ? o->shape[rank - 3] : 1;
     if (H == 0) p->calls = 0;
     attn_desc_init(&p->desc, sizeof p->desc, B, H ? H : 1, H ? H : 1, o->shape[rank - 2], 0, 0, o->shape[rank - 1]);
+    p->desc.dtype = dtype_of(o);
 }
 
 static attn_status merge_call(merge_arrays *a, int64_t call)
@@ -120,7 +122,7 @@ PyObject *call_merge(PyObject *module, PyObject *const *arguments, Py_ssize_t co
         const array *o = &a.outs[0];
         open_sizes(&a);
         if (threads_read(arguments[THREADS], &a.shape.desc.parallel) &&
-            result_create(&a.out, like, ELEMENT_F32, o->rank, o->shape) &&
+            result_create(&a.out, like, o->element, o->rank, o->shape) &&
             result_create(&a.lse, like, ELEMENT_F32, o->rank - 1, o->shape) && merge(&a))
             returned = take(&a);
     }

@@ -26,6 +26,10 @@ PyObject *call_append(PyObject *module, PyObject *const *arguments, Py_ssize_t c
 /* rotary_tables(P, R, base) -> (cosines, sines), (P, R / 2) each */
 PyObject *call_rotary_tables(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
+/* rotate(query, OPTIONS..., (cosines, sines, interleaved)) -> array like query, turned to the positions that
+ * query_offset says */
+PyObject *call_rotate(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
 /* weights(query, key, OPTIONS..., lse or None, (sequences, heads, rows)) -> array: the weights, or with the lse the
  * sums of their columns */
 PyObject *call_weights(PyObject *module, PyObject *const *arguments, Py_ssize_t count);

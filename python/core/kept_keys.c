@@ -43,7 +43,7 @@ static bool open_table(cache *c, PyObject *object, array *key, array *value, int
     return true;
 }
 
-static bool open_rotary(cache *c, PyObject *description)
+bool cache_open_rotary(cache *c, PyObject *description)
 {
     array *tables[] = {&c->cosines, &c->sines};
     char got[SHAPE_TEXT];
@@ -83,15 +83,15 @@ static bool open_scale(array *x, PyObject *object, const char *name, const array
 static bool open_scales(cache *c, PyObject *scales, const array *key, const array *value)
 {
     const bool bytes = array_is(key, ELEMENT_INT8);
-    if (array_is(value, ELEMENT_INT8) != bytes) return array_refuse_type(value, "value", bytes ? "int8" : "float32");
+    if (!array_is(value, key->element)) return array_refuse_type(value, "value", element_name(key->element));
+    c->cache.dtype = dtype_of(key);
     if (bytes == (scales == Py_None)) {
         PyErr_SetString(PyExc_ValueError, bytes
                                               ? "scales: expected (key scales, value scales) beside int8 keys, got None"
-                                              : "scales: expected None beside float32 keys");
+                                              : "scales: expected None beside keys of floats");
         return false;
     }
     if (!bytes) return true;
-    c->cache.dtype = ATTN_DTYPE_INT8;
     return open_scale(&c->k_scales, PyTuple_GetItem(scales, 0), "key scales", key, &c->cache.k_scales) &&
            open_scale(&c->v_scales, PyTuple_GetItem(scales, 1), "value scales", value, &c->cache.v_scales);
 }
@@ -111,7 +111,7 @@ bool cache_open(cache *c, PyObject *description, array *key, array *value, int64
     c->cache.k = k;
     c->cache.v = v;
     c->cache.lengths = c->lengths;
-    return rotary == Py_None || open_rotary(c, rotary);
+    return rotary == Py_None || cache_open_rotary(c, rotary);
 }
 
 void cache_close(cache *c)

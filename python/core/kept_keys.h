@@ -21,6 +21,10 @@ typedef struct cache {
 bool cache_open(cache *c, PyObject *description, array *key, array *value, int64_t B);
 void cache_close(cache *c);
 
+/* Sees (cosines, sines, interleaved). A part of cache_open; with a zeroed cache all there is. False with an exception.
+ */
+bool cache_open_rotary(cache *c, PyObject *description);
+
 /* attn_decode, with its workspace, on queries that are turned to their positions first where the cache has any. */
 attn_status cache_decode(const cache *c, const attn_desc *desc);
 

@@ -13,6 +13,7 @@ static PyMethodDef functions[] = {
     {"merge", (PyCFunction)(void (*)(void))call_merge, METH_FASTCALL, NULL},
     {"append", (PyCFunction)(void (*)(void))call_append, METH_FASTCALL, NULL},
     {"rotary_tables", (PyCFunction)(void (*)(void))call_rotary_tables, METH_FASTCALL, NULL},
+    {"rotate", (PyCFunction)(void (*)(void))call_rotate, METH_FASTCALL, NULL},
     {"weights", (PyCFunction)(void (*)(void))call_weights, METH_FASTCALL, NULL},
     {"cpu", cpu, METH_NOARGS, NULL},
     {0}};

@@ -94,11 +94,11 @@ static bool keys_borrow(const problem *p, array *x, PyObject *object, const char
     return cached ? cached_rows_borrow(x, object, name, 2) : elements_borrow(x, object, name, p->element, 2);
 }
 
-/* The operator's name of the elements. */
-static attn_dtype dtype_of(const array *x)
+attn_dtype dtype_of(const array *x)
 {
     if (array_is(x, ELEMENT_F32)) return ATTN_DTYPE_F32;
     if (array_is(x, ELEMENT_F64)) return ATTN_DTYPE_F64;
+    if (array_is(x, ELEMENT_INT8)) return ATTN_DTYPE_INT8;
     return array_is(x, ELEMENT_F16) ? ATTN_DTYPE_FP16 : ATTN_DTYPE_BF16;
 }
 
@@ -132,20 +132,12 @@ static bool open_shapes(problem *p, PyObject *query, PyObject *key, PyObject *va
     return options[OPTION_STARTS] == Py_None || problem_open_starts(p, options[OPTION_STARTS]);
 }
 
-/* object as an array of float32 or float64, by its own library: a new reference, or NULL with an exception. */
-static PyObject *widened(PyObject *object, bool to_double)
-{
-    if (PyObject_HasAttrString(object, "astype"))
-        return PyObject_CallMethod(object, "astype", "s", to_double ? "float64" : "float32");
-    return PyObject_CallMethod(object, to_double ? "double" : "float", NULL);
-}
-
 /* A bias is of fp32 beside whatever narrow elements: one as narrow as they are is copied. */
 static bool widen_mask(problem *p, PyObject *object)
 {
     if (!array_is(&p->mask, ELEMENT_F16) && !array_is(&p->mask, ELEMENT_BF16)) return true;
     array_release(&p->mask);
-    p->wide_mask = widened(object, p->sum_element.bits == 64);
+    p->wide_mask = array_widened(object, p->sum_element.bits == 64);
     return p->wide_mask && array_borrow(&p->mask, p->wide_mask, "attn_mask");
 }
 

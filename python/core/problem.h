@@ -80,8 +80,12 @@ bool query_borrow(problem *p, PyObject *object);
 /* Sees rows of fp32, the last dimension contiguous, `rank` dimensions or more. False with an exception. */
 bool rows_borrow(array *x, PyObject *object, const char *name, int rank);
 
-/* Likewise rows of a cache: fp32 or int8. */
+/* Likewise rows of fp32, fp16 or bf16; and those of a cache, which may be of int8, too. */
+bool narrow_rows_borrow(array *x, PyObject *object, const char *name, int rank);
 bool cached_rows_borrow(array *x, PyObject *object, const char *name, int rank);
+
+/* The operator's name of x's elements. */
+attn_dtype dtype_of(const array *x);
 
 /* An array of this shape, as it is seen; `rows`: its last dimension contiguous. False with an exception. */
 bool rows_match(const problem *p, array *x, PyObject *object, const char *name, element_type element, int rank,

@@ -40,10 +40,23 @@ bool query_borrow(problem *p, PyObject *object)
     return check_rows(x, "query", 2);
 }
 
+static bool is_narrow(const array *x)
+{
+    return array_is(x, ELEMENT_F32) || array_is(x, ELEMENT_F16) || array_is(x, ELEMENT_BF16);
+}
+
+bool narrow_rows_borrow(array *x, PyObject *object, const char *name, int rank)
+{
+    if (!array_borrow(x, object, name)) return false;
+    if (!is_narrow(x)) return array_refuse_type(x, name, "float32, float16 or bfloat16");
+    return check_rows(x, name, rank);
+}
+
 bool cached_rows_borrow(array *x, PyObject *object, const char *name, int rank)
 {
     if (!array_borrow(x, object, name)) return false;
-    if (!array_is(x, ELEMENT_F32) && !array_is(x, ELEMENT_INT8)) return array_refuse_type(x, name, "float32 or int8");
+    if (!is_narrow(x) && !array_is(x, ELEMENT_INT8))
+        return array_refuse_type(x, name, "float32, float16, bfloat16 or int8");
     return check_rows(x, name, rank);
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import _core, tile_functions
-from .arrays import Array, SupportsDLPack
+from .arrays import Array, Integers, SupportsDLPack
 from .block_mask import BlockMask, described
 from .tile_functions import AnyMaskFunction
 
@@ -34,12 +34,20 @@ class Rotary:
         cosines, sines = _core.rotary_tables(positions, dimensions, base) if tables is None else tables
         self._description = (cosines, sines, interleaved)
 
+    def rotate(self, x: Array, query_offset: int | Integers = 0, *, threads: int | None = None) -> Array:
+        """x (..., H, T, D), queries or keys of float32, float16 or bfloat16, turned: row i stands at query_offset + i, or
+        at query_offset[b] + i for sequence b; below position 0 at 0. In float32, the result rounded once."""
+        nothing = (None,) * 4
+        options = (None, 0.0, False, None, False, None, 0.0, None, None, query_offset, None, None, None, threads)
+        return _core.rotate(x, *options, *nothing, None, self._description)
+
 
 class KVCache:
     """The keys and values of B sequences, in arrays that the caller brings and that are written in place.
 
     key, value: arrays of NumPy or PyTorch, (B, HK, S, D) and (B, HK, S, DV), with room for S keys a sequence; or, with
-        a page table, (pages, HK, page size, D) and (pages, HK, page size, DV)
+        a page table, (pages, HK, page size, D) and (pages, HK, page size, DV). Of float32, float16, bfloat16 or int8,
+        both the same
     lengths: (B), how many keys each sequence has already; None is 0 each
     page_table: (B, pages of a sequence) of int32: key j lies in row j % page size of page page_table[b, j // page
         size]. May be changed between calls; several sequences may share a page. Entries of keys that a sequence does not
@@ -97,7 +105,8 @@ class KVCache:
         *,
         threads: int | None = None,
     ) -> None:
-        """Puts new keys (B, HK, T, D) and values (B, HK, T, DV) behind those that each sequence has.
+        """Puts new keys (B, HK, T, D) and values (B, HK, T, DV) behind those that each sequence has, rounded to the
+        cache's elements. Of float32; of float16 or bfloat16 they are copied.
 
         counts: (B), how many of the T rows, the last ones, are each sequence's; None is T each. Only a sequence that
             has no keys yet may get fewer: so prompts of different lengths come together, aligned at their ends.
@@ -132,7 +141,7 @@ class KVCache:
     ) -> Array | tuple[Array, Array]:
         """Attention of each sequence's newest queries to all of its keys, those among them that were appended last.
 
-        query: (B, H, T, D), T at most 16, HK dividing H. Query i of sequence b stands at lengths[b] - T + i, or at i +
+        query: (B, H, T, D), T at most 16, HK dividing H, of float32, float16 or bfloat16, whatever the cache's. Query i of sequence b stands at lengths[b] - T + i, or at i +
             query_offset[b] where that is given. By default causal, each sees the keys up to its own.
         attn_mask: broadcasts to (B, H, T, S), S the keys that a sequence has room for
 

@@ -14,9 +14,9 @@ def merge_states(
     """The result over all keys from results over disjoint sets of them, in the order of the parts:
     lse = log(sum over n of exp(lse_n)), out = sum over n of exp(lse_n - lse) out_n.
 
-    outs: each part's (..., H, T, DV)
-    lses: each part's log-sum-exp, (..., H, T)
+    outs: each part's (..., H, T, DV), of float32, float16 or bfloat16, all the same
+    lses: each part's log-sum-exp, (..., H, T), of float32
 
-    Returns (out, lse), in the same shapes. A part without any key left for a row adds nothing to it.
+    Returns (out, lse), in the same shapes and of the same elements. A part without any key left for a row adds nothing to it.
     """
     return _core.merge(tuple(outs), tuple(lses), threads)

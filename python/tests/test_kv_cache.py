@@ -195,3 +195,72 @@ def test_merge(leading):
         libattn.merge_states([whole[0], whole[0][..., :2]], [whole[1]] * 2)
     with pytest.raises(ValueError, match="outs, lses"):
         libattn.merge_states([whole[0]], [])
+
+
+def halves(x, kind):
+    return x.astype(np.float16) if kind == "float16" else x.astype(pytest.importorskip("ml_dtypes").bfloat16)
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_narrow_caches(kind):
+    """The bits of a float32 cache of the same numbers; new rows of any of the types."""
+    rng = np.random.default_rng(95)
+    B, H, HK, S, D = 2, 4, 2, 20, 8
+    k, v, q = normal(rng, B, HK, 9, D), normal(rng, B, HK, 9, D), normal(rng, B, H, 2, D)
+    room = [halves(np.zeros((B, HK, S, D)), kind) for _ in range(2)]
+    cache = libattn.KVCache(*room, rotary=libattn.Rotary(S, D))
+    cache.append(k[:, :, :5], v[:, :, :5])
+    cache.append(halves(k[:, :, 5:], kind), halves(v[:, :, 5:], kind))
+    wide = [x.astype(np.float32) for x in room]
+    assert np.abs(wide[1][:, :, :9] - v).max() < 0.02
+    turned_keys = turned(k, np.arange(9), D)
+    assert np.abs(wide[0][:, :, :9] - turned_keys).max() < 0.03
+    plain = libattn.KVCache(*wide, cache.lengths, rotary=libattn.Rotary(S, D))
+    assert np.array_equal(cache.decode(q), plain.decode(q))
+    narrow = halves(q, kind)
+    rotated = libattn.Rotary(S, D).rotate(narrow, [7, 7]).astype(np.float32)  # as decode turns them: rounded once more
+    out = libattn.KVCache(*wide, cache.lengths).decode(rotated).astype(narrow.dtype)
+    assert np.array_equal(cache.decode(narrow), out)
+    with pytest.raises(TypeError, match="value: .*" + kind):
+        libattn.KVCache(room[0], wide[1]).append(k, v)
+    with pytest.raises(ValueError, match="scales: expected None"):
+        libattn.KVCache(*room, scales=(np.zeros((B, HK, S), np.float32), np.zeros((B, HK, S), np.float32))).append(k, v)
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_narrow_parts_are_merged(kind):
+    rng = np.random.default_rng(96)
+    q, k, v = (halves(normal(rng, 2, 3, n, 8), kind) for n in (5, 12, 12))
+    parts = [
+        libattn.scaled_dot_product_attention(q, k[:, :, c], v[:, :, c], return_lse=True)
+        for c in (slice(0, 4), slice(4, 12))
+    ]
+    out, lse = libattn.merge_states(*zip(*parts))
+    wide, wide_lse = libattn.merge_states([x.astype(np.float32) for x, _ in parts], [x for _, x in parts])
+    assert out.dtype == q.dtype and np.array_equal(out, wide.astype(q.dtype))
+    assert np.array_equal(lse, wide_lse)
+    with pytest.raises(TypeError, match=f"outs: .*{kind}"):
+        libattn.merge_states([out, wide], [lse, lse])
+    with pytest.raises(TypeError, match="outs: .*float64"):
+        libattn.merge_states([wide.astype(np.float64)], [lse])
+
+
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_rotate(interleaved):
+    rng = np.random.default_rng(97)
+    rotary = libattn.Rotary(40, 6, interleaved=interleaved)
+    x = normal(rng, 2, 3, 7, 8)
+    for offset in (0, 5, [30, 2], [-3, 0]):
+        positions = np.maximum(np.arange(7) + np.reshape(offset, (-1, 1, 1)), 0)
+        near(rotary.rotate(x, offset), turned(x, positions, 6, interleaved=interleaved), 1e-6)
+    strided = x[0].swapaxes(0, 1).copy().swapaxes(0, 1)
+    near(rotary.rotate(strided), turned(x[0], np.arange(7), 6, interleaved=interleaved), 1e-6)
+    five = np.stack([x, 2 * x])
+    near(rotary.rotate(five, [1, 2, 3, 4])[1], 2 * rotary.rotate(x, [3, 4]), 1e-6)
+    for kind in ("float16", "bfloat16"):
+        narrow = halves(x, kind)
+        assert np.array_equal(rotary.rotate(narrow), rotary.rotate(narrow.astype(np.float32)).astype(narrow.dtype))
+    with pytest.raises(ValueError, match="position"):
+        rotary.rotate(x, 34)
+    with pytest.raises(NotImplementedError, match="dtype"):
+        rotary.rotate(x.astype(np.float64))

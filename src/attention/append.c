@@ -65,7 +65,7 @@ static void write_row(const attn_cache *c, const attn_rotary *r, int64_t j, cons
         return;
     }
     if (c->dtype == ATTN_DTYPE_F32) {
-        rotary_row(r, j, x, y, columns);
+        rotary_row(r, j, ATTN_DTYPE_F32, x, y, columns);
         return;
     }
     uint16_t *out = y;

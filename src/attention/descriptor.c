@@ -294,13 +294,6 @@ attn_status descriptor_check_unpacked(const attn_desc *d, const char *call)
                        d->query_starts ? "query_starts" : "key_starts", call);
 }
 
-attn_status descriptor_check_f32(const attn_desc *d, const char *call)
-{
-    if (d->dtype == ATTN_DTYPE_F32) return ATTN_OK;
-    return status_fail(ATTN_ERROR_UNSUPPORTED, "dtype = %d, expected ATTN_DTYPE_F32 (%d) in %s", (int)d->dtype,
-                       (int)ATTN_DTYPE_F32, call);
-}
-
 attn_status descriptor_check_narrow(const attn_desc *d, const char *call)
 {
     if (d->dtype != ATTN_DTYPE_F64) return ATTN_OK;

@@ -25,10 +25,7 @@ attn_status descriptor_check_mask(const char *name, const attn_mask *mask, const
 /* That no sequences are packed, for a call that does not take them. */
 attn_status descriptor_check_unpacked(const attn_desc *d, const char *call);
 
-/* That elements are fp32, for a call that takes no others. */
-attn_status descriptor_check_f32(const attn_desc *d, const char *call);
-
-/* Likewise fp32 or narrower. */
+/* That elements are fp32 or narrower, for a call that takes no others. */
 attn_status descriptor_check_narrow(const attn_desc *d, const char *call);
 
 /* That a struct of a later version, of `bytes`, holds zeros beyond what is known here; `what` begins the message. */

@@ -1,11 +1,13 @@
 #include "attention/merge.h"
 
 #include "attention/descriptor.h"
+#include "attention/staged_rows.h"
 #include "base/parallel.h"
 #include "base/status.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Columns of a row that are summed together: all parts are read before any column is written, so that the result may
  * stand where a part stood. */
@@ -16,6 +18,7 @@
 
 typedef struct merge_plan {
     const attn_desc *d;
+    const kernel_table *table;
     const attn_part *parts;
     int64_t count, rows, task_rows;
 } merge_plan;
@@ -41,20 +44,42 @@ static row_scale scale_row(const merge_plan *plan, int64_t b, int64_t h, int64_t
     return (row_scale){base, sum == 0 ? 0 : (float)(1 / sum), base + (float)log(sum)};
 }
 
+/* Columns c .. c + count - 1 of row i of an array of elements of d's type. */
+static const float *read_columns(const merge_plan *plan, const attn_view *view, int64_t b, int64_t h, int64_t i,
+                                 int64_t c, int64_t count, float *stage)
+{
+    const attn_dtype type = plan->d->dtype;
+    attn_view columns = *view;
+    columns.data = (const char *)view->data + c * element_size(type);
+    return staged_rows_read(plan->table, type, &columns, b, h, i, 1, count, stage).data;
+}
+
+static void write_columns(const merge_plan *plan, const float *sum, int64_t b, int64_t h, int64_t i, int64_t c,
+                          int64_t count)
+{
+    const attn_desc *d = plan->d;
+    if (!staged_type(d->dtype)) {
+        memcpy(output_at(&d->o, b, h, i) + c, sum, (size_t)count * sizeof *sum);
+        return;
+    }
+    attn_output columns = d->o;
+    columns.data = (char *)d->o.data + c * element_size(d->dtype);
+    staged_rows_write(plan->table, d->dtype, sum, &columns, b, h, i, 1, count);
+}
+
 /* Columns c .. c + count - 1 of the row. */
 static void merge_columns(const merge_plan *plan, const row_scale *scale, int64_t b, int64_t h, int64_t i, int64_t c,
                           int64_t count)
 {
-    float sum[COLUMNS] = {0};
+    float sum[COLUMNS] = {0}, stage[COLUMNS];
     for (int64_t n = 0; n < plan->count; n++) {
         float lse = part_lse(plan, n, b, h, i);
         if (lse == -INFINITY) continue;
         float weight = expf(lse - scale->base) * scale->factor;
-        const float *o = view_at(&plan->parts[n].o, b, h, i) + c;
+        const float *o = read_columns(plan, &plan->parts[n].o, b, h, i, c, count, stage);
         for (int64_t x = 0; x < count; x++) sum[x] += weight * o[x];
     }
-    float *out = output_at(&plan->d->o, b, h, i) + c;
-    for (int64_t x = 0; x < count; x++) out[x] = sum[x];
+    write_columns(plan, sum, b, h, i, c, count);
 }
 
 static void merge_row(const merge_plan *plan, int64_t row)
@@ -79,7 +104,7 @@ static void merge_task(void *argument, int64_t task, int worker)
 void merge_parts(const attn_desc *d, const attn_part *parts, int64_t count)
 {
     double row = (double)(count + 1) * (double)(d->DV + 1);
-    merge_plan plan = {.d = d, .parts = parts, .count = count, .rows = d->B * d->H * d->T};
+    merge_plan plan = {.d = d, .table = kernels_table(), .parts = parts, .count = count, .rows = d->B * d->H * d->T};
     plan.task_rows = row >= TASK_ELEMENTS ? 1 : (int64_t)(TASK_ELEMENTS / row) + 1;
     int64_t tasks = plan.rows / plan.task_rows + (plan.rows % plan.task_rows != 0);
     parallel_run(&d->parallel, tasks, merge_task, &plan);
@@ -89,7 +114,7 @@ static attn_status check_part(const attn_desc *d, const attn_part *part, int64_t
 {
     char name[40];
     snprintf(name, sizeof name, "parts[%lld].o", (long long)n);
-    attn_status status = descriptor_check_view(name, &part->o, ATTN_DTYPE_F32, d->B, d->H, d->T, d->DV);
+    attn_status status = descriptor_check_view(name, &part->o, d->dtype, d->B, d->H, d->T, d->DV);
     if (status) return status;
     snprintf(name, sizeof name, "parts[%lld].lse", (long long)n);
     return descriptor_check_view(name, &part->lse, ATTN_DTYPE_F32, d->B, d->H, d->T, 1);
@@ -100,13 +125,13 @@ attn_status attn_merge(const attn_desc *desc, const attn_part *parts, int64_t co
     attn_desc d;
     attn_status status = descriptor_read(desc, &d);
     if (!status) status = descriptor_check_unpacked(&d, "attn_merge");
-    if (!status) status = descriptor_check_f32(&d, "attn_merge");
+    if (!status) status = descriptor_check_narrow(&d, "attn_merge");
     if (status) return status;
     if (count < 0) return status_fail(ATTN_ERROR_ARGUMENT, "count = %lld, expected at least 0", (long long)count);
     if (count && !parts)
         return status_fail(ATTN_ERROR_ARGUMENT, "parts is NULL, expected %lld parts", (long long)count);
     for (int64_t n = 0; n < count && !status; n++) status = check_part(&d, &parts[n], n);
-    if (!status) status = descriptor_check_output("o", &d.o, ATTN_DTYPE_F32, d.B, d.H, d.T, d.DV);
+    if (!status) status = descriptor_check_output("o", &d.o, d.dtype, d.B, d.H, d.T, d.DV);
     if (!status && d.lse.data) status = descriptor_check_output("lse", &d.lse, ATTN_DTYPE_F32, d.B, d.H, d.T, 1);
     if (!status) merge_parts(&d, parts, count);
     return status;

@@ -1,6 +1,7 @@
 #include "attention/rotary.h"
 
 #include "attention/descriptor.h"
+#include "attention/staged_rows.h"
 #include "base/checked.h"
 #include "base/order.h"
 #include "base/parallel.h"
@@ -97,22 +98,59 @@ void rotary_columns(const attn_rotary *r, int64_t p, const float *x, int64_t fir
     for (; c < last; c++) out[c - first] = x[c];
 }
 
-void rotary_row(const attn_rotary *r, int64_t p, const float *x, float *y, int64_t D)
+/* Columns c .. c + count - 1 of a row, at most COLUMNS: where they stand, or made fp32 in the stage. */
+static const float *read_columns(attn_dtype type, const void *row, int64_t c, int64_t count, float *stage)
 {
-    float first[COLUMNS], second[COLUMNS];
-    int64_t half = r->kind == ATTN_ROTARY_HALVES ? r->R / 2 : 0;
-    for (int64_t n = 0; n < half; n += COLUMNS) {
-        size_t count = (size_t)least(half - n, COLUMNS);
-        rotary_columns(r, p, x, n, (int64_t)count, first);
-        rotary_columns(r, p, x, half + n, (int64_t)count, second);
-        memcpy(y + n, first, count * sizeof *y);
-        memcpy(y + half + n, second, count * sizeof *y);
+    const attn_view view = {(const char *)row + c * element_size(type), 0, 0, 0};
+    return staged_rows_read(kernels_table(), type, &view, 0, 0, 0, 1, count, stage).data;
+}
+
+static void write_columns(attn_dtype type, const float *turned, void *row, int64_t c, int64_t count)
+{
+    const attn_output view = {(char *)row + c * element_size(type), 0, 0, 0};
+    if (staged_type(type))
+        staged_rows_write(kernels_table(), type, turned, &view, 0, 0, 0, 1, count);
+    else
+        memcpy(view.data, turned, (size_t)count * sizeof *turned);
+}
+
+/* Columns c .. c + count - 1 of the first half of R, with those of the second half that they make pairs with. */
+static void turn_halves(const attn_rotary *r, int64_t p, attn_dtype type, const void *x, void *y, int64_t c,
+                        int64_t count)
+{
+    const int64_t half = r->R / 2;
+    const float *cosines = r->cosines + p * half + c, *sines = r->sines + p * half + c;
+    float stages[2][COLUMNS], first[COLUMNS], second[COLUMNS];
+    const float *a = read_columns(type, x, c, count, stages[0]), *b = read_columns(type, x, half + c, count, stages[1]);
+    for (int64_t n = 0; n < count; n++) {
+        first[n] = a[n] * cosines[n] - b[n] * sines[n];
+        second[n] = a[n] * sines[n] + b[n] * cosines[n];
     }
-    for (int64_t c = 2 * half; c < D; c += COLUMNS) {
-        size_t count = (size_t)least(D - c, COLUMNS);
-        rotary_columns(r, p, x, c, (int64_t)count, first);
-        memcpy(y + c, first, count * sizeof *y);
+    write_columns(type, first, y, c, count);
+    write_columns(type, second, y, half + c, count);
+}
+
+/* Columns c .. c + count - 1, neighbours the pairs of those below R. */
+static void turn_neighbours(const attn_rotary *r, int64_t p, attn_dtype type, const void *x, void *y, int64_t c,
+                            int64_t count)
+{
+    float stage[COLUMNS], turned[COLUMNS];
+    const float *from = read_columns(type, x, c, count, stage);
+    int64_t n = 0;
+    for (; n < least(count, r->R - c); n += 2) {
+        const float cosine = r->cosines[p * (r->R / 2) + (c + n) / 2], sine = r->sines[p * (r->R / 2) + (c + n) / 2];
+        turned[n] = from[n] * cosine - from[n + 1] * sine;
+        turned[n + 1] = from[n] * sine + from[n + 1] * cosine;
     }
+    for (; n < count; n++) turned[n] = from[n];
+    write_columns(type, turned, y, c, count);
+}
+
+void rotary_row(const attn_rotary *r, int64_t p, attn_dtype type, const void *x, void *y, int64_t D)
+{
+    const int64_t half = r->kind == ATTN_ROTARY_HALVES ? r->R / 2 : 0, first = p < 0 ? 0 : p;
+    for (int64_t c = 0; c < half; c += COLUMNS) turn_halves(r, first, type, x, y, c, least(half - c, COLUMNS));
+    for (int64_t c = 2 * half; c < D; c += COLUMNS) turn_neighbours(r, first, type, x, y, c, least(D - c, COLUMNS));
 }
 
 typedef struct rotate_plan {
@@ -138,8 +176,12 @@ static void rotate_task(void *argument, int64_t task, int worker)
     int64_t b = task / d->H, h = task % d->H;
     int64_t first =
         plan->r.R ? first_position(plan, b) : 0; /* without angles it was not checked to have a sum with i */
-    for (int64_t i = 0; i < d->T; i++)
-        rotary_row(&plan->r, first + i, view_at(&d->q, b, h, i), output_at(&plan->y, b, h, i), d->D);
+    for (int64_t i = 0; i < d->T; i++) {
+        const int64_t from = b * d->q.batch + h * d->q.head + i * d->q.row;
+        const int64_t to = b * plan->y.batch + h * plan->y.head + i * plan->y.row, size = element_size(d->dtype);
+        rotary_row(&plan->r, first + i, d->dtype, (const char *)d->q.data + from * size,
+                   (char *)plan->y.data + to * size, d->D);
+    }
 }
 
 static attn_status check_positions(const rotate_plan *plan)
@@ -158,15 +200,15 @@ attn_status attn_rotate(const attn_desc *desc, const int64_t *lengths, const att
     rotate_plan plan = {.lengths = lengths};
     attn_status status = descriptor_read(desc, &plan.d);
     if (!status) status = descriptor_check_unpacked(&plan.d, "attn_rotate");
-    if (!status) status = descriptor_check_f32(&plan.d, "attn_rotate");
+    if (!status) status = descriptor_check_narrow(&plan.d, "attn_rotate");
     if (status) return status;
     const attn_desc *d = &plan.d;
     if (!rotary) return status_fail(ATTN_ERROR_ARGUMENT, "rotary is NULL, expected a table");
     if (!y) return status_fail(ATTN_ERROR_ARGUMENT, "y is NULL, expected an output");
     plan.y = *y;
     status = rotary_read(rotary, d->D, &plan.r);
-    if (!status) status = descriptor_check_view("q", &d->q, ATTN_DTYPE_F32, d->B, d->H, d->T, d->D);
-    if (!status) status = descriptor_check_output("y", y, ATTN_DTYPE_F32, d->B, d->H, d->T, d->D);
+    if (!status) status = descriptor_check_view("q", &d->q, d->dtype, d->B, d->H, d->T, d->D);
+    if (!status) status = descriptor_check_output("y", y, d->dtype, d->B, d->H, d->T, d->D);
     for (int64_t b = 0; lengths && b < d->B && !status; b++) {
         if (lengths[b] < 0)
             status = status_fail(ATTN_ERROR_ARGUMENT, "lengths[%lld] = %lld, expected at least 0", (long long)b,

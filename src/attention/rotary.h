@@ -14,7 +14,7 @@ attn_status rotary_check_position(const attn_rotary *r, int64_t b, int64_t p);
  * where x is. first is even, and so is count unless the range ends at R or beyond. */
 void rotary_columns(const attn_rotary *r, int64_t p, const float *x, int64_t first, int64_t count, float *out);
 
-/* All D columns into y, which may be x. */
-void rotary_row(const attn_rotary *r, int64_t p, const float *x, float *y, int64_t D);
+/* All D columns of a row of fp32, bf16 or fp16 into y, of the same type, which may be x. Turned in fp32. */
+void rotary_row(const attn_rotary *r, int64_t p, attn_dtype type, const void *x, void *y, int64_t D);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "forward_call.h"
 
+#include "base/number_format.h"
 #include "base/random.h"
 
 #include <math.h>
@@ -259,6 +260,39 @@ static void queries_turn_to_their_positions(void **state)
     }
 }
 
+/* Narrow queries get the bits of the same numbers in fp32, turned and rounded; in place, too. */
+static void narrow_queries_turn_as_fp32_does(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 360; seed < 400; seed++) {
+        attn_desc d;
+        const int64_t B = 2, H = 2, T = whole(seed, 0, 1, 5), D = whole(seed, 1, 1, 300), count = B * H * T * D;
+        const bool bf16 = seed % 2;
+        attn_desc_init(&d, sizeof d, B, H, 1, T, 0, D, 0);
+        table t = table_create(whole(seed, 2, 0, 1), whole(seed, 3, 0, D / 2) * 2);
+        float *q = uniform(seed, 75, count), *y = malloc((size_t)count * sizeof *y);
+        uint16_t *low = malloc((size_t)count * sizeof *low), *turned = malloc((size_t)count * sizeof *turned);
+        for (int64_t n = 0; n < count; n++) {
+            low[n] = bf16 ? bf16_of_float(q[n]) : fp16_of_float(q[n]);
+            q[n] = bf16 ? bf16_to_float(low[n]) : fp16_to_float(low[n]);
+        }
+        d.q.data = q, d.query_offset = 100;
+        const attn_output out = {y, d.q.batch, d.q.head, d.q.row}, narrow = {turned, out.batch, out.head, out.row};
+        rotate(&d, NULL, &t.rotary, &out);
+        d.q.data = low, d.dtype = bf16 ? ATTN_DTYPE_BF16 : ATTN_DTYPE_FP16;
+        rotate(&d, NULL, &t.rotary, &narrow);
+        for (int64_t n = 0; n < count; n++)
+            assert_int_equal(turned[n], bf16 ? bf16_of_float(y[n]) : fp16_of_float(y[n]));
+        rotate(&d, NULL, &t.rotary, &(attn_output){low, out.batch, out.head, out.row});
+        assert_memory_equal(low, turned, (size_t)count * sizeof *low);
+        free(q);
+        free(y);
+        free(low);
+        free(turned);
+        table_destroy(&t);
+    }
+}
+
 enum { B = 2, H = 4, HK = 2, S = 24, D = 10, DV = 6, PAGE = 5, EACH = (S + PAGE - 1) / PAGE };
 
 /* What a model computes: a token's query, key and value, drawn by sequence and place. */
@@ -423,7 +457,7 @@ static void hostile_tables_are_refused(void **state)
     expect_refused(attn_rotate(&d, NULL, &t.rotary, NULL), ATTN_ERROR_ARGUMENT, "y is NULL");
     expect_refused(attn_rotate(NULL, NULL, &t.rotary, &out), ATTN_ERROR_ARGUMENT, "desc is NULL");
     expect_refused(attn_rotate(&d, lengths, &t.rotary, &out), ATTN_ERROR_ARGUMENT, "lengths[0] = -1");
-    d.dtype = ATTN_DTYPE_FP16;
+    d.dtype = ATTN_DTYPE_F64;
     expect_refused(attn_rotate(&d, NULL, &t.rotary, &out), ATTN_ERROR_UNSUPPORTED, "attn_rotate");
     d.dtype = ATTN_DTYPE_F32, d.query_offset = POSITIONS;
     expect_refused(attn_rotate(&d, NULL, &t.rotary, &out), ATTN_ERROR_ARGUMENT, "P = 300");
@@ -448,6 +482,7 @@ int main(void)
         cmocka_unit_test(rows_that_have_no_scale),
         cmocka_unit_test(rows_go_where_they_belong),
         cmocka_unit_test(queries_turn_to_their_positions),
+        cmocka_unit_test(narrow_queries_turn_as_fp32_does),
         cmocka_unit_test(a_decoder_s_steps_give_the_whole),
         cmocka_unit_test(hostile_rows_are_refused),
         cmocka_unit_test(hostile_tables_are_refused),

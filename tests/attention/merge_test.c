@@ -8,6 +8,7 @@
 
 #include "forward_call.h"
 
+#include "base/number_format.h"
 #include "base/random.h"
 
 #include <math.h>
@@ -128,6 +129,45 @@ static void a_part_may_take_the_result(void **state)
             for (int64_t row = 0; row < d.B * d.H * d.T; row++)
                 expect_same_bits("o in place", seed, p.o[0] + row * p.part[0].o.row, r.o + row * d.DV, d.DV);
         }
+        forward_results_free(&r);
+        parts_destroy(&p);
+    }
+}
+
+/* Narrow parts give the bits of the same numbers in fp32, rounded; and into a part's own place. */
+static void narrow_parts_are_rounded_once(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 700; seed < 760; seed++) {
+        attn_desc d;
+        parts p = parts_create(&d, seed);
+        forward_results r = results_create(&d);
+        const bool bf16 = seed % 2;
+        const int64_t wide = p.count ? p.part[0].o.row : d.DV, rows = d.B * d.H * d.T;
+        uint16_t *narrow = malloc((size_t)((p.count + 1) * rows * wide) * sizeof *narrow + 1);
+        attn_part part[MOST_PARTS] = {0};
+        for (int64_t n = 0; n < p.count; n++) {
+            uint16_t *o = narrow + n * rows * wide;
+            for (int64_t x = 0; x < rows * wide; x++) {
+                o[x] = bf16 ? bf16_of_float(p.o[n][x]) : fp16_of_float(p.o[n][x]);
+                p.o[n][x] = bf16 ? bf16_to_float(o[x]) : fp16_to_float(o[x]);
+            }
+            part[n] = p.part[n];
+            part[n].o.data = o;
+        }
+        merge(&d, p.part, p.count);
+        attn_desc low = d;
+        uint16_t *o = p.count && seed % 4 < 2 ? narrow : narrow + p.count * rows * wide;
+        low.dtype = bf16 ? ATTN_DTYPE_BF16 : ATTN_DTYPE_FP16;
+        low.o = (attn_output){o, d.H * d.T * wide, d.T * wide, wide};
+        low.lse.data = NULL;
+        merge(&low, part, p.count);
+        for (int64_t row = 0; row < rows; row++)
+            for (int64_t c = 0; c < d.DV; c++) {
+                const float want = r.o[row * d.DV + c];
+                assert_int_equal(o[row * wide + c], bf16 ? bf16_of_float(want) : fp16_of_float(want));
+            }
+        free(narrow);
         forward_results_free(&r);
         parts_destroy(&p);
     }
@@ -314,7 +354,7 @@ static void hostile_parts_are_refused(void **state)
     const int64_t starts[] = {0, 1, 2};
     d.query_starts = starts;
     expect_refused(&d, part, 2, ATTN_ERROR_UNSUPPORTED, "query_starts is set");
-    d.query_starts = NULL, d.dtype = ATTN_DTYPE_FP16;
+    d.query_starts = NULL, d.dtype = ATTN_DTYPE_F64;
     expect_refused(&d, part, 2, ATTN_ERROR_UNSUPPORTED, "attn_merge");
     d.dtype = ATTN_DTYPE_F32;
     part[1].o.data = NULL;
@@ -341,6 +381,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_fp64),
         cmocka_unit_test(a_part_may_take_the_result),
+        cmocka_unit_test(narrow_parts_are_rounded_once),
         cmocka_unit_test(what_is_no_number_reaches_its_row),
         cmocka_unit_test(any_split_of_the_keys_gives_the_whole),
         cmocka_unit_test(backward_goes_part_by_part),
