@@ -12,14 +12,20 @@ python=${PYTHON:-}
 }
 if [ -z "$python" ]; then
     venv=$build/peers
-    [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+    [ -x "$venv/bin/python" ] || {
+        echo "attention_peers.sh: installing PyTorch, ONNX Runtime and JAX in $venv, which may take long" >&2
+        python3 -m venv "$venv"
+    }
+    install() {
+        "$venv/bin/pip" install --quiet --retries 1 --disable-pip-version-check "$@"
+    }
     # One by one: what cannot be installed is named by the bench, and does not keep the others away.
     for package in numpy onnx onnxruntime 'jax[cpu]'; do
-        "$venv/bin/pip" install --quiet "$package" || echo "attention_peers.sh: $package was not installed" >&2
+        install "$package" || echo "attention_peers.sh: $package was not installed" >&2
     done
-    "$venv/bin/python" -c 'import torch' 2>/dev/null ||
-        "$venv/bin/pip" install --quiet torch --index-url https://download.pytorch.org/whl/cpu ||
-        "$venv/bin/pip" install --quiet torch || echo 'attention_peers.sh: torch was not installed' >&2
+    # PyTorch for the CPU alone; where its index is out of reach the usual one's, which brings gigabytes for GPUs along.
+    "$venv/bin/python" -c 'import torch' 2>/dev/null || install torch --index-url https://download.pytorch.org/whl/cpu ||
+        install torch || echo 'attention_peers.sh: torch was not installed' >&2
     python=$venv/bin/python
 fi
 PYTHONPATH=$build/python exec "$python" "$here/peers/attention_peers.py" "$@"
