@@ -141,8 +141,9 @@ class KVCache:
     ) -> Array | tuple[Array, Array]:
         """Attention of each sequence's newest queries to all of its keys, those among them that were appended last.
 
-        query: (B, H, T, D), T at most 16, HK dividing H, of float32, float16 or bfloat16, whatever the cache's. Query i of sequence b stands at lengths[b] - T + i, or at i +
-            query_offset[b] where that is given. By default causal, each sees the keys up to its own.
+        query: (B, H, T, D), T at most 16, HK dividing H, of float32, float16 or bfloat16, whatever the cache's. Query i
+            of sequence b stands at lengths[b] - T + i, or at i + query_offset[b] where that is given. By default
+            causal, each sees the keys up to its own.
         attn_mask: broadcasts to (B, H, T, S), S the keys that a sequence has room for
 
         The other arguments are those of ``scaled_dot_product_attention``, which has functions of scores too.

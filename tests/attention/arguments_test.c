@@ -174,11 +174,11 @@ static void options_are_checked(void **state)
     REFUSED(d.block_mask = blocks; d.block_mask.entries = NULL, ATTN_ERROR_ARGUMENT, "entries is NULL, expected 4");
     REFUSED(d.block_mask = blocks; d.block_mask.starts++, ATTN_ERROR_ARGUMENT, "has entries 3 to 2");
     REFUSED(d.block_mask = blocks; d.block_mask.starts += 3, ATTN_ERROR_ARGUMENT, "has entries 2 to 9");
-    REFUSED(d.block_mask = blocks; d.block_mask.entries++, ATTN_ERROR_ARGUMENT, "entries[1] = 1, expected 3 to");
+    REFUSED(d.block_mask = blocks; d.block_mask.entries++, ATTN_ERROR_ARGUMENT, "entries[1] = 1, expected more than 2 ");
     REFUSED(d.block_mask = blocks; d.block_mask.entries += 2;
-            d.block_mask.count = 2, ATTN_ERROR_ARGUMENT, "entries[1] = 1, expected 2 to");
+            d.block_mask.count = 2, ATTN_ERROR_ARGUMENT, "entries[1] = 1, expected more than 1 ");
     REFUSED(d.block_mask = blocks; d.block_mask.keys = INT64_MAX;
-            d.block_mask.count = 3, ATTN_ERROR_ARGUMENT, "entries[1] = 2, expected 1 to 1");
+            d.block_mask.count = 3, ATTN_ERROR_ARGUMENT, "entries[1] = 2, expected more than 0 and no more than 1");
     REFUSED(d.block_mask = blocks; d.block_mask.head = INT64_MAX / 4, ATTN_ERROR_OVERFLOW, "block_mask.starts");
     const int64_t falling[] = {0, 5, 4}, beyond[] = {0, 5, 12}, negative[] = {-1, 5, 6}, huge[] = {0, INT64_MAX, 4},
                   sound_starts[] = {0, 5, 9};
