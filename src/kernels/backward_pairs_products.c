@@ -20,6 +20,8 @@ PRODUCT_INLINE pair_factors factors_at(const product_into *p, int64_t row, int64
     return f;
 }
 
+/* The rows are added to when the products are done, and asked for before: they come from a farther cache than the
+ * factors. */
 PRODUCT_INLINE void add_tile(const int R, const int V, const product_into *p, int64_t row, int64_t column)
 {
     const pair_factors f = factors_at(p, row, column);
@@ -28,12 +30,18 @@ PRODUCT_INLINE void add_tile(const int R, const int V, const product_into *p, in
 #pragma GCC unroll 12
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
-        for (int v = 0; v < V; v++) sum[r][v] = vec_load(out + r * p->out_row + v * SIMD_LANES);
+        for (int v = 0; v < V; v++) {
+            __builtin_prefetch(out + r * p->out_row + v * SIMD_LANES);
+            sum[r][v] = vec_zero();
+        }
     pairs_product_sum(R, V, sum, &f);
 #pragma GCC unroll 12
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
-        for (int v = 0; v < V; v++) vec_store(out + r * p->out_row + v * SIMD_LANES, sum[r][v]);
+        for (int v = 0; v < V; v++) {
+            float *to = out + r * p->out_row + v * SIMD_LANES;
+            vec_store(to, vec_add(vec_load(to), sum[r][v]));
+        }
 }
 
 PRODUCT_INLINE void add_tile_n(const int R, int n, const product_into *p, int64_t row, int64_t column)
