@@ -42,13 +42,7 @@ static int no_memory(const classify_source *s)
 
 static void clear_items(classify_source *s)
 {
-    for (int64_t i = 0; i < s->item_count; i++) {
-        classify_item *item = &s->items[i];
-        attn_seq_inputs_free(item->read);
-        free(item->name);
-        free(item->problem);
-        free(item->place);
-    }
+    for (int64_t i = 0; i < s->item_count; i++) classify_item_clear(&s->items[i]);
     s->item_count = 0;
 }
 
@@ -78,25 +72,13 @@ static classify_item *add_item(classify_source *s)
 /* In place of an operand, or of the rest of one, that cannot be read or is of another kind. */
 static int add_refused(classify_source *s, const char *path, const char *why)
 {
-    classify_item *item = add_item(s);
-    if (s->kind != ATTN_SEQ_INPUT_TEXT && !(item->name = strdup(path))) return no_memory(s);
-    item->place = strdup(path);
-    item->problem = strdup(why);
-    return item->place && item->problem ? 0 : no_memory(s);
-}
-
-/* The library's last words, without the file that they begin with where that is the place, which is told anyway. */
-static const char *words_of_failure(const char *place)
-{
-    const char *words = attn_seq_error();
-    const size_t length = strlen(place);
-    return strncmp(words, place, length) == 0 && strncmp(words + length, ": ", 2) == 0 ? words + length + 2 : words;
+    return classify_item_refuse(add_item(s), path, why) ? 0 : no_memory(s);
 }
 
 static int refuse_unread(classify_source *s, const char *path)
 {
     attn_seq_input_kind kind;
-    return add_refused(s, path, input_kind_of_file(path, &kind) ? words_of_failure(path) : "could not be read");
+    return add_refused(s, path, input_kind_of_file(path, &kind) ? classify_item_words(path) : "could not be read");
 }
 
 /* A file's lines, as many as there are at once; false where they cannot be read. */
@@ -142,7 +124,7 @@ static int begin_whole(classify_source *s)
     if (!path)
         status = add_refused(s, name, problem);
     else if (attn_seq_inputs_read(path, &s->inputs, &s->input_count))
-        status = add_refused(s, name, words_of_failure(path));
+        status = add_refused(s, name, classify_item_words(path));
     else
         s->named = !input_kind_many(path);
     s->input = 0;
@@ -183,7 +165,7 @@ static int none_can_be_read(const classify_source *s)
     attn_seq_input_kind kind;
     for (int i = 0; i < s->count; i++)
         if (input_kind_of_file(s->files[i], &kind))
-            failure_of_input(s->command, s->files[i], words_of_failure(s->files[i]));
+            failure_of_input(s->command, s->files[i], classify_item_words(s->files[i]));
     return 1;
 }
 
@@ -235,26 +217,6 @@ classify_source *classify_source_open(const char *command, char **files, int cou
     return NULL;
 }
 
-/* The one input of a path, or why there is none. */
-static bool read_path(const classify_source *s, classify_item *item)
-{
-    int64_t count = 0;
-    if (attn_seq_inputs_read(item->name, &item->read, &count))
-        return (item->problem = strdup(words_of_failure(item->place)));
-    if (count == 1 && (int)item->read->kind == s->kind) {
-        item->input = *item->read;
-        return true;
-    }
-    char why[160];
-    if (count == 1)
-        input_kind_mismatch(item->read->kind, (attn_seq_input_kind)s->kind, why, sizeof why);
-    else
-        snprintf(why, sizeof why, "an IDX file of %" PRId64 " images, expected one %s", count,
-                 s->kind == ATTN_SEQ_INPUT_IMAGE ? "image" : "recording");
-    if (strcmp(item->name, item->place) == 0) return (item->problem = strdup(why));
-    return asprintf(&item->problem, "%s: %s", item->name, why) >= 0;
-}
-
 static bool add_line(classify_source *s, const read_line *line)
 {
     classify_item *item = add_item(s);
@@ -264,7 +226,7 @@ static bool add_line(classify_source *s, const read_line *line)
     if (!item->name || asprintf(&item->place, "%s:%" PRId64, line_reader_name(s->reader), s->line) < 0) return false;
     if (line->too_long) return (item->problem = strdup("the line is longer than 16 MB"));
     if (s->kind != ATTN_SEQ_INPUT_TEXT && input_kind_blank(item->name)) return (item->blank = true);
-    if (s->kind != ATTN_SEQ_INPUT_TEXT) return read_path(s, item);
+    if (s->kind != ATTN_SEQ_INPUT_TEXT) return classify_item_read(item);
     item->input.text = line->text;
     return true;
 }
@@ -292,10 +254,7 @@ static int give_inputs(classify_source *s)
 
 static int add_file(classify_source *s, const char *path)
 {
-    classify_item *item = add_item(s);
-    item->name = strdup(path);
-    item->place = strdup(path);
-    return item->name && item->place && read_path(s, item) ? 0 : no_memory(s);
+    return classify_item_of_file(add_item(s), path) ? 0 : no_memory(s);
 }
 
 /* An image or a recording by itself is named; the many of an IDX file are not, save where none can be had from it. */

@@ -4,19 +4,9 @@
 #ifndef CLI_CLASSIFY_SOURCE_H
 #define CLI_CLASSIFY_SOURCE_H
 
-#include "attn/seq.h"
+#include "classify_item.h"
 
 #define KIND_UNKNOWN (-1)
-
-typedef struct classify_item {
-    attn_seq_input input;
-    char *name;           /* text: the line; image and sound: its path; of an IDX file, and where the input is a file of
-                           * texts that was refused, NULL */
-    bool blank;           /* a line of white space alone where a path could stand: there is no input, nor a problem */
-    char *problem;        /* why there is no input; NULL: there is */
-    char *place;          /* for messages: "book.txt:3", "images.idx:17" or the path */
-    attn_seq_input *read; /* of one file, for this item alone; NULL: the input belongs to another */
-} classify_item;
 
 typedef struct classify_source classify_source;
 
