@@ -25,21 +25,22 @@ enum {
     ALL = 65535
 };
 
+enum { F32 = 1 << ATTN_DTYPE_F32, F64 = 1 << ATTN_DTYPE_F64, HALVES = 1 << ATTN_DTYPE_BF16 | 1 << ATTN_DTYPE_FP16 };
+
 /* What an operation takes: a drawing that is not wild asks for nothing else. */
 static const struct {
-    unsigned options;
-    int types; /* so many of fp32, fp64, bf16 and fp16 */
+    unsigned options, types;
 } taken[OPERATIONS] = {
-    [FORWARD] = {ALL, 4},
-    [BACKWARD] = {ALL, 4},
-    [DOUBLE_BACKWARD] = {ALL & ~(SCORE_FUNCTION | ADDITIVE), 2},
-    [DECODE] = {ALL & ~(LENGTHS | DROPOUT | SCORE_FUNCTION | ADDITIVE | STARTS), 1},
-    [COLUMN_SUMS] = {ALL, 4},
-    [WEIGHTS] = {ALL, 4},
-    [MERGE] = {ALL & ~STARTS, 1},
-    [APPEND] = {0, 1},
-    [ROTATE] = {ALL & ~STARTS, 1},
-    [ROTARY_FILL] = {0, 1},
+    [FORWARD] = {ALL, F32 | F64 | HALVES},
+    [BACKWARD] = {ALL, F32 | F64 | HALVES},
+    [DOUBLE_BACKWARD] = {ALL & ~(SCORE_FUNCTION | ADDITIVE), F32 | F64},
+    [DECODE] = {ALL & ~(LENGTHS | DROPOUT | SCORE_FUNCTION | ADDITIVE | STARTS), F32 | HALVES},
+    [COLUMN_SUMS] = {ALL, F32 | HALVES},
+    [WEIGHTS] = {ALL, F32 | F64 | HALVES},
+    [MERGE] = {ALL & ~STARTS, F32},
+    [APPEND] = {0, F32},
+    [ROTATE] = {ALL & ~STARTS, F32},
+    [ROTARY_FILL] = {0, F32},
 };
 
 static void run_serially(void *user, int threads, int64_t count, attn_task task, void *argument)
@@ -208,8 +209,8 @@ static void draw_options(drawn_call *w)
     drawing *x = &w->x;
     unsigned options = draw_byte(x) | draw_byte(x) << 8;
     options &= draw_byte(x) | draw_byte(x) << 8; /* a few at once */
-    const int type = draw_byte(x) % 8 % 4;       /* half of the calls fp32 */
-    d->dtype = types[type < taken[w->which].types ? type : 0];
+    const attn_dtype type = types[draw_byte(x) % 4];
+    if (taken[w->which].types >> type & 1) d->dtype = type;
     if (draw_whim(x, 32)) d->dtype = (attn_dtype)draw_number(x, 0, 9);
     if (!draw_whim(x, 8)) options &= taken[w->which].options;
     if (d->dtype == ATTN_DTYPE_F64 && !draw_whim(x, 8)) options &= ~(unsigned)(SCORE_FUNCTION | MASK_FUNCTION);

@@ -81,7 +81,7 @@ static void draw_extras(drawn_call *w, extras *e)
     if (w->which == MERGE) e->count = draw_number(x, 0, 3) % 4;
     for (int64_t n = 0; n < e->count; n++) {
         attn_view o = {NULL, d->o.batch, d->o.head, d->o.row}, lse = {NULL, d->lse.batch, d->lse.head, d->lse.row};
-        e->parts[n].o = draw_view(x, o, d->B, d->H, d->T, d->DV, ATTN_DTYPE_F32);
+        e->parts[n].o = draw_view(x, o, d->B, d->H, d->T, d->DV, type_of(d));
         e->parts[n].lse = draw_view(x, lse, d->B, d->H, d->T, 1, ATTN_DTYPE_F32);
     }
     if (w->which == APPEND) {
@@ -91,7 +91,7 @@ static void draw_extras(drawn_call *w, extras *e)
     }
     if (w->which != ROTATE) return;
     attn_output y = {NULL, d->q.batch, d->q.head, d->q.row};
-    e->result = draw_output(x, y, d->B, d->H, d->T, d->D, ATTN_DTYPE_F32);
+    e->result = draw_output(x, y, d->B, d->H, d->T, d->D, type_of(d));
     if (draw_flag(x)) e->lengths = draw_numbers(x, d->B, 0, 99);
 }
 
