@@ -50,6 +50,31 @@ static void threads_do_not_matter(void **state)
     }
 }
 
+/* One thread takes blocks of queries together that share what is staged of the keys; of 64 each takes its own. */
+static void blocks_taken_together_do_not_matter(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 2400; seed < 2408; seed++) {
+        call_options o = call_random_options(seed);
+        o.B = 2, o.H = 2, o.HK = 1, o.additive = false;
+        o.T = 270 + (int64_t)seed % 60, o.S = 200 + (int64_t)seed % 7 * 20;
+        o.causal = seed % 2, o.blocks = seed % 4 > 1;
+        o.type = seed % 3 ? ATTN_DTYPE_BF16 : ATTN_DTYPE_FP16;
+        call *c = call_create(&o, seed);
+        attn_desc d = call_in_type(c);
+        d.parallel = (attn_parallel){.threads = 1};
+        forward_results together = forward_call(&d, seed);
+        int runs = 0;
+        d.parallel = (attn_parallel){.threads = 64, .run = run_backwards, .user = &runs};
+        forward_results alone = forward_call(&d, seed);
+        expect_same_bits("o, blocks alone", seed, together.o, alone.o, outputs(&c->desc));
+        expect_same_bits("lse, blocks alone", seed, together.lse, alone.lse, c->desc.B * c->desc.H * c->desc.T);
+        forward_results_free(&together);
+        forward_results_free(&alone);
+        call_destroy(c);
+    }
+}
+
 static attn_view sequence_of(attn_view view, int64_t b)
 {
     if (view.data) view.data = (const float *)view.data + b * view.batch;
@@ -152,9 +177,8 @@ static void the_mask_s_form_does_not_matter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threads_do_not_matter),
-        cmocka_unit_test(the_batch_does_not_matter),
-        cmocka_unit_test(padding_does_not_matter),
+        cmocka_unit_test(threads_do_not_matter),           cmocka_unit_test(blocks_taken_together_do_not_matter),
+        cmocka_unit_test(the_batch_does_not_matter),       cmocka_unit_test(padding_does_not_matter),
         cmocka_unit_test(the_mask_s_form_does_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
