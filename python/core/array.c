@@ -26,8 +26,13 @@ bool array_refuse_type(const array *x, const char *name, const char *expected)
                        : x->element.code == DLPACK_FLOAT  ? "float"
                        : x->element.code == DLPACK_BFLOAT ? "bfloat"
                        : x->element.code == DLPACK_BOOL   ? "bool"
-                                                          : "other ";
-    PyErr_Format(PyExc_TypeError, "%s: expected elements of %s, got %s%d", name, expected, kind, (int)x->element.bits);
+                                                          : NULL;
+    if (kind)
+        PyErr_Format(PyExc_TypeError, "%s: expected elements of %s, got %s%d", name, expected, kind,
+                     (int)x->element.bits);
+    else
+        PyErr_Format(PyExc_TypeError, "%s: expected elements of %s in this machine's byte order, got others of %d bits",
+                     name, expected, (int)x->element.bits);
     return false;
 }
 
@@ -62,6 +67,53 @@ bool array_overlaps(const array *x, const array *y)
     span(x, &a, &b);
     span(y, &c, &d);
     return a < d && c < b;
+}
+
+/* Of one element from the next. */
+static uint64_t distance(const array *x, int dimension)
+{
+    const int64_t stride = x->stride[dimension];
+    return stride < 0 ? -(uint64_t)stride : (uint64_t)stride;
+}
+
+/* The dimension with the least stride among those of more than one element that were not `done`; -1: none. */
+static int least_stride(const array *x, unsigned done)
+{
+    int found = -1;
+    for (int i = 0; i < x->rank; i++)
+        if (!(done >> i & 1) && x->shape[i] > 1 && (found < 0 || distance(x, i) < distance(x, found))) found = i;
+    return found;
+}
+
+bool array_overlaps_itself(const array *x)
+{
+    if (array_count(x) == 0) return false;
+    unsigned done = 0;
+    uint64_t reach = 0, more; /* from the first to the last element of the dimensions that are done */
+    for (int i = least_stride(x, done); i >= 0; i = least_stride(x, done)) {
+        if (distance(x, i) <= reach) return true;
+        if (__builtin_mul_overflow((uint64_t)x->shape[i] - 1, distance(x, i), &more) ||
+            __builtin_add_overflow(reach, more, &reach))
+            return true;
+        done |= 1U << i;
+    }
+    return false;
+}
+
+bool array_entangled(const array *x, const array *y)
+{
+    if (!array_overlaps(x, y)) return false;
+    const int64_t bytes = x->element.bits / 8, apart = (char *)y->data - (char *)x->data;
+    if (x->rank != y->rank || x->rank == ARRAY_RANK || x->element.bits != y->element.bits || apart % bytes) return true;
+    array both = *x; /* one array of both, in one more dimension */
+    for (int i = 0; i < x->rank; i++) {
+        if (x->shape[i] > 1 && y->shape[i] > 1 && x->stride[i] != y->stride[i]) return true;
+        if (y->shape[i] > x->shape[i]) both.shape[i] = y->shape[i], both.stride[i] = y->stride[i];
+    }
+    both.rank = x->rank + 1;
+    both.shape[x->rank] = 2;
+    both.stride[x->rank] = apart / bytes;
+    return array_overlaps_itself(&both);
 }
 
 const char *shape_text(char *text, int rank, const int64_t *shape)

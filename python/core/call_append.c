@@ -32,6 +32,10 @@ static bool check_writable(const array *x, PyObject *object, const char *name)
 {
     const array_type *type = array_type_of(object, name);
     if (!type) return false;
+    if (array_overlaps_itself(x)) {
+        PyErr_Format(PyExc_ValueError, "%s: expected strides by which no two elements share memory", name);
+        return false;
+    }
     if (type->kind != ARRAY_CAPSULE && !x->read_only) return true;
     PyErr_Format(PyExc_ValueError, "%s: expected an array of NumPy or PyTorch that can be written", name);
     return false;
@@ -60,6 +64,23 @@ static bool check_new(const array *x, const array *cached, const array *key, con
     return false;
 }
 
+/* What is written must be neither what is read nor what is written elsewhere. */
+static bool check_apart(const append_arrays *a)
+{
+    const array *caches[] = {&a->key_cache, &a->value_cache}, *rows[] = {&a->key, &a->value};
+    if (array_entangled(caches[0], caches[1])) {
+        PyErr_SetString(PyExc_ValueError, "key cache, value cache: expected arrays that share no memory");
+        return false;
+    }
+    for (int i = 0; i < 4; i++) {
+        if (!array_overlaps(rows[i / 2], caches[i % 2])) continue;
+        PyErr_Format(PyExc_ValueError, "%s: expected rows that share no memory with the cache",
+                     i / 2 ? "value" : "key");
+        return false;
+    }
+    return true;
+}
+
 static bool append(append_arrays *a, PyObject *const *arguments)
 {
     attn_parallel parallel = {0};
@@ -68,8 +89,8 @@ static bool append(append_arrays *a, PyObject *const *arguments)
         !borrow_new(&a->key, &a->wide_key, arguments[KEY], "key") ||
         !borrow_new(&a->value, &a->wide_value, arguments[VALUE], "value") ||
         !check_new(&a->key, &a->key_cache, &a->key, "key") ||
-        !check_new(&a->value, &a->value_cache, &a->key, "value") ||
-        !cache_open(&a->cache, arguments[DESCRIPTION], &a->key_cache, &a->value_cache, a->key.shape[0]) ||
+        !check_new(&a->value, &a->value_cache, &a->key, "value") || !check_apart(a) ||
+        !cache_open(&a->cache, arguments[DESCRIPTION], &a->key_cache, &a->value_cache, "key", a->key.shape[0]) ||
         !check_scales(&a->cache, PyTuple_GetItem(arguments[DESCRIPTION], 3)) ||
         !threads_read(arguments[THREADS], &parallel))
         return false;
@@ -103,12 +124,21 @@ PyObject *call_rotary_tables(PyObject *module, PyObject *const *arguments, Py_ss
     int64_t P, R;
     if (!integer_read(arguments[0], "positions", &P) || !integer_read(arguments[1], "dimensions", &R)) return NULL;
     double base = PyFloat_AsDouble(arguments[2]);
-    if (PyErr_Occurred()) return NULL;
+    if (PyErr_Occurred()) {
+        PyErr_SetString(PyExc_TypeError, "base: expected a number");
+        return NULL;
+    }
     result tables[2] = {{0}, {0}};
     PyObject *both = NULL;
     int64_t shape[] = {P, R / 2};
-    bool sound = P >= 0 && R >= 0 && R <= 1 << 20 && P <= INT64_MAX >> 24; /* else it has words for what is wrong */
+    bool sound = P >= 0 && R >= 0 && R % 2 == 0; /* else it has words for what is wrong */
     if (!sound && !call_succeeded(attn_rotary_fill(NULL, NULL, P, R, base), attn_error())) return NULL;
+    if (P > INT64_MAX >> 24 || R > 1 << 20) {
+        PyErr_Format(PyExc_ValueError,
+                     "positions, dimensions: expected tables that memory has room for, got %lld x %lld", (long long)P,
+                     (long long)R / 2);
+        return NULL;
+    }
     if (result_create_memory(&tables[0], 2, shape) && result_create_memory(&tables[1], 2, shape) &&
         call_succeeded(attn_rotary_fill(tables[0].view.data, tables[1].view.data, P, R, base), attn_error()))
         both = Py_BuildValue("(OO)", tables[0].object, tables[1].object);

@@ -4,16 +4,27 @@
 
 static bool refuse_size(const char *name, const char *range)
 {
-    if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return false;
     PyErr_Clear();
     PyErr_Format(PyExc_ValueError, "%s: expected integers from %s", name, range);
+    return false;
+}
+
+/* Names the argument of an error that PyLong_AsLongLong and the like have set. Returns false. */
+static bool refuse_integer(const char *name, PyObject *object, const char *range)
+{
+    if (PyErr_ExceptionMatches(PyExc_OverflowError)) return refuse_size(name, range);
+    if (!PyErr_ExceptionMatches(PyExc_TypeError)) return false;
+    PyObject *type = PyType_GetName(Py_TYPE(object));
+    PyErr_Clear();
+    if (type) PyErr_Format(PyExc_TypeError, "%s: expected an integer, got %U", name, type);
+    Py_XDECREF(type);
     return false;
 }
 
 bool integer_read(PyObject *object, const char *name, int64_t *value)
 {
     *value = PyLong_AsLongLong(object);
-    return !PyErr_Occurred() || refuse_size(name, "-2^63 to 2^63 - 1");
+    return !PyErr_Occurred() || refuse_integer(name, object, "-2^63 to 2^63 - 1");
 }
 
 bool integers_count(PyObject *object, const char *name, int64_t *count)
@@ -73,8 +84,9 @@ static bool read_sequence(PyObject *object, const char *name, int64_t count, int
             PyErr_Clear();
             values[i] = (int64_t)PyLong_AsUnsignedLongLong(item);
         }
+        bool read = !PyErr_Occurred() || refuse_integer(name, item, "-2^63 to 2^64 - 1");
         Py_DECREF(item);
-        if (PyErr_Occurred()) return refuse_size(name, "-2^63 to 2^64 - 1");
+        if (!read) return false;
     }
     return true;
 }
@@ -88,9 +100,9 @@ bool integers_read(PyObject *object, const char *name, int64_t count, int64_t *v
 bool threads_read(PyObject *threads, attn_parallel *parallel)
 {
     if (threads == Py_None) return true;
-    long count = PyLong_AsLong(threads);
-    if (count == -1 && PyErr_Occurred()) return false;
+    int64_t count;
+    if (!integer_read(threads, "threads", &count)) return false;
     if (count >= 1 && count <= 1024) return parallel->threads = (int)count, true;
-    PyErr_Format(PyExc_ValueError, "threads: expected 1 to 1024, got %ld", count);
+    PyErr_Format(PyExc_ValueError, "threads: expected 1 to 1024, got %lld", (long long)count);
     return false;
 }

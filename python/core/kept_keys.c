@@ -96,12 +96,17 @@ static bool open_scales(cache *c, PyObject *scales, const array *key, const arra
            open_scale(&c->v_scales, PyTuple_GetItem(scales, 1), "value scales", value, &c->cache.v_scales);
 }
 
-bool cache_open(cache *c, PyObject *description, array *key, array *value, int64_t B)
+bool cache_open(cache *c, PyObject *description, array *key, array *value, const char *name, int64_t B)
 {
     PyObject *lengths = PyTuple_GetItem(description, 0), *table = PyTuple_GetItem(description, 1);
     PyObject *rotary = PyTuple_GetItem(description, 2);
     attn_output k = array_output(key, 1), v = array_output(value, 1);
     attn_cache_init(&c->cache, sizeof c->cache, B, key->shape[1], key->shape[2], key->shape[3], value->shape[3], 0, 0);
+    if (PyTuple_Size(lengths) != B) {
+        PyErr_Format(PyExc_ValueError, "%s: expected %zd sequences, as many as the cache has, got %lld", name,
+                     PyTuple_Size(lengths), (long long)B);
+        return false;
+    }
     c->lengths = PyMem_Malloc((size_t)B * sizeof *c->lengths);
     if (!c->lengths) return PyErr_NoMemory() != NULL;
     if (!integers_read(lengths, "lengths", B, c->lengths) || !agree(key, value, B, table != Py_None)) return false;

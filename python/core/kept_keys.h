@@ -16,9 +16,10 @@ typedef struct cache {
 
 /* description: (lengths, page table or None, None or (cosines, sines, interleaved), None or (key scales, value
  * scales)). key and value are the cache's arrays, (B, HK, S, D), or with a page table (pages, HK, page size, D), and
- * are left seen as (B, HK, S, D). False with an exception. A zeroed cache, and one that failed to open, may be closed.
+ * are left seen as (B, HK, S, D); `name` is the argument of B sequences that comes with them. False with an exception.
+ * A zeroed cache, and one that failed to open, may be closed.
  */
-bool cache_open(cache *c, PyObject *description, array *key, array *value, int64_t B);
+bool cache_open(cache *c, PyObject *description, array *key, array *value, const char *name, int64_t B);
 void cache_close(cache *c);
 
 /* Sees (cosines, sines, interleaved). A part of cache_open; with a zeroed cache all there is. False with an exception.

@@ -85,7 +85,7 @@ static bool see_cache(problem *p, PyObject *description)
         return false;
     }
     p->cached = true;
-    return cache_open(&p->cache, description, &p->key, &p->value, p->query.shape[0]);
+    return cache_open(&p->cache, description, &p->key, &p->value, "query", p->query.shape[0]);
 }
 
 /* Keys or values: of query's elements, or as a cache has them. */

@@ -220,6 +220,10 @@ bool result_borrow(result *r, PyObject *object, const char *name, element_type e
                      shape_text(got, r->view.rank, r->view.shape));
         return false;
     }
+    if (array_overlaps_itself(&r->view)) {
+        PyErr_Format(PyExc_ValueError, "%s: expected strides by which no two elements share memory", name);
+        return false;
+    }
     if (r->view.read_only) PyErr_Format(PyExc_ValueError, "%s: expected an array that can be written", name);
     return !r->view.read_only;
 }

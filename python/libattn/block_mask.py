@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .arrays import SupportsDLPack
+from .arrays import SupportsDLPack, integers_of
 
 
 class BlockMask:
@@ -39,10 +39,11 @@ class BlockMask:
 
 def sizes_of(block_size: tuple[int, int]) -> tuple[int, int]:
     """Queries and keys of a block, which must be two numbers of at least 1."""
-    sizes = tuple(int(n) for n in block_size) if isinstance(block_size, (tuple, list)) else (block_size,)
+    given = block_size if isinstance(block_size, (tuple, list)) else ()
+    sizes = integers_of("block_size", given, "two numbers of at least 1, queries and keys")
     if len(sizes) != 2 or min(sizes) < 1:
         raise ValueError(f"block_size: expected two numbers of at least 1, queries and keys, got {block_size!r}")
-    return sizes
+    return sizes[0], sizes[1]
 
 
 def described(block_mask: BlockMask | None) -> tuple[Any, ...] | None:

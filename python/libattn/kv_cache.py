@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from . import _core, tile_functions
-from .arrays import Array, Integers, SupportsDLPack
+from .arrays import Array, Integers, SupportsDLPack, integers_of, shape_of
 from .block_mask import BlockMask, described
 from .tile_functions import AnyMaskFunction
+
+
+def _pair(name: str, arrays: Any, what: str) -> tuple[Any, Any]:
+    got = f"{len(arrays)} entries" if hasattr(arrays, "__len__") else type(arrays).__name__
+    if not hasattr(arrays, "__len__") or len(arrays) != 2:
+        raise ValueError(f"{name}: expected {what}, got {got}")
+    return arrays[0], arrays[1]
 
 
 class Rotary:
@@ -29,9 +37,16 @@ class Rotary:
         interleaved: bool = False,
         tables: tuple[SupportsDLPack, SupportsDLPack] | None = None,
     ) -> None:
-        if dimensions % 2:
+        sizes = integers_of("positions, dimensions", (positions, dimensions), "integers")
+        if sizes[1] % 2:
             raise ValueError(f"dimensions: expected an even number, got {dimensions}")
-        cosines, sines = _core.rotary_tables(positions, dimensions, base) if tables is None else tables
+        if tables is None:
+            cosines, sines = _core.rotary_tables(*sizes, base)
+        else:
+            cosines, sines = _pair("tables", tables, "(cosines, sines)")
+            for name, table in (("cosines", cosines), ("sines", sines)):
+                if shape_of(name, table, 2) != (sizes[0], sizes[1] // 2):
+                    raise ValueError(f"{name}: expected shape {(sizes[0], sizes[1] // 2)}, got {tuple(table.shape)}")
         self._description = (cosines, sines, interleaved)
 
     def rotate(self, x: Array, query_offset: int | Integers = 0, *, threads: int | None = None) -> Array:
@@ -72,15 +87,17 @@ class KVCache:
         if key is value:
             raise ValueError("key, value: expected two arrays, got the same one twice")
         for name, array, rank in (("key", key, 4), ("value", value, 4), ("page_table", page_table, 2)):
-            if array is not None and len(array.shape) != rank:
-                raise ValueError(f"{name}: expected {rank} dimensions, got shape {tuple(array.shape)}")
-        if scales is not None and len(scales) != 2:
-            raise ValueError(f"scales: expected (key scales, value scales), got {len(scales)} entries")
+            if array is not None:
+                shape_of(name, array, rank)
+        if scales is not None:
+            scales = _pair("scales", scales, "(key scales, value scales)")
+        if rotary is not None and not isinstance(rotary, Rotary):
+            raise TypeError(f"rotary: expected a Rotary or None, got {type(rotary).__name__}")
         if scales is not None and scales[0] is scales[1]:
             raise ValueError("scales: expected two arrays, got the same one twice")
         self.key, self.value, self.page_table = key, value, page_table
         self._rotary = None if rotary is None else rotary._description
-        self._scales = None if scales is None else tuple(scales)
+        self._scales = scales
         self._sequences = (key if page_table is None else page_table).shape[0]
         self._room = key.shape[2] if page_table is None else page_table.shape[1] * key.shape[2]
         self.lengths = [0] * self._sequences if lengths is None else lengths
@@ -92,7 +109,7 @@ class KVCache:
 
     @lengths.setter
     def lengths(self, lengths: Sequence[int]) -> None:
-        taken = tuple(int(n) for n in lengths)
+        taken = integers_of("lengths", lengths, f"{self._sequences} numbers from 0 to {self._room}")
         if len(taken) != self._sequences or not all(0 <= n <= self._room for n in taken):
             raise ValueError(f"lengths: expected {self._sequences} numbers from 0 to {self._room}, got {taken}")
         self._lengths = taken
@@ -111,8 +128,9 @@ class KVCache:
         counts: (B), how many of the T rows, the last ones, are each sequence's; None is T each. Only a sequence that
             has no keys yet may get fewer: so prompts of different lengths come together, aligned at their ends.
         """
-        T = key.shape[2]
-        counts = [T] * len(self._lengths) if counts is None else list(counts)
+        T = shape_of("key", key, 4)[2]
+        what = f"{len(self._lengths)} numbers from 0 to {T}"
+        counts = [T] * len(self._lengths) if counts is None else list(integers_of("counts", counts, what))
         if len(counts) != len(self._lengths) or not all(0 <= n <= T for n in counts):
             raise ValueError(f"counts: expected {len(self._lengths)} numbers from 0 to {T}, got {counts}")
         if any(more < T and n > 0 for n, more in zip(self._lengths, counts)):

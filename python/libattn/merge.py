@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from . import _core
 from .arrays import Array, SupportsDLPack
@@ -19,4 +19,7 @@ def merge_states(
 
     Returns (out, lse), in the same shapes and of the same elements. A part without any key left for a row adds nothing to it.
     """
+    for name, parts in (("outs", outs), ("lses", lses)):
+        if not isinstance(parts, Iterable):
+            raise TypeError(f"{name}: expected a sequence of arrays, got {type(parts).__name__}")
     return _core.merge(tuple(outs), tuple(lses), threads)

@@ -60,16 +60,22 @@ def attention(
     float64 where they are or softmax_precision is, else in float32. Y has the dimensions of Q; present_key and
     present_value have four, and without past ones are views of K and V; qk_matmul_output is (B, H, T, P + S).
     """
+    inputs = {"Q": Q, "K": K, "V": V, "attn_mask": attn_mask, "past_key": past_key, "past_value": past_value}
+    for name, x in inputs.items():
+        if not isinstance(x, np.ndarray) and (x is not None or name in "QKV"):
+            raise TypeError(f"{name}: expected an array of NumPy, got {type(x).__name__}")
     _check(opset, num_outputs, attributes, nonpad_kv_seqlen, past_key, past_value)
     packed = Q.ndim == 3
     heads, kv_heads = _heads(Q, K, V, packed, opset, attributes)
     q, k, v = _split(Q, heads), _split(K, kv_heads), _split(V, kv_heads)
     offset: Any = 0
     if past_key is not None and past_value is not None:
+        _check_past(past_key, past_value, k, v)
         k, v = np.concatenate((past_key, k), axis=2), np.concatenate((past_value, v), axis=2)
         offset = past_key.shape[2]
     elif nonpad_kv_seqlen is not None:
-        offset = np.asarray(nonpad_kv_seqlen, np.int64) - q.shape[2]
+        nonpad_kv_seqlen = _nonpad(nonpad_kv_seqlen, q.shape[0], k.shape[2])
+        offset = nonpad_kv_seqlen - q.shape[2]
     present_key, present_value = k, v
     if attributes.get("softmax_precision") == _DOUBLE:
         q, k, v = (x.astype(np.float64) for x in (q, k, v))
@@ -164,8 +170,23 @@ def _columns(attn_mask: np.ndarray, S: int, opset: int) -> int:
     return S if columns == 1 and (opset < 24 or attn_mask.ndim == 0) else columns
 
 
+def _check_past(past_key: np.ndarray, past_value: np.ndarray, k: np.ndarray, v: np.ndarray) -> None:
+    for name, past, new in (("past_key", past_key, k), ("past_value", past_value, v)):
+        if past.ndim != 4 or past.shape[:2] != new.shape[:2] or past.shape[3] != new.shape[3]:
+            raise ValueError(f"{name}: shape {past.shape} does not agree with new rows of {new.shape}")
+    if past_key.shape[2] != past_value.shape[2]:
+        raise ValueError(f"past_key, past_value: {past_key.shape[2]} and {past_value.shape[2]} rows, expected as many")
+
+
+def _nonpad(nonpad: Any, B: int, S: int) -> np.ndarray:
+    lengths = np.asarray(nonpad)
+    if lengths.shape != (B,) or lengths.dtype.kind not in "iu" or not ((0 <= lengths) & (lengths <= S)).all():
+        raise ValueError(f"nonpad_kv_seqlen: expected shape ({B},) of integers from 0 to {S}, got {nonpad!r}")
+    return lengths.astype(np.int64)
+
+
 def _lengths(nonpad: np.ndarray | None, columns: int) -> np.ndarray | None:
-    return None if nonpad is None else np.minimum(np.asarray(nonpad, np.int64), columns)
+    return None if nonpad is None else np.minimum(nonpad, columns)  # a mask may leave the last keys out
 
 
 def _scores(

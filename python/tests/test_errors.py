@@ -56,10 +56,69 @@ def test_values_are_named():
     refused(ValueError, "seed: .*2\\^64", dropout_p=0.5, seed=-1)
 
 
+def test_arrays_that_overlap():
+    def strided(*strides):
+        return np.lib.stride_tricks.as_strided(zeros(1000), Q.shape, [4 * n for n in strides])
+
+    for strides in ((32, 32, 8, 1), (1, 32, 128, 1), (160, 40, 7, 1), (-160, 40, -7, 1), (0, 40, 8, 1)):
+        with pytest.raises(ValueError, match="out: expected strides by which no two elements share memory"):
+            libattn.scaled_dot_product_attention(Q, Q, Q, out=strided(*strides))
+        with pytest.raises(ValueError, match="value cache: expected strides"):
+            libattn.KVCache(zeros(*Q.shape), strided(*strides)).append(Q[:, :, :1], Q[:, :, :1])
+    room, new = np.zeros((2, 4, 5, 24), np.float32), zeros(2, 4, 1, 8)
+    for value in (room[..., 2:10], room[..., 7:15], room[:, ::-1, :, :8], room[..., :8]):
+        with pytest.raises(ValueError, match="share no memory"):
+            libattn.KVCache(room[..., :8], value).append(new, new)
+    cache = libattn.KVCache(room[..., :8], room[..., 8:16])  # beside one another
+    cache.append(new + 1, new + 2)
+    assert (room[:, :, 0] == [1] * 8 + [2] * 8 + [0] * 8).all()
+    for key, value, name in ((room[:, :, :1, :8], new, "key"), (new, room[:, :, 3:4, 8:16], "value")):
+        with pytest.raises(ValueError, match=f"{name}: expected rows that share no memory with the cache"):
+            cache.append(key, value)
+
+
+def test_numbers_are_named():
+    refused(TypeError, "window: expected an integer, got str", window=("a", 0))
+    refused(TypeError, "threads: expected an integer, got str", threads="2")
+    refused(ValueError, "threads: .*2\\^63", threads=2**70)
+    refused(TypeError, "key_lengths: expected an integer, got float", key_lengths=[1.5, 2])
+    cache = libattn.KVCache(zeros(2, 4, 5, 8), zeros(2, 4, 5, 8))
+    for lengths in (3, None, "ab", (1.5, 2)):
+        with pytest.raises(TypeError, match="lengths: expected 2 numbers from 0 to 5"):
+            cache.lengths = lengths
+    with pytest.raises(TypeError, match="counts: expected 2 numbers"):
+        cache.append(Q[:, :, :1], Q[:, :, :1], [0.5, 1])
+    for match, arguments, options in (
+        ("positions, dimensions: expected integers", (4, 8.0), {}),
+        ("positions, dimensions: expected tables that memory has room for", (2**40, 8), {}),
+        ("base: expected a number", (4, 8, "x"), {}),
+        ("tables: .*got int", (4, 8), {"tables": 3}),
+        (r"sines: expected shape \(4, 4\), got \(3, 4\)", (4, 8), {"tables": (zeros(4, 4), zeros(3, 4))}),
+    ):
+        with pytest.raises((ValueError, TypeError), match=match):
+            libattn.Rotary(*arguments, **options)
+
+
+def test_what_is_no_array_is_named():
+    cache = libattn.KVCache(zeros(2, 4, 5, 8), zeros(2, 4, 5, 8))
+    for match, function, arguments in (
+        ("key: expected an array, got list", libattn.KVCache, ([[1]], [[1]])),
+        ("key: expected an array, got list", cache.append, ([[1]], [[1]])),
+        ("outs: expected a sequence of arrays, got int", libattn.merge_states, (3, [Q])),
+    ):
+        with pytest.raises(TypeError, match=match):
+            function(*arguments)
+    with pytest.raises(TypeError, match="rotary: expected a Rotary or None, got int"):
+        libattn.KVCache(zeros(2, 4, 5, 8), zeros(2, 4, 5, 8), rotary=3)
+
+
 def test_block_masks_are_looked_at():
     refused(TypeError, "block_mask: expected a BlockMask or None, got int", block_mask=3)
     for size in ((16,), (0, 1), 16):
         with pytest.raises(ValueError, match="block_size: expected two numbers of at least 1"):
+            libattn.BlockMask.of_blocks(np.ones((2, 2)), size)
+    for size in ((2.5, 2), ("a", "b")):
+        with pytest.raises(TypeError, match="block_size: expected two numbers"):
             libattn.BlockMask.of_blocks(np.ones((2, 2)), size)
     with pytest.raises(ValueError, match=r"kept: .*got shape \(0, 0\)"):
         libattn.BlockMask.of_blocks(np.ones((0, 0)), (16, 16))
@@ -72,7 +131,7 @@ def test_caches_are_looked_at():
         with pytest.raises(ValueError, match="key cache .*value cache .*: expected the same"):
             libattn.KVCache(zeros(*key), zeros(*value)).append(zeros(2, 4, 1, 8), zeros(2, value[1], 1, 8))
     cache = libattn.KVCache(zeros(1, 4, 5, 8), zeros(1, 4, 5, 8))
-    with pytest.raises(ValueError, match="lengths|as many sequences"):
+    with pytest.raises(ValueError, match="key: expected 1 sequences, as many as the cache has, got 4"):
         cache.append(zeros(4, 4, 1, 8), zeros(4, 4, 1, 8), [1] * 1)
     cache = libattn.KVCache(zeros(2, 4, 5, 8), zeros(2, 4, 5, 8))
     for lengths in ((6, 1), (-1, 1), (1,)):
@@ -87,7 +146,7 @@ def test_arrays_that_are_none():
     refused(TypeError, "key: .*float64, got float32", Q.astype(np.float64), Q, Q)
     refused(TypeError, "value: .*float16, got float32", Q.astype(np.float16), Q.astype(np.float16), Q)
     refused(TypeError, "attn_mask: .*bool or float32, got float64", attn_mask=np.zeros((5, 5)))
-    refused(TypeError, "query: .*float32", Q.astype(">f4"), Q, Q)
+    refused(TypeError, "query: .*byte order, got others of 32 bits", Q.astype(">f4"), Q, Q)
     refused(TypeError, "value", Q, Q, Q.astype("datetime64[s]"))
     refused(TypeError, "attn_mask: .*bool or float32, got int64", attn_mask=np.ones((5, 5), np.int64))
     refused(TypeError, "key_lengths: .*float64", key_lengths=np.ones(2))

@@ -105,13 +105,23 @@ def test_three_dimensions_are_read_where_they_lie():
         ("without past_key", dict(zip(("past_key", "past_value"), arrays()[1:]), nonpad_kv_seqlen=np.array([1, 2]))),
         ("q_num_heads", {"q_num_heads": 4, "kv_num_heads": 2}),
         ("q_num_heads", {"opset": 24, "q_num_heads": 2, "kv_num_heads": 2}),
-        ("key_lengths", {"nonpad_kv_seqlen": np.array([1, -1])}),
+        ("nonpad_kv_seqlen: .*from 0 to", {"nonpad_kv_seqlen": np.array([1, -1])}),
+        ("nonpad_kv_seqlen: .*from 0 to", {"nonpad_kv_seqlen": np.array([1, 9])}),
+        (r"nonpad_kv_seqlen: expected shape \(2,\)", {"nonpad_kv_seqlen": np.array([1, 2, 3])}),
+        ("past_key: shape", {"past_key": np.zeros((1, 2, 3, 8)), "past_value": np.zeros((1, 2, 3, 8))}),
         ("softmax_precision", {"softmax_precision": 2}),
     ],
 )
 def test_refused(match, options):
     with pytest.raises(ValueError, match=match):
         libattn.onnx.attention(*arrays(), **options)
+
+
+def test_what_is_no_array_is_refused():
+    q, k, v = arrays()
+    for name, arguments in (("Q", ([[1.0]], k, v)), ("V", (q, k, None)), ("attn_mask", (q, k, v, [[True]]))):
+        with pytest.raises(TypeError, match=f"{name}: expected an array of NumPy"):
+            libattn.onnx.attention(*arguments)
 
 
 def test_one_column_of_a_mask():
