@@ -41,15 +41,32 @@ class _Attention(torch.autograd.Function):
         out, lse = calls.forward(**_given(tensors), **options, return_lse=True)
         ctx.save_for_backward(out, lse, *tensors)
         ctx.calls, ctx.options = calls, options
-        ctx.mark_non_differentiable(lse)
+        ctx.set_materialize_grads(False)
         return out, lse
 
     @staticmethod
-    def backward(ctx: Any, grad_out: Tensor, grad_lse: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_out: Tensor | None, grad_lse: Tensor | None) -> tuple[Tensor | None, ...]:
+        out, lse, *tensors = ctx.saved_tensors
+        if grad_out is None:
+            grad_out = torch.zeros_like(out)
+        by_lse = grad_lse is not None
+        if grad_lse is not None:
+            grad_out, out, tensors[2] = _with_lse(grad_out, grad_lse, out, tensors[2])
         wanted = [name for name, needed in zip(_INPUTS, ctx.needs_input_grad) if needed]
-        found = _Gradients.apply(grad_out, *ctx.saved_tensors, ctx.calls, ctx.options, wanted)
+        found = _Gradients.apply(grad_out, out, lse, *tensors, ctx.calls, ctx.options, wanted, by_lse)
         gradients = dict(zip(wanted, found))
+        if by_lse and "value" in gradients:
+            gradients["value"] = gradients["value"][..., :-1]
         return *(gradients.get(name) for name in _INPUTS), None, None
+
+
+def _with_lse(grad_out: Tensor, grad_lse: Tensor, out: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """With one more column each, by which backward finds the gradients of the log-sum-exp too: these are
+    weights * grad_lse by the scores, and what it computes, weights * (grad_out V^T - the sum of grad_out * out), has
+    that where V is 0, out 1 and grad_out -grad_lse."""
+    ones, zeros = out.new_ones(*out.shape[:-1], 1), value.new_zeros(*value.shape[:-1], 1)
+    more = -grad_lse[..., None].to(grad_out.dtype)
+    return torch.cat((grad_out, more), -1), torch.cat((out, ones), -1), torch.cat((value, zeros), -1)
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -63,10 +80,10 @@ class _Gradients(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, grad_out: Tensor, out: Tensor, lse: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
-        *tensors, calls, options, wanted = arguments
+        *tensors, calls, options, wanted, by_lse = arguments
         grad_out = _rows(grad_out)
         ctx.save_for_backward(grad_out, out, lse, *tensors)
-        ctx.calls, ctx.options, ctx.wanted = calls, options, wanted
+        ctx.calls, ctx.options, ctx.wanted, ctx.by_lse = calls, options, wanted, by_lse
         ctx.set_materialize_grads(False)
         gradients = calls.backward(grad_out, out=out, lse=lse, **_given(tensors), **options, gradients=wanted)
         return tuple(gradients[name] for name in wanted)
@@ -76,12 +93,14 @@ class _Gradients(torch.autograd.Function):
         grad_out, out, lse, *tensors = ctx.saved_tensors
         of = {name: _rows(x) for name, x in zip(ctx.wanted, gradients) if x is not None}
         needed = dict(zip(("grad_out", "out", "lse", *_INPUTS), ctx.needs_input_grad))
+        if ctx.by_lse:
+            raise NotImplementedError("libattn.torch: gradients of the log-sum-exp's gradients are not computed")
         if ctx.calls.double_backward is None:
             raise NotImplementedError("libattn.torch: gradients of its gradients are not computed of additive scores")
         names = [name for name in ("grad_out", *_INPUTS) if needed[name]]
         found = _SecondGradients.apply(grad_out, out, lse, *tensors, ctx.calls, ctx.options, of, names)
         found = dict(zip(names, found))
-        return found.get("grad_out"), None, None, *(found.get(name) for name in _INPUTS), None, None, None
+        return found.get("grad_out"), None, None, *(found.get(name) for name in _INPUTS), None, None, None, None
 
 
 class _SecondGradients(torch.autograd.Function):

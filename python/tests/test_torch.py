@@ -92,8 +92,7 @@ def test_only_what_is_asked_for_is_recorded():
     assert lt.scaled_dot_product_attention(*plain).grad_fn is None
     with torch.no_grad():
         assert lt.scaled_dot_product_attention(q, k, v).grad_fn is None
-    out, lse = lt.scaled_dot_product_attention(q, plain[1], plain[2], return_lse=True)
-    assert not lse.requires_grad
+    assert all(x.grad_fn is None for x in lt.scaled_dot_product_attention(*plain, return_lse=True))
 
 
 def dense(q, k, v, bias=None, sinks=None, softcap=0.0):
@@ -171,6 +170,61 @@ def test_gradcheck_and_gradgradcheck():
         for arguments in (tensors, [*tensors, bias]):
             assert torch.autograd.gradcheck(function, arguments)
             assert torch.autograd.gradgradcheck(function, arguments)
+
+
+@pytest.mark.parametrize("case", ["plain", "mask", "sinks", "additive", "lse alone", "packed"])
+def test_gradients_of_the_log_sum_exp(case):
+    """As merging partial results has them, or a penalty on large scores."""
+    tensors = inputs()
+    if case == "mask":
+        tensors.append(torch.randn(4, 1, 13, requires_grad=True))
+    if case == "sinks":
+        tensors.append(torch.randn(4, requires_grad=True))
+    if case == "additive":
+        tensors.append(torch.randn(4, 8, requires_grad=True))
+
+    def ours(q, k, v, more=None):
+        options = {"attn_mask": more} if case == "mask" else {"sinks": more} if case == "sinks" else {}
+        if case == "additive":
+            return lt.additive_attention(q, k, v, more, return_lse=True)
+        if case == "packed":
+            x = [x.transpose(1, 2).flatten(0, 1) for x in (q, k, v)]
+            out, lse = lt.varlen_attention(*x, [0, 9, 18], [0, 13, 26], return_lse=True)
+            return out.unflatten(0, (2, 9)).transpose(1, 2), lse.unflatten(0, (2, 9)).transpose(1, 2)
+        return lt.scaled_dot_product_attention(q, k, v, **options, return_lse=True)
+
+    def reference(q, k, v, more=None):
+        scores = q @ k.mT / q.size(-1) ** 0.5
+        if case == "additive":
+            scores = torch.einsum("bhijd,hd->bhij", torch.tanh(q[:, :, :, None] + k[:, :, None]), more)
+        if case == "mask":
+            scores = scores + more
+        if case == "sinks":
+            scores = torch.cat([scores, more[:, None, None].expand(*scores.shape[:-1], 1)], -1)
+        return scores.softmax(-1)[..., :13] @ v, scores.logsumexp(-1)
+
+    weights = torch.randn(2, 4, 9, 6), torch.randn(2, 4, 9)
+    doubles = doubled(tensors)
+    loss, expected = (
+        sum((x * w).sum() for x, w in zip(results, weights) if case != "lse alone" or w.dim() == 3)
+        for results in (ours(*tensors), reference(*doubles))
+    )
+    close(loss, expected, 1e-4)
+    got = torch.autograd.grad(loss, tensors)
+    wanted = torch.autograd.grad(expected, doubles, allow_unused=True, materialize_grads=True)
+    for a, b in zip(got, wanted):
+        close(a, b)
+
+
+def test_the_log_sum_exps_gradient_is_not_differentiated():
+    q, k, v = inputs()
+    lse = lt.scaled_dot_product_attention(q, k, v, return_lse=True)[1]
+    (gradient,) = torch.autograd.grad(lse.sum(), q, create_graph=True)
+    with pytest.raises(NotImplementedError, match="log-sum-exp"):
+        gradient.sum().backward()
+    out = lt.scaled_dot_product_attention(q, k, v, return_lse=True)[0]
+    (gradient,) = torch.autograd.grad(out.sum(), q, create_graph=True)
+    gradient.sum().backward()  # of the result alone they are
 
 
 def packed_tensors(queries=(3, 0, 5, 1), keys=(4, 2, 3, 6), H=4, HK=2, D=5, DV=3, dtype=torch.float64):
