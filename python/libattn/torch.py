@@ -2,7 +2,8 @@
 
 Tensors are on the CPU, of float32, float16, bfloat16 or float64. Where no input requires a gradient nothing is recorded.
 Gradients of gradients are computed too, of float32 and float64, but not with additive scores nor through the
-log-sum-exp: these are refused, as is a gradient of alibi_slopes. Under torch.autocast query, key and value are made of its type, as for PyTorch's own.
+log-sum-exp: these are refused, as is a gradient of alibi_slopes. Under torch.autocast query, key and value are made of
+its type, as for PyTorch's own.
 """
 
 from __future__ import annotations
@@ -46,9 +47,8 @@ def scaled_dot_product_attention(
     """``libattn.scaled_dot_product_attention``, through which gradients flow.
 
     They flow to query (..., H, T, D), key (..., HK, S, D), value (..., HK, S, DV), an attn_mask of floats and the
-    sinks (H,). Without a seed, the dropout draws one from PyTorch's generator. They flow
-    through the log-sum-exp too, where it is returned; but that of a query without any key left, which is its sink's, may
-    give the sink no gradient.
+    sinks (H,). They flow through the log-sum-exp too, where it is returned; but that of a query without any key left,
+    which is its sink, may give the sink no gradient. Without a seed, the dropout draws one from PyTorch's generator.
     """
     options: dict[str, Any] = dict(
         dropout_p=dropout_p, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa, window=window

@@ -176,6 +176,32 @@ def test_what_a_function_raises_is_raised(threads):
     assert not libattn.scaled_dot_product_attention(q, q, q, mask_function=lambda tile: np.False_).any()
 
 
+def test_calls_of_several_threads_take_turns():
+    q = normal(np.random.default_rng(108), 2, 4, 150, 8)
+    expected = libattn.scaled_dot_product_attention(q, q, q, is_causal=True)
+    wrong = []
+
+    def earlier(tile):
+        return np.arange(tile.key, tile.key + tile.keys) <= np.arange(tile.queries)[:, None] + tile.position
+
+    def work():
+        for _ in range(5):
+            try:
+                if not np.array_equal(libattn.scaled_dot_product_attention(q, q, q, mask_function=earlier), expected):
+                    wrong.append("bits")
+                libattn.scaled_dot_product_attention(q, q, q, score_function=lambda *_: 1 / 0)
+                wrong.append("nothing raised")
+            except ZeroDivisionError:
+                pass
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
 def test_a_function_may_attend_itself():
     """Which must not take the workspace of the call that it is called from."""
     q = normal(np.random.default_rng(104), 1, 2, 70, 8)
