@@ -12,6 +12,9 @@
  * [FORWARD_CHUNK][16]; D and DV rounded up to whole tiles. Packed keys are [key / 16][d / 32], packed values
  * [c / 16][key / 32], of tiles.
  *
+ * The products take a unit of their own, and the softmax all the others: so one strip's scores are multiplied while the
+ * other's weights are computed, 8 keys after every four products, and likewise its values.
+ *
  * A strip goes without the keys of a masked chunk, 32 at a time, that none of its queries sees: their weights are 0,
  * and a product of zeros adds 0. */
 #include "base/number_format.h"
@@ -99,12 +102,6 @@ static lane_group panel_at(const forward_block *block, int64_t n)
                         .scores = largest + 2 * TILE_ROWS};
 }
 
-/* The second panel of a strip may have no queries. */
-static bool has_queries(const forward_block *block, const lane_group *panel)
-{
-    return panel->first < block->queries;
-}
-
 static int64_t block_panels(const forward_block *block)
 {
     return whole_tiles(block->queries) / TILE_ROWS;
@@ -131,30 +128,64 @@ void SIMD_NAMED(forward_tiles_finish)(const forward_block *block)
     }
 }
 
-/* The strip's products with 32 keys. */
-static void score_tiles(const forward_block *block, const uint32_t *k, int64_t n, const lane_group strip[STRIP])
+/* A strip and its part of a chunk, and how far its weights are. */
+typedef struct strip_step {
+    lane_group panels[STRIP];
+    int live; /* panels with queries */
+    forward_chunk part;
+    int64_t stride, weighed; /* of the modification; keys */
+    vec base[STRIP][GROUP], sum[STRIP][GROUP], shrink[STRIP][GROUP];
+} strip_step;
+
+/* Keys that are weighed at a time: even. */
+#define SLICE 8
+
+/* The next of the strip's scores to pairs of weights. */
+INLINE void weigh_slice(strip_step *s)
 {
-    const int64_t steps = whole_tiles(block->D) / TILE_BF16;
-    const uint32_t *upper = k + n / TILE_ROWS * steps * TILE_WORDS, *lower = upper + steps * TILE_WORDS;
+    const int64_t n = s->weighed, last = s->part.keys - n < SLICE ? s->part.keys : n + SLICE;
+    if (n >= last) return;
+    for (int p = 0; p < s->live; p++)
+        weigh_keys(GROUP, &s->part, &s->panels[p], s->stride, n, last, s->base[p], s->sum[p]);
+    s->weighed = last;
+}
+
+/* Two tiles of a left factor, at upper and lower, times two of a right one into tiles 0 to 3; `words` of each are gone
+ * through. Meanwhile another strip, or NULL, is weighed. */
+INLINE void multiply_tiles(const uint32_t *upper, const uint32_t *lower, const float *first, const float *second,
+                           int64_t words, strip_step *other)
+{
     tile_zero(0);
     tile_zero(1);
     tile_zero(2);
     tile_zero(3);
-    for (int64_t x = 0; x < steps * TILE_WORDS; x += TILE_WORDS) {
+    for (int64_t x = 0; x < words; x += TILE_WORDS) {
         tile_load(4, upper + x, TILE_ROW_BYTES);
-        tile_load(6, strip[0].q + x, TILE_ROW_BYTES);
+        tile_load(6, first + x, TILE_ROW_BYTES);
         tile_dot(0, 4, 6);
-        tile_load(7, strip[1].q + x, TILE_ROW_BYTES);
+        tile_load(7, second + x, TILE_ROW_BYTES);
         tile_dot(1, 4, 7);
         tile_load(5, lower + x, TILE_ROW_BYTES);
         tile_dot(2, 5, 6);
         tile_dot(3, 5, 7);
+        if (other) weigh_slice(other);
     }
-    float *first = strip[0].scores + n * TILE_ROWS, *second = strip[1].scores + n * TILE_ROWS;
-    tile_store(0, first, TILE_ROW_BYTES);
-    tile_store(1, second, TILE_ROW_BYTES);
-    tile_store(2, first + TILE_WORDS, TILE_ROW_BYTES);
-    tile_store(3, second + TILE_WORDS, TILE_ROW_BYTES);
+}
+
+/* The strip's products with its keys. */
+static void score_strip(const forward_block *block, const strip_step *s, strip_step *other)
+{
+    const int64_t words = whole_tiles(block->D) / TILE_BF16 * TILE_WORDS;
+    const uint32_t *k = (const uint32_t *)s->part.k_bf16;
+    float *first = s->panels[0].scores, *second = s->panels[1].scores;
+    for (int64_t n = 0; n < s->part.keys; n += TILE_BF16) {
+        multiply_tiles(k, k + words, s->panels[0].q, s->panels[1].q, words, other);
+        tile_store(0, first, TILE_ROW_BYTES);
+        tile_store(1, second, TILE_ROW_BYTES);
+        tile_store(2, first + TILE_WORDS, TILE_ROW_BYTES);
+        tile_store(3, second + TILE_WORDS, TILE_ROW_BYTES);
+        k += 2 * words, first += 2 * TILE_WORDS, second += 2 * TILE_WORDS;
+    }
 }
 
 /* The panel's scores of these keys times the scale, the largest into most. */
@@ -171,17 +202,29 @@ static void scale_scores(const forward_block *block, const lane_group *panel, in
         }
 }
 
-/* Scores to pairs of weights, in place, and 0 behind the last key. */
-static void weigh_panel(const forward_block *block, const forward_chunk *chunk, const lane_group *panel,
-                        vec shrink[GROUP])
+/* Everything of the softmax before the weights. */
+static void begin_weights(const forward_block *block, strip_step *s)
 {
-    vec most[GROUP];
-    scale_scores(block, panel, chunk->keys, most);
-    if (chunk->modification || block->softcap > 0 || block->function.call)
-        modify_chunk(GROUP, block, chunk, panel, most);
-    weigh_chunk(GROUP, block, chunk, panel, most, shrink);
-    const int64_t last = (chunk->keys + 1) / 2, whole = whole_tiles(chunk->keys) / 2;
-    memset(panel->scores + last * TILE_ROWS, 0, (size_t)((whole - last) * TILE_ROWS) * sizeof *panel->scores);
+    const bool modified = s->part.modification || block->softcap > 0 || block->function.call;
+    for (int p = 0; p < s->live; p++) {
+        vec most[GROUP];
+        scale_scores(block, &s->panels[p], s->part.keys, most);
+        if (modified) modify_chunk(GROUP, block, &s->part, &s->panels[p], most);
+        raise_largest(GROUP, &s->panels[p], most, s->base[p], s->shrink[p]);
+    }
+}
+
+/* The weights that are left; 0 behind the last key. */
+static void end_weights(strip_step *s)
+{
+    if (!s->part.keys) return;
+    const int64_t last = (s->part.keys + 1) / 2, whole = whole_tiles(s->part.keys) / 2;
+    while (s->weighed < s->part.keys) weigh_slice(s);
+    for (int p = 0; p < s->live; p++) {
+        const lane_group *panel = &s->panels[p];
+        add_sums(GROUP, panel, s->shrink[p], s->sum[p]);
+        memset(panel->scores + last * TILE_ROWS, 0, (size_t)((whole - last) * TILE_ROWS) * sizeof *panel->scores);
+    }
 }
 
 /* A panel's O of 16 columns, shrunk, and the chunk's share of it. */
@@ -195,31 +238,18 @@ static void add_share(const lane_group *panel, int64_t c, const vec shrink[GROUP
 }
 
 /* 32 columns of O from c on, by the tiles of values at v. */
-static void value_tiles(const uint32_t *v, int64_t c, int64_t keys, const lane_group strip[STRIP],
-                        const vec shrink[STRIP][GROUP])
+static void value_tiles(const strip_step *s, const uint32_t *v, int64_t c, strip_step *other)
 {
-    _Alignas(64) float share[4][TILE_WORDS];
-    const uint32_t *upper = v, *lower = v + KEY_TILES * TILE_WORDS;
-    tile_zero(0);
-    tile_zero(1);
-    tile_zero(2);
-    tile_zero(3);
-    for (int64_t x = 0; x < whole_tiles(keys) / TILE_BF16 * TILE_WORDS; x += TILE_WORDS) {
-        tile_load(4, upper + x, TILE_ROW_BYTES);
-        tile_load(6, strip[0].scores + x, TILE_ROW_BYTES);
-        tile_dot(0, 4, 6);
-        tile_load(7, strip[1].scores + x, TILE_ROW_BYTES);
-        tile_dot(1, 4, 7);
-        tile_load(5, lower + x, TILE_ROW_BYTES);
-        tile_dot(2, 5, 6);
-        tile_dot(3, 5, 7);
-    }
+    _Alignas(64) float share[2 * STRIP][TILE_WORDS];
+    multiply_tiles(v, v + KEY_TILES * TILE_WORDS, s->panels[0].scores, s->panels[1].scores,
+                   whole_tiles(s->part.keys) / TILE_BF16 * TILE_WORDS, other);
     tile_store(0, share[0], TILE_ROW_BYTES);
     tile_store(1, share[1], TILE_ROW_BYTES);
     tile_store(2, share[2], TILE_ROW_BYTES);
     tile_store(3, share[3], TILE_ROW_BYTES);
     for (int n = 0; n < 2 * STRIP; n++)
-        add_share(&strip[n % STRIP], c + n / STRIP * TILE_ROWS, shrink[n % STRIP], share[n]);
+        if (n % STRIP < s->live)
+            add_share(&s->panels[n % STRIP], c + n / STRIP * TILE_ROWS, s->shrink[n % STRIP], share[n]);
 }
 
 static bool is_finite(uint16_t x)
@@ -260,71 +290,95 @@ static void add_unbounded(const forward_block *block, const forward_chunk *chunk
 
 /* value_tiles where a masked key's value may be NaN or infinite, which a weight of 0 would not silence: it is taken as
  * 0 in the tiles, and added to those that see it afterwards. The same sums in the same order otherwise. */
-static void value_tiles_selected(const forward_block *block, const forward_chunk *chunk, int64_t c,
-                                 const lane_group strip[STRIP], const vec shrink[STRIP][GROUP])
+static void value_tiles_selected(const forward_block *block, const strip_step *s, const uint32_t *packed, int64_t c,
+                                 strip_step *other)
 {
     _Alignas(64) uint16_t finite[2 * KEY_TILES * TILE_WORDS * 2];
-    const uint16_t *v = (const uint16_t *)(chunk->v_pairs + c * KEY_TILES * ROW_WORDS);
+    const uint16_t *v = (const uint16_t *)packed;
     for (int64_t i = 0; i < TILE_BF16; i++)
-        for (int64_t n = 0; n < whole_tiles(chunk->keys); n++) {
+        for (int64_t n = 0; n < whole_tiles(s->part.keys); n++) {
             const uint16_t x = v[packed_at(i, n)];
             finite[packed_at(i, n)] = is_finite(x) ? x : 0;
         }
-    value_tiles((const uint32_t *)finite, c, chunk->keys, strip, shrink);
+    value_tiles(s, (const uint32_t *)finite, c, other);
     for (int64_t i = 0; i < TILE_BF16; i++)
-        for (int64_t n = 0; n < chunk->keys; n++) {
+        for (int64_t n = 0; n < s->part.keys; n++) {
             const uint16_t x = v[packed_at(i, n)];
-            for (int p = 0; p < STRIP && !is_finite(x); p++) add_unbounded(block, chunk, &strip[p], c + i, n, x);
+            for (int p = 0; p < s->live && !is_finite(x); p++)
+                add_unbounded(block, &s->part, &s->panels[p], c + i, n, x);
         }
 }
 
-/* The keys of the chunk that queries of the strip see, in whole tiles from the chunk's first on. */
-static key_span strip_keys(const forward_block *block, const forward_chunk *chunk, const lane_group strip[STRIP])
+static void value_strip(const forward_block *block, const strip_step *s, bool finite, strip_step *other)
 {
-    key_span all = seen_keys(GROUP, block, chunk, &strip[0]);
-    if (has_queries(block, &strip[1])) {
-        const key_span more = seen_keys(GROUP, block, chunk, &strip[1]);
-        if (all.first == all.last) all = more;
-        if (more.first < more.last && more.first < all.first) all.first = more.first;
-        if (more.last > all.last) all.last = more.last;
+    for (int64_t c = 0; c < block->DV && s->part.keys; c += TILE_BF16) {
+        const uint32_t *v = s->part.v_pairs + c * KEY_TILES * ROW_WORDS;
+        if (finite)
+            value_tiles(s, v, c, other);
+        else
+            value_tiles_selected(block, s, v, c, other);
     }
-    if (all.first == all.last) return all;
+}
+
+/* The keys of the chunk that queries of the strip see, in whole tiles from the chunk's first on. */
+static key_span strip_keys(const forward_block *block, const forward_chunk *chunk, const strip_step *s)
+{
+    key_span all = {chunk->keys, 0};
+    for (int p = 0; p < s->live; p++) {
+        const key_span seen = seen_keys(GROUP, block, chunk, &s->panels[p]);
+        if (seen.first == seen.last) continue;
+        if (seen.first < all.first) all.first = seen.first;
+        if (seen.last > all.last) all.last = seen.last;
+    }
+    if (all.first >= all.last) return (key_span){0, 0};
     all.first -= all.first % TILE_BF16;
     all.last = whole_tiles(all.last) < chunk->keys ? whole_tiles(all.last) : chunk->keys;
     return all;
 }
 
-static void step_strip(const forward_block *block, const forward_chunk *whole, const lane_group strip[STRIP],
-                       bool finite)
+static void begin_strip(const forward_block *block, const forward_chunk *chunk, int64_t panel, strip_step *s)
 {
-    const key_span span = strip_keys(block, whole, strip);
-    if (span.first == span.last) return;
-    const bool called = block->function.call != NULL; /* and may use tiles of its own */
-    forward_chunk part = chunk_span(block, whole, span);
-    part.k_bf16 += span.first * whole_tiles(block->D);
-    part.v_pairs += span.first / TILE_BF16 * TILE_WORDS;
-    for (int64_t n = 0; n < part.keys; n += TILE_BF16) score_tiles(block, (const uint32_t *)part.k_bf16, n, strip);
-    vec shrink[STRIP][GROUP];
-    if (called) tiles_release();
+    s->live = 0;
+    s->weighed = 0;
+    s->stride = block_vectors(block) * SIMD_LANES;
     for (int p = 0; p < STRIP; p++) {
-        for (int v = 0; v < GROUP; v++) shrink[p][v] = vec_zero();
-        if (has_queries(block, &strip[p])) weigh_panel(block, &part, &strip[p], shrink[p]);
+        s->panels[p] = panel_at(block, panel + p);
+        s->live += s->panels[p].first < block->queries;
+        for (int v = 0; v < GROUP; v++) s->sum[p][v] = vec_zero();
     }
+    const key_span span = strip_keys(block, chunk, s);
+    s->part = chunk_span(block, chunk, span);
+    s->part.k_bf16 += span.first * whole_tiles(block->D);
+    s->part.v_pairs += span.first / TILE_BF16 * TILE_WORDS;
+}
+
+/* Scores of a strip to where its weights can begin, while the one before is weighed. */
+static void score_and_begin(const forward_block *block, strip_step *s, strip_step *before)
+{
+    const bool called = block->function.call != NULL; /* and may use tiles of its own */
+    score_strip(block, s, before);
+    if (called) tiles_release();
+    if (s->part.keys) begin_weights(block, s);
     if (called) tiles_configure();
-    for (int64_t c = 0; c < block->DV; c += TILE_BF16)
-        if (finite)
-            value_tiles(part.v_pairs + c * KEY_TILES * ROW_WORDS, c, part.keys, strip, shrink);
-        else
-            value_tiles_selected(block, &part, c, strip, shrink);
 }
 
 void SIMD_NAMED(forward_tiles_step)(const forward_block *block, const forward_chunk *chunk)
 {
     const bool finite = !is_masked(chunk) || values_are_finite(block, chunk);
+    const bool two = block_panels(block) > STRIP;
+    strip_step first, second;
+    begin_strip(block, chunk, 0, &first);
     tiles_configure();
-    for (int64_t n = 0; n < block_panels(block); n += STRIP) {
-        const lane_group strip[STRIP] = {panel_at(block, n), panel_at(block, n + 1)};
-        step_strip(block, chunk, strip, finite);
+    score_and_begin(block, &first, NULL);
+    if (two) {
+        begin_strip(block, chunk, STRIP, &second);
+        score_and_begin(block, &second, &first);
+    }
+    end_weights(&first);
+    value_strip(block, &first, finite, two ? &second : NULL);
+    if (two) {
+        end_weights(&second);
+        value_strip(block, &second, finite, NULL);
     }
     tiles_release();
 }

@@ -32,15 +32,11 @@ INLINE vec weigh(const int vectors, const forward_chunk *chunk, const lane_group
     return vec_mul(p, vec_load(chunk->dropout + n * stride + g->first + v * SIMD_LANES));
 }
 
-/* Scores to pairs of weights, in place. */
-INLINE void weigh_chunk(const int vectors, const forward_block *block, const forward_chunk *chunk, const lane_group *g,
-                        const vec most[GROUP], vec shrink[GROUP])
+/* The scores of keys n to last - 1, n even, to pairs of weights, in place. An odd one's pair is with 0. */
+INLINE void weigh_keys(const int vectors, const forward_chunk *chunk, const lane_group *g, int64_t stride, int64_t n,
+                       int64_t last, const vec base[GROUP], vec sum[GROUP])
 {
-    const int64_t stride = block_vectors(block) * SIMD_LANES, even = chunk->keys - chunk->keys % 2;
-    vec base[GROUP], sum[GROUP];
-    raise_largest(vectors, g, most, base, shrink);
-    for (int v = 0; v < vectors; v++) sum[v] = vec_zero();
-    for (int64_t n = 0; n < even; n += 2) {
+    for (; n + 2 <= last; n += 2) {
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
             vec first = weigh(vectors, chunk, g, n, v, base[v], stride, &sum[v]);
@@ -48,10 +44,20 @@ INLINE void weigh_chunk(const int vectors, const forward_block *block, const for
             pairs_store(g->scores + (n / 2 * vectors + v) * SIMD_LANES, pairs_round(first, second));
         }
     }
-    for (int v = 0; v < vectors && even < chunk->keys; v++) {
-        vec last = weigh(vectors, chunk, g, even, v, base[v], stride, &sum[v]);
-        pairs_store(g->scores + (even / 2 * vectors + v) * SIMD_LANES, pairs_round(last, vec_zero()));
+    for (int v = 0; v < vectors && n < last; v++) {
+        vec only = weigh(vectors, chunk, g, n, v, base[v], stride, &sum[v]);
+        pairs_store(g->scores + (n / 2 * vectors + v) * SIMD_LANES, pairs_round(only, vec_zero()));
     }
+}
+
+/* Scores to pairs of weights. */
+INLINE void weigh_chunk(const int vectors, const forward_block *block, const forward_chunk *chunk, const lane_group *g,
+                        const vec most[GROUP], vec shrink[GROUP])
+{
+    vec base[GROUP], sum[GROUP];
+    raise_largest(vectors, g, most, base, shrink);
+    for (int v = 0; v < vectors; v++) sum[v] = vec_zero();
+    weigh_keys(vectors, chunk, g, block_vectors(block) * SIMD_LANES, 0, chunk->keys, base, sum);
     add_sums(vectors, g, shrink, sum);
 }
 
