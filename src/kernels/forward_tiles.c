@@ -145,8 +145,12 @@ INLINE void weigh_slice(strip_step *s)
 {
     const int64_t n = s->weighed, last = s->part.keys - n < SLICE ? s->part.keys : n + SLICE;
     if (n >= last) return;
-    for (int p = 0; p < s->live; p++)
-        weigh_keys(GROUP, &s->part, &s->panels[p], s->stride, n, last, s->base[p], s->sum[p]);
+    for (int p = 0; p < s->live; p++) {
+        vec base[GROUP], sum[GROUP]; /* in registers */
+        for (int v = 0; v < GROUP; v++) base[v] = s->base[p][v], sum[v] = s->sum[p][v];
+        weigh_keys(GROUP, &s->part, &s->panels[p], s->stride, n, last, base, sum);
+        for (int v = 0; v < GROUP; v++) s->sum[p][v] = sum[v];
+    }
     s->weighed = last;
 }
 
