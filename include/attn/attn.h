@@ -463,7 +463,8 @@ typedef struct attn_part {
  * when count is 0, which gives rows of zeros and -inf. A part without any key left for a row, its lse -inf, adds
  * nothing to it, and its o is not looked at there; one whose lse is NaN or +inf makes the row NaN. desc's o may be one
  * of the parts' o in the same place with the same strides, likewise lse; otherwise they overlap no part. Weights and
- * sums are fp32, the sum of weights fp64; bf16 and fp16 parts are rounded already, and the result is once more. Needs no workspace. Thread-safe as long as the outputs are its own.
+ * sums are fp32, the sum of weights fp64; bf16 and fp16 parts are rounded already, and the result is once more. Needs
+ * no workspace. Thread-safe as long as the outputs are its own.
  *
  * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: count negative; parts NULL; o or a part's data NULL
  * where it has elements; an output whose dimension above 1 has stride 0. ATTN_ERROR_OVERFLOW: a view that spans more
@@ -525,8 +526,8 @@ ATTN_API void attn_rotary_init(attn_rotary *rotary, size_t struct_size, attn_rot
 
 /* Writes cos(p * base^(-2n / R)) and its sine, (P, R / 2) each, for positions 0 .. P - 1. Angles and functions in fp64,
  * rounded once. base is 10000 in the paper. The tables may be NULL when P or R is 0, and must not overlap. Thread-safe
- * as long as they are its own. ATTN_ERROR_ARGUMENT: P negative; R negative or odd; a table NULL; a base not finite or
- * not above 0. ATTN_ERROR_OVERFLOW: P * R does not fit. */
+ * as long as they are its own. ATTN_ERROR_ARGUMENT: P negative; R negative or odd; a table NULL or misaligned; a base
+ * not finite or not above 0. ATTN_ERROR_OVERFLOW: P * R does not fit. */
 ATTN_API attn_status attn_rotary_fill(float *cosines, float *sines, int64_t P, int64_t R, double base);
 
 /* Turns the queries: row (b, h, i) of y, (B, H, T, D), is that of desc's q turned to the position at which query i of
@@ -534,12 +535,13 @@ ATTN_API attn_status attn_rotary_fill(float *cosines, float *sines, int64_t P, i
  * query_offsets at lengths[b] - T + i, as in attn_decode. A position below 0 is taken as 0.
  *
  * Reads desc's sizes, q, offsets and parallel; writes y, of q's dtype, which may be q itself, with its strides. In
- * fp32, each product rounded, and what becomes bf16 or fp16 rounded once more. Needs no workspace. Thread-safe as long as y is its own.
+ * fp32, each product rounded, and what becomes bf16 or fp16 rounded once more. Needs no workspace. Thread-safe as long
+ * as y is its own.
  *
  * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: rotary or y NULL; R above D; anything that
  * attn_rotary_fill refuses; a position that is not below P; a negative length; q.data or y's NULL where they have
- * elements. ATTN_ERROR_UNSUPPORTED: packed sequences; a dtype but fp32, bf16 and fp16; a kind, or a field of a later version, that
- * this version does not know. */
+ * elements. ATTN_ERROR_UNSUPPORTED: packed sequences; a dtype but fp32, bf16 and fp16; a kind, or a field of a later
+ * version, that this version does not know. */
 ATTN_API attn_status attn_rotate(const attn_desc *desc, const int64_t *lengths, const attn_rotary *rotary,
                                  const attn_output *y);
 

@@ -115,6 +115,8 @@ attn_status cache_check_arrays(const attn_cache *c)
     attn_status status = descriptor_check_output("cache.k", &c->k, c->dtype, batches, c->HK, rows, c->D);
     if (!status) status = descriptor_check_output("cache.v", &c->v, c->dtype, batches, c->HK, rows, c->DV);
     if (!status) status = check_scales(c, batches, rows);
+    if (!status) status = descriptor_check_list("cache.lengths", c->lengths, sizeof *c->lengths);
+    if (!status) status = descriptor_check_list("cache.page_table", c->page_table, sizeof *c->page_table);
     if (status || !c->B) return status;
     if (!c->lengths)
         return status_fail(ATTN_ERROR_ARGUMENT, "cache.lengths is NULL, expected %lld lengths", (long long)c->B);

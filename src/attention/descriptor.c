@@ -189,9 +189,15 @@ static attn_status check_options(const attn_desc *d)
     return descriptor_check_parallel(&d->parallel);
 }
 
+/* No later version's struct is so large: whoever says so left memory as it was. */
+#define LARGEST_STRUCT 65536
+
 attn_status descriptor_check_later(const char *what, const void *given, size_t bytes, size_t known)
 {
     const unsigned char *byte = given;
+    if (bytes > LARGEST_STRUCT)
+        return status_fail(ATTN_ERROR_ARGUMENT, "%s struct_size = %zu, expected %zu: was its init function called?",
+                           what, bytes, known);
     for (size_t n = known; n < bytes; n++) {
         if (byte[n])
             return status_fail(ATTN_ERROR_UNSUPPORTED,
@@ -335,6 +341,13 @@ static attn_status check_starts(const char *name, const int64_t *starts, int64_t
     return ATTN_OK;
 }
 
+attn_status descriptor_check_list(const char *name, const void *data, size_t size)
+{
+    if ((uintptr_t)data % size == 0) return ATTN_OK;
+    return status_fail(ATTN_ERROR_ARGUMENT, "%s = %p, expected a multiple of its elements' %zu bytes", name, data,
+                       size);
+}
+
 attn_status descriptor_check_lists(const attn_desc *d)
 {
     const struct {
@@ -351,12 +364,10 @@ attn_status descriptor_check_lists(const attn_desc *d)
                  {"alibi_slopes", d->alibi_slopes, sizeof *d->alibi_slopes},
                  {"sinks", d->sinks, sizeof *d->sinks},
                  {"grad_sinks", d->grad_sinks, sizeof *d->grad_sinks}};
-    for (size_t n = 0; n < sizeof lists / sizeof lists[0]; n++) {
-        if ((uintptr_t)lists[n].data % lists[n].size)
-            return status_fail(ATTN_ERROR_ARGUMENT, "%s = %p, expected a multiple of its elements' %zu bytes",
-                               lists[n].name, lists[n].data, lists[n].size);
-    }
-    return ATTN_OK;
+    attn_status status = ATTN_OK;
+    for (size_t n = 0; n < sizeof lists / sizeof lists[0] && !status; n++)
+        status = descriptor_check_list(lists[n].name, lists[n].data, lists[n].size);
+    return status;
 }
 
 static attn_status check_key_lengths(const attn_desc *d)

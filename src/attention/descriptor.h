@@ -28,7 +28,8 @@ attn_status descriptor_check_unpacked(const attn_desc *d, const char *call);
 /* That elements are fp32 or narrower, for a call that takes no others. */
 attn_status descriptor_check_narrow(const attn_desc *d, const char *call);
 
-/* That a struct of a later version, of `bytes`, holds zeros beyond what is known here; `what` begins the message. */
+/* That a struct of a later version, of `bytes`, not absurdly many, holds zeros beyond what is known here; `what` begins
+ * the message. */
 attn_status descriptor_check_later(const char *what, const void *given, size_t bytes, size_t known);
 
 /* The caller's thread count. */
@@ -39,6 +40,9 @@ attn_status descriptor_check_masks(const attn_desc *d);
 
 /* That the lists which are given, of numbers a sequence, a head or a block, are aligned. */
 attn_status descriptor_check_lists(const attn_desc *d);
+
+/* The same of one list. */
+attn_status descriptor_check_list(const char *name, const void *data, size_t size);
 
 /* The caller's workspace against what is needed. */
 attn_status descriptor_check_workspace(const void *workspace, size_t given, size_t needed);

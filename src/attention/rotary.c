@@ -36,7 +36,8 @@ static attn_status check_table(int64_t P, int64_t R, const float *cosines, const
     if (count && !(cosines && sines))
         return status_fail(ATTN_ERROR_ARGUMENT, "rotary: %s is NULL, expected %lld x %lld numbers",
                            cosines ? "sines" : "cosines", (long long)P, (long long)R / 2);
-    return ATTN_OK;
+    attn_status status = descriptor_check_list("rotary: cosines", cosines, sizeof *cosines);
+    return status ? status : descriptor_check_list("rotary: sines", sines, sizeof *sines);
 }
 
 attn_status attn_rotary_fill(float *cosines, float *sines, int64_t P, int64_t R, double base)
@@ -209,6 +210,8 @@ attn_status attn_rotate(const attn_desc *desc, const int64_t *lengths, const att
     status = rotary_read(rotary, d->D, &plan.r);
     if (!status) status = descriptor_check_view("q", &d->q, d->dtype, d->B, d->H, d->T, d->D);
     if (!status) status = descriptor_check_output("y", y, d->dtype, d->B, d->H, d->T, d->D);
+    if (!status) status = descriptor_check_list("lengths", lengths, sizeof *lengths);
+    if (!status) status = descriptor_check_list("query_offsets", d->query_offsets, sizeof *d->query_offsets);
     for (int64_t b = 0; lengths && b < d->B && !status; b++) {
         if (lengths[b] < 0)
             status = status_fail(ATTN_ERROR_ARGUMENT, "lengths[%lld] = %lld, expected at least 0", (long long)b,

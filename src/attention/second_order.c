@@ -85,6 +85,7 @@ attn_status second_order_check(const attn_desc *d, const attn_second_order *seco
         status = backward_check_wanted("grad_grad_o", &second->grad_grad_o, d->dtype, queries_B, d->H, d->T, d->DV);
     if (!status)
         status = descriptor_check_mask("by_grad_bias", &second->by_grad_bias, d, (size_t)element_size(d->dtype));
+    if (!status) status = descriptor_check_list("by_grad_sinks", second->by_grad_sinks, sizeof *second->by_grad_sinks);
     return status;
 }
 

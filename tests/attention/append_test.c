@@ -424,6 +424,7 @@ static void hostile_rows_are_refused(void **state)
     REFUSED(r.P = INT64_MAX / 2, ATTN_ERROR_OVERFLOW, "P = 4611686018427387903");
     REFUSED(r.cosines = NULL, ATTN_ERROR_ARGUMENT, "cosines is NULL");
     REFUSED(r.sines = NULL, ATTN_ERROR_ARGUMENT, "sines is NULL");
+    REFUSED(r.sines = (float *)((uintptr_t)r.sines + 1), ATTN_ERROR_ARGUMENT, "multiple of its elements' 4");
     REFUSED(r.struct_size = 3, ATTN_ERROR_ARGUMENT, "struct_size = 3");
     REFUSED(parallel.threads = 2000, ATTN_ERROR_ARGUMENT, "threads = 2000");
     REFUSED(attn_cache_init(&c, sizeof c, B, HK, S, D, D, PAGE, 2); c.k.data = c.v.data = kept; c.lengths = lengths;

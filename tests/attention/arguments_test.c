@@ -130,6 +130,7 @@ static void sizes_are_checked(void **state)
     REFUSED(d.q.row = INT64_MIN, ATTN_ERROR_OVERFLOW, "q with strides");
     REFUSED(d.k.batch = INT64_MAX / 4, ATTN_ERROR_OVERFLOW, "k with strides");
     REFUSED(d.struct_size = 8, ATTN_ERROR_ARGUMENT, "struct_size = 8");
+    REFUSED(d.struct_size = SIZE_MAX - 7, ATTN_ERROR_ARGUMENT, "struct_size = 18446744073709551608");
 }
 
 static void options_are_checked(void **state)
@@ -174,7 +175,8 @@ static void options_are_checked(void **state)
     REFUSED(d.block_mask = blocks; d.block_mask.entries = NULL, ATTN_ERROR_ARGUMENT, "entries is NULL, expected 4");
     REFUSED(d.block_mask = blocks; d.block_mask.starts++, ATTN_ERROR_ARGUMENT, "has entries 3 to 2");
     REFUSED(d.block_mask = blocks; d.block_mask.starts += 3, ATTN_ERROR_ARGUMENT, "has entries 2 to 9");
-    REFUSED(d.block_mask = blocks; d.block_mask.entries++, ATTN_ERROR_ARGUMENT, "entries[1] = 1, expected more than 2 ");
+    REFUSED(d.block_mask = blocks;
+            d.block_mask.entries++, ATTN_ERROR_ARGUMENT, "entries[1] = 1, expected more than 2 ");
     REFUSED(d.block_mask = blocks; d.block_mask.entries += 2;
             d.block_mask.count = 2, ATTN_ERROR_ARGUMENT, "entries[1] = 1, expected more than 1 ");
     REFUSED(d.block_mask = blocks; d.block_mask.keys = INT64_MAX;

@@ -63,6 +63,8 @@ static void hostile_caches_are_refused(void **state)
     REFUSED(a.lengths[1] = -1, ATTN_ERROR_ARGUMENT, "lengths[1] = -1");
     REFUSED(a.lengths[0] = S + 1, ATTN_ERROR_ARGUMENT, "lengths[0] = 41");
     REFUSED(c.lengths = NULL, ATTN_ERROR_ARGUMENT, "lengths is NULL");
+    REFUSED(c.lengths = (int64_t *)((uintptr_t)a.lengths + 1), ATTN_ERROR_ARGUMENT, "multiple of its elements' 8");
+    REFUSED(c.page_table = (int32_t *)((uintptr_t)a.table + 1), ATTN_ERROR_ARGUMENT, "multiple of its elements' 4");
     REFUSED(c.page_table = NULL, ATTN_ERROR_ARGUMENT, "page_table is NULL");
     REFUSED(c.page_size = 0, ATTN_ERROR_ARGUMENT, "page_table is set");
     REFUSED(c.page_size = -8, ATTN_ERROR_ARGUMENT, "page_size = -8");

@@ -170,6 +170,8 @@ static void hostile_arguments_are_refused(void **state)
     REFUSED(second.grad_grad_o.row = 0, ATTN_ERROR_ARGUMENT, "grad_grad_o.row = 0");
     REFUSED(second.by_grad_sinks = sinks, ATTN_ERROR_ARGUMENT, "by_grad_sinks is set");
     REFUSED(second.grad_sinks = sinks, ATTN_ERROR_ARGUMENT, "grad_sinks is set");
+    REFUSED((d.sinks = sinks, second.by_grad_sinks = (float *)((uintptr_t)sinks + 1)), ATTN_ERROR_ARGUMENT,
+            "by_grad_sinks = ");
     REFUSED(second.by_grad_bias.data = sinks, ATTN_ERROR_ARGUMENT, "by_grad_bias has data");
     REFUSED(second.grad_bias.data = sinks, ATTN_ERROR_ARGUMENT, "grad_bias has data");
     REFUSED((d.bias.data = sinks, second.grad_bias = (attn_mask_output){sinks, 0, 0, 4, 1}), ATTN_ERROR_ARGUMENT,

@@ -173,28 +173,30 @@ void *draw_array(drawing *x, const int64_t *counts, const int64_t *strides, int 
         wide reach = ((wide)counts[n] - 1) * strides[n];
         if (x->reachable && !empty) *(reach < 0 ? &least : &most) += reach; /* too many elements are none already */
     }
-    if (draw_whim(x, 64)) return NULL;
+    const bool askew = draw_whim(x, 64);
+    if (askew && draw_flag(x)) return NULL;
     if (empty) return draw_flag(x) ? NOWHERE : NULL;
     if (!x->reachable || most - least >= MOST_ELEMENTS) {
         x->reachable = false;
         return NOWHERE;
     }
     const size_t elements = (size_t)(most - least + 1), size = size_of(type);
-    unsigned char *bytes = draw_bytes(x, elements * size, size, written);
+    unsigned char *bytes = draw_bytes(x, (elements + askew) * size, size, written);
     if (!written) fill(x, bytes, elements, type);
-    return bytes + (ptrdiff_t)(-least) * (ptrdiff_t)size;
+    return bytes + askew + (ptrdiff_t)(-least) * (ptrdiff_t)size;
 }
 
 int64_t *draw_numbers(drawing *x, int64_t count, int64_t least, int64_t most)
 {
-    if (draw_whim(x, 64)) return NULL;
+    const bool askew = draw_whim(x, 64);
+    if (askew && draw_flag(x)) return NULL;
     if (count < 0 || count > 64 || most < least) {
         x->reachable = false;
         return NOWHERE;
     }
-    int64_t *drawn = draw_bytes(x, (size_t)count * sizeof *drawn, sizeof *drawn, false);
+    int64_t *drawn = draw_bytes(x, ((size_t)count + askew) * sizeof *drawn, sizeof *drawn, false);
     for (int64_t n = 0; n < count; n++) drawn[n] = draw_number(x, least, most);
-    return drawn;
+    return (int64_t *)(void *)((char *)drawn + askew);
 }
 
 bool outputs_are_untouched(const drawing *x)

@@ -53,12 +53,12 @@ void *draw_bytes(drawing *x, size_t size, size_t alignment, bool written);
 void *draw_workspace_bytes(size_t size);
 
 /* Where element 0 stands in an array of these counts and strides. Read arrays are filled: with small numbers, and now
- * and then some that are none; bytes (ATTN_DTYPE_INT8) with any, some 0. NULL at a whim, and, half of the time, where
- * there are no elements. */
+ * and then some that are none; bytes (ATTN_DTYPE_INT8) with any, some 0. NULL at a whim, or a byte off; NULL half of
+ * the time where there are no elements. */
 void *draw_array(drawing *x, const int64_t *counts, const int64_t *strides, int dimensions, attn_dtype type,
                  bool written);
 
-/* `count` whole numbers of least .. most, or anything; NULL at a whim. */
+/* `count` whole numbers of least .. most, or anything; NULL at a whim, or a byte off. */
 int64_t *draw_numbers(drawing *x, int64_t count, int64_t least, int64_t most);
 
 bool outputs_are_untouched(const drawing *x);

@@ -37,9 +37,9 @@ static const struct {
     [DECODE] = {ALL & ~(LENGTHS | DROPOUT | SCORE_FUNCTION | ADDITIVE | STARTS), F32 | HALVES},
     [COLUMN_SUMS] = {ALL, F32 | HALVES},
     [WEIGHTS] = {ALL, F32 | F64 | HALVES},
-    [MERGE] = {ALL & ~STARTS, F32},
+    [MERGE] = {ALL & ~STARTS, F32 | HALVES},
     [APPEND] = {0, F32},
-    [ROTATE] = {ALL & ~STARTS, F32},
+    [ROTATE] = {ALL & ~STARTS, F32 | HALVES},
     [ROTARY_FILL] = {0, F32},
 };
 
@@ -143,6 +143,11 @@ static attn_mask_output draw_mask_output(drawn_call *w)
     return (attn_mask_output){(void *)(uintptr_t)m.data, m.batch, m.head, m.row, m.column};
 }
 
+static bool is_list(const int64_t *numbers)
+{
+    return numbers && (uintptr_t)numbers % sizeof *numbers == 0;
+}
+
 /* Half of the time, in order: few numbers that are drawn would be. */
 static void sort(int64_t *numbers, int64_t first, int64_t last, int64_t least, int64_t most)
 {
@@ -167,7 +172,7 @@ static void draw_block_mask(drawn_call *w)
     if (starts > 64 || m.count < 0 || m.count > 64) x->reachable = false;
     int64_t *drawn = draw_numbers(x, x->reachable ? (int64_t)starts : -1, 0, 6),
             *entries = draw_numbers(x, m.count, 0, 8);
-    if (x->reachable && drawn && !(x->wild && draw_flag(x))) sort(drawn, 0, (int64_t)starts, 0, m.count);
+    if (x->reachable && is_list(drawn) && !(x->wild && draw_flag(x))) sort(drawn, 0, (int64_t)starts, 0, m.count);
     for (int64_t n = 0; x->reachable && entries && !x->wild && n < m.count; n++) entries[n] = n;
     m.starts = drawn, m.entries = entries;
     d->block_mask = m;
@@ -198,7 +203,7 @@ static void draw_sizes(drawn_call *w)
 static int64_t *draw_starts(drawing *x, int64_t B, int64_t rows)
 {
     int64_t *starts = draw_numbers(x, B < 64 ? B + 1 : -1, 0, rows < 200 ? modest(rows) : 9);
-    if (x->reachable && starts && !(x->wild && draw_flag(x))) sort(starts, 0, B + 1, 0, rows < 0 ? 0 : rows);
+    if (x->reachable && is_list(starts) && !(x->wild && draw_flag(x))) sort(starts, 0, B + 1, 0, rows < 0 ? 0 : rows);
     return starts;
 }
 
@@ -350,7 +355,7 @@ size_t draw_struct_size(drawing *x, size_t ours, size_t oldest)
     const unsigned byte = draw_byte(x);
     if (byte < 64) return draw_byte(x) % oldest;
     if (byte < 160) return oldest + draw_byte(x) % ((ours - oldest) / 8 + 1) * 8;
-    return ours + byte;
+    return byte < 240 ? ours + byte : SIZE_MAX - byte;
 }
 
 void draw_call(drawn_call *w)

@@ -46,7 +46,7 @@ attn_dtype type_of(const attn_desc *d);
 attn_dtype sums_of(const attn_desc *d);
 
 /* How many bytes a struct says it has: ours, an older caller's (which then has no fields beyond), a later one's, or too
- * few. */
+ * few, or as many as memory that was never filled may say. */
 size_t draw_struct_size(drawing *x, size_t ours, size_t oldest);
 
 #endif

@@ -21,7 +21,7 @@ typedef struct extras {
     const int64_t *lengths;
 } extras;
 
-/* The structs, each in a block of exactly as many bytes as it says it has. */
+/* The structs, each in a block of exactly as many bytes as it says it has, unless nobody has so many. */
 typedef struct given {
     const attn_desc *d;
     const attn_cache *c;
@@ -31,9 +31,10 @@ typedef struct given {
 
 static void *as_given(drawing *x, const void *ours, size_t size, size_t said)
 {
-    unsigned char *block = draw_bytes(x, said < sizeof said ? sizeof said : said, _Alignof(max_align_t), false);
-    memset(block, said % 2, said);
-    memcpy(block, ours, said < size ? said : size);
+    const size_t most = size + 256, bytes = said < most ? said : most;
+    unsigned char *block = draw_bytes(x, bytes < sizeof said ? sizeof said : bytes, _Alignof(max_align_t), false);
+    memset(block, said < most && said % 2, bytes);
+    memcpy(block, ours, bytes < size ? bytes : size);
     memcpy(block, &said, sizeof said);
     return block;
 }
