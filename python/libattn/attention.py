@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import _core, tile_functions
+from . import _core
 from .arrays import Array, Integers, SupportsDLPack
 from .block_mask import BlockMask, described
-from .tile_functions import AnyMaskFunction, AnyScoreFunction
+from .tile_functions import AnyMaskFunction, AnyScoreFunction, described_mask, described_score
 
 
 def scaled_dot_product_attention(
@@ -98,7 +98,8 @@ def scaled_dot_product_attention(
         None,
         None,
         described(block_mask),
-        *tile_functions.described(score_function, mask_function),
+        described_score(score_function),
+        described_mask(mask_function),
         return_lse,
         return_weights,
         out,
@@ -168,6 +169,7 @@ def attention_backward(
         None,
         None,
         described(block_mask),
-        *tile_functions.described(score_function, mask_function),
+        described_score(score_function),
+        described_mask(mask_function),
         gradients,
     )

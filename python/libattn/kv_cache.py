@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from . import _core, tile_functions
+from . import _core
 from .arrays import Array, Integers, SupportsDLPack, integers_of, shape_of
 from .block_mask import BlockMask, described
-from .tile_functions import AnyMaskFunction
+from .tile_functions import AnyMaskFunction, described_mask
 
 
 def _pair(name: str, arrays: Any, what: str) -> tuple[Any, Any]:
@@ -189,7 +189,8 @@ class KVCache:
             None,
             (self._lengths, self.page_table, self._rotary, self._scales),
             described(block_mask),
-            *tile_functions.described(None, mask_function),
+            None,
+            described_mask(mask_function),
             return_lse,
             False,
             out,

@@ -53,7 +53,8 @@ class CFunction:
     """
 
     def __init__(self, address: int, user: int = 0, keep: Any = None) -> None:
-        if not isinstance(address, int) or not isinstance(user, int) or not 0 < address < 2**64 or not 0 <= user < 2**64:
+        whole = isinstance(address, int) and isinstance(user, int)
+        if not whole or not 0 < address < 2**64 or not 0 <= user < 2**64:
             raise ValueError(f"address, user: expected addresses, the first not 0, got {address!r}, {user!r}")
         self.address, self.user, self.keep = address, user, keep
 
@@ -66,12 +67,8 @@ AnyMaskFunction = Union[Callable[[Tile], Any], CFunction]
 broadcasts to (queries, keys): True where a query attends to a key."""
 
 
-def described(score_function: AnyScoreFunction | None, mask_function: AnyMaskFunction | None) -> tuple[Any, Any]:
-    """As the extension module takes them."""
-    return _described_score(score_function), _described_mask(mask_function)
-
-
-def _described_score(function: AnyScoreFunction | None) -> tuple[Any, ...] | None:
+def described_score(function: AnyScoreFunction | None) -> tuple[Any, ...] | None:
+    """As the extension module takes it."""
     if function is None:
         return None
     if isinstance(function, CFunction):
@@ -83,7 +80,8 @@ def _described_score(function: AnyScoreFunction | None) -> tuple[Any, ...] | Non
     raise TypeError(f"score_function: expected a function, ScoreFunction or CFunction, got {type(function).__name__}")
 
 
-def _described_mask(function: AnyMaskFunction | None) -> tuple[Any, ...] | None:
+def described_mask(function: AnyMaskFunction | None) -> tuple[Any, ...] | None:
+    """Likewise."""
     if function is None:
         return None
     if isinstance(function, CFunction):

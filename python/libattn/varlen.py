@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import _core, tile_functions
+from . import _core
 from .arrays import Array, Integers, SupportsDLPack
 from .block_mask import BlockMask, described
-from .tile_functions import AnyMaskFunction, AnyScoreFunction
+from .tile_functions import AnyMaskFunction, AnyScoreFunction, described_mask, described_score
 
 
 def varlen_attention(
@@ -72,7 +72,8 @@ def varlen_attention(
         (cu_seqlens_q, cu_seqlens_k),
         None,
         described(block_mask),
-        *tile_functions.described(score_function, mask_function),
+        described_score(score_function),
+        described_mask(mask_function),
         return_lse,
         False,
         out,
@@ -136,7 +137,8 @@ def varlen_attention_backward(
         (cu_seqlens_q, cu_seqlens_k),
         None,
         described(block_mask),
-        *tile_functions.described(score_function, mask_function),
+        described_score(score_function),
+        described_mask(mask_function),
         gradients,
     )
 
@@ -202,7 +204,8 @@ def varlen_attention_double_backward(
         (cu_seqlens_q, cu_seqlens_k),
         None,
         described(block_mask),
-        *tile_functions.described(score_function, mask_function),
+        described_score(score_function),
+        described_mask(mask_function),
         by_query,
         by_key,
         by_value,

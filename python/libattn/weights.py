@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _core, tile_functions
+from . import _core
 from .arrays import Array, Integers, SupportsDLPack
 from .block_mask import BlockMask, described
-from .tile_functions import AnyMaskFunction, AnyScoreFunction
+from .tile_functions import AnyMaskFunction, AnyScoreFunction, described_mask, described_score
 
 
 def attention_weights(
@@ -40,7 +40,7 @@ def attention_weights(
 
     The other arguments are those of ``scaled_dot_product_attention``. With sinks a row sums to less than 1.
     """
-    masks = (described(block_mask), *tile_functions.described(score_function, mask_function))
+    masks = (described(block_mask), described_score(score_function), described_mask(mask_function))
     options = (attn_mask, is_causal, scale, enable_gqa, window, softcap, alibi_slopes, sinks, query_offset, key_lengths)
     return _weights(query, key, options, score_vector, None, masks, None, (sequences, heads, rows))
 
@@ -74,7 +74,7 @@ def attention_column_sums(
 
     lse: (B, H, T), what ``scaled_dot_product_attention`` returned with ``return_lse=True`` and the same options
     """
-    masks = (described(block_mask), *tile_functions.described(score_function, mask_function))
+    masks = (described(block_mask), described_score(score_function), described_mask(mask_function))
     options = (attn_mask, is_causal, scale, enable_gqa, window, softcap, alibi_slopes, sinks, query_offset, key_lengths)
     return _weights(query, key, options, score_vector, threads, masks, lse, (sequences, heads, rows))
 
