@@ -317,9 +317,9 @@ ATTN_API void attn_seq_train_options_init(attn_seq_train_options *options);
  * Memory: about 24 bytes for each parameter, and the activations of one batch.
  * Thread safety: one run for each directory at a time.
  * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (a value out of range, or said of a network that has no such thing; a directory
- * that holds a model, on a new start; a setting that differs, or other training pairs, on resuming); ATTN_ERROR_FILE, ATTN_ERROR_FORMAT (the message names file and
- * line, or field); ATTN_ERROR_UNSUPPORTED (compute that this CPU lacks); ATTN_ERROR_INTERRUPTED (options->stop asked;
- * the checkpoint is on the disk); ATTN_ERROR_MEMORY. */
+ * that holds a model, on a new start; a setting that differs, or other training pairs, on resuming); ATTN_ERROR_FILE,
+ * ATTN_ERROR_FORMAT (the message names file and line, or field); ATTN_ERROR_UNSUPPORTED (compute that this CPU lacks);
+ * ATTN_ERROR_INTERRUPTED (options->stop asked; the checkpoint is on the disk); ATTN_ERROR_MEMORY. */
 ATTN_API attn_status attn_seq_train_translator(const attn_seq_train_options *options);
 
 /* The same for summaries: trains a BART (Lewis et al. 2020), which transformers.BartForConditionalGeneration opens, on
@@ -342,8 +342,9 @@ ATTN_API attn_status attn_seq_train_summarizer(const attn_seq_train_options *opt
  *   an IDX file, plain or gzip     images (MNIST's format); its labels in `train_target`, or in the file of the same
  *                                  name with "labels" for "images" and "idx1" for "idx3"
  *
- * A setting that means nothing there must not be said: `image_size` and `patch` of texts, `vocabulary` and `longest` of images
- * and recordings, `heads`, `ffn` and `attention_dropout` of a recurrent network, `train_target` without an IDX file.
+ * A setting that means nothing there must not be said: `image_size` and `patch` of texts, `vocabulary` and `longest` of
+ * images and recordings, `heads`, `ffn` and `attention_dropout` of a recurrent network, `train_target` without an IDX
+ * file.
  *
  * `valid` names likewise examples of the same labels. Without it `folds` and `fold` hold a part of the examples out.
  *

@@ -63,6 +63,8 @@ static attn_status plan_workspace(decode_plan *plan, size_t *bytes)
 {
     const attn_desc *d = &plan->d;
     const int64_t rows = plan->block_heads * d->T, queries = d->B * d->H * d->T, chunks = chunks_of(d->S);
+    *bytes = 0;
+    if (!queries) return ATTN_OK; /* and nothing was held against D and DV */
     const int64_t parts = chunks ? chunks : 1, q_row = staged_type(d->dtype) ? staged_row(d->D) : 0;
     size_t offsets, worker = 0, scratch, all = 0;
     int64_t part_floats = 0, part_rows = 0, items, q_floats, workers = parallel_workers(&d->parallel);
@@ -87,7 +89,7 @@ static attn_status plan_workspace(decode_plan *plan, size_t *bytes)
                            "the workspace for B = %lld, H = %lld, T = %lld, S = %lld, D = %lld, DV = %lld does not fit",
                            (long long)d->B, (long long)d->H, (long long)d->T, (long long)d->S, (long long)d->D,
                            (long long)d->DV);
-    *bytes = queries ? all : 0;
+    *bytes = all;
     return ATTN_OK;
 }
 

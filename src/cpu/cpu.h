@@ -24,8 +24,8 @@ typedef struct cpu_report {
     char brand[49];         /* the CPU's own name, "" if it has none */
 } cpu_report;
 
-/* Filled on the first call, the same ever after. Safe from any thread. Linux gives AMX's registers only to processes that
- * ask: where the CPU has them, the first call does, and CPU_AMX is found if they are granted. */
+/* Filled on the first call, the same ever after. Safe from any thread. Linux gives AMX's registers only to processes
+ * that ask: where the CPU has them, the first call does, and CPU_AMX is found if they are granted. */
 const cpu_report *cpu_detect(void);
 
 /* "scalar", "avx2", "avx512", "avx512bf16", "amx", "neon": the names that ATTN_CPU takes. */

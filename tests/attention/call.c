@@ -6,7 +6,7 @@
 
 #include "call.h"
 
-#include "tile_functions.h"
+#include "test_functions.h"
 
 #include "base/number_format.h"
 #include "base/random.h"

@@ -1,6 +1,6 @@
 #include "dense_reference.h"
 
-#include "tile_functions.h"
+#include "test_functions.h"
 
 #include "kernels/dropout.h"
 

@@ -219,12 +219,38 @@ static void a_cache_without_rows_has_no_pages(void **state)
     assert_int_equal(attn_append(&c, 0, &none, &none, NULL, NULL), ATTN_OK);
 }
 
+/* Without queries nothing bounds the other sizes, and nothing needs room. */
+static void sizes_beside_no_queries_need_no_room(void **state)
+{
+    (void)state;
+    const attn_dtype types[] = {ATTN_DTYPE_F32, ATTN_DTYPE_BF16, ATTN_DTYPE_FP16};
+    for (int n = 0; n < 6; n++) {
+        attn_desc d;
+        attn_cache c;
+        attn_desc_init(&d, sizeof d, n / 3, 2, 2, 0, 0, INT64_MAX, INT64_MAX - 1);
+        attn_cache_init(&c, sizeof c, n / 3, 2, 0, INT64_MAX, INT64_MAX - 1, 0, 0);
+        d.dtype = types[n % 3], d.parallel.threads = 1;
+        size_t size = 1;
+        assert_int_equal(attn_decode_workspace_size(&d, &c, &size), ATTN_OK);
+        assert_int_equal(size, 0);
+        assert_int_equal(attn_backward_workspace_size(&d, &size), ATTN_OK);
+        attn_status forward = attn_forward_workspace_size(&d, &size);
+        assert_true(forward == ATTN_OK || forward == ATTN_ERROR_OVERFLOW);
+        attn_status sums = attn_weights_column_sums_workspace_size(&d, &size);
+        assert_true(sums == ATTN_OK || sums == ATTN_ERROR_OVERFLOW);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(windows_reach_as_far_as_they_say),       cmocka_unit_test(distances_beyond_fp32_are_one),
-        cmocka_unit_test(strides_over_one_element_are_not_taken), cmocka_unit_test(strides_of_nothing_are_not_taken),
-        cmocka_unit_test(nothing_begins_behind_the_last_row),     cmocka_unit_test(a_cache_without_rows_has_no_pages),
+        cmocka_unit_test(windows_reach_as_far_as_they_say),
+        cmocka_unit_test(distances_beyond_fp32_are_one),
+        cmocka_unit_test(strides_over_one_element_are_not_taken),
+        cmocka_unit_test(strides_of_nothing_are_not_taken),
+        cmocka_unit_test(nothing_begins_behind_the_last_row),
+        cmocka_unit_test(sizes_beside_no_queries_need_no_room),
+        cmocka_unit_test(a_cache_without_rows_has_no_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

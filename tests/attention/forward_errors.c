@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "forward_errors.h"
-#include "tile_functions.h"
+#include "test_functions.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define PAGE ((size_t)1 << 16) /* whole pages, on any system */
+#define PAGE ((size_t)1 << 16)                       /* whole pages, on any system */
 #define SLOT (MOST_ELEMENTS * sizeof(double) + PAGE) /* an array, and room for its alignment */
 
 /* Memory for the arrays, one slot each with a page before and behind it that nobody may touch, and for the workspace

@@ -1,7 +1,7 @@
 /* The functions of scores and masks that tests hand to the operator: smooth, different for neighbouring pairs, heads
  * and positions, with tiles that they leave whole or drop. */
-#ifndef TESTS_TILE_FUNCTIONS_H
-#define TESTS_TILE_FUNCTIONS_H
+#ifndef TESTS_TEST_FUNCTIONS_H
+#define TESTS_TEST_FUNCTIONS_H
 
 #include "attn/attn.h"
 
