@@ -114,7 +114,7 @@ static void check_second(uint64_t seed, const call_options *o)
 static void double_backward_agrees_with_fp64(void **state)
 {
     (void)state;
-    const grid_range seeds = grid_seeds(20000, 150);
+    const grid_range seeds = grid_seeds(20000, 60);
     for (uint64_t seed = seeds.first; seed < seeds.last; seed++) {
         call_options o = draw_options(seed);
         o.additive = o.score_function = false; /* which it refuses */
