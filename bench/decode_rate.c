@@ -1,6 +1,6 @@
 /* Speed of attn_decode on the shapes of a file: GB/s of K and V, and the share of the rate at which the same run reads
  * an array as large as both, once through, by vector loads and additions alone: from memory, or from the cache that
- * holds it.
+ * holds it. Queries and results are of the cache's type, bf16 beside int8.
  *
  *     bench_decode_rate [--json] SHAPES... */
 #include "attn/attn.h"
@@ -110,7 +110,8 @@ static decoding make_decoding(const measurement *m, int64_t *lengths)
     attn_desc_init(&x.d, sizeof x.d, m->B, m->H, m->HK, m->T, m->S, m->D, m->DV);
     attn_cache_init(&x.c, sizeof x.c, m->B, m->HK, m->S, m->D, m->DV, m->page_size, pages);
     int64_t rows = (m->page_size ? pages * m->page_size : m->B * m->S) * m->HK, queries = m->B * m->H * m->T;
-    x.d.q.data = uniform(queries * m->D, 1);
+    x.d.dtype = m->type == ATTN_DTYPE_INT8 ? ATTN_DTYPE_BF16 : m->type; /* a model's that keeps such a cache */
+    x.d.q.data = uniform_of(x.d.dtype, queries * m->D, 1);
     x.d.o.data = take((size_t)(queries * m->DV) * sizeof(float));
     x.c.dtype = m->type;
     x.c.k.data = uniform_of(m->type, rows * m->D, 2);

@@ -161,7 +161,7 @@ static int64_t standing_in(key_range seen, int64_t j)
     return j < seen.first ? seen.first : j < seen.last ? j : seen.last - 1;
 }
 
-/* Where the rows of K and V of a chunk stand, and those behind it that are wanted next. */
+/* Where the rows of K and V of a chunk stand, and behind both the rows of K that are wanted next. */
 static void find_rows(const decode_plan *plan, int64_t b, int64_t kv_head, int64_t first, int64_t keys, key_range seen,
                       const void **k, const void **v)
 {
@@ -169,7 +169,7 @@ static void find_rows(const decode_plan *plan, int64_t b, int64_t kv_head, int64
     for (int64_t n = 0; n < keys + DECODE_SPARE; n++) {
         int64_t j = standing_in(seen, first + n);
         k[n] = cache_at(c, &c->k, b, kv_head, j);
-        v[n] = cache_at(c, &c->v, b, kv_head, j);
+        v[n] = n < keys ? cache_at(c, &c->v, b, kv_head, j) : k[n];
     }
 }
 
@@ -183,11 +183,22 @@ static const float *find_scales(const decode_plan *plan, const attn_output *scal
     return out;
 }
 
-/* The queries of x's heads, from `head` on, in fp32. */
+/* Whether products are those of bf16, as in forward: the caller's numbers are that all over. */
+static bool multiplies_pairs(const decode_plan *plan)
+{
+    return plan->d.dtype == ATTN_DTYPE_BF16 && plan->c.dtype == ATTN_DTYPE_BF16 && plan->table->decode_pairs;
+}
+
+/* The queries of x's heads, from `head` on: where they stand for products of bf16, else in fp32. */
 static void find_queries(const decode_plan *plan, int64_t b, int64_t head, float *stage, decode_chunk *x)
 {
     const attn_desc *d = &plan->d;
     const int64_t step = d->T * staged_row(d->D);
+    if (multiplies_pairs(plan)) {
+        x->q_bf16 = d->D ? (const uint16_t *)d->q.data + b * d->q.batch + head * d->q.head : NULL;
+        x->q_head = d->q.head, x->q_row = d->q.row;
+        return;
+    }
     x->q_head = staged_type(d->dtype) ? step : d->q.head;
     for (int64_t n = 0; n < x->heads; n++) {
         staged_rows q = staged_rows_read(plan->table, d->dtype, &d->q, b, head + n, 0, d->T, d->D, stage + n * step);
@@ -251,7 +262,7 @@ static void decode_item(const decode_plan *plan, int64_t item, char *piece)
         }
         x.modification = modified ? modification : NULL;
         find_queries(plan, b, head, (float *)(piece + plan->q), &x);
-        plan->table->decode_chunk(&x);
+        (multiplies_pairs(plan) ? plan->table->decode_pairs : plan->table->decode_chunk)(&x);
     }
 }
 

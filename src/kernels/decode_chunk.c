@@ -3,8 +3,7 @@
  * once (vec_sum_each), in place of a sum across the lanes for each.
  * Each score and each element of O is summed in an order of its own that no other row, key or block has a say in.
  * scratch: scores [row][DECODE_CHUNK]. */
-#include "kernels/kernels.h"
-#include "kernels/row_softmax.h"
+#include "kernels/decode_rows.h"
 
 #include <string.h>
 
@@ -12,15 +11,11 @@
 #define MOST_VECTORS (SIMD_REGISTERS == 32 ? 4 : 2)
 #define MOST_ROWS 4
 
-/* Vectors of a row of K that are multiplied before those of the next row. */
-#define SCORE_VECTORS 4
+/* Vectors of a row of K that are multiplied before those of the next row: memory gives rows of fp32 fastest in the
+ * order that they lie in, narrower ones wait for arithmetic, which loads Q less often the other way. */
+#define SCORE_VECTORS(type) ((type) == ATTN_DTYPE_F32 ? 4 : 1)
 
 extern decode_chunk_kernel SIMD_NAMED(decode_chunk);
-
-static const float *query_at(const decode_chunk *x, int64_t m)
-{
-    return x->q + m / x->queries * x->q_head + m % x->queries * x->q_row;
-}
 
 /* Bytes of an element of K and V. */
 ROW_INLINE int64_t element_of(const attn_dtype type)
@@ -58,9 +53,9 @@ ROW_INLINE void fetch(const attn_dtype type, const void *row, int64_t c)
     if (at % 64 == 0) __builtin_prefetch((const char *)row + at, 0, 2);
 }
 
-/* So many vectors of columns from d on, row of K after row: memory gives them fastest in the order that they lie in. */
-ROW_INLINE void score_columns(const attn_dtype type, const int rows, const int vectors, int part, const bool ahead,
-                              const float *const *q, const void *const *k, int64_t d, vec *sum)
+/* So many vectors of columns from d on, row of K after row; next: those wanted later, or NULL. */
+ROW_INLINE void score_columns(const attn_dtype type, const int rows, const int vectors, int part,
+                              const char *const *next, const float *const *q, const void *const *k, int64_t d, vec *sum)
 {
     const int keys = SIMD_LANES / rows;
 #pragma GCC unroll 16
@@ -69,7 +64,7 @@ ROW_INLINE void score_columns(const attn_dtype type, const int rows, const int v
         for (int i = 0; i < vectors; i++) {
             const int64_t c = d + i * SIMD_LANES;
             vec key = load_row(type, k[n], c, part);
-            if (ahead) fetch(type, k[n + DECODE_AHEAD], c);
+            if (next) fetch(type, next[n], c);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; r++)
                 sum[r * keys + n] = vec_fma(load_part(q[r] + c, part), key, sum[r * keys + n]);
@@ -78,18 +73,21 @@ ROW_INLINE void score_columns(const attn_dtype type, const int rows, const int v
 
 /* Scores of so many rows from m on and SIMD_LANES / rows keys; rows is a constant where this is inlined. */
 ROW_INLINE void score_tile(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x, int64_t m,
-                           const void *const *k, float *scores)
+                           int64_t n, float *scores)
 {
     const int keys = SIMD_LANES / rows;
+    const void *const *k = x->k + n;
+    const char *rows_ahead[SIMD_LANES], *const *next = ahead ? rows_ahead : NULL;
     const float *q[MOST_ROWS];
     vec sum[SIMD_LANES];
     for (int r = 0; r < rows; r++) q[r] = query_at(x, m + r);
+    for (int i = 0; i < keys && ahead; i++) rows_ahead[i] = k_ahead(x, n + i);
 #pragma GCC unroll 16
     for (int i = 0; i < SIMD_LANES; i++) sum[i] = vec_zero();
     int64_t d = 0;
-    for (; d + SCORE_VECTORS * SIMD_LANES <= x->D; d += SCORE_VECTORS * SIMD_LANES)
-        score_columns(type, rows, SCORE_VECTORS, SIMD_LANES, ahead, q, k, d, sum);
-    for (; d < x->D; d += SIMD_LANES) score_columns(type, rows, 1, part_at(x->D, d), ahead, q, k, d, sum);
+    for (; d + SCORE_VECTORS(type) * SIMD_LANES <= x->D; d += SCORE_VECTORS(type) * SIMD_LANES)
+        score_columns(type, rows, SCORE_VECTORS(type), SIMD_LANES, next, q, k, d, sum);
+    for (; d < x->D; d += SIMD_LANES) score_columns(type, rows, 1, part_at(x->D, d), next, q, k, d, sum);
     float tile[SIMD_LANES];
     vec_store(tile, vec_mul(vec_set1(x->scale), vec_sum_each(sum)));
 #pragma GCC unroll 4
@@ -98,23 +96,24 @@ ROW_INLINE void score_tile(const attn_dtype type, const int rows, const bool ahe
 
 /* So many rows' scores of the keys of one block. */
 ROW_INLINE void score_rows(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x, int64_t m,
-                           const void *const *k, int64_t keys, float *scores)
+                           int64_t first, int64_t last, float *scores)
 {
-    for (int64_t n = 0; n < keys; n += SIMD_LANES / rows)
-        score_tile(type, rows, ahead, x, m, k + n, scores + m * DECODE_CHUNK + n);
+    for (int64_t n = first; n < last; n += SIMD_LANES / rows)
+        score_tile(type, rows, ahead, x, m, n, scores + m * DECODE_CHUNK + n);
 }
 
 /* All rows' scores of the keys of one block; beyond its end those of rows that stand behind them, which nobody looks
  * at. The first rows ask for keys to come, the others find them near. */
 ROW_INLINE void score_block(const attn_dtype type, const decode_chunk *x, int64_t first, float *scores)
 {
-    int64_t rows = x->heads * x->queries, keys = x->keys - first < DECODE_BLOCK ? x->keys - first : DECODE_BLOCK, m = 0;
-    const void *const *k = x->k + first;
+    const int64_t rows = x->heads * x->queries;
+    const int64_t last = x->keys - first < DECODE_BLOCK ? x->keys : first + DECODE_BLOCK;
+    int64_t m = 0;
 #if SIMD_LANES >= 4
-    for (; m + 4 <= rows; m += 4) score_rows(type, 4, m == 0, x, m, k, keys, scores + first);
-    for (; m + 2 <= rows; m += 2) score_rows(type, 2, m == 0, x, m, k, keys, scores + first);
+    for (; m + 4 <= rows; m += 4) score_rows(type, 4, m == 0, x, m, first, last, scores);
+    for (; m + 2 <= rows; m += 2) score_rows(type, 2, m == 0, x, m, first, last, scores);
 #endif
-    for (; m < rows; m++) score_rows(type, 1, m == 0, x, m, k, keys, scores + first);
+    for (; m < rows; m++) score_rows(type, 1, m == 0, x, m, first, last, scores);
 }
 
 /* Where the lines stand that are asked for next: a block of V is gone through once for each group of columns, but
@@ -124,10 +123,10 @@ typedef struct line_walk {
     int64_t row, at;
 } line_walk;
 
-ROW_INLINE void fetch_some(const attn_dtype type, const int vectors, line_walk *walk, const void *const *v)
+ROW_INLINE void fetch_some(const attn_dtype type, const int vectors, line_walk *walk, const decode_chunk *x)
 {
     const int64_t size = element_of(type), bytes = vectors * SIMD_LANES * size;
-    const char *at = (const char *)v[walk->row + DECODE_AHEAD] + (walk->first + walk->at) * size;
+    const char *at = v_ahead(x, walk->row) + (walk->first + walk->at) * size;
 #pragma GCC unroll 4
     for (int64_t n = 0; n < bytes; n += 64) __builtin_prefetch(at + n, 0, 2);
     walk->at += vectors * SIMD_LANES;
@@ -147,7 +146,7 @@ ROW_INLINE void add_values(const attn_dtype type, const int rows, const int vect
         for (int i = 0; i < vectors; i++)
             sum[r][i] = load_part(o[r] + c + i * SIMD_LANES, part_at(x->DV - c, i * SIMD_LANES));
     for (int64_t n = 0; n < keys; n++) {
-        if (walk) fetch_some(type, vectors, walk, v);
+        if (walk) fetch_some(type, vectors, walk, x);
         if (modification && modification[n] == -INFINITY) continue;
         vec value[4];
 #pragma GCC unroll 4
@@ -168,21 +167,18 @@ ROW_INLINE void add_values(const attn_dtype type, const int rows, const int vect
 }
 
 ROW_INLINE void add_columns(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x,
-                            const float *weights, const float *modification, const void *const *v, int64_t keys,
+                            const float *weights, const float *modification, int64_t first, int64_t keys,
                             float *const *o)
 {
+    const void *const *v = x->v + first;
     const int64_t group = MOST_VECTORS * SIMD_LANES, whole = x->DV / group * group;
-    line_walk wide = {.first = 0, .columns = whole}, rest = {.first = whole, .columns = x->DV - whole};
+    line_walk wide = {.first = 0, .columns = whole, .row = first};
+    line_walk rest = {.first = whole, .columns = x->DV - whole, .row = first};
     int64_t c = 0;
     for (; c < whole; c += group)
         add_values(type, rows, MOST_VECTORS, ahead ? &wide : NULL, x, weights, modification, v, keys, c, o);
     for (; c < x->DV; c += SIMD_LANES)
         add_values(type, rows, 1, ahead ? &rest : NULL, x, weights, modification, v, keys, c, o);
-}
-
-static float *row_of(float *rows, int64_t queries, int64_t head, int64_t row, int64_t m)
-{
-    return rows + m / queries * head + m % queries * row;
 }
 
 /* All rows of O get the block's values. */
@@ -191,37 +187,15 @@ ROW_INLINE void add_block(const attn_dtype type, const decode_chunk *x, int64_t 
     int64_t rows = x->heads * x->queries, keys = x->keys - first < DECODE_BLOCK ? x->keys - first : DECODE_BLOCK, m = 0;
     float *o[DECODE_ROWS + MOST_ROWS];
     for (int64_t r = 0; r < rows; r++) o[r] = row_of(x->o, x->queries, x->o_head, x->o_row, r);
-    const void *const *v = x->v + first;
     weights += first;
     for (; m + 4 <= rows && !x->modification; m += 4)
-        add_columns(type, 4, m == 0, x, weights + m * DECODE_CHUNK, NULL, v, keys, o + m);
+        add_columns(type, 4, m == 0, x, weights + m * DECODE_CHUNK, NULL, first, keys, o + m);
     for (; m + 2 <= rows && !x->modification; m += 2)
-        add_columns(type, 2, m == 0, x, weights + m * DECODE_CHUNK, NULL, v, keys, o + m);
+        add_columns(type, 2, m == 0, x, weights + m * DECODE_CHUNK, NULL, first, keys, o + m);
     for (; m < rows; m++) {
         const float *modification = x->modification ? x->modification + m * DECODE_CHUNK + first : NULL;
-        add_columns(type, 1, m == 0, x, weights + m * DECODE_CHUNK, modification, v, keys, o + m);
+        add_columns(type, 1, m == 0, x, weights + m * DECODE_CHUNK, modification, first, keys, o + m);
     }
-}
-
-static void multiply_row(float *x, const float *scales, int64_t keys)
-{
-    for (int64_t n = 0; n < keys; n += SIMD_LANES) {
-        int part = part_at(keys, n);
-        vec_store_n(x + n, vec_mul(load_part(x + n, part), load_part(scales + n, part)), part);
-    }
-}
-
-/* The weights of row m; its log-sum-exp is told, its O begun. Returns 1 / sum, what O is yet to be multiplied by. */
-static float begin_row(const decode_chunk *x, int64_t m, float *scores)
-{
-    const float *modification = x->modification ? x->modification + m * DECODE_CHUNK : NULL;
-    if (x->k_scales) multiply_row(scores, x->k_scales, x->keys);
-    float largest = modify_row(x->softcap, scores, x->keys, modification, -INFINITY);
-    float sum = weigh_row(scores, x->keys, largest), *o = row_of(x->o, x->queries, x->o_head, x->o_row, m);
-    if (x->v_scales) multiply_row(scores, x->v_scales, x->keys);
-    for (int64_t c = 0; c < x->DV; c++) o[c] = 0;
-    if (x->lse) *row_of(x->lse, x->queries, x->lse_head, x->lse_row, m) = largest + first_lane(vec_log(vec_set1(sum)));
-    return sum == 0 ? 0 : 1 / sum;
 }
 
 ROW_INLINE void decode_rows(const attn_dtype type, const decode_chunk *x)
@@ -231,10 +205,7 @@ ROW_INLINE void decode_rows(const attn_dtype type, const decode_chunk *x)
     for (int64_t n = 0; n < x->keys; n += DECODE_BLOCK) score_block(type, x, n, scores);
     for (int64_t m = 0; m < rows; m++) factors[m] = begin_row(x, m, scores + m * DECODE_CHUNK);
     for (int64_t n = 0; n < x->keys; n += DECODE_BLOCK) add_block(type, x, n, scores);
-    for (int64_t m = 0; m < rows; m++) {
-        float *o = row_of(x->o, x->queries, x->o_head, x->o_row, m);
-        for (int64_t c = 0; c < x->DV; c++) o[c] *= factors[m];
-    }
+    finish_rows(x, factors);
 }
 
 void SIMD_NAMED(decode_chunk)(const decode_chunk *x)

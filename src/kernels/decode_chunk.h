@@ -25,9 +25,10 @@ typedef struct decode_chunk {
     float scale, softcap; /* softcap 0: none */
     const float *q;       /* [head * q_head + query * q_row + d] */
     int64_t q_head, q_row;
+    const uint16_t *q_bf16;    /* in decode_pairs, in place of q */
     attn_dtype type;           /* of K and V: fp32, bf16, fp16 or int8, made fp32 as they are read, exactly */
-    const void *const *k;      /* [key][d]; behind them DECODE_SPARE more rows that may be read: what is wanted next */
-    const void *const *v;      /* [key][c]; likewise */
+    const void *const *k;      /* [key][d]; behind them DECODE_SPARE more rows that may be read */
+    const void *const *v;      /* [key][c]; behind them as many addresses of what is wanted next, the next chunk's K */
     const float *k_scales;     /* [key], multiply the scores; NULL: none */
     const float *v_scales;     /* [key], multiply the weights after they are summed; NULL: none */
     const float *modification; /* [row * DECODE_CHUNK + key], added to the capped scores, -inf masks; NULL: none */

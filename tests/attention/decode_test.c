@@ -305,6 +305,78 @@ static void narrow_queries_give_rounded_results(void **state)
     }
 }
 
+/* The same numbers as decoding_create's in a bf16 cache of pages of this size. */
+static attn_cache bf16_pages(const decoding *x, uint64_t seed, int64_t page_size, void *owned[3])
+{
+    const attn_cache *from = &x->cache;
+    attn_cache c;
+    int64_t each = (from->S + page_size - 1) / page_size, pages = from->B * each;
+    attn_cache_init(&c, sizeof c, from->B, from->HK, from->S, from->D, from->DV, page_size, pages);
+    int32_t *table = owned[0] = malloc((size_t)pages * sizeof *table + 1);
+    shuffle(seed, table, pages);
+    c.dtype = ATTN_DTYPE_BF16, c.lengths = from->lengths, c.page_table = table;
+    c.k.data = owned[1] = malloc((size_t)(pages * c.k.batch) * 2 + 2);
+    c.v.data = owned[2] = malloc((size_t)(pages * c.v.batch) * 2 + 2);
+    copy_keys(from, &c);
+    return c;
+}
+
+static float largest_value(const decoding *x)
+{
+    float largest = 0;
+    const attn_cache *c = &x->cache;
+    for (int64_t b = 0; b < c->B; b++)
+        for (int64_t h = 0; h < c->HK; h++)
+            for (int64_t j = 0; j < c->S; j++)
+                for (int64_t n = 0; n < c->DV; n++) {
+                    float v = ((const float *)c->v.data)[b * c->v.batch + h * c->v.head + j * c->v.row + n];
+                    largest = fmaxf(largest, fabsf(v)); /* but a NaN */
+                }
+    return largest;
+}
+
+/* Queries and cache of bf16, whose products a CPU may have: within what rounding every weight, and O, changes; the bits
+ * whatever the pages, the threads and the other queries. */
+static void bf16_products_are_near_and_always_the_same(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 3701; seed < 3800; seed += 2) {
+        decoding x = decoding_create(seed);
+        attn_desc d = x.desc;
+        void *owned[6];
+        attn_cache c = bf16_pages(&x, seed, x.page_size, owned), other = bf16_pages(&x, seed + 1, 37, owned + 3);
+        const int64_t rows = d.B * d.H * d.T;
+        d.dtype = ATTN_DTYPE_BF16, d.q = call_in_type(x.call).q;
+        forward_results want = decode_call(&x.desc, &x.cache, seed), got = decode_call(&d, &c, seed);
+        const double weights = 0x1.1p-8 * largest_value(&x);
+        for (int64_t n = 0; n < rows * d.DV; n++)
+            expect_near(seed, "o of bf16", n, got.o[n], want.o[n], weights + 0x1p-7 * fabs(want.o[n]));
+        for (int64_t n = 0; n < rows; n++)
+            expect_near(seed, "lse of bf16", n, got.lse[n], want.lse[n], 1e-5 * (1 + fabs(want.lse[n])));
+        d.parallel.threads = 3;
+        forward_results again = decode_call(&d, &other, seed);
+        expect_same_bits("o of bf16, other threads and pages", seed, got.o, again.o, rows * d.DV);
+        expect_same_bits("lse of bf16, other threads and pages", seed, got.lse, again.lse, rows);
+        forward_results_free(&again);
+        for (int64_t i = 0; i < d.T && !d.mask.data && !d.bias.data && !d.block_mask.starts; i++) {
+            attn_desc one = d;
+            int64_t offsets[CALL_SEQUENCES];
+            for (int64_t b = 0; b < d.B; b++)
+                offsets[b] = i + (d.query_offsets ? d.query_offsets[b] : c.lengths[b] - d.T);
+            one.query_offsets = offsets, one.T = 1, one.q.data = (const uint16_t *)d.q.data + i * d.q.row;
+            forward_results alone = decode_call(&one, &c, seed);
+            for (int64_t row = 0; row < d.B * d.H; row++)
+                expect_same_bits("a bf16 query alone", seed, got.o + (row * d.T + i) * d.DV, alone.o + row * d.DV,
+                                 d.DV);
+            forward_results_free(&alone);
+        }
+        forward_results_free(&want);
+        forward_results_free(&got);
+        for (int n = 0; n < 6; n++) free(owned[n]);
+        decoding_destroy(&x);
+    }
+}
+
 /* An int8 cache of these numbers in pages, and what it holds as fp32 rows without pages. */
 typedef struct bytes_cache {
     attn_cache cache;
@@ -462,6 +534,7 @@ int main(void)
         cmocka_unit_test(the_other_queries_do_not_matter),
         cmocka_unit_test(narrow_caches_give_the_bits_of_wide_ones),
         cmocka_unit_test(narrow_queries_give_rounded_results),
+        cmocka_unit_test(bf16_products_are_near_and_always_the_same),
         cmocka_unit_test(bytes_give_what_they_stand_for),
         cmocka_unit_test(what_is_not_seen_is_not_read),
         cmocka_unit_test(nothing_gives_zeros),

@@ -1,4 +1,4 @@
-/* Forward on bf16 and fp16: it is fp32's arithmetic on the same numbers, its result rounded once. */
+/* Forward, and decoding, on bf16 and fp16: it is fp32's arithmetic on the same numbers, its result rounded once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -161,6 +161,41 @@ static void plain_row(const call *c, int64_t h, int64_t i, float *weights, float
     }
 }
 
+/* Holds r, of the first T queries, to twice the plain way's error against fp64. */
+static void expect_plain_error(const call *c, uint64_t seed, const char *name, int64_t T, const forward_results *r)
+{
+    const attn_desc *d = &c->desc;
+    float weights[300], row[48];
+    double ours = 0, plain = 0;
+    for (int64_t n = 0; n < d->H * T; n++) {
+        int64_t h = n / T, i = n % T;
+        plain_row(c, h, i, weights, row);
+        for (int64_t x = 0; x < d->DV; x++) {
+            double want = c->reference.o[(h * d->T + i) * d->DV + x], got = fabs(r->o[n * d->DV + x] - want);
+            if (!(got <= ours)) ours = got; /* a NaN counts */
+            plain = fmax(plain, fabs(row[x] - want));
+        }
+    }
+    print_message("%s, type %d, sigma %g: off by %.3g, the plain way by %.3g\n", name, (int)c->options.type,
+                  c->options.sigma, ours, plain);
+    if (!(ours <= 2 * plain))
+        fail_msg("seed %llu, %s: off by %.3g, the plain way by %.3g", (unsigned long long)seed, name, ours, plain);
+}
+
+/* The first queries alone, their keys and values a cache. */
+static forward_results decode_first(const attn_desc *all, uint64_t seed)
+{
+    attn_desc d = *all;
+    attn_cache cache;
+    const int64_t offset = 0;
+    d.T = ATTN_DECODE_QUERIES, d.query_offsets = &offset, d.query_offset = 0;
+    attn_cache_init(&cache, sizeof cache, 1, d.HK, d.S, d.D, d.DV, 0, 0);
+    cache.dtype = d.dtype, cache.lengths = &d.S;
+    cache.k = (attn_output){(void *)(uintptr_t)d.k.data, d.k.batch, d.k.head, d.k.row};
+    cache.v = (attn_output){(void *)(uintptr_t)d.v.data, d.v.batch, d.v.head, d.v.row};
+    return decode_call(&d, &cache, seed);
+}
+
 static void errs_no_more_than_twice_the_plain_way(void **state)
 {
     (void)state;
@@ -175,21 +210,11 @@ static void errs_no_more_than_twice_the_plain_way(void **state)
         c->reference = dense_create(&c->desc);
         dense_forward(&c->reference);
         attn_desc d = call_in_type(c);
-        forward_results r = forward_call(&d, seed);
-        float weights[300], row[48];
-        double ours = 0, plain = 0;
-        for (int64_t n = 0; n < o.H * o.T; n++) {
-            plain_row(c, n / o.T, n % o.T, weights, row);
-            for (int64_t x = 0; x < o.DV; x++) {
-                double want = c->reference.o[n * o.DV + x], got = fabs(r.o[n * o.DV + x] - want);
-                if (!(got <= ours)) ours = got; /* a NaN counts */
-                plain = fmax(plain, fabs(row[x] - want));
-            }
-        }
-        print_message("type %d, sigma %g: off by %.3g, the plain way by %.3g\n", (int)o.type, o.sigma, ours, plain);
-        if (!(ours <= 2 * plain))
-            fail_msg("seed %llu: off by %.3g, the plain way by %.3g", (unsigned long long)seed, ours, plain);
-        forward_results_free(&r);
+        forward_results all = forward_call(&d, seed), few = decode_first(&d, seed);
+        expect_plain_error(c, seed, "forward", o.T, &all);
+        expect_plain_error(c, seed, "decoding", ATTN_DECODE_QUERIES, &few);
+        forward_results_free(&all);
+        forward_results_free(&few);
         call_destroy(c);
     }
 }

@@ -1,0 +1,61 @@
+/* What decoding's kernels share: where their rows stand, which memory they ask for, their softmax; built for one
+ * instruction set, like simd.h. */
+#ifndef KERNELS_DECODE_ROWS_H
+#define KERNELS_DECODE_ROWS_H
+
+#include "kernels/kernels.h"
+#include "kernels/row_softmax.h"
+
+static inline const float *query_at(const decode_chunk *x, int64_t m)
+{
+    return x->q + m / x->queries * x->q_head + m % x->queries * x->q_row;
+}
+
+static inline float *row_of(float *rows, int64_t queries, int64_t head, int64_t row, int64_t m)
+{
+    return rows + m / queries * head + m % queries * row;
+}
+
+/* The row that is wanted DECODE_AHEAD rows after row n of K: behind a chunk's K its V is. */
+static inline const char *k_ahead(const decode_chunk *x, int64_t n)
+{
+    n += DECODE_AHEAD;
+    return n < x->keys ? x->k[n] : x->v[n - x->keys];
+}
+
+/* Likewise after row n of V. */
+static inline const char *v_ahead(const decode_chunk *x, int64_t n)
+{
+    return x->v[n + DECODE_AHEAD];
+}
+
+static inline void multiply_row(float *x, const float *scales, int64_t keys)
+{
+    for (int64_t n = 0; n < keys; n += SIMD_LANES) {
+        int part = part_at(keys, n);
+        vec_store_n(x + n, vec_mul(load_part(x + n, part), load_part(scales + n, part)), part);
+    }
+}
+
+/* The weights of row m; its log-sum-exp is told, its O begun. Returns 1 / sum, what O is yet to be multiplied by. */
+static inline float begin_row(const decode_chunk *x, int64_t m, float *scores)
+{
+    const float *modification = x->modification ? x->modification + m * DECODE_CHUNK : NULL;
+    if (x->k_scales) multiply_row(scores, x->k_scales, x->keys);
+    float largest = modify_row(x->softcap, scores, x->keys, modification, -INFINITY);
+    float sum = weigh_row(scores, x->keys, largest), *o = row_of(x->o, x->queries, x->o_head, x->o_row, m);
+    if (x->v_scales) multiply_row(scores, x->v_scales, x->keys);
+    for (int64_t c = 0; c < x->DV; c++) o[c] = 0;
+    if (x->lse) *row_of(x->lse, x->queries, x->lse_head, x->lse_row, m) = largest + first_lane(vec_log(vec_set1(sum)));
+    return sum == 0 ? 0 : 1 / sum;
+}
+
+static inline void finish_rows(const decode_chunk *x, const float *factors)
+{
+    for (int64_t m = 0; m < x->heads * x->queries; m++) {
+        float *o = row_of(x->o, x->queries, x->o_head, x->o_row, m);
+        for (int64_t c = 0; c < x->DV; c++) o[c] *= factors[m];
+    }
+}
+
+#endif
