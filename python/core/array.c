@@ -43,6 +43,11 @@ int64_t array_count(const array *x)
     return count;
 }
 
+bool array_has_rows(const array *x)
+{
+    return x->stride[x->rank - 1] == 1 || x->shape[x->rank - 1] < 2 || array_count(x) == 0;
+}
+
 void array_swap(array *x, int i, int j)
 {
     int64_t shape = x->shape[i], stride = x->stride[i];

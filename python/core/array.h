@@ -68,6 +68,9 @@ bool array_refuse_type(const array *x, const char *name, const char *expected);
 int64_t array_count(const array *x);
 bool array_overlaps(const array *x, const array *y);
 
+/* Whether rows, the last dimension, are contiguous: no stride separates less than two elements. */
+bool array_has_rows(const array *x);
+
 /* Whether two elements of x may share memory, as strides of 0 make them do; and whether one of x's and one of y's may,
  * which lie beside one another where they are laid out alike. False for sure, true where strides are too odd to tell.
  */

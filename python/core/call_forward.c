@@ -24,7 +24,7 @@ static bool create_out(result *r, const problem *p, PyObject *query, PyObject *g
     int rank = problem_shape(p, p->desc.DV, shape);
     if (given == Py_None) return problem_create(p, r, query, p->element, rank, shape);
     if (!problem_borrow(p, r, given, "out", p->element, rank, shape) || !refuse_overlap(p, &r->view)) return false;
-    if (shape[rank - 1] < 2 || r->view.stride[rank - 1] == 1) return true;
+    if (array_has_rows(&r->view)) return true;
     PyErr_Format(PyExc_ValueError, "out: expected the last dimension contiguous, got stride %lld",
                  (long long)r->view.stride[rank - 1]);
     return false;

@@ -7,7 +7,7 @@ static bool borrow_integers(array *x, PyObject *object, const char *name, int ra
     char got[SHAPE_TEXT];
     if (!array_borrow(x, object, name)) return false;
     if (!array_is(x, ELEMENT_I64)) return array_refuse_type(x, name, "int64");
-    if (x->rank == rank && (x->shape[rank - 1] < 2 || x->stride[rank - 1] == 1)) return true;
+    if (x->rank == rank && array_has_rows(x)) return true;
     PyErr_Format(PyExc_ValueError, "%s: expected %d dimensions, the last contiguous, got shape %s", name, rank,
                  shape_text(got, x->rank, x->shape));
     return false;

@@ -8,7 +8,7 @@ static bool check_rows(const array *x, const char *name, int rank)
                      shape_text(shape, x->rank, x->shape));
         return false;
     }
-    if (x->shape[x->rank - 1] > 1 && x->stride[x->rank - 1] != 1) {
+    if (!array_has_rows(x)) {
         PyErr_Format(PyExc_ValueError, "%s: expected the last dimension of shape %s contiguous, got stride %lld", name,
                      shape_text(shape, x->rank, x->shape), (long long)x->stride[x->rank - 1]);
         return false;

@@ -124,7 +124,7 @@ bool rows_match(const problem *p, array *x, PyObject *object, const char *name, 
                      x->rank == rank ? problem_shape_text(p, got, x) : shape_text(got, x->rank, x->shape));
         return false;
     }
-    if (!rows || shape[rank - 1] < 2 || x->stride[rank - 1] == 1) return true;
+    if (!rows || array_has_rows(x)) return true;
     PyErr_Format(PyExc_ValueError, "%s: expected the last dimension of shape %s contiguous, got stride %lld", name,
                  shape_text(got, rank, shape), (long long)x->stride[rank - 1]);
     return false;

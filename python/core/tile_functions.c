@@ -111,6 +111,10 @@ static bool read_kept(PyObject *returned, const attn_tile *t, attn_tile_kept *ke
         *kept = plain == Py_True ? ATTN_TILE_ALL : ATTN_TILE_NONE;
         return true;
     }
+    if (returned == Py_None) {
+        PyErr_SetString(PyExc_TypeError, "mask_function: returned None, expected True, False or an array of bool");
+        return false;
+    }
     if (!borrow_returned(&x, returned, "mask_function", t)) return false;
     const bool marks = array_is(&x, ELEMENT_BOOL);
     if (marks)

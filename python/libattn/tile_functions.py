@@ -53,7 +53,7 @@ class CFunction:
     """
 
     def __init__(self, address: int, user: int = 0, keep: Any = None) -> None:
-        whole = isinstance(address, int) and isinstance(user, int)
+        whole = all(isinstance(x, int) and not isinstance(x, bool) for x in (address, user))
         if not whole or not 0 < address < 2**64 or not 0 <= user < 2**64:
             raise ValueError(f"address, user: expected addresses, the first not 0, got {address!r}, {user!r}")
         self.address, self.user, self.keep = address, user, keep

@@ -49,14 +49,18 @@ class _Attention(torch.autograd.Function):
         out, lse, *tensors = ctx.saved_tensors
         if grad_out is None:
             grad_out = torch.zeros_like(out)
-        by_lse = grad_lse is not None
+        element, by_lse = out.dtype, grad_lse is not None
         if grad_lse is not None:
+            # Of the log-sum-exp's type, whose gradients a narrower one may not hold.
+            grad_out, out, *tensors[:3] = (x.to(lse.dtype) for x in (grad_out, out, *tensors[:3]))
             grad_out, out, tensors[2] = _with_lse(grad_out, grad_lse, out, tensors[2])
         wanted = [name for name, needed in zip(_INPUTS, ctx.needs_input_grad) if needed]
         found = _Gradients.apply(grad_out, out, lse, *tensors, ctx.calls, ctx.options, wanted, by_lse)
         gradients = dict(zip(wanted, found))
         if by_lse and "value" in gradients:
             gradients["value"] = gradients["value"][..., :-1]
+        for name in gradients.keys() & {"query", "key", "value"}:
+            gradients[name] = gradients[name].to(element)
         return *(gradients.get(name) for name in _INPUTS), None, None
 
 
@@ -65,8 +69,7 @@ def _with_lse(grad_out: Tensor, grad_lse: Tensor, out: Tensor, value: Tensor) ->
     weights * grad_lse by the scores, and what it computes, weights * (grad_out V^T - the sum of grad_out * out), has
     that where V is 0, out 1 and grad_out -grad_lse."""
     ones, zeros = out.new_ones(*out.shape[:-1], 1), value.new_zeros(*value.shape[:-1], 1)
-    more = -grad_lse[..., None].to(grad_out.dtype)
-    return torch.cat((grad_out, more), -1), torch.cat((out, ones), -1), torch.cat((value, zeros), -1)
+    return torch.cat((grad_out, -grad_lse[..., None]), -1), torch.cat((out, ones), -1), torch.cat((value, zeros), -1)
 
 
 def _rows(x: Tensor) -> Tensor:

@@ -172,6 +172,12 @@ def test_empty_arrays(shape):
     assert all(gradients[name].shape == shape for name in ("query", "key", "value"))
 
 
+def test_arrays_without_elements_need_no_strides():
+    q = np.ones((1, 2, 5, 4), np.float32)
+    nothing = np.lib.stride_tricks.as_strided(np.zeros(0, np.float32), (1, 2, 0, 4), (0, 0, 0, 0))
+    assert not libattn.scaled_dot_product_attention(q, nothing, nothing).any()
+
+
 @pytest.mark.parametrize("T, S, mask", [(0, 300, (300,)), (300, 0, (300, 1)), (0, 0, (1, 1))])
 def test_a_mask_of_nothing_has_no_gradient(T, S, mask):
     q, k, mask = np.zeros((2, 2, T, 8), np.float32), np.zeros((2, 2, S, 8), np.float32), np.zeros(mask, np.float32)

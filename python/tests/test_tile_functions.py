@@ -162,9 +162,9 @@ def test_what_a_function_raises_is_raised(threads):
         (ValueError, "score_function", np.zeros((2, 3, 4), np.float32), r"score_function: returned shape \(2, 3, 4\)"),
         (TypeError, "score_function", np.zeros((), np.int64), "score_function: .* float32 or float64, got int64"),
         (TypeError, "score_function", 0.0, "score_function: expected an array"),
-        (TypeError, "mask_function", None, "mask_function: expected an array"),
         (TypeError, "mask_function", np.zeros((), np.float32), "mask_function: .* bool, got float32"),
         (ValueError, "mask_function", np.ones(7, bool), r"mask_function: returned shape \(7,\)"),
+        (TypeError, "mask_function", None, "mask_function: returned None, expected True, False or"),
     ):
         with pytest.raises(error, match=match):
             libattn.scaled_dot_product_attention(q, q, q, **{option: lambda *_: returned})
@@ -250,7 +250,7 @@ def test_c_functions():
     gradients = libattn.attention_backward(q, q, q, q, out, lse, score_function=function)
     near(gradients["query"], wanted.backward(q)["query"], 2e-5)
     assert not libattn.scaled_dot_product_attention(q, q, q, mask_function=libattn.CFunction(address(nothing))).any()
-    for arguments in ((0,), (None,), (1, -1), (2**64,)):
+    for arguments in ((0,), (None,), (True,), (1, -1), (2**64,)):
         with pytest.raises(ValueError, match="address"):
             libattn.CFunction(*arguments)
 

@@ -216,6 +216,19 @@ def test_gradients_of_the_log_sum_exp(case):
         close(a, b)
 
 
+@pytest.mark.parametrize("loss_scale, keys_scale", [(1e5, 1), (1e-8, 100)])
+def test_the_log_sum_exps_gradient_keeps_its_range_beside_float16(loss_scale, keys_scale):
+    q, k, v = (torch.randn(1, 2, 50, 16).half() for _ in range(3))
+    k *= keys_scale
+    q.requires_grad_()
+    lse = lt.scaled_dot_product_attention(q, k, v, return_lse=True)[1]
+    (got,) = torch.autograd.grad(lse.sum() * loss_scale, q)
+    exact = q.detach().double().requires_grad_()
+    (want,) = torch.autograd.grad((exact @ k.double().mT / 4).logsumexp(-1).sum() * loss_scale, exact)
+    assert got.dtype == torch.float16
+    torch.testing.assert_close(got.double(), want, rtol=2e-3, atol=1e-7)
+
+
 def test_the_log_sum_exps_gradient_is_not_differentiated():
     q, k, v = inputs()
     lse = lt.scaled_dot_product_attention(q, k, v, return_lse=True)[1]
