@@ -3,7 +3,8 @@
     attention_peers.py [--rows TEXT] [--seconds S] [--threads N] [--output doc/benchmarks]
 
 Everybody is called from Python, ours through the package libattn, with arrays in the layout each likes best, and is
-timed by the same clock: the least time of a call over rounds in which each runs for a moment in turn. On one core that is
+timed by the same clock: the least time of a call over rounds in which each runs for a moment in turn, after a call that
+is not counted. On one core that is
 the time which the process ran, all of its threads together, which other programs do not lengthen; on more the clock's.
 Results are compared before anything is timed. OUTPUT.md gets the table, OUTPUT.svg the plot; a peer that is not installed, or that
 does not offer a row, is named there.
@@ -248,6 +249,7 @@ def time_in_turn(calls, seconds, clock):
     best, spent = [float("inf")] * len(calls), [0.0] * len(calls)
     while min(spent) < seconds:
         for n, call in enumerate(calls):
+            call()  # finds the caches, and for a while the core, as the one before left them
             each = run_for(call, counts[n], clock)
             best[n] = min(best[n], each)
             spent[n] += each * counts[n]
