@@ -21,9 +21,6 @@ typedef struct append_plan {
     attn_view k, v;
 } append_plan;
 
-/* Columns that are rounded together. */
-#define COLUMNS 64
-
 /* A row whose numbers are all below this is stored as zeros: 127 over it is finite. */
 #define SMALLEST_ROW 0x1p-100f
 
@@ -31,10 +28,10 @@ typedef struct append_plan {
 static float largest_of_row(const attn_rotary *r, int64_t j, const float *x, int64_t columns)
 {
     float largest = 0;
-    for (int64_t first = 0; first < columns; first += COLUMNS) {
-        float turned[COLUMNS];
-        int64_t count = columns - first < COLUMNS ? columns - first : COLUMNS;
-        rotary_columns(r, j, x, first, count, turned);
+    for (int64_t first = 0; first < columns; first += ROTARY_COLUMNS) {
+        float turned[ROTARY_COLUMNS];
+        int64_t count = columns - first < ROTARY_COLUMNS ? columns - first : ROTARY_COLUMNS;
+        rotary_columns(r, j, ATTN_DTYPE_F32, x, first, count, turned);
         for (int64_t n = 0; n < count; n++)
             if (!(fabsf(turned[n]) <= largest)) largest = isnan(largest) ? largest : fabsf(turned[n]);
     }
@@ -48,10 +45,10 @@ static void quantize_row(const attn_rotary *r, int64_t j, const float *x, int64_
     const bool zeros = !isfinite(largest) || largest < SMALLEST_ROW;
     const float factor = zeros ? 0 : 127 / largest;
     *scale = isfinite(largest) ? (zeros ? 0 : largest / 127) : NAN;
-    for (int64_t first = 0; first < columns; first += COLUMNS) {
-        float turned[COLUMNS];
-        int64_t count = columns - first < COLUMNS ? columns - first : COLUMNS;
-        rotary_columns(r, j, x, first, count, turned);
+    for (int64_t first = 0; first < columns; first += ROTARY_COLUMNS) {
+        float turned[ROTARY_COLUMNS];
+        int64_t count = columns - first < ROTARY_COLUMNS ? columns - first : ROTARY_COLUMNS;
+        rotary_columns(r, j, ATTN_DTYPE_F32, x, first, count, turned);
         for (int64_t n = 0; n < count; n++) y[first + n] = zeros ? 0 : (int8_t)lrintf(turned[n] * factor);
     }
 }
@@ -69,10 +66,10 @@ static void write_row(const attn_cache *c, const attn_rotary *r, int64_t j, cons
         return;
     }
     uint16_t *out = y;
-    for (int64_t first = 0; first < columns; first += COLUMNS) {
-        float turned[COLUMNS];
-        int64_t count = columns - first < COLUMNS ? columns - first : COLUMNS;
-        rotary_columns(r, j, x, first, count, turned);
+    for (int64_t first = 0; first < columns; first += ROTARY_COLUMNS) {
+        float turned[ROTARY_COLUMNS];
+        int64_t count = columns - first < ROTARY_COLUMNS ? columns - first : ROTARY_COLUMNS;
+        rotary_columns(r, j, ATTN_DTYPE_F32, x, first, count, turned);
         for (int64_t n = 0; n < count; n++)
             out[first + n] = c->dtype == ATTN_DTYPE_BF16 ? bf16_of_float(turned[n]) : fp16_of_float(turned[n]);
     }

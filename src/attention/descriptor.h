@@ -66,6 +66,14 @@ static inline const float *view_at(const attn_view *view, int64_t b, int64_t h, 
     return view->data ? (const float *)view->data + b * view->batch + h * view->head + row * view->row : NULL;
 }
 
+/* The same in an array of any type. */
+static inline const void *row_at(attn_dtype type, const attn_view *view, int64_t b, int64_t h, int64_t row)
+{
+    if (!view->data) return NULL; /* without elements, and with strides that nobody checked */
+    const int64_t offset = b * view->batch + h * view->head + row * view->row;
+    return (const char *)view->data + offset * element_size(type);
+}
+
 /* The same in an array of bf16. */
 static inline const uint16_t *bf16_at(const attn_view *view, int64_t b, int64_t h, int64_t row)
 {

@@ -7,7 +7,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 /* Columns of a row that are summed together: all parts are read before any column is written, so that the result may
  * stand where a part stood. */
@@ -44,42 +43,23 @@ static row_scale scale_row(const merge_plan *plan, int64_t b, int64_t h, int64_t
     return (row_scale){base, sum == 0 ? 0 : (float)(1 / sum), base + (float)log(sum)};
 }
 
-/* Columns c .. c + count - 1 of row i of an array of elements of d's type. */
-static const float *read_columns(const merge_plan *plan, const attn_view *view, int64_t b, int64_t h, int64_t i,
-                                 int64_t c, int64_t count, float *stage)
-{
-    const attn_dtype type = plan->d->dtype;
-    attn_view columns = *view;
-    columns.data = (const char *)view->data + c * element_size(type);
-    return staged_rows_read(plan->table, type, &columns, b, h, i, 1, count, stage).data;
-}
-
-static void write_columns(const merge_plan *plan, const float *sum, int64_t b, int64_t h, int64_t i, int64_t c,
-                          int64_t count)
-{
-    const attn_desc *d = plan->d;
-    if (!staged_type(d->dtype)) {
-        memcpy(output_at(&d->o, b, h, i) + c, sum, (size_t)count * sizeof *sum);
-        return;
-    }
-    attn_output columns = d->o;
-    columns.data = (char *)d->o.data + c * element_size(d->dtype);
-    staged_rows_write(plan->table, d->dtype, sum, &columns, b, h, i, 1, count);
-}
-
 /* Columns c .. c + count - 1 of the row. */
 static void merge_columns(const merge_plan *plan, const row_scale *scale, int64_t b, int64_t h, int64_t i, int64_t c,
                           int64_t count)
 {
+    const attn_desc *d = plan->d;
     float sum[COLUMNS] = {0}, stage[COLUMNS];
     for (int64_t n = 0; n < plan->count; n++) {
         float lse = part_lse(plan, n, b, h, i);
         if (lse == -INFINITY) continue;
         float weight = expf(lse - scale->base) * scale->factor;
-        const float *o = read_columns(plan, &plan->parts[n].o, b, h, i, c, count, stage);
+        const void *row = row_at(d->dtype, &plan->parts[n].o, b, h, i);
+        const float *o = staged_columns_read(plan->table, d->dtype, row, c, count, stage);
         for (int64_t x = 0; x < count; x++) sum[x] += weight * o[x];
     }
-    write_columns(plan, sum, b, h, i, c, count);
+    const attn_view out = {d->o.data, d->o.batch, d->o.head, d->o.row};
+    void *row = (void *)(uintptr_t)row_at(d->dtype, &out, b, h, i);
+    staged_columns_write(plan->table, d->dtype, sum, row, c, count);
 }
 
 static void merge_row(const merge_plan *plan, int64_t row)

@@ -10,9 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Columns that are turned before they are written: even, so that no pair of neighbours is parted. */
-#define COLUMNS 64
-
 void attn_rotary_init(attn_rotary *rotary, size_t struct_size, attn_rotary_kind kind, int64_t P, int64_t R,
                       const float *cosines, const float *sines)
 {
@@ -85,73 +82,71 @@ attn_status rotary_check_position(const attn_rotary *r, int64_t b, int64_t p)
                        (long long)p, (long long)b);
 }
 
-void rotary_columns(const attn_rotary *r, int64_t p, const float *x, int64_t first, int64_t count, float *out)
-{
-    const int64_t half = r->R / 2, row = (p < 0 ? 0 : p) * half, last = first + count;
-    const float *cosines = half ? r->cosines + row : NULL, *sines = half ? r->sines + row : NULL; /* NULL tables */
-    int64_t c = first;
-    for (; r->kind == ATTN_ROTARY_INTERLEAVED && c < least(last, r->R); c += 2) {
-        out[c - first] = x[c] * cosines[c / 2] - x[c + 1] * sines[c / 2];
-        out[c - first + 1] = x[c] * sines[c / 2] + x[c + 1] * cosines[c / 2];
-    }
-    for (; c < least(last, half); c++) out[c - first] = x[c] * cosines[c] - x[c + half] * sines[c];
-    for (; c < least(last, r->R); c++) out[c - first] = x[c - half] * sines[c - half] + x[c] * cosines[c - half];
-    for (; c < last; c++) out[c - first] = x[c];
-}
+/* A row that is turned to a position. */
+typedef struct turned_row {
+    attn_dtype type;
+    const void *x;
+    const float *cosines, *sines;
+} turned_row;
 
-/* Columns c .. c + count - 1 of a row, at most COLUMNS: where they stand, or made fp32 in the stage. */
-static const float *read_columns(attn_dtype type, const void *row, int64_t c, int64_t count, float *stage)
+/* Columns c .. c + count - 1, whose partners stand `apart` columns on; own: as they are. */
+static void turn_halves(const turned_row *t, const float *own, int64_t c, int64_t count, int64_t apart, float *out)
 {
-    const attn_view view = {(const char *)row + c * element_size(type), 0, 0, 0};
-    return staged_rows_read(kernels_table(), type, &view, 0, 0, 0, 1, count, stage).data;
-}
-
-static void write_columns(attn_dtype type, const float *turned, void *row, int64_t c, int64_t count)
-{
-    const attn_output view = {(char *)row + c * element_size(type), 0, 0, 0};
-    if (staged_type(type))
-        staged_rows_write(kernels_table(), type, turned, &view, 0, 0, 0, 1, count);
-    else
-        memcpy(view.data, turned, (size_t)count * sizeof *turned);
-}
-
-/* Columns c .. c + count - 1 of the first half of R, with those of the second half that they make pairs with. */
-static void turn_halves(const attn_rotary *r, int64_t p, attn_dtype type, const void *x, void *y, int64_t c,
-                        int64_t count)
-{
-    const int64_t half = r->R / 2;
-    const float *cosines = r->cosines + p * half + c, *sines = r->sines + p * half + c;
-    float stages[2][COLUMNS], first[COLUMNS], second[COLUMNS];
-    const float *a = read_columns(type, x, c, count, stages[0]), *b = read_columns(type, x, half + c, count, stages[1]);
+    float stage[ROTARY_COLUMNS];
+    const float *other = staged_columns_read(kernels_table(), t->type, t->x, c + apart, count, stage);
+    const int64_t pair = apart < 0 ? c + apart : c;
     for (int64_t n = 0; n < count; n++) {
-        first[n] = a[n] * cosines[n] - b[n] * sines[n];
-        second[n] = a[n] * sines[n] + b[n] * cosines[n];
+        const float turned = own[n] * t->cosines[pair + n], added = other[n] * t->sines[pair + n];
+        out[n] = apart < 0 ? added + turned : turned - added;
     }
-    write_columns(type, first, y, c, count);
-    write_columns(type, second, y, half + c, count);
 }
 
-/* Columns c .. c + count - 1, neighbours the pairs of those below R. */
-static void turn_neighbours(const attn_rotary *r, int64_t p, attn_dtype type, const void *x, void *y, int64_t c,
-                            int64_t count)
+/* The same where partners are neighbours. */
+static void turn_neighbours(const turned_row *t, const float *own, int64_t c, int64_t count, float *out)
 {
-    float stage[COLUMNS], turned[COLUMNS];
-    const float *from = read_columns(type, x, c, count, stage);
-    int64_t n = 0;
-    for (; n < least(count, r->R - c); n += 2) {
-        const float cosine = r->cosines[p * (r->R / 2) + (c + n) / 2], sine = r->sines[p * (r->R / 2) + (c + n) / 2];
-        turned[n] = from[n] * cosine - from[n + 1] * sine;
-        turned[n + 1] = from[n] * sine + from[n + 1] * cosine;
+    for (int64_t n = 0; n < count; n += 2) {
+        const float cosine = t->cosines[(c + n) / 2], sine = t->sines[(c + n) / 2];
+        out[n] = own[n] * cosine - own[n + 1] * sine;
+        out[n + 1] = own[n] * sine + own[n + 1] * cosine;
     }
-    for (; n < count; n++) turned[n] = from[n];
-    write_columns(type, turned, y, c, count);
+}
+
+void rotary_columns(const attn_rotary *r, int64_t p, attn_dtype type, const void *x, int64_t first, int64_t count,
+                    float *out)
+{
+    const int64_t half = r->R / 2, row = (p < 0 ? 0 : p) * half, last = first + count, left = least(last, r->R);
+    const turned_row t = {type, x, half ? r->cosines + row : NULL, half ? r->sines + row : NULL};
+    float stage[ROTARY_COLUMNS];
+    const float *own = staged_columns_read(kernels_table(), type, x, first, count, stage);
+    int64_t c = first;
+    if (r->kind == ATTN_ROTARY_INTERLEAVED && c < left) {
+        turn_neighbours(&t, own, c, left - c, out);
+        c = left;
+    }
+    for (int64_t end; c < left; c = end) {
+        end = c < half ? least(left, half) : left;
+        turn_halves(&t, own + c - first, c, end - c, c < half ? half : -half, out + c - first);
+    }
+    if (c < last) memcpy(out + c - first, own + c - first, (size_t)(last - c) * sizeof *out);
 }
 
 void rotary_row(const attn_rotary *r, int64_t p, attn_dtype type, const void *x, void *y, int64_t D)
 {
-    const int64_t half = r->kind == ATTN_ROTARY_HALVES ? r->R / 2 : 0, first = p < 0 ? 0 : p;
-    for (int64_t c = 0; c < half; c += COLUMNS) turn_halves(r, first, type, x, y, c, least(half - c, COLUMNS));
-    for (int64_t c = 2 * half; c < D; c += COLUMNS) turn_neighbours(r, first, type, x, y, c, least(D - c, COLUMNS));
+    const kernel_table *table = kernels_table();
+    const int64_t half = r->kind == ATTN_ROTARY_HALVES ? r->R / 2 : 0;
+    float one[ROTARY_COLUMNS], other[ROTARY_COLUMNS];
+    for (int64_t c = 0; c < half; c += ROTARY_COLUMNS) {
+        const int64_t count = least(half - c, ROTARY_COLUMNS);
+        rotary_columns(r, p, type, x, c, count, one);
+        rotary_columns(r, p, type, x, half + c, count, other);
+        staged_columns_write(table, type, one, y, c, count);
+        staged_columns_write(table, type, other, y, half + c, count);
+    }
+    for (int64_t c = 2 * half; c < D; c += ROTARY_COLUMNS) {
+        const int64_t count = least(D - c, ROTARY_COLUMNS);
+        rotary_columns(r, p, type, x, c, count, one);
+        staged_columns_write(table, type, one, y, c, count);
+    }
 }
 
 typedef struct rotate_plan {
@@ -175,14 +170,12 @@ static void rotate_task(void *argument, int64_t task, int worker)
     const rotate_plan *plan = argument;
     const attn_desc *d = &plan->d;
     int64_t b = task / d->H, h = task % d->H;
-    int64_t first =
-        plan->r.R ? first_position(plan, b) : 0; /* without angles it was not checked to have a sum with i */
-    for (int64_t i = 0; i < d->T; i++) {
-        const int64_t from = b * d->q.batch + h * d->q.head + i * d->q.row;
-        const int64_t to = b * plan->y.batch + h * plan->y.head + i * plan->y.row, size = element_size(d->dtype);
-        rotary_row(&plan->r, first + i, d->dtype, (const char *)d->q.data + from * size,
-                   (char *)plan->y.data + to * size, d->D);
-    }
+    const attn_view y = {plan->y.data, plan->y.batch, plan->y.head, plan->y.row};
+    const int64_t first =
+        plan->r.R ? first_position(plan, b) : 0; /* without angles, not checked to have a sum with i */
+    for (int64_t i = 0; i < d->T; i++)
+        rotary_row(&plan->r, first + i, d->dtype, row_at(d->dtype, &d->q, b, h, i),
+                   (void *)(uintptr_t)row_at(d->dtype, &y, b, h, i), d->D);
 }
 
 static attn_status check_positions(const rotate_plan *plan)

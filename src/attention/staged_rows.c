@@ -2,6 +2,8 @@
 
 #include "attention/descriptor.h"
 
+#include <string.h>
+
 static uint16_t *half_at(void *data, int64_t offset)
 {
     return data ? (uint16_t *)data + offset : NULL;
@@ -34,4 +36,21 @@ void staged_rows_write(const kernel_table *table, attn_dtype type, const float *
                         .elements_row = view->row,
                         .floats = (float *)(uintptr_t)stage, /* read alone */
                         .floats_row = staged_row(columns)});
+}
+
+const float *staged_columns_read(const kernel_table *table, attn_dtype type, const void *row, int64_t c, int64_t count,
+                                 float *stage)
+{
+    const attn_view view = {(const char *)row + c * element_size(type), 0, 0, 0};
+    return staged_rows_read(table, type, &view, 0, 0, 0, 1, count, stage).data;
+}
+
+void staged_columns_write(const kernel_table *table, attn_dtype type, const float *columns, void *row, int64_t c,
+                          int64_t count)
+{
+    const attn_output view = {(char *)row + c * element_size(type), 0, 0, 0};
+    if (staged_type(type))
+        staged_rows_write(table, type, columns, &view, 0, 0, 0, 1, count);
+    else
+        memcpy(view.data, columns, (size_t)count * sizeof *columns);
 }

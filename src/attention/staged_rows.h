@@ -33,4 +33,12 @@ staged_rows staged_rows_read(const kernel_table *table, attn_dtype type, const a
 void staged_rows_write(const kernel_table *table, attn_dtype type, const float *stage, const attn_output *view,
                        int64_t b, int64_t h, int64_t first, int64_t count, int64_t columns);
 
+/* The same of columns c .. c + count - 1 of one row, of any type: where they stand if it is fp32, else in the stage. */
+const float *staged_columns_read(const kernel_table *table, attn_dtype type, const void *row, int64_t c, int64_t count,
+                                 float *stage);
+
+/* These columns, rounded to the row's type, which may be fp32. */
+void staged_columns_write(const kernel_table *table, attn_dtype type, const float *columns, void *row, int64_t c,
+                          int64_t count);
+
 #endif

@@ -20,13 +20,6 @@ typedef struct weights_plan {
 /* A row of Q or K, of the descriptor's type. */
 typedef const void *row_pointer;
 
-static row_pointer row_at(const attn_desc *d, const attn_view *view, int64_t b, int64_t h, int64_t row)
-{
-    if (!view->data) return NULL; /* without elements, and with strides that nobody checked */
-    int64_t offset = b * view->batch + h * view->head + row * view->row;
-    return (const char *)view->data + offset * element_size(d->dtype);
-}
-
 static inline double element(attn_dtype type, row_pointer row, int64_t n)
 {
     if (type == ATTN_DTYPE_F32) return ((const float *)row)[n];
@@ -63,7 +56,7 @@ static bool score_keys(const attn_desc *d, const attn_tile *row, visible_kind ki
                        float *w)
 {
     const int64_t b = row->sequence, h = row->head;
-    row_pointer q = row_at(d, &d->q, b, h, row->query);
+    row_pointer q = row_at(d->dtype, &d->q, b, h, row->query);
     const float *vector = view_at(&d->score_vector, 0, h, 0);
     float scores[CHUNK] = {0}; /* what is masked stays 0, and its key unread */
     bool any = false;
@@ -71,7 +64,7 @@ static bool score_keys(const attn_desc *d, const attn_tile *row, visible_kind ki
         if (!visible_modifies(kind)) w[n] = kind == VISIBLE_ALL ? 0 : -INFINITY;
         if (w[n] == -INFINITY) continue;
         any = true;
-        scores[n] = score(d, q, vector, row_at(d, &d->k, b, h / (d->H / d->HK), first + n));
+        scores[n] = score(d, q, vector, row_at(d->dtype, &d->k, b, h / (d->H / d->HK), first + n));
     }
     if (any && d->score_function) {
         attn_tile tile = *row;
