@@ -1,0 +1,61 @@
+#include "train/training.h"
+
+#include "base/parallel.h"
+#include "base/random.h"
+#include "train/model_directory.h"
+
+#include <unistd.h>
+
+static attn_status complete(training *r)
+{
+    const setting_default *defaults = NULL;
+    attn_status s = r->kind->defaults ? r->kind->defaults(r->task, &r->o, &defaults) : ATTN_OK;
+    return s == ATTN_OK ? settings_complete(&r->o, defaults, r->kind->learns_from) : s;
+}
+
+/* The checkpoint's settings, where none were said. */
+static attn_status take_up(training *r)
+{
+    attn_status s = checkpoint_open(&r->checkpoint, r->o.model, r->kind->name);
+    if (s == ATTN_OK) s = checkpoint_adopt(&r->checkpoint, &r->o);
+    return s == ATTN_OK ? complete(r) : s;
+}
+
+static attn_status load(training *r, bool begin)
+{
+    r->threads = r->o.threads > 0 ? (int)r->o.threads : parallel_default_threads();
+    const training_setup setup = {&r->o, begin, r->threads, &r->state.step, {training_tell, r}};
+    return r->kind->load(r->task, &setup, &r->facts);
+}
+
+static attn_status create_state(training *r)
+{
+    parameters *p = NULL;
+    attn_status s = r->kind->create(r->task, random_derive((uint64_t)r->o.seed, KEY_WEIGHTS), &p);
+    return s == ATTN_OK ? train_state_create(&r->state, p, r->o.weight_decay, r->o.average > 0) : s;
+}
+
+attn_status training_prepare(training *r)
+{
+    bool resume = r->o.start == ATTN_SEQ_TRAIN_RESUME;
+    attn_status s = resume ? ATTN_OK : complete(r);
+    if (s == ATTN_OK) s = model_directory_take(r->o.model, !resume, &r->made_directory, &r->lock);
+    if (s == ATTN_OK && !resume) s = model_directory_clear(r->o.model, r->o.start == ATTN_SEQ_TRAIN_REPLACE);
+    if (s == ATTN_OK && resume) s = take_up(r);
+    if (s == ATTN_OK) s = load(r, !resume);
+    if (s == ATTN_OK) s = create_state(r);
+    if (s == ATTN_OK && resume) s = checkpoint_restore(&r->checkpoint, &r->state, r->facts.fingerprint);
+    if (s == ATTN_OK) s = tape_create(&r->tape, TAPE_TRAIN, r->threads);
+    if (s == ATTN_OK) s = tape_set_products(r->tape, r->o.compute == ATTN_SEQ_COMPUTE_BF16 ? DENSE_BF16 : DENSE_FP32);
+    r->clock.seconds = r->saved_at = r->state.seconds;
+    return s;
+}
+
+void training_clear(training *r)
+{
+    tape_destroy(r->tape);
+    train_state_clear(&r->state);
+    r->kind->clear(r->task);
+    checkpoint_clear(&r->checkpoint);
+    if (r->lock >= 0) close(r->lock);
+}
