@@ -1,9 +1,10 @@
-#include "attn/attn.h"
-
 #include "attention/append_pages.h"
+#include "attention/array_check.h"
 #include "attention/cache.h"
 #include "attention/descriptor.h"
+#include "attention/elements.h"
 #include "attention/rotary.h"
+#include "attn/attn.h"
 #include "base/checked.h"
 #include "base/number_format.h"
 #include "base/parallel.h"
@@ -121,8 +122,8 @@ attn_status attn_append(const attn_cache *cache, int64_t T, const attn_view *k, 
     status = descriptor_check_parallel(parallel);
     if (!status) status = rotary_read(rotary, c->D, &plan.r);
     if (!status) status = cache_check_arrays(c);
-    if (!status) status = descriptor_check_view("k", k, ATTN_DTYPE_F32, c->B, c->HK, T, c->D);
-    if (!status) status = descriptor_check_view("v", v, ATTN_DTYPE_F32, c->B, c->HK, T, c->DV);
+    if (!status) status = array_check_view("k", k, ATTN_DTYPE_F32, c->B, c->HK, T, c->D);
+    if (!status) status = array_check_view("v", v, ATTN_DTYPE_F32, c->B, c->HK, T, c->DV);
     int64_t rows;
     if (!status && (!checked_mul_i64(c->B, c->HK, &rows) || !checked_mul_i64(rows, T, &rows) || rows > INT64_MAX / 16))
         status = status_fail(ATTN_ERROR_OVERFLOW, "B * HK * T with T = %lld does not fit, expected at most 2^59",

@@ -4,6 +4,7 @@
  *
  * The gradients of sinks and of additive scores' vector are summed over everything: each chunk of a head adds to a part
  * of its own, round by round (backward_parts.h). A block of queries gives its sink once, where its first key stands. */
+#include "attention/array_check.h"
 #include "attention/backward_bias.h"
 #include "attention/backward_check.h"
 #include "attention/backward_parts.h"
@@ -11,6 +12,7 @@
 #include "attention/backward_sums.h"
 #include "attention/backward_worker.h"
 #include "attention/descriptor.h"
+#include "attention/elements.h"
 #include "attention/f64_row.h"
 #include "attention/sequence.h"
 #include "attention/visible.h"
@@ -109,7 +111,7 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
     attn_status status = descriptor_read(desc, &d);
     if (!status) status = plan_backward(&d, &plan, &bytes, &sums);
     if (!status) status = backward_check(&d, &(backward_names){"grad_q", "grad_k", "grad_v"});
-    if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
+    if (!status) status = array_check_workspace(workspace, workspace_size, bytes);
     if (!status && d.dtype == ATTN_DTYPE_F64) f64_backward(&d);
     if (status || d.dtype == ATTN_DTYPE_F64) return status;
     const attn_desc summing = sums ? backward_sums_place(&d, (float *)((char *)workspace + bytes - sums)) : d;

@@ -4,7 +4,9 @@
  * keys, each of them all there is where that dimension is summed, and visits what it sums in order. So the pass is
  * parallel and its sums have one order, without a T x S array for each head that is summed. */
 #include "attention/backward_bias.h"
-#include "attention/descriptor.h"
+
+#include "attention/array_check.h"
+#include "attention/elements.h"
 #include "attention/sequence.h"
 #include "attention/visible.h"
 #include "base/parallel.h"
@@ -171,5 +173,5 @@ attn_status backward_bias_check(const attn_desc *d)
                                steps[n].name, (long long)steps[n].gradient);
     }
     const attn_mask read = {grad->data, grad->batch, grad->head, grad->row, grad->column};
-    return descriptor_check_mask("grad_bias", &read, d, (size_t)element_size(sum_type(d->dtype)));
+    return array_check_mask("grad_bias", &read, d, (size_t)element_size(sum_type(d->dtype)));
 }

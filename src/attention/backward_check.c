@@ -1,13 +1,15 @@
 #include "attention/backward_check.h"
 
+#include "attention/array_check.h"
 #include "attention/backward_bias.h"
 #include "attention/descriptor.h"
+#include "attention/elements.h"
 #include "attention/sequence.h"
 
 attn_status backward_check_wanted(const char *name, const attn_output *grad, attn_dtype type, int64_t batches,
                                   int64_t heads, int64_t rows, int64_t columns)
 {
-    return grad->data ? descriptor_check_output(name, grad, type, batches, heads, rows, columns) : ATTN_OK;
+    return grad->data ? array_check_output(name, grad, type, batches, heads, rows, columns) : ATTN_OK;
 }
 
 attn_status backward_check(const attn_desc *d, const backward_names *names)
@@ -17,9 +19,9 @@ attn_status backward_check(const attn_desc *d, const backward_names *names)
     const attn_dtype type = d->dtype, sums = sum_type(type);
     const int64_t queries_B = sequence_query_batches(d), keys_B = sequence_key_batches(d);
     attn_status status = descriptor_check_inputs(d, true);
-    if (!status) status = descriptor_check_view("o", &o, type, queries_B, d->H, d->T, d->DV);
-    if (!status) status = descriptor_check_view("lse", &lse, sums, queries_B, d->H, d->T, 1);
-    if (!status) status = descriptor_check_view("grad_o", &d->grad_o, type, queries_B, d->H, d->T, d->DV);
+    if (!status) status = array_check_view("o", &o, type, queries_B, d->H, d->T, d->DV);
+    if (!status) status = array_check_view("lse", &lse, sums, queries_B, d->H, d->T, 1);
+    if (!status) status = array_check_view("grad_o", &d->grad_o, type, queries_B, d->H, d->T, d->DV);
     if (!status) status = backward_check_wanted(names->grad_q, &d->grad_q, type, queries_B, d->H, d->T, d->D);
     if (!status) status = backward_check_wanted(names->grad_k, &d->grad_k, type, keys_B, d->HK, d->S, d->D);
     if (!status) status = backward_check_wanted(names->grad_v, &d->grad_v, type, keys_B, d->HK, d->S, d->DV);

@@ -1,6 +1,6 @@
 #include "attention/backward_parts.h"
 
-#include "attention/descriptor.h"
+#include "attention/elements.h"
 #include "attention/sequence.h"
 #include "base/checked.h"
 #include "base/parallel.h"

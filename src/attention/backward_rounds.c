@@ -1,7 +1,7 @@
 #include "attention/backward_rounds.h"
 
 #include "attention/backward_parts.h"
-#include "attention/descriptor.h"
+#include "attention/elements.h"
 #include "attention/sequence.h"
 #include "base/order.h"
 #include "base/parallel.h"

@@ -1,6 +1,6 @@
 #include "attention/backward_worker.h"
 
-#include "attention/descriptor.h"
+#include "attention/elements.h"
 #include "attention/visible.h"
 #include "base/checked.h"
 

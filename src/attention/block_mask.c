@@ -1,6 +1,6 @@
 #include "attention/block_mask.h"
 
-#include "attention/descriptor.h"
+#include "attention/array_check.h"
 #include "attention/sequence.h"
 #include "base/status.h"
 
@@ -52,7 +52,7 @@ attn_status block_mask_check(const attn_desc *d)
     const attn_block_mask *mask = &d->block_mask;
     if (!mask->starts || !d->B || !d->T || !d->S) return ATTN_OK;
     const attn_mask view = {mask->starts, mask->batch, mask->head, 1, 0};
-    attn_status status = descriptor_check_mask("block_mask.starts", &view, d, sizeof *mask->starts);
+    attn_status status = array_check_mask("block_mask.starts", &view, d, sizeof *mask->starts);
     if (!status && mask->count && !mask->entries)
         status = status_fail(ATTN_ERROR_ARGUMENT, "block_mask.entries is NULL, expected %lld", (long long)mask->count);
     int64_t T, S;

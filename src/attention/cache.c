@@ -1,5 +1,6 @@
 #include "attention/cache.h"
 
+#include "attention/array_check.h"
 #include "attention/descriptor.h"
 #include "base/checked.h"
 #include "base/status.h"
@@ -103,20 +104,19 @@ static attn_status check_scales(const attn_cache *c, int64_t batches, int64_t ro
                            c->k_scales.data ? "k_scales" : "v_scales");
     }
     attn_status status =
-        descriptor_check_output("cache.k_scales", &c->k_scales, ATTN_DTYPE_F32, batches, c->HK, rows, c->D > 0);
+        array_check_output("cache.k_scales", &c->k_scales, ATTN_DTYPE_F32, batches, c->HK, rows, c->D > 0);
     return status ? status
-                  : descriptor_check_output("cache.v_scales", &c->v_scales, ATTN_DTYPE_F32, batches, c->HK, rows,
-                                            c->DV > 0);
+                  : array_check_output("cache.v_scales", &c->v_scales, ATTN_DTYPE_F32, batches, c->HK, rows, c->DV > 0);
 }
 
 attn_status cache_check_arrays(const attn_cache *c)
 {
     int64_t batches = c->page_size ? c->pages : c->B, rows = c->page_size ? c->page_size : c->S;
-    attn_status status = descriptor_check_output("cache.k", &c->k, c->dtype, batches, c->HK, rows, c->D);
-    if (!status) status = descriptor_check_output("cache.v", &c->v, c->dtype, batches, c->HK, rows, c->DV);
+    attn_status status = array_check_output("cache.k", &c->k, c->dtype, batches, c->HK, rows, c->D);
+    if (!status) status = array_check_output("cache.v", &c->v, c->dtype, batches, c->HK, rows, c->DV);
     if (!status) status = check_scales(c, batches, rows);
-    if (!status) status = descriptor_check_list("cache.lengths", c->lengths, sizeof *c->lengths);
-    if (!status) status = descriptor_check_list("cache.page_table", c->page_table, sizeof *c->page_table);
+    if (!status) status = array_check_list("cache.lengths", c->lengths, sizeof *c->lengths);
+    if (!status) status = array_check_list("cache.page_table", c->page_table, sizeof *c->page_table);
     if (status || !c->B) return status;
     if (!c->lengths)
         return status_fail(ATTN_ERROR_ARGUMENT, "cache.lengths is NULL, expected %lld lengths", (long long)c->B);

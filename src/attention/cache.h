@@ -2,7 +2,7 @@
 #ifndef ATTENTION_CACHE_H
 #define ATTENTION_CACHE_H
 
-#include "attention/descriptor.h"
+#include "attention/elements.h"
 
 /* Copies cache into *c and checks all that needs no data: sizes, types, pages. */
 attn_status cache_read(const attn_cache *cache, attn_cache *c);

@@ -2,8 +2,10 @@
  * that forward left, and its rows are summed. A task owns a chunk of keys of one head and visits the queries in order,
  * so that memory does not grow and a sum has one order. Values take no part: backward's second product runs over no
  * columns. */
+#include "attention/array_check.h"
 #include "attention/backward_worker.h"
 #include "attention/descriptor.h"
+#include "attention/elements.h"
 #include "attention/region.h"
 #include "attention/sequence.h"
 #include "attention/visible.h"
@@ -115,10 +117,10 @@ attn_status attn_weights_column_sums_workspace_size(const attn_desc *desc, size_
 static attn_status check_arrays(const attn_desc *d, const attn_region *region, const attn_output *sums)
 {
     const attn_view lse = {d->lse.data, d->lse.batch, d->lse.head, d->lse.row};
-    attn_status status = descriptor_check_view("lse", &lse, ATTN_DTYPE_F32, sequence_query_batches(d), d->H, d->T, 1);
+    attn_status status = array_check_view("lse", &lse, ATTN_DTYPE_F32, sequence_query_batches(d), d->H, d->T, 1);
     if (status) return status;
     if (!sums) return status_fail(ATTN_ERROR_ARGUMENT, "sums is NULL, expected an output");
-    return descriptor_check_output("sums", sums, ATTN_DTYPE_F32, region->batches, region->heads, d->S, 1);
+    return array_check_output("sums", sums, ATTN_DTYPE_F32, region->batches, region->heads, d->S, 1);
 }
 
 attn_status attn_weights_column_sums(const attn_desc *desc, const attn_region *region, const attn_output *sums,
@@ -133,7 +135,7 @@ attn_status attn_weights_column_sums(const attn_desc *desc, const attn_region *r
     if (!status) status = descriptor_check_inputs(&d, false);
     if (!status) status = region_read(&d, region, &plan.region);
     if (!status) status = check_arrays(&d, &plan.region, sums);
-    if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
+    if (!status) status = array_check_workspace(workspace, workspace_size, bytes);
     if (status) return status;
     plan.tiles.workspace = workspace;
     sequence_largest(&d, &T, &S);

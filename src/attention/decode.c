@@ -1,11 +1,12 @@
-#include "attn/attn.h"
-
+#include "attention/array_check.h"
 #include "attention/cache.h"
 #include "attention/decode_options.h"
 #include "attention/descriptor.h"
+#include "attention/elements.h"
 #include "attention/merge.h"
 #include "attention/staged_rows.h"
 #include "attention/visible.h"
+#include "attn/attn.h"
 #include "base/checked.h"
 #include "base/parallel.h"
 #include "base/status.h"
@@ -111,11 +112,11 @@ static attn_status check_arrays(const decode_plan *plan)
 {
     const attn_desc *d = &plan->d;
     attn_status status = cache_check_arrays(&plan->c);
-    if (!status) status = descriptor_check_view("q", &d->q, d->dtype, d->B, d->H, d->T, d->D);
+    if (!status) status = array_check_view("q", &d->q, d->dtype, d->B, d->H, d->T, d->D);
     if (!status) status = descriptor_check_lists(d);
     if (!status) status = descriptor_check_masks(d);
-    if (!status) status = descriptor_check_output("o", &d->o, d->dtype, d->B, d->H, d->T, d->DV);
-    if (!status && d->lse.data) status = descriptor_check_output("lse", &d->lse, ATTN_DTYPE_F32, d->B, d->H, d->T, 1);
+    if (!status) status = array_check_output("o", &d->o, d->dtype, d->B, d->H, d->T, d->DV);
+    if (!status && d->lse.data) status = array_check_output("lse", &d->lse, ATTN_DTYPE_F32, d->B, d->H, d->T, 1);
     return status;
 }
 
@@ -356,7 +357,7 @@ attn_status attn_decode(const attn_desc *desc, const attn_cache *cache, void *wo
     size_t bytes = 0;
     attn_status status = plan_decode(desc, cache, &plan, &bytes);
     if (!status) status = check_arrays(&plan);
-    if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
+    if (!status) status = array_check_workspace(workspace, workspace_size, bytes);
     if (status || !bytes) return status;
     attn_part *parts = lay_out(&plan, workspace);
     status = check_pages(&plan);

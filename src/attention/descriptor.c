@@ -1,6 +1,8 @@
 #include "attention/descriptor.h"
 
+#include "attention/array_check.h"
 #include "attention/block_mask.h"
+#include "attention/elements.h"
 #include "attention/idle_strides.h"
 #include "attention/sequence.h"
 #include "base/checked.h"
@@ -241,58 +243,6 @@ attn_status descriptor_read(const attn_desc *desc, attn_desc *d)
     return ATTN_OK;
 }
 
-/* Whether (n - 1) * |stride|, summed over the dimensions, stays addressable with elements of `size` bytes. */
-static bool spans_fit(const int64_t *counts, const int64_t *strides, int dimensions, size_t size)
-{
-    int64_t span = 0;
-    for (int n = 0; n < dimensions; n++) {
-        int64_t reach, stride = strides[n];
-        if (stride == INT64_MIN || !checked_mul_i64(counts[n] - 1, stride < 0 ? -stride : stride, &reach)) return false;
-        if (!checked_add_i64(span, reach, &span)) return false;
-    }
-    return span <= PTRDIFF_MAX / (int64_t)size - 1;
-}
-
-static attn_status check_aligned(const char *name, const void *data, int64_t size)
-{
-    if ((uintptr_t)data % (uintptr_t)size == 0) return ATTN_OK;
-    return status_fail(ATTN_ERROR_ARGUMENT, "%s.data = %p, expected a multiple of its elements' %lld bytes", name, data,
-                       (long long)size);
-}
-
-attn_status descriptor_check_view(const char *name, const attn_view *view, attn_dtype type, int64_t B, int64_t heads,
-                                  int64_t rows, int64_t columns)
-{
-    if (!B || !heads || !rows || !columns) return ATTN_OK;
-    if (!view->data)
-        return status_fail(ATTN_ERROR_ARGUMENT, "%s.data is NULL, expected %lld x %lld x %lld x %lld elements", name,
-                           (long long)B, (long long)heads, (long long)rows, (long long)columns);
-    const int64_t counts[] = {B, heads, rows, columns}, strides[] = {view->batch, view->head, view->row, 1};
-    if (!spans_fit(counts, strides, 4, (size_t)element_size(type)))
-        return status_fail(ATTN_ERROR_OVERFLOW,
-                           "%s with strides %lld, %lld, %lld spans more than the address space, expected less", name,
-                           (long long)view->batch, (long long)view->head, (long long)view->row);
-    return check_aligned(name, view->data, element_size(type));
-}
-
-attn_status descriptor_check_output(const char *name, const attn_output *view, attn_dtype type, int64_t B,
-                                    int64_t heads, int64_t rows, int64_t columns)
-{
-    const attn_view read = {view->data, view->batch, view->head, view->row};
-    attn_status status = descriptor_check_view(name, &read, type, B, heads, rows, columns);
-    if (status || !B || !heads || !rows || !columns) return status;
-    const struct {
-        const char *dimension;
-        int64_t count, stride;
-    } steps[] = {{"batch", B, view->batch}, {"head", heads, view->head}, {"row", rows, view->row}};
-    for (size_t n = 0; n < 3; n++) {
-        if (steps[n].count > 1 && !steps[n].stride)
-            return status_fail(ATTN_ERROR_ARGUMENT, "%s.%s = 0, expected a stride that keeps its %lld elements apart",
-                               name, steps[n].dimension, (long long)steps[n].count);
-    }
-    return ATTN_OK;
-}
-
 attn_status descriptor_check_unpacked(const attn_desc *d, const char *call)
 {
     if (!d->query_starts && !d->key_starts) return ATTN_OK;
@@ -310,22 +260,9 @@ attn_status descriptor_check_narrow(const attn_desc *d, const char *call)
 
 attn_status descriptor_check_masks(const attn_desc *d)
 {
-    attn_status status = descriptor_check_mask("mask", &d->mask, d, 1);
-    if (!status) status = descriptor_check_mask("bias", &d->bias, d, (size_t)element_size(sum_type(d->dtype)));
+    attn_status status = array_check_mask("mask", &d->mask, d, 1);
+    if (!status) status = array_check_mask("bias", &d->bias, d, (size_t)element_size(sum_type(d->dtype)));
     return status ? status : block_mask_check(d);
-}
-
-attn_status descriptor_check_mask(const char *name, const attn_mask *mask, const attn_desc *d, size_t size)
-{
-    if (!mask->data || !d->B || !d->T || !d->S) return ATTN_OK;
-    const int64_t counts[] = {d->B, d->H, d->T, d->S};
-    const int64_t strides[] = {mask->batch, mask->head, mask->row, mask->column};
-    if (!spans_fit(counts, strides, 4, size))
-        return status_fail(ATTN_ERROR_OVERFLOW,
-                           "%s with strides %lld, %lld, %lld, %lld spans more than the address space, expected less",
-                           name, (long long)mask->batch, (long long)mask->head, (long long)mask->row,
-                           (long long)mask->column);
-    return check_aligned(name, mask->data, (int64_t)size);
 }
 
 /* Where packed sequences begin: in order, within 0 .. rows. */
@@ -339,13 +276,6 @@ static attn_status check_starts(const char *name, const int64_t *starts, int64_t
         before = starts[b];
     }
     return ATTN_OK;
-}
-
-attn_status descriptor_check_list(const char *name, const void *data, size_t size)
-{
-    if ((uintptr_t)data % size == 0) return ATTN_OK;
-    return status_fail(ATTN_ERROR_ARGUMENT, "%s = %p, expected a multiple of its elements' %zu bytes", name, data,
-                       size);
 }
 
 attn_status descriptor_check_lists(const attn_desc *d)
@@ -366,7 +296,7 @@ attn_status descriptor_check_lists(const attn_desc *d)
                  {"grad_sinks", d->grad_sinks, sizeof *d->grad_sinks}};
     attn_status status = ATTN_OK;
     for (size_t n = 0; n < sizeof lists / sizeof lists[0] && !status; n++)
-        status = descriptor_check_list(lists[n].name, lists[n].data, lists[n].size);
+        status = array_check_list(lists[n].name, lists[n].data, lists[n].size);
     return status;
 }
 
@@ -384,13 +314,13 @@ static attn_status check_key_lengths(const attn_desc *d)
 
 attn_status descriptor_check_inputs(const attn_desc *d, bool values)
 {
-    attn_status status = descriptor_check_view("q", &d->q, d->dtype, sequence_query_batches(d), d->H, d->T, d->D);
+    attn_status status = array_check_view("q", &d->q, d->dtype, sequence_query_batches(d), d->H, d->T, d->D);
     const int64_t keys_B = sequence_key_batches(d);
-    if (!status) status = descriptor_check_view("k", &d->k, d->dtype, keys_B, d->HK, d->S, d->D);
-    if (!status && values) status = descriptor_check_view("v", &d->v, d->dtype, keys_B, d->HK, d->S, d->DV);
+    if (!status) status = array_check_view("k", &d->k, d->dtype, keys_B, d->HK, d->S, d->D);
+    if (!status && values) status = array_check_view("v", &d->v, d->dtype, keys_B, d->HK, d->S, d->DV);
     if (!status && d->score == ATTN_SCORE_ADDITIVE)
-        status = descriptor_check_view("score_vector", &d->score_vector, sum_type(d->dtype), d->B && d->T && d->S, d->H,
-                                       1, d->D);
+        status =
+            array_check_view("score_vector", &d->score_vector, sum_type(d->dtype), d->B && d->T && d->S, d->H, 1, d->D);
     if (!status) status = descriptor_check_lists(d);
     if (!status) status = check_starts("query_starts", d->query_starts, d->B, "T", d->T);
     if (!status) status = check_starts("key_starts", d->key_starts, d->B, "S", d->S);
@@ -400,17 +330,5 @@ attn_status descriptor_check_inputs(const attn_desc *d, bool values)
     if (d->dropout > 0 && !d->dropout_keys && d->B)
         return status_fail(ATTN_ERROR_ARGUMENT, "dropout_keys is NULL, expected %lld keys for dropout = %g",
                            (long long)d->B, d->dropout);
-    return ATTN_OK;
-}
-
-attn_status descriptor_check_workspace(const void *workspace, size_t given, size_t needed)
-{
-    if (!needed) return ATTN_OK;
-    if (!workspace) return status_fail(ATTN_ERROR_WORKSPACE, "workspace is NULL, expected %zu bytes", needed);
-    if (given < needed)
-        return status_fail(ATTN_ERROR_WORKSPACE, "workspace_size = %zu, expected at least %zu", given, needed);
-    if ((uintptr_t)workspace % ATTN_ALIGNMENT)
-        return status_fail(ATTN_ERROR_WORKSPACE, "workspace = %p, expected a multiple of %d", workspace,
-                           ATTN_ALIGNMENT);
     return ATTN_OK;
 }

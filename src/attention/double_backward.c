@@ -8,11 +8,12 @@
  *     by the sink z:  -(sum over b, i of exp(z - lse_i) (sigma_i + delta_i * by_grad_sink)),
  *
  * since z is the score of one more key, whose value is 0: a = e = 0 and r = by_grad_sink. */
+#include "attention/array_check.h"
 #include "attention/backward_bias.h"
 #include "attention/backward_parts.h"
 #include "attention/backward_rounds.h"
-#include "attention/descriptor.h"
 #include "attention/double_worker.h"
+#include "attention/elements.h"
 #include "attention/f64_row.h"
 #include "attention/second_order.h"
 #include "attention/sequence.h"
@@ -232,7 +233,7 @@ attn_status attn_double_backward(const attn_desc *desc, const attn_second_order 
     attn_status status = second_order_read(desc, second, &d, &plan.second);
     if (!status) status = plan_double(&d, &plan, &bytes);
     if (!status) status = second_order_check(&d, &plan.second);
-    if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
+    if (!status) status = array_check_workspace(workspace, workspace_size, bytes);
     if (!status && d.dtype == ATTN_DTYPE_F64) f64_double_backward(&d, &plan.second);
     if (status || d.dtype == ATTN_DTYPE_F64) return status;
     plan.tiles.workspace = workspace;

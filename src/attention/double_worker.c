@@ -1,6 +1,6 @@
 #include "attention/double_worker.h"
 
-#include "attention/descriptor.h"
+#include "attention/elements.h"
 #include "attention/second_order.h"
 #include "base/checked.h"
 

@@ -1,10 +1,11 @@
-#include "attn/attn.h"
-
+#include "attention/array_check.h"
 #include "attention/descriptor.h"
+#include "attention/elements.h"
 #include "attention/f64_row.h"
 #include "attention/forward_strip.h"
 #include "attention/sequence.h"
 #include "attention/staged_rows.h"
+#include "attn/attn.h"
 #include "base/checked.h"
 #include "base/parallel.h"
 #include "base/status.h"
@@ -152,10 +153,10 @@ attn_status attn_forward(const attn_desc *desc, void *workspace, size_t workspac
     attn_status status = descriptor_read(desc, &d);
     if (!status) status = plan_forward(&d, &plan, &bytes);
     if (!status) status = descriptor_check_inputs(&d, true);
-    if (!status) status = descriptor_check_output("o", &d.o, d.dtype, sequence_query_batches(&d), d.H, d.T, d.DV);
+    if (!status) status = array_check_output("o", &d.o, d.dtype, sequence_query_batches(&d), d.H, d.T, d.DV);
     if (!status && d.lse.data)
-        status = descriptor_check_output("lse", &d.lse, sum_type(d.dtype), sequence_query_batches(&d), d.H, d.T, 1);
-    if (!status) status = descriptor_check_workspace(workspace, workspace_size, bytes);
+        status = array_check_output("lse", &d.lse, sum_type(d.dtype), sequence_query_batches(&d), d.H, d.T, 1);
+    if (!status) status = array_check_workspace(workspace, workspace_size, bytes);
     if (!status && d.dtype == ATTN_DTYPE_F64) f64_forward(&d);
     if (status || !bytes) return status;
     plan.workspace = workspace;

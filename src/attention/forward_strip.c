@@ -1,6 +1,6 @@
 #include "attention/forward_strip.h"
 
-#include "attention/descriptor.h"
+#include "attention/elements.h"
 #include "attention/sequence.h"
 #include "attention/staged_rows.h"
 #include "attention/visible.h"

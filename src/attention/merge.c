@@ -1,6 +1,8 @@
 #include "attention/merge.h"
 
+#include "attention/array_check.h"
 #include "attention/descriptor.h"
+#include "attention/elements.h"
 #include "attention/staged_rows.h"
 #include "base/parallel.h"
 #include "base/status.h"
@@ -94,10 +96,10 @@ static attn_status check_part(const attn_desc *d, const attn_part *part, int64_t
 {
     char name[40];
     snprintf(name, sizeof name, "parts[%lld].o", (long long)n);
-    attn_status status = descriptor_check_view(name, &part->o, d->dtype, d->B, d->H, d->T, d->DV);
+    attn_status status = array_check_view(name, &part->o, d->dtype, d->B, d->H, d->T, d->DV);
     if (status) return status;
     snprintf(name, sizeof name, "parts[%lld].lse", (long long)n);
-    return descriptor_check_view(name, &part->lse, ATTN_DTYPE_F32, d->B, d->H, d->T, 1);
+    return array_check_view(name, &part->lse, ATTN_DTYPE_F32, d->B, d->H, d->T, 1);
 }
 
 attn_status attn_merge(const attn_desc *desc, const attn_part *parts, int64_t count)
@@ -111,8 +113,8 @@ attn_status attn_merge(const attn_desc *desc, const attn_part *parts, int64_t co
     if (count && !parts)
         return status_fail(ATTN_ERROR_ARGUMENT, "parts is NULL, expected %lld parts", (long long)count);
     for (int64_t n = 0; n < count && !status; n++) status = check_part(&d, &parts[n], n);
-    if (!status) status = descriptor_check_output("o", &d.o, d.dtype, d.B, d.H, d.T, d.DV);
-    if (!status && d.lse.data) status = descriptor_check_output("lse", &d.lse, ATTN_DTYPE_F32, d.B, d.H, d.T, 1);
+    if (!status) status = array_check_output("o", &d.o, d.dtype, d.B, d.H, d.T, d.DV);
+    if (!status && d.lse.data) status = array_check_output("lse", &d.lse, ATTN_DTYPE_F32, d.B, d.H, d.T, 1);
     if (!status) merge_parts(&d, parts, count);
     return status;
 }

@@ -1,6 +1,8 @@
 #include "attention/rotary.h"
 
+#include "attention/array_check.h"
 #include "attention/descriptor.h"
+#include "attention/elements.h"
 #include "attention/staged_rows.h"
 #include "base/checked.h"
 #include "base/order.h"
@@ -33,8 +35,8 @@ static attn_status check_table(int64_t P, int64_t R, const float *cosines, const
     if (count && !(cosines && sines))
         return status_fail(ATTN_ERROR_ARGUMENT, "rotary: %s is NULL, expected %lld x %lld numbers",
                            cosines ? "sines" : "cosines", (long long)P, (long long)R / 2);
-    attn_status status = descriptor_check_list("rotary: cosines", cosines, sizeof *cosines);
-    return status ? status : descriptor_check_list("rotary: sines", sines, sizeof *sines);
+    attn_status status = array_check_list("rotary: cosines", cosines, sizeof *cosines);
+    return status ? status : array_check_list("rotary: sines", sines, sizeof *sines);
 }
 
 attn_status attn_rotary_fill(float *cosines, float *sines, int64_t P, int64_t R, double base)
@@ -201,10 +203,10 @@ attn_status attn_rotate(const attn_desc *desc, const int64_t *lengths, const att
     if (!y) return status_fail(ATTN_ERROR_ARGUMENT, "y is NULL, expected an output");
     plan.y = *y;
     status = rotary_read(rotary, d->D, &plan.r);
-    if (!status) status = descriptor_check_view("q", &d->q, d->dtype, d->B, d->H, d->T, d->D);
-    if (!status) status = descriptor_check_output("y", y, d->dtype, d->B, d->H, d->T, d->D);
-    if (!status) status = descriptor_check_list("lengths", lengths, sizeof *lengths);
-    if (!status) status = descriptor_check_list("query_offsets", d->query_offsets, sizeof *d->query_offsets);
+    if (!status) status = array_check_view("q", &d->q, d->dtype, d->B, d->H, d->T, d->D);
+    if (!status) status = array_check_output("y", y, d->dtype, d->B, d->H, d->T, d->D);
+    if (!status) status = array_check_list("lengths", lengths, sizeof *lengths);
+    if (!status) status = array_check_list("query_offsets", d->query_offsets, sizeof *d->query_offsets);
     for (int64_t b = 0; lengths && b < d->B && !status; b++) {
         if (lengths[b] < 0)
             status = status_fail(ATTN_ERROR_ARGUMENT, "lengths[%lld] = %lld, expected at least 0", (long long)b,

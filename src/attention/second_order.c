@@ -1,7 +1,9 @@
 #include "attention/second_order.h"
 
+#include "attention/array_check.h"
 #include "attention/backward_check.h"
 #include "attention/descriptor.h"
+#include "attention/elements.h"
 #include "attention/idle_strides.h"
 #include "attention/sequence.h"
 #include "base/status.h"
@@ -71,7 +73,7 @@ attn_status second_order_read(const attn_desc *desc, const attn_second_order *se
 static attn_status check_given(const char *name, const attn_view *view, attn_dtype type, int64_t batches, int64_t heads,
                                int64_t rows, int64_t columns)
 {
-    return view->data ? descriptor_check_view(name, view, type, batches, heads, rows, columns) : ATTN_OK;
+    return view->data ? array_check_view(name, view, type, batches, heads, rows, columns) : ATTN_OK;
 }
 
 attn_status second_order_check(const attn_desc *d, const attn_second_order *second)
@@ -83,9 +85,8 @@ attn_status second_order_check(const attn_desc *d, const attn_second_order *seco
     if (!status) status = check_given("by_grad_v", &second->by_grad_v, d->dtype, keys_B, d->HK, d->S, d->DV);
     if (!status)
         status = backward_check_wanted("grad_grad_o", &second->grad_grad_o, d->dtype, queries_B, d->H, d->T, d->DV);
-    if (!status)
-        status = descriptor_check_mask("by_grad_bias", &second->by_grad_bias, d, (size_t)element_size(d->dtype));
-    if (!status) status = descriptor_check_list("by_grad_sinks", second->by_grad_sinks, sizeof *second->by_grad_sinks);
+    if (!status) status = array_check_mask("by_grad_bias", &second->by_grad_bias, d, (size_t)element_size(d->dtype));
+    if (!status) status = array_check_list("by_grad_sinks", second->by_grad_sinks, sizeof *second->by_grad_sinks);
     return status;
 }
 

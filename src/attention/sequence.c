@@ -1,6 +1,6 @@
 #include "attention/sequence.h"
 
-#include "attention/descriptor.h"
+#include "attention/elements.h"
 
 #include <stddef.h>
 

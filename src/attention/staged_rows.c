@@ -1,6 +1,6 @@
 #include "attention/staged_rows.h"
 
-#include "attention/descriptor.h"
+#include "attention/elements.h"
 
 #include <string.h>
 

@@ -1,10 +1,11 @@
-#include "attn/attn.h"
-
+#include "attention/array_check.h"
 #include "attention/descriptor.h"
+#include "attention/elements.h"
 #include "attention/f64_row.h"
 #include "attention/region.h"
 #include "attention/sequence.h"
 #include "attention/visible.h"
+#include "attn/attn.h"
 #include "base/number_format.h"
 #include "base/parallel.h"
 #include "base/status.h"
@@ -122,7 +123,7 @@ attn_status attn_weights(const attn_desc *desc, const attn_region *region, const
     status = region_read(&d, region, &chosen);
     if (status) return status;
     if (!w) return status_fail(ATTN_ERROR_ARGUMENT, "w is NULL, expected an output");
-    status = descriptor_check_output("w", w, sum_type(d.dtype), chosen.batches, chosen.heads, chosen.rows, d.S);
+    status = array_check_output("w", w, sum_type(d.dtype), chosen.batches, chosen.heads, chosen.rows, d.S);
     if (status) return status;
     weights_plan plan = {&d, &chosen, w};
     if (d.S) parallel_run(&d.parallel, chosen.batches * chosen.heads * chosen.rows, weights_task, &plan);
