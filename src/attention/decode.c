@@ -1,5 +1,5 @@
 #include "attention/array_check.h"
-#include "attention/cache.h"
+#include "attention/cache_runs.h"
 #include "attention/decode_options.h"
 #include "attention/descriptor.h"
 #include "attention/elements.h"
@@ -155,32 +155,12 @@ static bool modify_block(const decode_plan *plan, int64_t b, int64_t head, int64
     return any;
 }
 
-/* Rows before the first key that any query sees, or behind the last, may be gone: the first and the last one that is
- * seen stand in for them. */
-static int64_t standing_in(key_range seen, int64_t j)
-{
-    return j < seen.first ? seen.first : j < seen.last ? j : seen.last - 1;
-}
-
-/* Where the rows of K and V of a chunk stand, and behind both the rows of K that are wanted next. */
-static void find_rows(const decode_plan *plan, int64_t b, int64_t kv_head, int64_t first, int64_t keys, key_range seen,
-                      const void **k, const void **v)
-{
-    const attn_cache *c = &plan->c;
-    for (int64_t n = 0; n < keys + DECODE_SPARE; n++) {
-        int64_t j = standing_in(seen, first + n);
-        k[n] = cache_at(c, &c->k, b, kv_head, j);
-        v[n] = n < keys ? cache_at(c, &c->v, b, kv_head, j) : k[n];
-    }
-}
-
 /* The scales of a chunk's rows, put side by side; NULL where there are none. */
-static const float *find_scales(const decode_plan *plan, const attn_output *scales, int64_t columns, int64_t b,
+static const float *find_scales(const attn_cache *c, const attn_output *scales, int64_t columns, int64_t b,
                                 int64_t kv_head, int64_t first, int64_t keys, key_range seen, float *out)
 {
-    if (plan->c.dtype != ATTN_DTYPE_INT8 || !columns) return NULL;
-    for (int64_t n = 0; n < keys; n++)
-        out[n] = *cache_scale(&plan->c, scales, b, kv_head, standing_in(seen, first + n));
+    if (c->dtype != ATTN_DTYPE_INT8 || !columns) return NULL;
+    cache_find_scales(c, scales, b, kv_head, first, keys, seen, out);
     return out;
 }
 
@@ -229,11 +209,13 @@ static void decode_item(const decode_plan *plan, int64_t item, char *piece)
                              plan->part_lse.head, plan->part_lse.row};
     const float *k_scales = NULL, *v_scales = NULL;
     if (!empty) {
-        find_rows(plan, b, kv_head, first, keys, seen, k, v);
-        k_scales = find_scales(plan, &plan->c.k_scales, d->D, b, kv_head, first, keys, seen,
-                               (float *)(piece + plan->k_scales));
-        v_scales = find_scales(plan, &plan->c.v_scales, d->DV, b, kv_head, first, keys, seen,
-                               (float *)(piece + plan->v_scales));
+        const attn_cache *c = &plan->c;
+        cache_find_rows(c, &c->k, b, kv_head, first, keys + DECODE_SPARE, seen, k);
+        cache_find_rows(c, &c->v, b, kv_head, first, keys, seen, v);
+        memcpy(v + keys, k + keys, DECODE_SPARE * sizeof *v); /* behind both the rows of K that are wanted next */
+        k_scales = find_scales(c, &c->k_scales, d->D, b, kv_head, first, keys, seen, (float *)(piece + plan->k_scales));
+        v_scales =
+            find_scales(c, &c->v_scales, d->DV, b, kv_head, first, keys, seen, (float *)(piece + plan->v_scales));
     }
     for (int64_t n = 0; n < group; n += plan->block_heads) {
         const int64_t head = kv_head * group + n;
