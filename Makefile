@@ -4,6 +4,9 @@ PREFIX ?= /usr/local
 CMAKE_FLAGS ?=
 DATA ?= data/tatoeba-eng-fra
 BUILD := build/$(PRESET)
+# Where a study writes its table and pictures, NAME.tsv and NAME*.svg. A quick one leaves doc/ as it is.
+STUDIES := $(if $(QUICK),$(BUILD)/quick,doc)
+QUICKLY := $(if $(QUICK),--quick)
 
 .PHONY: all help deps configure build demo test nightly bench bench-models bench-peers study-cost study-longrange study-parameters study-dropout study-stability install format lint clean
 
@@ -21,6 +24,7 @@ help:
 	@echo 'make study-longrange  LSTM without and with attention and Transformer by length: copy, reverse, recall, add, translate'
 	@echo 'make study-parameters, study-dropout   small translators on DATA=$(DATA): shared heads; dropout on few pairs'
 	@echo 'make study-stability   learning rates too high for attention, with a soft cap and QK norm against them'
+	@echo '                   QUICK=1: any study in minutes, small, to see it work; writes to $(BUILD)/quick, not doc'
 	@echo 'make install       install to PREFIX=$(PREFIX) (DESTDIR is honoured)'
 	@echo 'make deps          install the packages that the build needs, or name them'
 	@echo 'make format        lay out the C files with clang-format; make lint checks them and the rules of the tree'
@@ -56,18 +60,19 @@ bench-peers: build
 	@bench/attention_peers.sh $(BUILD) --output doc/benchmarks
 
 study-cost: build
-	@cmake --build --preset $(PRESET) --target study-cost
+	@cmake --build --preset $(PRESET) --target bench_attention_cost
+	@bench/attention_cost.sh $(QUICKLY) $(BUILD)/bin $(STUDIES)/cost
 
 # Many small trainings, as many at a time as there are processors, each on one thread. A study that was stopped goes on where
-# doc/NAME.tsv ends; remove that to begin anew.
+# doc/NAME.tsv ends; remove that to begin anew. A quick one always begins anew.
 study-longrange: build
-	@bench/longrange_study.py --attn $(BUILD)/bin/attn --data '$(DATA)' --output doc/longrange
+	@bench/longrange_study.py --attn $(BUILD)/bin/attn --data '$(DATA)' --output $(STUDIES)/longrange $(QUICKLY)
 
 study-stability: build
-	@bench/stability_study.py --attn $(BUILD)/bin/attn --output doc/stability
+	@bench/stability_study.py --attn $(BUILD)/bin/attn --output $(STUDIES)/stability $(QUICKLY)
 
 study-parameters study-dropout: build
-	@bench/training_study.py $(@:study-%=%) --attn $(BUILD)/bin/attn --data '$(DATA)' --output doc/$(@:study-%=%)
+	@bench/training_study.py $(@:study-%=%) --attn $(BUILD)/bin/attn --data '$(DATA)' --output $(STUDIES)/$(@:study-%=%) $(QUICKLY)
 
 install: build
 	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)'

@@ -1,12 +1,14 @@
 #!/bin/sh
 # What attention costs by length, ours beside the plain way and PyTorch, each measurement in a process of its own:
-#     attention_cost.sh BIN_DIRECTORY RESULTS [LENGTH...]      PYTHON=python3 names an interpreter that has torch
+#     attention_cost.sh [--quick] BIN_DIRECTORY RESULTS [LENGTH...]      PYTHON=python3 names an interpreter that has torch
 # writes RESULTS.tsv (way, length, seconds, megabytes), RESULTS_time.svg and RESULTS_memory.svg. A way ends at the length
-# whose matrices do not fit the memory.
+# whose matrices do not fit the memory. --quick: short lengths, to see in a minute that it works.
 set -eu
+all='1024 2048 4096 8192 16384 32768 65536 131072'
+[ "$1" != --quick ] || { all='512 1024 2048 4096'; shift; }
 bin=$1 results=$2
 shift 2
-[ $# -gt 0 ] || set -- 1024 2048 4096 8192 16384 32768 65536 131072
+lengths=${*:-$all}
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python3}
 
@@ -29,7 +31,7 @@ plot() {
         "$python" "$here/../tools/plot" --x-label 'length / tokens' --y-label "$3" --log-x --log-y - -o "${results}_$2.svg"
 }
 
-lengths=$*
+mkdir -p "$(dirname "$results")"
 printf 'way\tlength\tseconds\tmegabytes\n' > "$results.tsv"
 measure 'attn' "$bin/bench_attention_cost" tiled
 measure 'attn, window of 1,024' "$bin/bench_attention_cost" window

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What recurrent networks forget over distance, and what attention does about it.
 
-    longrange_study.py --attn COMMAND --data DIRECTORY --output PREFIX [--seeds N] [--steps N] [--jobs N] [TASK...]
+    longrange_study.py --attn COMMAND --data DIRECTORY --output PREFIX [--quick] [--seeds N] [--steps N] [--jobs N] [TASK...]
 
 Trains an LSTM without attention, one with it and a Transformer on tasks that made_up_tasks.py makes up, at lengths up to 15, and
 asks them at lengths up to 30; and on translation, asked by length of the source, as in figure 2 of Bahdanau et al. 2015.
@@ -20,7 +20,7 @@ import tempfile
 
 from made_up_tasks import TASKS as MADE_UP
 from made_up_tasks import pairs
-from study_runs import corpus, draw, go_on, options, run
+from study_runs import corpus, draw, go_on, options, read_options, run, sized
 
 COLUMNS = {"task": str, "variant": str, "seed": int, "length": int, "score": float}
 TASKS = ["translation", *MADE_UP]
@@ -44,30 +44,31 @@ TRANSFORMER_SIZES = {True: ["--dim", "64", "--ffn", "128", "--rate", "0.004"],
                      False: ["--dim", "128", "--ffn", "256", "--rate", "0.003"]}
 
 
-def write_made_up(task, directory):
+def write_made_up(o, task, directory):
     """The training pairs, and a file of questions for every length."""
     source = random.Random(f"{task} questions")
-    text = pairs(task, source, [source.randint(1, TRAINED) for _ in range(20000)])
+    text = pairs(task, source, [source.randint(1, TRAINED) for _ in range(sized(o, 20000))])
     (directory / f"{task}.tsv").write_text(text, encoding="utf-8")
     lengths = FITTING.get(task, ASKED)
     for length in lengths:
-        (directory / f"{task}-{length}.tsv").write_text(pairs(task, source, [length] * QUESTIONS), encoding="utf-8")
+        (directory / f"{task}-{length}.tsv").write_text(pairs(task, source, [length] * sized(o, QUESTIONS)), encoding="utf-8")
     return lengths
 
 
-def hold_out(sources):
+def hold_out(sources, most):
     """{longest: the sources asked} of each bucket."""
     asked = {}
     for low, high in BUCKETS:
         within = [s for s in sources if low <= len(s.split()) <= high]
-        asked[high] = set(random.Random(f"{low} to {high}").sample(within, min(HELD_OUT, len(within) // 2)))
+        asked[high] = set(random.Random(f"{low} to {high}").sample(within, min(most, len(within) // 2)))
     return asked
 
 
-def write_translation(data, directory):
-    with gzip.open(data / "train.tsv.gz", "rt", encoding="utf-8") as lines:
+def write_translation(o, directory):
+    with gzip.open(corpus(o.data) / "train.tsv.gz", "rt", encoding="utf-8") as lines:
         texts = [line.rstrip("\n").split("\t")[:2] for line in lines]
-    asked = hold_out(list(dict.fromkeys(source for source, _ in texts)))
+    texts = texts[::10] if o.quick else texts
+    asked = hold_out(list(dict.fromkeys(source for source, _ in texts)), sized(o, HELD_OUT))
     held = set().union(*asked.values())
     files = {"translation.tsv": [p for p in texts if p[0] not in held]}
     files |= {f"translation-{high}.tsv": [p for p in texts if p[0] in sources] for high, sources in asked.items()}
@@ -87,14 +88,14 @@ def score(attn, task, model, questions):
     return 100 * statistics.fmean(answer == target for answer, (_, target) in zip(answers, asked, strict=True))
 
 
-def train(attn, steps, lengths, directory, task, variant, seed):
+def train(o, lengths, directory, task, variant, seed):
     """One training's rows."""
     model, made_up = directory / f"{task}-{variant}-{seed}".replace(" ", "-"), task in MADE_UP
     sizes = TRANSFORMER_SIZES[made_up] if variant == "Transformer" else LSTM_SIZES[made_up]
-    run([attn, "train", "translate", "--train", directory / f"{task}.tsv", "--model", model, "--seed", str(seed),
-         "--steps", str(steps or STEPS[task])] + COMMON + (MADE_UP_OPTIONS if made_up else TRANSLATION_OPTIONS)
+    run([o.attn, "train", "translate", "--train", directory / f"{task}.tsv", "--model", model, "--seed", str(seed),
+         "--steps", str(o.steps or sized(o, STEPS[task]))] + COMMON + (MADE_UP_OPTIONS if made_up else TRANSLATION_OPTIONS)
         + ARCHITECTURES[variant] + sizes)
-    return [[task, variant, seed, n, score(attn, task, model, directory / f"{task}-{n}.tsv")] for n in lengths[task]]
+    return [[task, variant, seed, n, score(o.attn, task, model, directory / f"{task}-{n}.tsv")] for n in lengths[task]]
 
 
 def draw_task(prefix, task, rows):
@@ -121,19 +122,19 @@ def summarize(rows):
 
 
 def main():
-    parser = options(__doc__, 3)
+    parser = options(__doc__)
     parser.add_argument("tasks", nargs="*", metavar="TASK", help=", ".join(TASKS))
     parser.add_argument("--data", required=True, type=pathlib.Path)
-    o = parser.parse_args()
+    o = read_options(parser, 3)
     tasks = o.tasks or TASKS
     if set(tasks) - set(TASKS):
         parser.error(f"TASK is one of {', '.join(TASKS)}")
     wanted = [(t, v, s) for s in range(1, o.seeds + 1) for t in tasks for v in ARCHITECTURES]
     with tempfile.TemporaryDirectory() as scratch:
         directory = pathlib.Path(scratch)
-        lengths = {t: write_translation(corpus(o.data), directory) if t == "translation" else write_made_up(t, directory)
+        lengths = {t: write_translation(o, directory) if t == "translation" else write_made_up(o, t, directory)
                    for t in tasks}
-        rows = go_on(o, COLUMNS, wanted, lambda *key: train(o.attn, o.steps, lengths, directory, *key))
+        rows = go_on(o, COLUMNS, wanted, lambda *key: train(o, lengths, directory, *key))
     for task in dict.fromkeys(row[0] for row in rows):
         draw_task(o.output, task, [row for row in rows if row[0] == task])
     summarize(rows)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What too high a learning rate does to attention, and what a soft cap and QK norm do about it.
 
-    stability_study.py --attn COMMAND --output PREFIX [--seeds N] [--steps N] [--jobs N]
+    stability_study.py --attn COMMAND --output PREFIX [--quick] [--seeds N] [--steps N] [--jobs N]
 
 Trains a Transformer of one layer and one head to reverse made-up words of 1 to 15 letters, at four learning rates, as it
 is, with its scores capped at 5 and with normalized queries and keys, as in the studies of small models by Wortsman et
@@ -22,22 +22,21 @@ import sys
 import tempfile
 
 from made_up_tasks import pairs
-from study_runs import draw, go_on, options, run
+from study_runs import draw, go_on, options, read_options, run, sized
 
 COLUMNS = {"variant": str, "rate": str, "seed": int, "step": int, "loss": float, "bleu": float, "entropy": float}
 RATES, TELLING = ("0.003", "0.006", "0.012", "0.024"), "0.012"
 VARIANTS = {"as it is": [], "soft cap": ["--softcap", "5"], "QK norm": ["--qk-norm"]}
-LONGEST, STEPS = 15, 400
+LONGEST, STEPS, VALID_EVERY = 15, 400, 100
 TRAINING = ["--threads", "1", "--json", "--dim", "64", "--heads", "1", "--layers", "1", "--ffn", "128", "--vocab", "60",
             "--batch-tokens", "1000", "--warmup", "50", "--schedule", "flat", "--cooldown", "0", "--clip", "0",
-            "--average", "0", "--dropout", "0", "--label-smoothing", "0", "--epochs", "0", "--patience", "0",
-            "--valid-every", "100"]
+            "--average", "0", "--dropout", "0", "--label-smoothing", "0", "--epochs", "0", "--patience", "0"]
 
 
-def write_data(directory):
+def write_data(o, directory):
     for name, count in (("train", 20000), ("valid", 200), ("looked", 50)):
         source = random.Random(name)
-        text = pairs("reverse", source, [source.randint(1, LONGEST) for _ in range(count)])
+        text = pairs("reverse", source, [source.randint(1, LONGEST) for _ in range(sized(o, count))])
         (directory / f"{name}.tsv").write_text(text, encoding="utf-8")
     sources = [line.split("\t")[0] + "\n" for line in (directory / "looked.tsv").read_text(encoding="utf-8").splitlines()]
     (directory / "looked.txt").write_text("".join(sources), encoding="utf-8")
@@ -52,11 +51,12 @@ def entropy(attn, model, directory):
     return statistics.fmean(-sum(w * math.log(w) for w in row if w > 0) for row in rows)
 
 
-def train(attn, steps, directory, variant, rate, seed):
+def train(o, directory, variant, rate, seed):
     """One training's rows. One that diverged ends early: its last row has no loss."""
     model = directory / f"{variant}-{rate}-{seed}".replace(" ", "-")
-    command = [attn, "train", "translate", "--train", directory / "train.tsv", "--valid", directory / "valid.tsv",
-               "--model", model, "--seed", str(seed), "--rate", rate, "--steps", str(steps)] + TRAINING + VARIANTS[variant]
+    command = [o.attn, "train", "translate", "--train", directory / "train.tsv", "--valid", directory / "valid.tsv",
+               "--model", model, "--seed", str(seed), "--rate", rate, "--steps", str(o.steps or sized(o, STEPS)),
+               "--valid-every", str(sized(o, VALID_EVERY))] + TRAINING + VARIANTS[variant]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode and "diverged" not in done.stderr:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
@@ -65,7 +65,7 @@ def train(attn, steps, directory, variant, rate, seed):
             for e in events if e["event"] == "validated" and e["valid_loss"] is not None]
     if done.returncode:
         return rows + [[variant, rate, seed, max(e.get("step", 0) for e in events), math.nan, math.nan, math.nan]]
-    rows[-1][-1] = entropy(attn, model, directory)
+    rows[-1][-1] = entropy(o.attn, model, directory)
     return rows
 
 
@@ -99,12 +99,12 @@ def summarize(rows):
 
 
 def main():
-    o = options(__doc__, 10).parse_args()
+    o = read_options(options(__doc__), 10)
     wanted = [(v, r, s) for s in range(1, o.seeds + 1) for r in RATES for v in VARIANTS]
     with tempfile.TemporaryDirectory() as scratch:
         directory = pathlib.Path(scratch)
-        write_data(directory)
-        rows = go_on(o, COLUMNS, wanted, lambda *key: train(o.attn, o.steps or STEPS, directory, *key))
+        write_data(o, directory)
+        rows = go_on(o, COLUMNS, wanted, lambda *key: train(o, directory, *key))
     draw_all(o.output, rows)
     summarize(rows)
 

@@ -11,15 +11,31 @@ import tempfile
 PLOT = pathlib.Path(__file__).resolve().parent.parent / "tools" / "plot"
 
 
-def options(description, seeds):
+def options(description):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--attn", required=True, metavar="COMMAND")
     parser.add_argument("--output", required=True, type=pathlib.Path, metavar="PREFIX")
-    parser.add_argument("--seeds", type=int, metavar="N", help=f"(default {seeds})", default=seeds)
+    parser.add_argument("--quick", action="store_true",
+                        help="a tenth of the steps and of the data, two seeds, and a table begun anew: shows in minutes that "
+                             "the study works, not what it finds")
+    parser.add_argument("--seeds", type=int, metavar="N", help="trainings of each kind, instead of the study's own number")
     parser.add_argument("--steps", type=int, metavar="N", help="of each training, instead of the study's own: to try it out")
     parser.add_argument("--jobs", type=int, metavar="N", default=len(os.sched_getaffinity(0)),
                         help="trainings at a time, each on one thread (default: as many as there are processors)")
     return parser
+
+
+def read_options(parser, seeds):
+    """What the command line says; seeds: how many a study has that is not quick."""
+    o = parser.parse_args()
+    o.seeds = o.seeds or (2 if o.quick else seeds)
+    o.output.parent.mkdir(parents=True, exist_ok=True)
+    return o
+
+
+def sized(o, number):
+    """How many steps, sentences or the like there are: a tenth in a quick run."""
+    return max(1, number // 10) if o.quick else number
 
 
 def corpus(path):
@@ -60,7 +76,7 @@ def go_on(o, columns, wanted, train):
     columns: {name: type}. wanted: the first fields of each training's rows, which say which one it is. train(*wanted)
     gives a training's rows; the table is written after each."""
     path = o.output.with_suffix(".tsv")
-    rows = read_table(path, columns)
+    rows = [] if o.quick else read_table(path, columns)
     width = len(wanted[0])
     done = {tuple(row[:width]) for row in rows}
     pool = concurrent.futures.ThreadPoolExecutor(o.jobs)

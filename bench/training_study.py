@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains small translators that differ in one thing, each with several seeds, and draws what came of it.
 
-    training_study.py NAME --attn COMMAND --data DIRECTORY --output PREFIX [--seeds N] [--steps N] [--jobs N]
+    training_study.py NAME --attn COMMAND --data DIRECTORY --output PREFIX [--quick] [--seeds N] [--steps N] [--jobs N]
 
 NAME is one of the studies below; DIRECTORY holds train.tsv.gz and valid.tsv (see data/README.md). Every validation of every run
 becomes a line of PREFIX.tsv, which is also where a study that was stopped goes on; the picture is PREFIX.svg, and where
@@ -14,7 +14,7 @@ import pathlib
 import statistics
 import tempfile
 
-from study_runs import corpus, draw, go_on, options, run
+from study_runs import corpus, draw, go_on, options, read_options, run, sized
 
 COLUMNS = {"variant": str, "seed": int, "step": int, "loss": float, "bleu": float}
 COMMON = ["--threads", "1", "--json", "--epochs", "0", "--patience", "0"]
@@ -24,12 +24,13 @@ STUDIES = {
     "parameters": {
         "title": "8 heads share keys and values",
         "steps": 1000,
+        "valid_every": 250,
         "pairs": 60000,
         "validation": 500,
         "words": 6,
         "bleu": True,
         "options": ["--dim", "128", "--heads", "8", "--layers", "2", "--ffn", "256", "--vocab", "2000", "--batch-tokens", "2000",
-                    "--compute", "bf16", "--valid-every", "250", "--warmup", "200", "--rate", "0.003", "--average", "0.99"],
+                    "--compute", "bf16", "--warmup", "200", "--rate", "0.003", "--average", "0.99"],
         "variants": {
             "MHA (8)": [],
             "GQA (2)": ["--key-value-heads", "2"],
@@ -39,12 +40,13 @@ STUDIES = {
     "dropout": {
         "title": "What dropout does on 500 pairs",
         "steps": 200,
+        "valid_every": 40,
         "pairs": 500,
         "validation": 150,
         "words": 6,
         "bleu": False,
         "options": ["--dim", "64", "--heads", "4", "--layers", "2", "--ffn", "128", "--vocab", "1000", "--batch-tokens", "1000",
-                    "--valid-every", "40", "--warmup", "50", "--rate", "0.003", "--average", "0"],
+                    "--warmup", "50", "--rate", "0.003", "--average", "0"],
         "variants": {f"dropout {p}": ["--dropout", p] for p in ("0", "0.1", "0.3")},
     },
 }
@@ -62,17 +64,19 @@ def short_pairs(lines, longest, most):
     return "".join(kept)
 
 
-def write_data(study, source, directory):
+def write_data(o, study, directory):
+    source = corpus(o.data)
     with gzip.open(source / "train.tsv.gz", "rt", encoding="utf-8") as lines:
-        (directory / "train.tsv").write_text(short_pairs(lines, study["words"], study["pairs"]), encoding="utf-8")
+        (directory / "train.tsv").write_text(short_pairs(lines, study["words"], sized(o, study["pairs"])), encoding="utf-8")
     with open(source / "valid.tsv", encoding="utf-8") as lines:
-        (directory / "valid.tsv").write_text(short_pairs(lines, study["words"], study["validation"]), encoding="utf-8")
+        (directory / "valid.tsv").write_text(short_pairs(lines, study["words"], sized(o, study["validation"])), encoding="utf-8")
 
 
-def train(attn, study, steps, directory, variant, seed):
+def train(o, study, directory, variant, seed):
     """One training's rows."""
-    told = run([attn, "train", "translate", "--train", directory / "train.tsv", "--valid", directory / "valid.tsv",
-                "--model", directory / f"{variant}-{seed}", "--seed", str(seed), "--steps", str(steps)]
+    told = run([o.attn, "train", "translate", "--train", directory / "train.tsv", "--valid", directory / "valid.tsv",
+                "--model", directory / f"{variant}-{seed}", "--seed", str(seed), "--steps", str(o.steps or sized(o, study["steps"])),
+                "--valid-every", str(sized(o, study["valid_every"]))]
                + COMMON + study["options"] + study["variants"][variant])
     events = [json.loads(line) for line in told.splitlines()]
     return [[variant, seed, e["step"], e["valid_loss"], e["valid_bleu"]] for e in events if e["event"] == "validated"]
@@ -99,16 +103,16 @@ def summarize(rows):
 
 
 def main():
-    parser = options(__doc__, 3)
+    parser = options(__doc__)
     parser.add_argument("name", choices=STUDIES)
     parser.add_argument("--data", required=True, type=pathlib.Path)
-    o = parser.parse_args()
+    o = read_options(parser, 3)
     study = STUDIES[o.name]
     wanted = [(v, s) for s in range(1, o.seeds + 1) for v in study["variants"]]
     with tempfile.TemporaryDirectory() as scratch:
         directory = pathlib.Path(scratch)
-        write_data(study, corpus(o.data), directory)
-        rows = go_on(o, COLUMNS, wanted, lambda *key: train(o.attn, study, o.steps or study["steps"], directory, *key))
+        write_data(o, study, directory)
+        rows = go_on(o, COLUMNS, wanted, lambda *key: train(o, study, directory, *key))
     draw_all(study, o.output, rows)
     summarize(rows)
 

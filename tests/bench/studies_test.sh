@@ -1,6 +1,6 @@
 #!/bin/sh
 # The studies train what their table lacks and nothing else, and draw all of it. Each is given a table that lacks one
-# training, which is then made for real, two steps long.
+# training, which is then made for real, two steps long. A quick study makes all of its trainings, whatever table is there.
 set -eu
 command -v python3 >/dev/null || exit 77
 attn=$BUILD/bin/attn
@@ -50,3 +50,21 @@ gzip -c "$scratch/data/valid.tsv" >"$scratch/data/train.tsv.gz"
     printf 'dropout 0\t1\t200\t4.5\t0.1\ndropout 0.3\t1\t200\t4.5\t0.1\n'
 } >"$scratch/dropout.tsv"
 check training_study dropout dropout 4 dropout --data "$scratch/data"
+
+"$SOURCE/bench/training_study.py" dropout --quick --data "$scratch/data" --attn "$attn" --output "$scratch/dropout" >"$scratch/told" ||
+    fail "a quick study failed"
+grep -q '^6 of 6: ' "$scratch/told" || fail "a quick study is not three variants of two seeds: $(cat "$scratch/told")"
+cut -f 3 "$scratch/dropout.tsv" | sort -u | tr '\n' ' ' | grep -qxF '12 16 20 4 8 step ' ||
+    fail "a quick study's validations are not those of a tenth of 200 steps: $(cat "$scratch/dropout.tsv")"
+grep -q '</svg>' "$scratch/dropout.svg" || fail "a quick study drew nothing"
+
+# None of them writes over the figures of the whole ones.
+for study in cost longrange parameters dropout stability; do
+    told=$(make --no-print-directory -n -C "$SOURCE" QUICK=1 PRESET=release "study-$study" | tail -1)
+    case $told in
+    *doc/*) fail "make QUICK=1 study-$study would write into doc: $told" ;;
+    *"build/release/quick/$study"*) ;;
+    *) fail "make QUICK=1 study-$study would write elsewhere: $told" ;;
+    esac
+    case $told in *' --quick'*) ;; *) fail "make QUICK=1 study-$study would not be quick: $told" ;; esac
+done
