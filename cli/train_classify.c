@@ -28,7 +28,7 @@ static const char details[] =
     "directory (transformers opens it as BertForSequenceClassification, ViTForImageClassification or\n"
     "ASTForAudioClassification; a recurrent network's is our own) with the weights of the best\n"
     "validation, judged by accuracy. It also keeps checkpoint.safetensors, from which --resume goes\n"
-    "on, as with `attn train translate`.\n"
+    "on, as with `attn train translate`; with another --format it has the best model written again.\n"
     "\n"
     "Defaults that depend on what is learnt from (recurrent: --arch lstm, gru or rnn):\n"
     "\n"

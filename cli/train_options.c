@@ -3,7 +3,8 @@
 #include <string.h>
 
 const char *const train_arch_names[] = {"transformer", "lstm", "gru", "rnn", NULL};
-static const char *const number_names[] = {"fp32", "bf16", NULL};
+const char *const train_format_names[] = {"fp32", "bf16", "int8", NULL};
+static const char *const product_names[] = {"fp32", "bf16", NULL};
 
 void train_options_fill(option *table, const option *own, size_t own_count, attn_seq_train_options *o,
                         train_choices *choices)
@@ -22,9 +23,10 @@ void train_options_fill(option *table, const option *own, size_t own_count, attn
         option_int(0, "seed", "N", &o->seed, 0, INT64_C(1) << 53, "of all random numbers (default 1)"),
         option_int(0, "threads", "N", &o->threads, 0, 1024,
                    "0: as many as there are processors for this process (default 0)"),
-        option_choice(0, "compute", &choices->compute, number_names,
+        option_choice(0, "compute", &choices->compute, product_names,
                       "type of the products; bf16 needs a CPU that has them (default fp32)"),
-        option_choice(0, "format", &choices->format, number_names, "of the saved weights (default fp32)"),
+        option_choice(0, "format", &choices->format, train_format_names,
+                      "of the saved weights; int8 of recurrent networks alone (default fp32)"),
         option_flag(0, "json", &choices->json, "tell the progress as one JSON object a line, on standard output"),
         option_flag('q', "quiet", &choices->quiet, "tell nothing but failures"),
     };

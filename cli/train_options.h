@@ -11,6 +11,8 @@
 
 /* The choices of --arch, in the order of attn_seq_arch. */
 extern const char *const train_arch_names[];
+/* Those of --format, in the order of attn_seq_weights. */
+extern const char *const train_format_names[];
 
 /* A number for an option that lifts a limit. */
 #define TRAIN_OPTIONS_MANY INT64_C(1000000000000000)

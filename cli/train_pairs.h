@@ -32,6 +32,8 @@ typedef struct pairs_training {
     "whatever happens, `attn " command " --model DIR --resume` goes on from there, with\n"                             \
     "the options that the run was begun with, and gives the bits of an unbroken run (save\n"                           \
     "with --minutes, where the clock decides). When you will not go on, delete it.\n"                                  \
+    "With --resume, another --format has the best model so far written again in it, also of\n"                         \
+    "a run that is over.\n"                                                                                            \
     "\n"                                                                                                               \
     "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C and 143 by\n"                                 \
     "SIGTERM, both after saving."

@@ -50,13 +50,18 @@ static void print_option(FILE *f, const char *field, size_t length, const char *
     if (is_target) fprintf(f, "-%s", targets);
 }
 
-/* A number of `arch` as its word: what follows it. */
-static const char *print_arch(FILE *f, const char *value)
+/* The number of a choice as its word: what follows it. Other fields' are left to be printed. */
+static const char *print_choice(FILE *f, const char *field, size_t length, const char *value)
 {
+    const char *const *words = length == 4 && !strncmp(field, "arch", length)     ? train_arch_names
+                               : length == 6 && !strncmp(field, "format", length) ? train_format_names
+                                                                                  : NULL;
     char *end;
-    const long arch = strtol(value, &end, 10);
-    if (end == value || arch < ATTN_SEQ_ARCH_TRANSFORMER || arch > ATTN_SEQ_ARCH_RNN) return value;
-    fputs(train_arch_names[arch], f);
+    long number = strtol(value, &end, 10);
+    if (!words || end == value || number < 0) return value;
+    while (number > 0 && *words) words++, number--;
+    if (!*words) return value;
+    fputs(*words, f);
     return end;
 }
 
@@ -75,11 +80,9 @@ static void print_failure(FILE *f, const char *at, const char *targets)
             fputc(*at++, f);
             continue;
         }
-        const bool is_arch = field == 4 && !strncmp(at, "arch", 4);
         print_option(f, at, field, targets);
         fputs(" = ", f);
-        at += field + 3;
-        if (is_arch) at = print_arch(f, at);
+        at = print_choice(f, at, field, at + field + 3);
     }
 }
 

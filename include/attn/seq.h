@@ -160,7 +160,8 @@ typedef enum attn_seq_train_start {
 
 typedef enum attn_seq_weights {
     ATTN_SEQ_WEIGHTS_FP32 = 0,
-    ATTN_SEQ_WEIGHTS_BF16 = 1 /* half the size; rounded to nearest even */
+    ATTN_SEQ_WEIGHTS_BF16 = 1, /* half the size; rounded to nearest even */
+    ATTN_SEQ_WEIGHTS_INT8 = 2  /* a quarter; of recurrent models, whose matrices are bytes with a scale for each row */
 } attn_seq_weights;
 
 typedef enum attn_seq_train_event {
@@ -284,7 +285,8 @@ typedef struct attn_seq_train_options {
     int64_t valid_every; /* steps, 0 for one epoch: 1000 */
     int64_t patience;    /* validations without a better one that end the run, 0 for any: 10 */
     int64_t threads;     /* 0: as many as the CPUs allowed */
-    int64_t format;      /* of the saved weights, an attn_seq_weights: fp32 */
+    int64_t format;      /* of the saved weights, an attn_seq_weights: fp32. Another one than before, on resuming: the
+                          * model that the directory holds is written again in it, rounded as it was */
 
     attn_seq_train_start start;
 

@@ -71,7 +71,7 @@ const float *safetensors_floats(const safetensors_tensor *t);
 
 typedef struct safetensors_entry {
     const char *name;
-    safetensors_type type; /* F32, BF16 (values rounded to nearest even) */
+    safetensors_type type; /* F32, BF16 (values rounded to nearest even), I8 (a matrix's rows: int8_rows.h) */
     int rank;
     const int64_t *shape;
     const float *values;

@@ -5,6 +5,7 @@
 #include "base/replace_file.h"
 #include "base/status.h"
 #include "base/utf8.h"
+#include "formats/int8_rows.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 
 static size_t element_size(safetensors_type type)
 {
-    return type == SAFETENSORS_F32 ? 4 : 2;
+    return type == SAFETENSORS_F32 ? 4 : type == SAFETENSORS_BF16 ? 2 : 1;
 }
 
 /* The bytes of an entry; false when they cannot be counted. */
@@ -83,7 +84,7 @@ static void write_header(replace_file *f, const char *text)
     replace_file_write(f, "       ", padded - length);
 }
 
-static void write_values(replace_file *f, const safetensors_entry *e, int64_t count)
+static attn_status write_floats(replace_file *f, const safetensors_entry *e, int64_t count)
 {
     unsigned char bytes[4096];
     int64_t size = (int64_t)element_size(e->type), chunk = (int64_t)sizeof bytes / size;
@@ -94,17 +95,49 @@ static void write_values(replace_file *f, const safetensors_entry *e, int64_t co
             uint32_t bits = e->type == SAFETENSORS_F32 ? bits_of_float(x) : bf16_of_float(x);
             for (int64_t b = 0; b < size; b++) bytes[i * size + b] = (unsigned char)(bits >> 8 * b);
         }
-        if (replace_file_write(f, bytes, (size_t)(here * size)) != ATTN_OK) return;
+        attn_status status = replace_file_write(f, bytes, (size_t)(here * size));
+        if (status != ATTN_OK) return status;
     }
+    return ATTN_OK;
+}
+
+static attn_status write_int8_rows(replace_file *f, const char *path, const safetensors_entry *e)
+{
+    const int64_t rows = e->shape[0], columns = e->shape[1];
+    int8_t *bytes = malloc((size_t)columns + 1);
+    attn_status status = bytes ? ATTN_OK : status_fail(ATTN_ERROR_MEMORY, "%s: no memory for a row", path);
+    for (int64_t i = 0; i < rows && status == ATTN_OK; i++) {
+        float scale;
+        if ((status = int8_row_scale(path, e, i, &scale)) != ATTN_OK) break;
+        int8_row_encode(columns, e->values + i * columns, scale, bytes);
+        status = replace_file_write(f, bytes, (size_t)columns);
+    }
+    free(bytes);
+    return status;
+}
+
+static attn_status write_tensor(replace_file *f, const char *path, const safetensors_entry *e)
+{
+    if (e->type == SAFETENSORS_I8) return write_int8_rows(f, path, e);
+    size_t size = 0;
+    entry_size(e, &size);
+    return write_floats(f, e, (int64_t)(size / element_size(e->type)));
+}
+
+static attn_status check_type(const char *path, const safetensors_entry *e)
+{
+    if (e->type == SAFETENSORS_F32 || e->type == SAFETENSORS_BF16) return ATTN_OK;
+    if (e->type == SAFETENSORS_I8 && e->rank == 2) return ATTN_OK;
+    return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: %s: cannot write type %s with %d dimensions", path, e->name,
+                       safetensors_type_name(e->type), e->rank);
 }
 
 attn_status safetensors_write(const char *path, const safetensors_entry *entries, int64_t count,
                               const char *const (*metadata)[2], int64_t metadata_count)
 {
     for (int64_t i = 0; i < count; i++) {
-        if (entries[i].type != SAFETENSORS_F32 && entries[i].type != SAFETENSORS_BF16)
-            return status_fail(ATTN_ERROR_UNSUPPORTED, "%s: %s: cannot write type %s", path, entries[i].name,
-                               safetensors_type_name(entries[i].type));
+        attn_status status = check_type(path, &entries[i]);
+        if (status != ATTN_OK) return status;
     }
     const char *invalid = find_invalid_text(entries, count, metadata, metadata_count);
     if (invalid) return status_fail(ATTN_ERROR_ARGUMENT, "%s: \"%.100s\" is not valid UTF-8", path, invalid);
@@ -119,12 +152,11 @@ attn_status safetensors_write(const char *path, const safetensors_entry *entries
     attn_status status = replace_file_open(&f, path);
     if (status == ATTN_OK) {
         write_header(f, text);
-        for (int64_t i = 0; i < count; i++) {
-            size_t size = 0;
-            entry_size(&entries[i], &size);
-            write_values(f, &entries[i], (int64_t)(size / element_size(entries[i].type)));
-        }
-        status = replace_file_commit(f);
+        for (int64_t i = 0; i < count && status == ATTN_OK; i++) status = write_tensor(f, path, &entries[i]);
+        if (status == ATTN_OK)
+            status = replace_file_commit(f);
+        else
+            replace_file_discard(f);
     }
     free(text);
     return status;

@@ -170,7 +170,7 @@ static json_t *write_labels(const classifier_config *c)
 /* torch_dtype is the name that transformers knew before version 5. */
 attn_status classifier_config_write(const classifier_config *c, weight_format format, const char *path)
 {
-    const char *type = format == WEIGHTS_BF16 ? "bfloat16" : "float32";
+    const char *type = weight_format_dtype(format);
     const classifier_functions *functions = classifier_functions_of(c->family);
     json_t *json = json_pack("{s:[s], s:s, s:s, s:s}", "architectures", functions->architecture, "model_type",
                              functions->model_type, "dtype", type, "torch_dtype", type);

@@ -6,9 +6,14 @@
 #include "model/model_files.h"
 #include "model/weights_file.h"
 
+static bool is_recurrent(const classifier *m)
+{
+    return m->config.family == CLASSIFIER_RECURRENT;
+}
+
 static attn_status open_weights(classifier *m, const char *path, bool trainable)
 {
-    const weight_rules rules = {0};
+    const weight_rules rules = {.int8_rows = is_recurrent(m)};
     safetensors *file;
     attn_status status = safetensors_open(&file, path);
     if (status != ATTN_OK) return status;
@@ -50,7 +55,9 @@ attn_status classifier_open(classifier **out, const char *directory, bool traina
 attn_status classifier_save(const classifier *m, const char *directory, weight_format format)
 {
     model_files files;
-    attn_status status = model_files_name(&files, directory);
+    attn_status status = is_recurrent(m) ? ATTN_OK : weight_format_check_exchanged(format, directory);
+    if (status != ATTN_OK) return status;
+    status = model_files_name(&files, directory);
     if (status == ATTN_OK) status = classifier_config_write(&m->config, format, files.config);
     if (status == ATTN_OK) status = weights_write(&m->parameters, NULL, 0, format, files.weights);
     model_files_clear(&files);

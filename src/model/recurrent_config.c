@@ -82,7 +82,7 @@ attn_status recurrent_config_read(recurrent_config *c, const char *path)
 
 attn_status recurrent_config_write(const recurrent_config *c, weight_format format, const char *path)
 {
-    const char *type = format == WEIGHTS_BF16 ? "bfloat16" : "float32";
+    const char *type = weight_format_dtype(format);
     return json_file_save(
         json_pack("{s:[s], s:s, s:b, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:i, s:i, s:i, s:s}",
                   "architectures", "RecurrentTranslator", "model_type", "attn-rnn", "is_encoder_decoder", 1,

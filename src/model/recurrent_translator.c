@@ -123,7 +123,7 @@ static attn_status pack(recurrent_translator *m)
 
 static attn_status open_files(recurrent_translator **m, const model_files *files, bool trainable)
 {
-    const weight_rules rules = {0};
+    const weight_rules rules = {.int8_rows = true};
     recurrent_config config;
     safetensors *file = NULL;
     attn_status status = recurrent_config_read(&config, files->config);

@@ -57,7 +57,7 @@ attn_status recurrent_translator_create(recurrent_translator **out, const recurr
                                         uint64_t seed);
 void recurrent_translator_destroy(recurrent_translator *m);
 
-/* Reads DIR/config.json and DIR/model.safetensors (fp32, bf16 or fp16). Every weight's name and shape is checked
+/* Reads DIR/config.json and DIR/model.safetensors (fp32, bf16, fp16 or int8). Every weight's name and shape is checked
  * against the configuration before memory is taken. */
 attn_status recurrent_translator_open(recurrent_translator **out, const char *directory, bool trainable);
 

@@ -142,7 +142,7 @@ attn_status translator_config_read(translator_config *c, const char *path)
 /* torch_dtype is the name that transformers knew before version 5. */
 attn_status translator_config_write(const translator_config *c, weight_format format, const char *path)
 {
-    const char *type = format == WEIGHTS_BF16 ? "bfloat16" : "float32";
+    const char *type = weight_format_dtype(format);
     const translator_family *family = translator_family_of(c->kind);
     const bool separate = family->separate_vocabularies; /* the other families' configurations lack those fields */
     json_t *json = json_pack(

@@ -103,7 +103,9 @@ static attn_status write_weights(const translator *m, const char *path, weight_f
 attn_status translator_save(const translator *m, const char *directory, weight_format format)
 {
     model_files files;
-    attn_status status = model_files_name(&files, directory);
+    attn_status status = weight_format_check_exchanged(format, directory);
+    if (status != ATTN_OK) return status;
+    status = model_files_name(&files, directory);
     if (status == ATTN_OK) status = translator_config_write(&m->config, format, files.config);
     if (status == ATTN_OK) status = translator_generation_write(&m->config, &m->generation, files.generation);
     if (status == ATTN_OK) status = write_weights(m, files.weights, format);

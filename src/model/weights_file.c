@@ -1,6 +1,7 @@
 #include "model/weights_file.h"
 
 #include "base/status.h"
+#include "formats/int8_rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ typedef struct weight_source {
     const weight_rules *rules;
     const void *model;
     const safetensors_tensor **weights; /* by parameter, NULL: absent and allowed to be */
+    const safetensors_tensor **scales;  /* by parameter, NULL: it has none */
     bool *used;                         /* by tensor of the file */
 } weight_source;
 
@@ -66,29 +68,47 @@ attn_status weights_check_shape(const safetensors *file, const safetensors_tenso
                        t->name, found, expected);
 }
 
-static attn_status locate(const weight_source *s, const parameter *p, const safetensors_tensor **found)
+static attn_status locate_scales(const weight_source *s, const safetensors_tensor *t, const safetensors_tensor **scales)
 {
+    if (!s->rules->int8_rows) return ATTN_OK;
+    attn_status status = int8_rows_find_scales(s->file, t, scales);
+    if (status == ATTN_OK && *scales) s->used[*scales - safetensors_at(s->file, 0)] = true;
+    return status;
+}
+
+static attn_status locate(const weight_source *s, int64_t index, const parameter *p)
+{
+    const safetensors_tensor **found = &s->weights[index];
     attn_status status = find_weight(s, p->name, found);
     if (status != ATTN_OK) return status;
-    if (*found) return weights_check_shape(s->file, *found, p->tensor.rank, p->tensor.shape);
+    if (*found) {
+        status = weights_check_shape(s->file, *found, p->tensor.rank, p->tensor.shape);
+        return status == ATTN_OK ? locate_scales(s, *found, &s->scales[index]) : status;
+    }
     if (s->rules->optional && strcmp(p->name, s->rules->optional) == 0) return ATTN_OK;
     return status_fail(ATTN_ERROR_FORMAT, "%s: %s is missing", safetensors_path(s->file), p->name);
+}
+
+/* A weight that is absent is zero, as it was allocated. */
+static attn_status read_weight(const weight_source *s, int64_t index, const parameter *p)
+{
+    const safetensors_tensor *t = s->weights[index], *scales = s->scales[index];
+    if (!t || p->placed) return ATTN_OK;
+    if (!scales) return safetensors_read_floats(s->file, t, p->tensor.value);
+    int8_rows_read(t, scales, p->tensor.value);
+    return ATTN_OK;
 }
 
 static attn_status fill(parameters *p, const weight_source *s, bool trainable)
 {
     for (int64_t i = 0; i < p->count; i++) {
-        attn_status status = locate(s, &p->items[i], &s->weights[i]);
+        attn_status status = locate(s, i, &p->items[i]);
         if (status != ATTN_OK) return status;
         const float *lying = s->weights[i] && !trainable ? safetensors_floats(s->weights[i]) : NULL;
         if (lying) parameters_place(p, i, lying);
     }
     attn_status status = parameters_allocate(p, trainable);
-    for (int64_t i = 0; i < p->count && status == ATTN_OK; i++) {
-        tensor *w = &p->items[i].tensor;
-        /* a weight that is absent is zero, as it was allocated */
-        if (s->weights[i] && !p->items[i].placed) status = safetensors_read_floats(s->file, s->weights[i], w->value);
-    }
+    for (int64_t i = 0; i < p->count && status == ATTN_OK; i++) status = read_weight(s, i, &p->items[i]);
     return status;
 }
 
@@ -114,35 +134,105 @@ attn_status weights_read(parameters *p, const weight_rules *rules, const void *m
 {
     weight_source s = {.file = file, .rules = rules, .model = model};
     s.weights = calloc((size_t)p->count + 1, sizeof *s.weights);
+    s.scales = calloc((size_t)p->count + 1, sizeof *s.scales);
     s.used = calloc((size_t)safetensors_count(file) + 1, sizeof *s.used);
-    attn_status status = s.weights && s.used
+    attn_status status = s.weights && s.scales && s.used
                              ? fill(p, &s, trainable)
                              : status_fail(ATTN_ERROR_MEMORY, "%s: no memory to read it", safetensors_path(file));
     if (status == ATTN_OK) count_unused(&s, unused);
     free(s.weights);
+    free(s.scales);
     free(s.used);
     return status;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
+/* Entries in the file's order, with the names and numbers that were made for them alone. */
+typedef struct weight_list {
+    safetensors_entry *entries;
+    int64_t count;
+    char **names;
+    float **scales;
+    int64_t made;
+} weight_list;
+
+static void add(weight_list *l, const parameter *p, safetensors_type type)
+{
+    const tensor *w = &p->tensor;
+    l->entries[l->count++] = (safetensors_entry){p->name, type, w->rank, w->shape, w->value};
+}
+
+static attn_status add_scales(weight_list *l, const parameter *p, const char *path)
+{
+    const tensor *w = &p->tensor;
+    const safetensors_entry matrix = {p->name, SAFETENSORS_I8, w->rank, w->shape, w->value};
+    const size_t size = strlen(p->name) + sizeof INT8_ROWS_SUFFIX;
+    char *name = l->names[l->made] = malloc(size);
+    float *scales = l->scales[l->made++] = malloc(((size_t)w->shape[0] + 1) * sizeof *scales);
+    if (!name || !scales) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to write it", path);
+    snprintf(name, size, "%s" INT8_ROWS_SUFFIX, p->name);
+    for (int64_t i = 0; i < w->shape[0]; i++) {
+        attn_status status = int8_row_scale(path, &matrix, i, &scales[i]);
+        if (status != ATTN_OK) return status;
+    }
+    l->entries[l->count++] = (safetensors_entry){name, SAFETENSORS_F32, 1, w->shape, scales};
+    return ATTN_OK;
+}
+
+/* The bytes come last, so that all fp32 is aligned and need not be copied by who maps the file. */
+static attn_status list_int8(weight_list *l, const parameters *p, const char *path)
+{
+    attn_status status = ATTN_OK;
+    for (int64_t i = 0; i < p->count && status == ATTN_OK; i++) {
+        if (p->items[i].tensor.rank == 2)
+            status = add_scales(l, &p->items[i], path);
+        else
+            add(l, &p->items[i], SAFETENSORS_F32);
+    }
+    for (int64_t i = 0; i < p->count; i++)
+        if (p->items[i].tensor.rank == 2) add(l, &p->items[i], SAFETENSORS_I8);
+    return status;
+}
+
+static void list_floats(weight_list *l, const parameters *p, const safetensors_entry *more, int64_t more_count,
+                        safetensors_type type)
+{
+    for (int64_t i = 0; i < p->count; i++) add(l, &p->items[i], type);
+    for (int64_t i = 0; i < more_count; i++) {
+        l->entries[l->count] = more[i];
+        l->entries[l->count++].type = type;
+    }
+}
+
+static void clear(weight_list *l)
+{
+    for (int64_t i = 0; i < l->made; i++) {
+        free(l->names[i]);
+        free(l->scales[i]);
+    }
+    free(l->names);
+    free(l->scales);
+    free(l->entries);
+}
+
 attn_status weights_write(const parameters *p, const safetensors_entry *more, int64_t more_count, weight_format format,
                           const char *path)
 {
-    safetensors_type type = format == WEIGHTS_BF16 ? SAFETENSORS_BF16 : SAFETENSORS_F32;
     const char *const metadata[][2] = {{"format", "pt"}};
-    safetensors_entry *entries = calloc((size_t)(p->count + more_count) + 1, sizeof *entries);
-    if (!entries) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to write it", path);
-    int64_t count = 0;
-    for (; count < p->count; count++) {
-        const tensor *w = &p->items[count].tensor;
-        entries[count] = (safetensors_entry){p->items[count].name, type, w->rank, w->shape, w->value};
-    }
-    for (int64_t i = 0; i < more_count; i++) {
-        entries[count] = more[i];
-        entries[count++].type = type;
-    }
-    attn_status status = safetensors_write(path, entries, count, metadata, 1);
-    free(entries);
+    const size_t most = (size_t)(2 * p->count + more_count) + 1;
+    weight_list l = {
+        .entries = calloc(most, sizeof *l.entries),
+        .names = calloc(most, sizeof *l.names),
+        .scales = calloc(most, sizeof *l.scales),
+    };
+    attn_status status =
+        l.entries && l.names && l.scales ? ATTN_OK : status_fail(ATTN_ERROR_MEMORY, "%s: no memory to write it", path);
+    if (status == ATTN_OK && format == WEIGHTS_INT8)
+        status = list_int8(&l, p, path);
+    else if (status == ATTN_OK)
+        list_floats(&l, p, more, more_count, format == WEIGHTS_BF16 ? SAFETENSORS_BF16 : SAFETENSORS_F32);
+    if (status == ATTN_OK) status = safetensors_write(path, l.entries, l.count, metadata, 1);
+    clear(&l);
     return status;
 }

@@ -14,6 +14,7 @@ typedef struct weight_rules {
     bool names_agree;     /* a weight present under several names must be equal under all; false: the first counts */
     const char *optional; /* a weight that is zero where it is absent, or NULL */
     const char *const *elsewhere; /* tensors that the family reads by itself, NULL-terminated, or NULL: none */
+    bool int8_rows;               /* matrices may be I8 with scales (formats/int8_rows.h) */
 } weight_rules;
 
 /* Weights of a file that the model has no place for, as where config.json belongs to another one: transformers warns
@@ -23,16 +24,17 @@ typedef struct weights_unused {
     char first[128]; /* its name, cut to that; "" without one */
 } weights_unused;
 
-/* Allocates the declared parameters and fills them from the file (fp32, bf16 or fp16), after every weight's name and
- * shape have been checked. Unless `trainable`, fp32 weights are used where they lie in the mapped file, which then must
- * stay open as long as the parameters: nothing is copied, and only what is used is ever read from the disk. */
+/* Allocates the declared parameters and fills them from the file (fp32, bf16 or fp16, or as the rules allow), after
+ * every weight's name, shape and scales have been checked. Unless `trainable`, fp32 weights are used where they lie in
+ * the mapped file, which then must stay open as long as the parameters: nothing is copied, and only what is used is
+ * ever read from the disk. */
 attn_status weights_read(parameters *p, const weight_rules *rules, const void *model, const safetensors *file,
                          bool trainable, weights_unused *unused);
 
 /* ATTN_ERROR_FORMAT, naming both shapes, where the file's tensor has another one. */
 attn_status weights_check_shape(const safetensors *file, const safetensors_tensor *t, int rank, const int64_t *shape);
 
-/* Writes all parameters, and `more_count` further entries whose type is set here, beside and renamed. */
+/* Writes all parameters, and `more_count` further entries (none in int8) whose type is set here, beside and renamed. */
 attn_status weights_write(const parameters *p, const safetensors_entry *more, int64_t more_count, weight_format format,
                           const char *path);
 

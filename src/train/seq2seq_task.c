@@ -47,8 +47,35 @@ tensor *seq2seq_task_loss(void *task, tape *t, step_figures *f)
 attn_status seq2seq_task_save(void *task)
 {
     const seq2seq_task *k = task;
-    const weight_format format = k->options->format == ATTN_SEQ_WEIGHTS_BF16 ? WEIGHTS_BF16 : WEIGHTS_FP32;
-    return k->model.family->save(k->model.network, k->options->model, format);
+    return k->model.family->save(k->model.network, k->options->model, settings_weight_format(k->options));
+}
+
+static attn_status open_recurrent(seq2seq *m, const char *directory)
+{
+    recurrent_translator *network;
+    attn_status s = recurrent_translator_open(&network, directory, false);
+    if (s == ATTN_OK) *m = seq2seq_of_recurrent(network);
+    return s;
+}
+
+static attn_status open_transformer(seq2seq *m, const char *directory)
+{
+    translator *network;
+    attn_status s = translator_open(&network, directory, false);
+    if (s == ATTN_OK) *m = seq2seq_of_translator(network);
+    return s;
+}
+
+attn_status seq2seq_task_rewrite(void *task)
+{
+    const seq2seq_task *k = task;
+    const bool is_recurrent = k->options->arch > ATTN_SEQ_ARCH_TRANSFORMER;
+    const char *directory = k->options->model;
+    seq2seq best = {0};
+    attn_status s = is_recurrent ? open_recurrent(&best, directory) : open_transformer(&best, directory);
+    if (s == ATTN_OK) s = best.family->save(best.network, directory, settings_weight_format(k->options));
+    seq2seq_destroy(&best);
+    return s;
 }
 
 void seq2seq_task_clear(void *task)

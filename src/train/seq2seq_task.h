@@ -29,6 +29,7 @@ attn_status seq2seq_task_plan(void *task, uint64_t key, int64_t *batches);
 attn_status seq2seq_task_fetch(void *task, int64_t index, uint64_t key);
 tensor *seq2seq_task_loss(void *task, tape *t, step_figures *f);
 attn_status seq2seq_task_save(void *task);
+attn_status seq2seq_task_rewrite(void *task);
 void seq2seq_task_clear(void *task);
 
 #endif

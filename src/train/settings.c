@@ -59,7 +59,7 @@ const setting setting_table[] = {
     {AT(valid_every), SETTING_INTEGER, false, false, 1000, 0, 1e15},
     {AT(patience), SETTING_INTEGER, false, false, 10, 0, 1e9},
     {AT(threads), SETTING_INTEGER, false, false, 0, 0, 1024},
-    {AT(format), SETTING_INTEGER, false, false, ATTN_SEQ_WEIGHTS_FP32, ATTN_SEQ_WEIGHTS_FP32, ATTN_SEQ_WEIGHTS_BF16},
+    {AT(format), SETTING_INTEGER, false, false, ATTN_SEQ_WEIGHTS_FP32, ATTN_SEQ_WEIGHTS_FP32, ATTN_SEQ_WEIGHTS_INT8},
 };
 const int setting_count = sizeof setting_table / sizeof *setting_table;
 
@@ -152,6 +152,16 @@ attn_status settings_refuse(const attn_seq_train_options *o, const char *const *
     return ATTN_OK;
 }
 
+weight_format settings_weight_format(const attn_seq_train_options *o)
+{
+    static const weight_format formats[] = {
+        [ATTN_SEQ_WEIGHTS_FP32] = WEIGHTS_FP32,
+        [ATTN_SEQ_WEIGHTS_BF16] = WEIGHTS_BF16,
+        [ATTN_SEQ_WEIGHTS_INT8] = WEIGHTS_INT8,
+    };
+    return formats[o->format];
+}
+
 bool settings_say_limit(const attn_seq_train_options *o)
 {
     for (int i = 0; i < setting_count; i++) {
@@ -196,6 +206,11 @@ attn_status settings_complete(attn_seq_train_options *o, const setting_default *
                            (long long)o->heads, (long long)o->key_value_heads);
     if (o->width % 2 != 0)
         return status_fail(ATTN_ERROR_ARGUMENT, "width = %lld, expected an even number", (long long)o->width);
+    if (o->format == ATTN_SEQ_WEIGHTS_INT8 && o->arch == ATTN_SEQ_ARCH_TRANSFORMER)
+        return status_fail(ATTN_ERROR_ARGUMENT,
+                           "format = %lld, of recurrent networks alone: transformers, which opens a Transformer's "
+                           "directory, reads fp32 and bf16",
+                           (long long)o->format);
     if (o->epochs == 0 && o->steps == 0 && o->minutes == 0)
         return status_fail(ATTN_ERROR_ARGUMENT,
                            "epochs, steps and minutes are all 0, so that training would never end");

@@ -4,6 +4,7 @@
 #define TRAIN_SETTINGS_H
 
 #include "attn/seq.h"
+#include "model/weight_format.h"
 
 typedef enum setting_kind { SETTING_INTEGER, SETTING_NUMBER, SETTING_TEXT } setting_kind;
 
@@ -38,6 +39,9 @@ attn_status setting_adopt(const setting *s, attn_seq_train_options *o, const cha
 
 /* Refuses any of the named settings (NULL ends them) that was said: they mean nothing for `what`. */
 attn_status settings_refuse(const attn_seq_train_options *o, const char *const *names, const char *what);
+
+/* What complete settings say of the saved weights. */
+weight_format settings_weight_format(const attn_seq_train_options *o);
 
 /* Whether epochs, steps or minutes were said. */
 bool settings_say_limit(const attn_seq_train_options *o);

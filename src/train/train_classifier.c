@@ -191,8 +191,18 @@ static attn_status save(void *task)
     const classifier_task *k = task;
     attn_status s = save_preparation(k);
     if (s != ATTN_OK) return s;
-    return classifier_save(k->model, k->options->model,
-                           k->options->format == ATTN_SEQ_WEIGHTS_BF16 ? WEIGHTS_BF16 : WEIGHTS_FP32);
+    return classifier_save(k->model, k->options->model, settings_weight_format(k->options));
+}
+
+static attn_status rewrite(void *task)
+{
+    const classifier_task *k = task;
+    classifier *best;
+    attn_status s = classifier_open(&best, k->options->model, false);
+    if (s != ATTN_OK) return s;
+    s = classifier_save(best, k->options->model, settings_weight_format(k->options));
+    classifier_destroy(best);
+    return s;
 }
 
 static void clear(void *task)
@@ -220,6 +230,7 @@ attn_status attn_seq_train_classifier(const attn_seq_train_options *options)
         .loss = loss,
         .validate = validate,
         .save = save,
+        .rewrite = rewrite,
         .clear = clear,
     };
     classifier_task task = {0};

@@ -121,6 +121,7 @@ attn_status attn_seq_train_summarizer(const attn_seq_train_options *options)
         .loss = seq2seq_task_loss,
         .validate = validate,
         .save = seq2seq_task_save,
+        .rewrite = seq2seq_task_rewrite,
         .clear = clear,
     };
     summarizer_task task = {0};

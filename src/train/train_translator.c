@@ -137,6 +137,7 @@ attn_status attn_seq_train_translator(const attn_seq_train_options *options)
         .loss = seq2seq_task_loss,
         .validate = validate,
         .save = seq2seq_task_save,
+        .rewrite = seq2seq_task_rewrite,
         .clear = seq2seq_task_clear,
     };
     seq2seq_task task = {0};

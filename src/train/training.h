@@ -18,7 +18,8 @@ typedef struct training {
     attn_seq_train_options o; /* complete */
     int threads;
     bool made_directory;
-    int lock; /* on the directory; -1: none */
+    int lock;            /* on the directory; -1: none */
+    bool changes_format; /* resumed to save in another one than before */
     checkpoint checkpoint;
     training_data_facts facts;
     train_state state;

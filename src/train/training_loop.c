@@ -6,6 +6,7 @@
 #include "train/training.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define SECONDS_BETWEEN_CHECKPOINTS 300.0
@@ -133,11 +134,31 @@ static bool validation_due(const training *r)
     return step % every == 0 || training_fraction_done(r) >= 1;
 }
 
+/* The best model so far lies in the directory alone, and may stay the best. */
+static attn_status change_format(training *r)
+{
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/model.safetensors", r->o.model) >= (int)sizeof path)
+        return status_fail(ATTN_ERROR_ARGUMENT, "%.60s...: the path is too long", r->o.model);
+    if (access(path, F_OK) == 0) {
+        attn_status s = r->kind->rewrite(r->task);
+        if (s != ATTN_OK) return s;
+        training_tell(r, "the best model so far is written again in the other format");
+    }
+    return save_checkpoint(r);
+}
+
+/* Without a checkpoint a kill before the first in its time would leave a model that no run can go on from. */
+static attn_status begin(training *r)
+{
+    if (r->o.start != ATTN_SEQ_TRAIN_RESUME) return save_checkpoint(r);
+    return r->changes_format ? change_format(r) : ATTN_OK;
+}
+
 static attn_status run(training *r)
 {
     training_update_progress(r);
-    /* Without one, a kill before the first in its time would leave a model that no run can go on from. */
-    attn_status begun = r->o.start == ATTN_SEQ_TRAIN_RESUME ? ATTN_OK : save_checkpoint(r);
+    attn_status begun = begin(r);
     if (begun != ATTN_OK) return begun;
     working_clock_start(&r->clock);
     if (training_fraction_done(r) >= 1)

@@ -5,7 +5,8 @@
  *     my_task task = {0};
  *     return training_run(&my_kind, &task, options);
  *
- * In the order of the calls: defaults (not when resuming), load, create, plan; then for each step plan (at an epoch's
+ * In the order of the calls: defaults (not when resuming), load, create, plan, rewrite (when resuming with another
+ * format); then for each step plan (at an epoch's
  * beginning), fetch, loss; now and then validate and save; clear at the end, also after a failure. Whatever is random
  * in them follows from the keys that they are given, so that a resumed run gives the bits of an unbroken one. */
 #ifndef TRAIN_TRAINING_LOOP_H
@@ -74,6 +75,9 @@ typedef struct training_kind {
 
     /* The weights as they stand, into options->model. */
     attn_status (*save)(void *task);
+
+    /* The model that options->model holds, read and written again in options->format. */
+    attn_status (*rewrite)(void *task);
 
     void (*clear)(void *task);
 } training_kind;

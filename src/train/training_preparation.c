@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "train/model_directory.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 static attn_status complete(training *r)
@@ -18,7 +19,10 @@ static attn_status take_up(training *r)
 {
     attn_status s = checkpoint_open(&r->checkpoint, r->o.model, r->kind->name);
     if (s == ATTN_OK) s = checkpoint_adopt(&r->checkpoint, &r->o);
-    return s == ATTN_OK ? complete(r) : s;
+    if (s == ATTN_OK) s = complete(r);
+    const char *format = s == ATTN_OK ? safetensors_metadata(r->checkpoint.file, "format") : NULL;
+    r->changes_format = format && strtoll(format, NULL, 10) != r->o.format;
+    return s;
 }
 
 static attn_status load(training *r, bool begin)

@@ -60,6 +60,9 @@ static void tells_what_it_could_not_do(void **state)
     shell_said_only("attn train translate: --heads = 3 means nothing for a recurrent network\n");
     assert_int_equal(shell("$ATTN train translate --model $D/m --train $D/absent.tsv --arch lstm --ffn 64"), 2);
     shell_said_only("attn train translate: --ffn = 64 means nothing for a recurrent network\n");
+    assert_int_equal(shell("$ATTN train translate --model $D/m --train $D/absent.tsv --format int8"), 2);
+    shell_said_only("attn train translate: --format = int8, of recurrent networks alone: transformers, which opens a "
+                    "Transformer's directory, reads fp32 and bf16\n");
     assert_int_equal(shell("mkdir $D/mine; $ATTN train translate --model $D/mine --train $D/absent.tsv"), 1);
     assert_int_equal(shell("test -d $D/mine"), 0);
     assert_int_equal(

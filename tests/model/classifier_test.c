@@ -124,6 +124,16 @@ static void returns_what_it_saved(void **state)
     }
 }
 
+/* Which transformers could not open. */
+static void int8_is_not_for_exchange(void **state)
+{
+    (void)state;
+    classifier *m = open_fixture(fixtures[0], false);
+    assert_int_equal(classifier_save(m, scratch, WEIGHTS_INT8), ATTN_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(status_message(), "weights in int8, which transformers does not read"));
+    classifier_destroy(m);
+}
+
 static void names_what_does_not_fit(void **state)
 {
     (void)state;
@@ -225,13 +235,10 @@ static void learns(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(runs_what_transformers_saved),
-        cmocka_unit_test(labels_are_the_files_own),
-        cmocka_unit_test(fp32_weights_are_not_copied),
-        cmocka_unit_test(returns_what_it_saved),
-        cmocka_unit_test(names_what_does_not_fit),
-        cmocka_unit_test(fails_the_tape_on_wrong_input),
-        cmocka_unit_test(learns),
+        cmocka_unit_test(runs_what_transformers_saved),  cmocka_unit_test(labels_are_the_files_own),
+        cmocka_unit_test(fp32_weights_are_not_copied),   cmocka_unit_test(returns_what_it_saved),
+        cmocka_unit_test(int8_is_not_for_exchange),      cmocka_unit_test(names_what_does_not_fit),
+        cmocka_unit_test(fails_the_tape_on_wrong_input), cmocka_unit_test(learns),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

@@ -126,6 +126,20 @@ static void returns_what_it_saved(void **state)
     }
 }
 
+/* Which transformers could not open. */
+static void int8_is_not_for_exchange(void **state)
+{
+    (void)state;
+    char path[512];
+    fixture_path(path, sizeof path, fixtures[0]);
+    translator *m = open_fixture(path);
+    assert_int_equal(translator_save(m, scratch, WEIGHTS_INT8), ATTN_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(status_message(), "weights in int8, which transformers does not read"));
+    snprintf(path, sizeof path, "%s/config.json", scratch);
+    assert_int_not_equal(access(path, F_OK), 0);
+    translator_destroy(m);
+}
+
 static void names_what_does_not_fit(void **state)
 {
     (void)state;
@@ -239,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_what_transformers_saved),
         cmocka_unit_test_setup_teardown(returns_what_it_saved, make_scratch, remove_scratch),
+        cmocka_unit_test(int8_is_not_for_exchange),
         cmocka_unit_test_setup_teardown(names_what_does_not_fit, make_scratch, remove_scratch),
         cmocka_unit_test(refuses_what_is_longer_than_its_positions),
         cmocka_unit_test(starts_from_its_seed),

@@ -61,6 +61,56 @@ static void recurrent_networks_learn(void **state)
         }
 }
 
+static long file_size(const char *path)
+{
+    size_t size;
+    free(read_file(path, &size));
+    return (long)size;
+}
+
+/* In bytes from the first, and of a run that is over when it is resumed with another format. */
+static void recurrent_networks_are_kept_in_int8(void **state)
+{
+    (void)state;
+    watcher w = {0};
+    attn_seq_train_options o = tiny("bytes", &w);
+    o.arch = ATTN_SEQ_ARCH_GRU;
+    o.heads = o.ffn = -1;
+    o.steps = 150;
+    o.valid_every = 150;
+    o.average = 0.9;
+    o.dropout = 0;
+    assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
+    const long floats = file_size(in_directory("bytes/model.safetensors"));
+
+    w.notices[0] = '\0';
+    o = resumed("bytes", &w);
+    o.format = ATTN_SEQ_WEIGHTS_INT8;
+    assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
+    assert_non_null(strstr(w.notices, "written again in the other format"));
+    assert_true(file_size(in_directory("bytes/model.safetensors")) < floats / 2);
+    translates(in_directory("bytes"), "three seven", "trois sept");
+
+    w.notices[0] = '\0';
+    o = resumed("bytes", &w);
+    assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
+    assert_null(strstr(w.notices, "written again"));
+    o = resumed("bytes", &w);
+    o.steps = 152;
+    assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
+    assert_true(file_size(in_directory("bytes/model.safetensors")) < floats / 2);
+}
+
+static void transformers_are_not_kept_in_int8(void **state)
+{
+    (void)state;
+    watcher w = {0};
+    attn_seq_train_options o = tiny("refused", &w);
+    o.format = ATTN_SEQ_WEIGHTS_INT8;
+    refused(&o, ATTN_ERROR_ARGUMENT, "format = 2, of recurrent networks alone");
+    assert_int_not_equal(access(in_directory("refused"), F_OK), 0);
+}
+
 static void ends_when_validations_get_no_better(void **state)
 {
     (void)state;
@@ -118,6 +168,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(learns_what_can_be_learnt),
         cmocka_unit_test(recurrent_networks_learn),
+        cmocka_unit_test(recurrent_networks_are_kept_in_int8),
+        cmocka_unit_test(transformers_are_not_kept_in_int8),
         cmocka_unit_test(ends_when_validations_get_no_better),
         cmocka_unit_test(the_clock_ends_a_run),
         cmocka_unit_test(trains_without_validation_from_aligned_files),
