@@ -1,5 +1,5 @@
-/* Dense products through oneDNN: dense.c is the only file that calls it (versions 2.6 and 3.x). Row-major fp32.
- * Primitives are cached by shape, for the process, under a lock. */
+/* Dense products through oneDNN (onednn_product.h), whose compiled products are kept by shape (product_cache.h).
+ * Row-major fp32. */
 #ifndef TENSOR_DENSE_H
 #define TENSOR_DENSE_H
 

@@ -1,6 +1,6 @@
-/* All that differs between oneDNN 2.x and 3.x, for dense.c alone. */
-#ifndef TENSOR_DENSE_SEAM_H
-#define TENSOR_DENSE_SEAM_H
+/* All that differs between oneDNN 2.x and 3.x, for onednn_product.c alone. */
+#ifndef TENSOR_ONEDNN_SEAM_H
+#define TENSOR_ONEDNN_SEAM_H
 
 #include <dnnl.h>
 
