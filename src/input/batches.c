@@ -2,6 +2,7 @@
 
 #include "base/random.h"
 #include "base/status.h"
+#include "input/shuffle.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,18 +54,6 @@ static int64_t fitting(const sort_key *keys, int64_t first, int64_t count, int64
     return n;
 }
 
-/* Fisher and Yates. The bias of a 64-bit remainder is below 2^-32 for any count of batches that memory can hold. */
-static void shuffle(int64_t *cut, int64_t count, uint64_t key)
-{
-    for (int64_t i = count - 1; i > 0; i--) {
-        random_block r = random_philox(key, (uint64_t)i, 1);
-        int64_t j = (int64_t)(((uint64_t)r.word[0] << 32 | r.word[1]) % (uint64_t)(i + 1));
-        int64_t swapped = cut[i];
-        cut[i] = cut[j];
-        cut[j] = swapped;
-    }
-}
-
 /* Lays out the batches whose first pairs (in sorted order) are the shuffled cut[]. */
 static void lay_out(batch_plan *out, const sort_key *keys, const int64_t *cut, int64_t count, int64_t tokens)
 {
@@ -89,7 +78,7 @@ attn_status batch_plan_create(batch_plan *out, const token_pairs *pairs, int64_t
         s = status_fail(ATTN_ERROR_MEMORY, "out of memory for batches of %lld pairs", (long long)pairs->count);
     } else {
         for (int64_t at = 0; at < pairs->count; at += fitting(keys, at, pairs->count, tokens)) cut[out->count++] = at;
-        shuffle(cut, out->count, key);
+        shuffle(cut, out->count, key, 1);
         lay_out(out, keys, cut, pairs->count, tokens);
     }
     free(keys);

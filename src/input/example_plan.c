@@ -2,6 +2,7 @@
 
 #include "base/random.h"
 #include "base/status.h"
+#include "input/shuffle.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,18 +11,6 @@
 #define BATCHES_SORTED 50
 
 enum { KEY_EXAMPLES = 1, KEY_BATCHES };
-
-/* Fisher and Yates. */
-static void shuffle(int64_t *order, int64_t count, uint64_t key)
-{
-    for (int64_t i = count - 1; i > 0; i--) {
-        random_block r = random_philox(key, (uint64_t)i, 0);
-        int64_t j = (int64_t)(((uint64_t)r.word[0] << 32 | r.word[1]) % (uint64_t)(i + 1));
-        int64_t swapped = order[i];
-        order[i] = order[j];
-        order[j] = swapped;
-    }
-}
 
 typedef struct placed_example {
     int64_t length, place, example;
@@ -62,7 +51,7 @@ static attn_status shuffle_batches(example_plan *p, uint64_t key)
         return status_fail(ATTN_ERROR_MEMORY, "out of memory for batches of %lld examples", (long long)p->count);
     }
     for (int64_t i = 0; i < whole; i++) cut[i] = i;
-    shuffle(cut, whole, key);
+    shuffle(cut, whole, key, 0);
     memcpy(order, p->order, (size_t)p->count * sizeof *order);
     for (int64_t i = 0; i < whole; i++)
         memcpy(order + i * p->size, p->order + cut[i] * p->size, (size_t)p->size * sizeof *order);
@@ -82,7 +71,7 @@ attn_status example_plan_create(example_plan *out, int64_t count, int64_t size, 
     if (!out->order)
         return status_fail(ATTN_ERROR_MEMORY, "out of memory for batches of %lld examples", (long long)count);
     for (int64_t i = 0; i < count; i++) out->order[i] = i;
-    shuffle(out->order, count, random_derive(key, KEY_EXAMPLES));
+    shuffle(out->order, count, random_derive(key, KEY_EXAMPLES), 0);
     if (!lengths) return ATTN_OK;
     attn_status s = sort_runs(out, lengths);
     return s == ATTN_OK ? shuffle_batches(out, random_derive(key, KEY_BATCHES)) : s;

@@ -1,7 +1,7 @@
 #include "attn/seq.h"
 #include "input/example_plan.h"
 #include "input/examples.h"
-#include "scratch.h"
+#include "../scratch.h"
 
 #include <sys/stat.h>
 

@@ -1,4 +1,4 @@
-#include "scratch.h"
+#include "../scratch.h"
 
 #include "base/status.h"
 #include "input/lines.h"

@@ -1,6 +1,6 @@
 /* Every kind of tokenizer against what transformers makes of odd texts (tests/fixtures/make_tokenizers.py), trained
  * ones, and files that are not what they should be. */
-#include "scratch.h"
+#include "../scratch.h"
 
 #include "base/status.h"
 #include "input/token_pipeline.h"

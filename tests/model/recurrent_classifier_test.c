@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "../scratch.h"
+#include "compared_parameters.h"
+
 #include "base/random.h"
 #include "base/status.h"
 #include "model/classifier.h"
@@ -110,38 +113,16 @@ static void gradient_is_the_slope(void **state)
     classifier_destroy(m);
 }
 
-static char directory[64];
-
-static int make_directory(void **state)
-{
-    (void)state;
-    strcpy(directory, "/tmp/attn-rnn-XXXXXX");
-    return mkdtemp(directory) ? 0 : -1;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", directory);
-    return system(command);
-}
-
 static void saved_and_opened(void **state)
 {
     (void)state;
     for (recurrent_cell cell = RECURRENT_RNN; cell <= RECURRENT_GRU; cell++) {
         classifier *m = create(cell), *again;
-        assert_int_equal(classifier_save(m, directory, WEIGHTS_FP32), ATTN_OK);
-        if (classifier_open(&again, directory, false) != ATTN_OK) fail_msg("%s", status_message());
+        assert_int_equal(classifier_save(m, scratch_directory, WEIGHTS_FP32), ATTN_OK);
+        if (classifier_open(&again, scratch_directory, false) != ATTN_OK) fail_msg("%s", status_message());
         assert_int_equal(again->config.cell, cell);
         assert_string_equal(again->config.labels[1], "so so");
-        assert_int_equal(again->parameters.count, m->parameters.count);
-        for (int64_t i = 0; i < m->parameters.count; i++) {
-            const parameter *a = &m->parameters.items[i], *b = &again->parameters.items[i];
-            assert_string_equal(a->name, b->name);
-            assert_memory_equal(a->tensor.value, b->tensor.value, (size_t)tensor_count(&a->tensor) * sizeof(float));
-        }
+        expect_same_parameters(&m->parameters, &again->parameters);
         classifier_destroy(m);
         classifier_destroy(again);
     }
@@ -152,25 +133,10 @@ static void saved_in_int8(void **state)
 {
     (void)state;
     classifier *m = create(RECURRENT_GRU), *again;
-    assert_int_equal(classifier_save(m, directory, WEIGHTS_INT8), ATTN_OK);
-    if (classifier_open(&again, directory, false) != ATTN_OK) fail_msg("%s", status_message());
+    assert_int_equal(classifier_save(m, scratch_directory, WEIGHTS_INT8), ATTN_OK);
+    if (classifier_open(&again, scratch_directory, false) != ATTN_OK) fail_msg("%s", status_message());
     assert_int_equal(again->unused.count, 0);
-    for (int64_t i = 0; i < m->parameters.count; i++) {
-        const tensor *a = &m->parameters.items[i].tensor, *b = &again->parameters.items[i].tensor;
-        const int64_t columns = a->rank == 2 ? a->shape[1] : 1, rows = tensor_count(a) / columns;
-        for (int64_t r = 0; r < rows; r++) {
-            float largest = 0;
-            for (int64_t c = 0; c < columns; c++) largest = fmaxf(largest, fabsf(a->value[r * columns + c]));
-            const float bound = a->rank == 2 ? 0.51f * largest / 127 : 0;
-            for (int64_t c = 0; c < columns; c++) {
-                const int64_t at = r * columns + c;
-                if (!(fabsf(a->value[at] - b->value[at]) <= bound))
-                    fail_msg("%s[%lld]: %g came back as %g", m->parameters.items[i].name, (long long)at,
-                             (double)a->value[at], (double)b->value[at]);
-            }
-        }
-        assert_int_equal(m->parameters.items[i].tensor.rank == 1, again->parameters.items[i].placed);
-    }
+    expect_parameters_of_int8(&m->parameters, &again->parameters);
     classifier_destroy(m);
     classifier_destroy(again);
 }
@@ -179,9 +145,9 @@ static void hostile(const char *find, const char *replacement, const char *messa
 {
     char path[128], text[4096] = "";
     classifier *m = create(RECURRENT_LSTM), *opened;
-    assert_int_equal(classifier_save(m, directory, WEIGHTS_FP32), ATTN_OK);
+    assert_int_equal(classifier_save(m, scratch_directory, WEIGHTS_FP32), ATTN_OK);
     classifier_destroy(m);
-    snprintf(path, sizeof path, "%s/config.json", directory);
+    snprintf(path, sizeof path, "%s/config.json", scratch_directory);
     FILE *f = fopen(path, "r");
     text[fread(text, 1, sizeof text - 1, f)] = '\0';
     fclose(f);
@@ -190,7 +156,7 @@ static void hostile(const char *find, const char *replacement, const char *messa
     f = fopen(path, "w");
     fprintf(f, "%.*s%s%s", (int)(at - text), text, replacement, at + strlen(find));
     fclose(f);
-    assert_true(classifier_open(&opened, directory, false) != ATTN_OK);
+    assert_true(classifier_open(&opened, scratch_directory, false) != ATTN_OK);
     assert_null(opened);
     if (!strstr(status_message(), message)) fail_msg("\"%s\", expected \"%s\"", status_message(), message);
 }
@@ -215,5 +181,5 @@ int main(void)
         cmocka_unit_test(saved_in_int8),
         cmocka_unit_test(hostile_configurations),
     };
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }

@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "../scratch.h"
+#include "compared_parameters.h"
+
 #include "base/random.h"
 #include "base/status.h"
 #include "model/seq2seq.h"
@@ -232,36 +235,14 @@ static void weights(void **state)
 
 /* ---- directories ------------------------------------------------------------------------------------------------ */
 
-static char directory[64];
-
-static int make_directory(void **state)
-{
-    (void)state;
-    strcpy(directory, "/tmp/attn-rnn-XXXXXX");
-    return mkdtemp(directory) ? 0 : -1;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", directory);
-    return system(command);
-}
-
 static void comes_back(recurrent_config c)
 {
     c.dropout = 0.25f;
     recurrent_translator *m = create(c), *again;
-    assert_int_equal(recurrent_translator_save(m, directory, WEIGHTS_FP32), ATTN_OK);
-    if (recurrent_translator_open(&again, directory, false) != ATTN_OK) fail_msg("%s", status_message());
+    assert_int_equal(recurrent_translator_save(m, scratch_directory, WEIGHTS_FP32), ATTN_OK);
+    if (recurrent_translator_open(&again, scratch_directory, false) != ATTN_OK) fail_msg("%s", status_message());
     assert_memory_equal(&again->config, &c, sizeof c);
-    assert_int_equal(again->parameters.count, m->parameters.count);
-    for (int64_t i = 0; i < m->parameters.count; i++) {
-        const parameter *a = &m->parameters.items[i], *b = &again->parameters.items[i];
-        assert_string_equal(a->name, b->name);
-        assert_memory_equal(a->tensor.value, b->tensor.value, (size_t)tensor_count(&a->tensor) * sizeof(float));
-    }
+    expect_same_parameters(&m->parameters, &again->parameters);
     recurrent_translator_destroy(m);
     recurrent_translator_destroy(again);
 }
@@ -277,25 +258,10 @@ static void saved_in_int8(void **state)
 {
     (void)state;
     recurrent_translator *m = create(sizes(RECURRENT_LSTM, RECURRENT_GENERAL, true)), *again;
-    assert_int_equal(recurrent_translator_save(m, directory, WEIGHTS_INT8), ATTN_OK);
-    if (recurrent_translator_open(&again, directory, false) != ATTN_OK) fail_msg("%s", status_message());
+    assert_int_equal(recurrent_translator_save(m, scratch_directory, WEIGHTS_INT8), ATTN_OK);
+    if (recurrent_translator_open(&again, scratch_directory, false) != ATTN_OK) fail_msg("%s", status_message());
     assert_int_equal(again->unused.count, 0);
-    for (int64_t i = 0; i < m->parameters.count; i++) {
-        const tensor *a = &m->parameters.items[i].tensor, *b = &again->parameters.items[i].tensor;
-        const int64_t columns = a->rank == 2 ? a->shape[1] : 1, rows = tensor_count(a) / columns;
-        for (int64_t r = 0; r < rows; r++) {
-            float largest = 0;
-            for (int64_t c = 0; c < columns; c++) largest = fmaxf(largest, fabsf(a->value[r * columns + c]));
-            const float bound = a->rank == 2 ? 0.51f * largest / 127 : 0;
-            for (int64_t c = 0; c < columns; c++) {
-                const int64_t at = r * columns + c;
-                if (!(fabsf(a->value[at] - b->value[at]) <= bound))
-                    fail_msg("%s[%lld]: %g came back as %g", m->parameters.items[i].name, (long long)at,
-                             (double)a->value[at], (double)b->value[at]);
-            }
-        }
-        assert_int_equal(m->parameters.items[i].tensor.rank == 1, again->parameters.items[i].placed);
-    }
+    expect_parameters_of_int8(&m->parameters, &again->parameters);
     recurrent_translator_destroy(m);
     recurrent_translator_destroy(again);
 }
@@ -306,9 +272,9 @@ static void int8_without_scales(void **state)
     (void)state;
     char path[128];
     recurrent_translator *m = create(sizes(RECURRENT_LSTM, RECURRENT_GENERAL, true)), *opened;
-    assert_int_equal(recurrent_translator_save(m, directory, WEIGHTS_INT8), ATTN_OK);
+    assert_int_equal(recurrent_translator_save(m, scratch_directory, WEIGHTS_INT8), ATTN_OK);
     recurrent_translator_destroy(m);
-    snprintf(path, sizeof path, "%s/model.safetensors", directory);
+    snprintf(path, sizeof path, "%s/model.safetensors", scratch_directory);
     FILE *f = fopen(path, "r+");
     char header[8192];
     const size_t size = fread(header, 1, sizeof header, f);
@@ -317,7 +283,7 @@ static void int8_without_scales(void **state)
     fseek(f, at + 19 - header, SEEK_SET);
     fputc('f', f);
     fclose(f);
-    assert_int_equal(recurrent_translator_open(&opened, directory, false), ATTN_ERROR_FORMAT);
+    assert_int_equal(recurrent_translator_open(&opened, scratch_directory, false), ATTN_ERROR_FORMAT);
     assert_null(opened);
     if (!strstr(status_message(), "model.safetensors: combine.weight.scale is missing"))
         fail_msg("%s", status_message());
@@ -329,9 +295,9 @@ static void hostile(const char *find, const char *replacement, const char *messa
     char path[128], text[4096] = "", changed[8192];
     recurrent_config c = sizes(RECURRENT_LSTM, RECURRENT_GENERAL, false);
     recurrent_translator *m = create(c), *opened;
-    assert_int_equal(recurrent_translator_save(m, directory, WEIGHTS_BF16), ATTN_OK);
+    assert_int_equal(recurrent_translator_save(m, scratch_directory, WEIGHTS_BF16), ATTN_OK);
     recurrent_translator_destroy(m);
-    snprintf(path, sizeof path, "%s/config.json", directory);
+    snprintf(path, sizeof path, "%s/config.json", scratch_directory);
     FILE *f = fopen(path, "r");
     text[fread(text, 1, sizeof text - 1, f)] = '\0';
     fclose(f);
@@ -342,7 +308,7 @@ static void hostile(const char *find, const char *replacement, const char *messa
     f = fopen(path, "w");
     fputs(changed, f);
     fclose(f);
-    assert_true(recurrent_translator_open(&opened, directory, false) != ATTN_OK);
+    assert_true(recurrent_translator_open(&opened, scratch_directory, false) != ATTN_OK);
     assert_null(opened);
     if (!strstr(status_message(), message)) fail_msg("\"%s\", expected \"%s\"", status_message(), message);
 }
@@ -374,5 +340,5 @@ int main(void)
         cmocka_unit_test(int8_without_scales),
         cmocka_unit_test(hostile_configurations),
     };
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }

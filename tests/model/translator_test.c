@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "compared_parameters.h"
 #include "edited_fixture.h"
 #include "expectation.h"
 
@@ -90,16 +91,6 @@ static int remove_scratch(void **state)
     return rmdir(scratch);
 }
 
-static void same_parameters(const translator *a, const translator *b)
-{
-    assert_int_equal(a->parameters.count, b->parameters.count);
-    for (int64_t i = 0; i < a->parameters.count; i++) {
-        const parameter *x = &a->parameters.items[i], *y = &b->parameters.items[i];
-        assert_string_equal(x->name, y->name);
-        assert_memory_equal(x->tensor.value, y->tensor.value, (size_t)tensor_count(&x->tensor) * sizeof(float));
-    }
-}
-
 static void returns_what_it_saved(void **state)
 {
     (void)state;
@@ -115,7 +106,7 @@ static void returns_what_it_saved(void **state)
         assert_int_equal(again->config.scale_embedding, m->config.scale_embedding);
         assert_int_equal(again->config.decoder_start_id, m->config.decoder_start_id);
         assert_true(again->config.dropout == m->config.dropout);
-        same_parameters(m, again);
+        expect_same_parameters(&m->parameters, &again->parameters);
         size_t positions = (size_t)(m->config.max_position_embeddings * m->config.d_model) * sizeof(float);
         assert_int_equal(m->source.positions != NULL, m->config.kind == TRANSLATOR_MARIAN);
         assert_int_equal(again->config.kind, m->config.kind);
@@ -224,7 +215,7 @@ static void starts_from_its_seed(void **state)
     assert_int_equal(translator_create(&a, &c, true, 5), ATTN_OK);
     assert_int_equal(translator_create(&b, &c, true, 5), ATTN_OK);
     assert_int_equal(translator_create(&other, &c, true, 6), ATTN_OK);
-    same_parameters(a, b);
+    expect_same_parameters(&a->parameters, &b->parameters);
     assert_true(a->encoder[0].fc1_weight->value[3] != other->encoder[0].fc1_weight->value[3]);
     assert_true(a->encoder[0].self.q_weight->value[3] != a->encoder[0].self.k_weight->value[3]);
     assert_true(a->target.table == a->source.table && a->output_weight == a->source.table);

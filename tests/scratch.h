@@ -1,6 +1,6 @@
 /* A directory of a test's own, and files in it. */
-#ifndef INPUT_SCRATCH_H
-#define INPUT_SCRATCH_H
+#ifndef TESTS_SCRATCH_H
+#define TESTS_SCRATCH_H
 
 #include <stddef.h>
 #include <stdio.h>
@@ -30,12 +30,12 @@ static inline int scratch_remove(void **state)
     return system(command);
 }
 
-/* The path of a file in the directory: one of four buffers in turn. */
+/* The path of a file in the directory: one of eight buffers in turn. */
 static inline const char *scratch_path(const char *name)
 {
-    static char paths[4][256];
+    static char paths[8][256];
     static int next;
-    char *path = paths[next++ % 4];
+    char *path = paths[next++ % 8];
     snprintf(path, sizeof paths[0], "%s/%s", scratch_directory, name);
     return path;
 }
