@@ -1,4 +1,4 @@
-/* The ways to read an example_list: used by examples.c alone. */
+/* The ways to read an example_list, and what they share (example_list.c): for examples.c and for them alone. */
 #ifndef INPUT_EXAMPLES_READ_H
 #define INPUT_EXAMPLES_READ_H
 
