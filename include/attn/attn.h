@@ -278,6 +278,9 @@ typedef struct attn_desc {
     /* For fp64: the number that scale was rounded from, 1 / sqrt(D) after attn_desc_init. It counts where it rounds to
      * scale: setting scale alone is enough. */
     double scale_f64;
+
+    float *grad_alibi_slopes; /* (H) the slopes' gradient, summed over the batch, queries and keys in a fixed order; not
+                                 computed when NULL */
 } attn_desc;
 
 /* Fills *desc for these sizes: fp32; contiguous (B, H, T, D), (B, HK, S, D), (B, HK, S, DV), (B, H, T, DV) and
@@ -293,10 +296,10 @@ ATTN_API void attn_desc_init(attn_desc *desc, size_t struct_size, int64_t B, int
  *
  * ATTN_ERROR_ARGUMENT: desc or size NULL; a size negative, H or HK 0, HK not dividing H; a scale, softcap or dropout
  * outside its range; a scale other than 1 with ATTN_SCORE_ADDITIVE; a score vector or its gradient without; grad_sinks
- * without sinks; a block of no queries or keys; a window below -1; threads outside 0 .. 1024; ATTN_CPU in the
- * environment naming no instruction set. ATTN_ERROR_UNSUPPORTED: a dtype, a score, or a field of a later version, that
- * this version does not know; score_function or mask_function with ATTN_DTYPE_F64. ATTN_ERROR_OVERFLOW: B * H * T * D
- * or the like does not fit an int64_t. */
+ * without sinks, grad_alibi_slopes without slopes; a block of no queries or keys; a window below -1; threads outside 0
+ * .. 1024; ATTN_CPU in the environment naming no instruction set. ATTN_ERROR_UNSUPPORTED: a dtype, a score, or a field
+ * of a later version, that this version does not know; score_function or mask_function with ATTN_DTYPE_F64.
+ * ATTN_ERROR_OVERFLOW: B * H * T * D or the like does not fit an int64_t. */
 ATTN_API attn_status attn_forward_workspace_size(const attn_desc *desc, size_t *size);
 
 /* O = softmax(mask(softcap(scale * Q K^T) + bias)) V and, where desc->lse has data, the log-sum-exp of each row's
@@ -315,8 +318,8 @@ ATTN_API attn_status attn_forward(const attn_desc *desc, void *workspace, size_t
 
 /* Bytes of workspace that attn_backward needs for desc, into *size: linear in T + S. With bf16 and fp16 the gradients
  * of Q, K and V are summed in it, in fp32. Data is not read, but which of grad_q, grad_k, grad_v, grad_bias,
- * grad_score_vector and grad_sinks have data, and grad_bias's strides, count. Statuses as attn_forward_workspace_size.
- */
+ * grad_score_vector, grad_sinks and grad_alibi_slopes have data, and grad_bias's strides, count. Statuses as
+ * attn_forward_workspace_size. */
 ATTN_API attn_status attn_backward_workspace_size(const attn_desc *desc, size_t *size);
 
 /* The gradients of a loss L by Q, K, V and the bias, from dO = dL/dO and what forward left in o and lse. With
@@ -332,12 +335,17 @@ ATTN_API attn_status attn_backward_workspace_size(const attn_desc *desc, size_t 
  *     dQ_id = w_d * sum over j of dS_ij (1 - t_ijd^2)      dK_jd = w_d * sum over i of dS_ij (1 - t_ijd^2)
  *     dw_d = sum over b, i, j of dS_ij t_ijd
  *
- * and with sinks, dz_h = -(sum over b, i of exp(z_h - lse_i) delta_i); slopes get no gradient.
+ * and with sinks, dz_h = -(sum over b, i of exp(z_h - lse_i) delta_i), and with slopes
+ *
+ *     dslope_h = -(sum over b, i, j of dX_ij |p - j|)
+ *
+ * a block of queries by one of keys in fp32, the blocks in fp64: where positions are far from all keys, little is left
+ * of such a sum, whose terms cancel.
  *
  * Reads q, k, v, o, lse, grad_o, the masks, slopes and sinks; writes, not adds to, each of grad_q, grad_k, grad_v,
- * grad_bias, grad_score_vector and grad_sinks that has data. The descriptor is forward's, with the same masks, cap,
- * dropout and keys. Rows without any key left get and give zero gradients. Workspace and thread safety as attn_forward;
- * bits do not depend on the thread count.
+ * grad_bias, grad_score_vector, grad_sinks and grad_alibi_slopes that has data. The descriptor is forward's, with the
+ * same masks, cap, dropout and keys. Rows without any key left get and give zero gradients. Workspace and thread safety
+ * as attn_forward; bits do not depend on the thread count.
  *
  * Statuses as attn_forward, and ATTN_ERROR_ARGUMENT: o, lse or grad_o NULL where they have elements; grad_bias without
  * bias, or with a dimension not broadcast that bias broadcasts.

@@ -2,8 +2,9 @@
  *
  * Gradients of bf16 and fp16 are summed in fp32 and rounded when all rounds are done (backward_sums.h).
  *
- * The gradients of sinks and of additive scores' vector are summed over everything: each chunk of a head adds to a part
- * of its own, round by round (backward_parts.h). A block of queries gives its sink once, where its first key stands. */
+ * The gradients of sinks, slopes and additive scores' vector are summed over everything: each chunk of a head adds to a
+ * part of its own, round by round (backward_parts.h). A block of queries gives its sink once, where its first key
+ * stands. */
 #include "attention/array_check.h"
 #include "attention/backward_bias.h"
 #include "attention/backward_check.h"
@@ -21,6 +22,8 @@
 #include "base/parallel.h"
 #include "base/status.h"
 
+#include <string.h>
+
 static void add_products(backward_worker *w, int64_t key_head)
 {
     const attn_desc *d = w->d;
@@ -34,8 +37,22 @@ static void add_products(backward_worker *w, int64_t key_head)
         backward_masked_products(t);
 }
 
-/* The pair's queries against its keys; what they give their sink into *sink. */
-static void add_pair(backward_worker *w, const backward_pair *x, double *sink)
+/* Keys first .. last - 1 of a tile; what they give the slope into *slope, unless that is NULL. */
+static void add_tile(backward_worker *w, int64_t key_head, int64_t first, int64_t last, double *slope)
+{
+    backward_tile *t = &w->tile;
+    if (slope) {
+        memset(w->distance_sums, 0, BACKWARD_QUERIES * sizeof(float));
+        t->distance_sums = w->distance_sums;
+        t->distance = visible_distance(w->d, w->b, w->first_query, first);
+    }
+    if (!backward_worker_scores(w, first, last - first)) return;
+    if (slope) backward_add_slope(w, slope);
+    add_products(w, key_head);
+}
+
+/* The pair's queries against its keys; what they give their sink and slope into *sink and *slope. */
+static void add_pair(backward_worker *w, const backward_pair *x, double *sink, double *slope)
 {
     const attn_desc *d = x->d;
     const int64_t b = x->b, h = x->h;
@@ -52,7 +69,7 @@ static void add_pair(backward_worker *w, const backward_pair *x, double *sink)
         for (int64_t j = x->first_key; j < x->last_key; j += most_keys) {
             /* Tiles keep their places, so that a range that cuts one changes no other's bits. */
             int64_t from = most(j, keys.first), to = least(least(j + most_keys, x->last_key), keys.last);
-            if (from < to && backward_worker_scores(w, from, to - from)) add_products(w, x->key_head);
+            if (from < to) add_tile(w, x->key_head, from, to, slope);
         }
     }
 }
@@ -67,7 +84,7 @@ static void backward_task(void *argument, int64_t task, int worker)
     backward_worker w;
     backward_worker_open(&w, plan, x.d, worker, x.d->scale, true);
     w.tile.grad_score_vector = backward_score_vector_part(plan, x.h, x.key_piece);
-    add_pair(&w, &x, backward_sink_part(plan, x.h, x.query_piece));
+    add_pair(&w, &x, backward_sink_part(plan, x.h, x.query_piece), backward_slope_part(plan, x.h, x.query_piece));
 }
 
 /* The workspace is the workers' pieces, the parts, which begin a cache line, and the sums, *sums bytes of all. */
@@ -119,7 +136,8 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
     plan.workspace = workspace;
     if (bytes) backward_parts_place(&plan);
     if (bytes) plan.pairs = backward_pairs(&plan);
-    if (d.grad_q.data || d.grad_k.data || d.grad_v.data || d.grad_score_vector.data || d.grad_sinks)
+    if (d.grad_q.data || d.grad_k.data || d.grad_v.data || d.grad_score_vector.data || d.grad_sinks ||
+        d.grad_alibi_slopes)
         backward_rounds(&plan, backward_task, &plan);
     backward_sum_parts(&plan);
     backward_sums_write(plan.table, &d, &summing);

@@ -37,27 +37,31 @@ bool backward_parts_bytes(const backward_plan *plan, size_t *bytes)
     const attn_desc *d = plan->d;
     int64_t count, floats = 0;
     if (!checked_mul_i64(d->H, plan->pieces, &count)) return false;
-    int64_t doubles = d->grad_sinks ? count : 0;
+    int64_t sinks = d->grad_sinks ? count : 0, slopes = d->grad_alibi_slopes ? count : 0, doubles;
+    if (!checked_add_i64(sinks, slopes, &doubles)) return false;
     if (d->grad_score_vector.data && !checked_mul_i64(count, d->D, &floats)) return false;
-    size_t sinks;
-    return checked_mul((size_t)doubles, sizeof(double), &sinks) && checked_mul((size_t)floats, sizeof(float), bytes) &&
-           checked_add(*bytes, sinks, bytes);
+    size_t whole;
+    return checked_mul((size_t)doubles, sizeof(double), &whole) && checked_mul((size_t)floats, sizeof(float), bytes) &&
+           checked_add(*bytes, whole, bytes);
 }
 
 void backward_parts_place(backward_plan *plan)
 {
     const attn_desc *d = plan->d;
-    float *at = plan->workspace + (size_t)parallel_workers(&d->parallel) * plan->worker_floats;
-    if (d->grad_sinks) {
-        plan->sinks = (double *)at;
-        at = (float *)(plan->sinks + d->H * plan->pieces);
-    }
-    if (d->grad_score_vector.data) plan->score_vectors = at;
+    double *at = (double *)(plan->workspace + (size_t)parallel_workers(&d->parallel) * plan->worker_floats);
+    if (d->grad_sinks) plan->sinks = at, at += d->H * plan->pieces;
+    if (d->grad_alibi_slopes) plan->slopes = at, at += d->H * plan->pieces;
+    if (d->grad_score_vector.data) plan->score_vectors = (float *)at;
 }
 
 double *backward_sink_part(const backward_plan *plan, int64_t h, int64_t piece)
 {
     return plan->sinks ? plan->sinks + h * plan->pieces + piece : NULL;
+}
+
+double *backward_slope_part(const backward_plan *plan, int64_t h, int64_t piece)
+{
+    return plan->slopes ? plan->slopes + h * plan->pieces + piece : NULL;
 }
 
 float *backward_score_vector_part(const backward_plan *plan, int64_t h, int64_t piece)
@@ -68,6 +72,7 @@ float *backward_score_vector_part(const backward_plan *plan, int64_t h, int64_t 
 void backward_zero_parts(const backward_plan *plan, int64_t h, int64_t piece)
 {
     if (plan->sinks) *backward_sink_part(plan, h, piece) = 0;
+    if (plan->slopes) *backward_slope_part(plan, h, piece) = 0;
     if (plan->score_vectors) memset(backward_score_vector_part(plan, h, piece), 0, (size_t)plan->d->D * sizeof(float));
 }
 
@@ -79,11 +84,17 @@ void backward_add_sink(const backward_worker *w, double *part)
     for (int64_t m = 0; m < t->queries; m++) *part -= exp(sink - t->lse[m * t->lse_row]) * t->delta[m];
 }
 
-static void sum_sink(const backward_plan *plan, int64_t h)
+void backward_add_slope(const backward_worker *w, double *part)
+{
+    for (int64_t m = 0; m < w->tile.queries; m++) *part += w->tile.distance_sums[m];
+}
+
+/* A head's parts; NULL where there are no pieces. */
+static float sum_of(const backward_plan *plan, const double *parts, int64_t h)
 {
     double sum = 0;
-    for (int64_t piece = 0; plan->sinks && piece < plan->pieces; piece++) sum += *backward_sink_part(plan, h, piece);
-    plan->d->grad_sinks[h] = (float)sum;
+    for (int64_t piece = 0; parts && piece < plan->pieces; piece++) sum += parts[h * plan->pieces + piece];
+    return (float)sum;
 }
 
 #define SUMMED_AT_ONCE 64
@@ -107,12 +118,14 @@ static void sum_head(void *argument, int64_t h, int worker)
 {
     (void)worker;
     const backward_plan *plan = argument;
-    if (plan->d->grad_sinks) sum_sink(plan, h);
+    if (plan->d->grad_sinks) plan->d->grad_sinks[h] = sum_of(plan, plan->sinks, h);
+    if (plan->d->grad_alibi_slopes) plan->d->grad_alibi_slopes[h] = sum_of(plan, plan->slopes, h);
     if (plan->d->grad_score_vector.data) sum_score_vector(plan, h);
 }
 
 void backward_sum_parts(backward_plan *plan)
 {
     const attn_desc *d = plan->d;
-    if (d->grad_sinks || d->grad_score_vector.data) parallel_run(&d->parallel, d->H, sum_head, plan);
+    if (d->grad_sinks || d->grad_alibi_slopes || d->grad_score_vector.data)
+        parallel_run(&d->parallel, d->H, sum_head, plan);
 }

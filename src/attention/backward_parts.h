@@ -1,7 +1,7 @@
 /* Gradients that are summed over the whole batch. Each task adds to a part of its own, so that no two that run at once
  * meet, and a last loop over the heads adds the parts in order. They stand in the workspace behind the workers' pieces:
  *
- *     [sinks, for each head and piece, by its queries | score vectors, D for each such, by its keys] */
+ *     [sinks, for each head and piece, by its queries | slopes, likewise | score vectors, D for each, by its keys] */
 #ifndef ATTENTION_BACKWARD_PARTS_H
 #define ATTENTION_BACKWARD_PARTS_H
 
@@ -23,13 +23,17 @@ void backward_parts_place(backward_plan *plan);
 
 /* What a head's piece adds to; NULL where that gradient is not wanted. */
 double *backward_sink_part(const backward_plan *plan, int64_t h, int64_t piece);
+double *backward_slope_part(const backward_plan *plan, int64_t h, int64_t piece);
 float *backward_score_vector_part(const backward_plan *plan, int64_t h, int64_t piece);
 void backward_zero_parts(const backward_plan *plan, int64_t h, int64_t piece);
 
 /* Adds what the worker's block of queries gives the sink: of each, -exp(sink - lse) * delta. */
 void backward_add_sink(const backward_worker *w, double *part);
 
-/* The last loop: writes grad_sinks and grad_score_vector, those that have data. */
+/* Adds what the worker's tile left in its distance_sums. */
+void backward_add_slope(const backward_worker *w, double *part);
+
+/* The last loop: writes grad_sinks, grad_alibi_slopes and grad_score_vector, those that have data. */
 void backward_sum_parts(backward_plan *plan);
 
 #endif

@@ -72,7 +72,7 @@ bool backward_worker_floats(const backward_plan *plan, size_t *floats)
 {
     size_t tiles = plan->d->score_function ? 5 : 4, scores, stages;
     if (!score_floats(plan, &scores) || !stage_floats(plan, &stages)) return false;
-    *floats = 3 * BACKWARD_QUERIES + tiles * tile_floats(plan);
+    *floats = 4 * BACKWARD_QUERIES + tiles * tile_floats(plan);
     return checked_add(*floats, scores, floats) && checked_add(*floats, stages, floats);
 }
 
@@ -95,11 +95,17 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, const a
 {
     float *minus_lse = plan->workspace + (size_t)worker * plan->worker_floats;
     size_t tile = tile_floats(plan);
-    float *p_t = minus_lse + 3 * BACKWARD_QUERIES, *q_t = p_t + (d->score_function ? 5 : 4) * tile;
+    float *p_t = minus_lse + 4 * BACKWARD_QUERIES, *q_t = p_t + (d->score_function ? 5 : 4) * tile;
     size_t scores = 0;
     score_floats(plan, &scores);
     *w = (backward_worker){
-        .plan = plan, .d = d, .modification = p_t + 2 * tile, .dropout = p_t + 3 * tile, .stages = q_t + scores};
+        .plan = plan,
+        .d = d,
+        .modification = p_t + 2 * tile,
+        .dropout = p_t + 3 * tile,
+        .stages = q_t + scores,
+        .distance_sums = minus_lse + 3 * BACKWARD_QUERIES,
+    };
     w->tile = (backward_tile){.D = d->D,
                               .DV = d->DV,
                               .scale = d->scale,

@@ -1,8 +1,8 @@
 /* One worker's way through backward's tiles, and its piece of the workspace:
  *
- *     [minus_lse | offset | delta | p_t | ds_t | modification | dropout | slope_t | q_t, grad_o_t, or bent for additive
- * scores | stages of Q, dO, O, K, V; or, with products of pairs, p_bf16 | ds_bf16 | ds_pairs | q_pairs | grad_o_pairs |
- * k_pairs]
+ *     [minus_lse | offset | delta | distance_sums | p_t | ds_t | modification | dropout | slope_t | q_t, grad_o_t, or
+ * bent for additive scores | stages of Q, dO, O, K, V; or, with products of pairs, p_bf16 | ds_bf16 | ds_pairs |
+ * q_pairs | grad_o_pairs | k_pairs]
  *
  * (slope_t for a score function alone, the stages for types other than fp32) whose size is a constant and D + DV rows
  * of BACKWARD_QUERIES, or D rows of twice as many: nothing grows with T or S.
@@ -28,7 +28,7 @@ typedef struct backward_plan {
     int64_t tile_queries, tile_keys;
     float *workspace;
     size_t worker_floats;
-    double *sinks; /* parts of grad_sinks and of grad_score_vector: backward_parts.h */
+    double *sinks, *slopes; /* parts of grad_sinks, grad_alibi_slopes and grad_score_vector: backward_parts.h */
     float *score_vectors;
     int64_t round; /* of the loop that runs now; backward_rounds.h and backward_bias.c each say what it means */
 } backward_plan;
@@ -47,7 +47,7 @@ typedef struct backward_worker {
     const backward_plan *plan;
     const attn_desc *d; /* the sequence's: attention/sequence.h */
     int64_t b, h, first_query, first_key;
-    float *modification, *dropout, *stages;
+    float *modification, *dropout, *stages, *distance_sums;
     uint32_t *q_pairs, *grad_o_pairs, *k_pairs; /* where the tile's stand, with products of pairs */
     bool queries_finite;                        /* the block's rows of Q and dO, and the head's score vector */
     bool masked; /* the tile that backward_worker_scores filled has masked pairs, or may have */

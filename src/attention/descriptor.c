@@ -143,8 +143,10 @@ static attn_status check_block_sizes(const attn_desc *d)
     return ATTN_OK;
 }
 
-static attn_status check_sinks(const attn_desc *d)
+static attn_status check_head_numbers(const attn_desc *d)
 {
+    if (d->grad_alibi_slopes && !d->alibi_slopes)
+        return status_fail(ATTN_ERROR_ARGUMENT, "grad_alibi_slopes is set but alibi_slopes is NULL, expected both");
     if (d->grad_sinks && !d->sinks)
         return status_fail(ATTN_ERROR_ARGUMENT, "grad_sinks is set but sinks is NULL, expected both");
     return ATTN_OK;
@@ -184,7 +186,7 @@ static attn_status check_options(const attn_desc *d)
         return status_fail(ATTN_ERROR_ARGUMENT, "dropout = %g, expected at least 0 and below 1", d->dropout);
     status = check_score(d);
     if (!status) status = check_block_sizes(d);
-    if (!status) status = check_sinks(d);
+    if (!status) status = check_head_numbers(d);
     if (!status) status = check_window("window_left", d->window_left);
     if (!status) status = check_window("window_right", d->window_right);
     if (status) return status;
@@ -293,7 +295,8 @@ attn_status descriptor_check_lists(const attn_desc *d)
                  {"block_mask.entries", d->block_mask.entries, sizeof *d->block_mask.entries},
                  {"alibi_slopes", d->alibi_slopes, sizeof *d->alibi_slopes},
                  {"sinks", d->sinks, sizeof *d->sinks},
-                 {"grad_sinks", d->grad_sinks, sizeof *d->grad_sinks}};
+                 {"grad_sinks", d->grad_sinks, sizeof *d->grad_sinks},
+                 {"grad_alibi_slopes", d->grad_alibi_slopes, sizeof *d->grad_alibi_slopes}};
     attn_status status = ATTN_OK;
     for (size_t n = 0; n < sizeof lists / sizeof lists[0] && !status; n++)
         status = array_check_list(lists[n].name, lists[n].data, lists[n].size);

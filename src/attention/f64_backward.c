@@ -31,7 +31,13 @@ static void backward_score(const f64_row *row, int64_t j, double ds)
     }
 }
 
-static void backward_key(const f64_row *row, const f64_chunk *chunk, int64_t n, double lse, double delta)
+/* What rows give their head's sink and slope. */
+typedef struct head_sums {
+    double sink, slope;
+} head_sums;
+
+/* Returns what the key gives the slope. */
+static double backward_key(const f64_row *row, const f64_chunk *chunk, int64_t n, double lse, double delta)
 {
     const attn_desc *d = row->d;
     const int64_t j = chunk->first + n, head = row->h / (d->H / d->HK);
@@ -43,37 +49,35 @@ static void backward_key(const f64_row *row, const f64_chunk *chunk, int64_t n, 
     for (int64_t c = 0; grad_v && c < d->DV; c++) grad_v[c] += p * kept * grad_o[c];
     if (grad_bias) *grad_bias += dx;
     backward_score(row, j, dx * chunk->slope[n]);
+    return -dx * fabs((double)row->position - (double)j);
 }
 
-/* Returns what the row gives its sink. */
-static double backward_row(const f64_row *row)
+static void backward_row(const f64_row *row, head_sums *sums)
 {
     const attn_desc *d = row->d;
     const double lse = *f64_output_at(&d->lse, row->b, row->h, row->i), sink = f64_row_sink(row);
-    if (lse == -INFINITY) return 0;
+    if (lse == -INFINITY) return;
     const double delta =
         f64_dot(f64_view_at(&d->grad_o, row->b, row->h, row->i), f64_output_at(&d->o, row->b, row->h, row->i), d->DV);
     f64_chunk chunk;
     for (int64_t j = 0; f64_row_next(row, j, &chunk); j = chunk.first + chunk.count)
         for (int64_t n = 0; n < chunk.count; n++)
-            if (chunk.kept[n]) backward_key(row, &chunk, n, lse, delta);
-    return sink == -INFINITY ? 0 : -exp(sink - lse) * delta;
+            if (chunk.kept[n]) sums->slope += backward_key(row, &chunk, n, lse, delta);
+    if (sink != -INFINITY) sums->sink -= exp(sink - lse) * delta;
 }
 
-static double backward_head(const attn_desc *all, int64_t b, int64_t h)
+static void backward_head(const attn_desc *all, int64_t b, int64_t h, head_sums *sums)
 {
     attn_desc own;
     const attn_desc *d = sequence_read(all, b, &own);
     const int64_t group = d->H / d->HK;
-    double sink = 0;
     f64_zero_rows(&d->grad_q, b, h, d->T, d->D);
     if (h % group == 0) f64_zero_rows(&d->grad_k, b, h / group, d->S, d->D);
     if (h % group == 0) f64_zero_rows(&d->grad_v, b, h / group, d->S, d->DV);
     for (int64_t i = 0; i < d->T; i++) {
         const f64_row row = f64_row_at(d, b, h, i);
-        sink += backward_row(&row);
+        backward_row(&row, sums);
     }
-    return sink;
 }
 
 /* The heads of one key head. */
@@ -82,7 +86,8 @@ static void backward_task(void *argument, int64_t task, int worker)
     (void)worker;
     const attn_desc *d = argument;
     const int64_t group = d->H / d->HK, b = task / d->HK, first = task % d->HK * group;
-    for (int64_t h = first; h < first + group; h++) backward_head(d, b, h);
+    head_sums nobodys = {0};
+    for (int64_t h = first; h < first + group; h++) backward_head(d, b, h, &nobodys);
 }
 
 void f64_zero_bias(const attn_desc *all)
@@ -108,15 +113,16 @@ static void backward_all(void *argument, int64_t task, int worker)
     if (d->B) f64_zero_bias(d);
     for (int64_t h = 0; h < d->H; h++) {
         f64_zero_rows(&d->grad_score_vector, 0, h, 1, d->D);
-        double sink = 0;
-        for (int64_t b = 0; b < d->B; b++) sink += backward_head(d, b, h);
-        if (d->grad_sinks) d->grad_sinks[h] = (float)sink;
+        head_sums sums = {0};
+        for (int64_t b = 0; b < d->B; b++) backward_head(d, b, h, &sums);
+        if (d->grad_sinks) d->grad_sinks[h] = (float)sums.sink;
+        if (d->grad_alibi_slopes) d->grad_alibi_slopes[h] = (float)sums.slope;
     }
 }
 
 void f64_backward(const attn_desc *d)
 {
-    const bool sums = d->grad_bias.data || d->grad_score_vector.data || d->grad_sinks;
+    const bool sums = d->grad_bias.data || d->grad_score_vector.data || d->grad_sinks || d->grad_alibi_slopes;
     void *argument = (attn_desc *)(uintptr_t)d;
     parallel_run(&d->parallel, sums ? 1 : d->B * d->HK, sums ? backward_all : backward_task, argument);
 }

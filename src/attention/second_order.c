@@ -64,6 +64,7 @@ attn_status second_order_read(const attn_desc *desc, const attn_second_order *se
                            out->grad_bias.data ? "grad_bias" : "by_grad_bias");
     d->grad_q = out->grad_q, d->grad_k = out->grad_k, d->grad_v = out->grad_v;
     d->grad_sinks = out->grad_sinks;
+    d->grad_alibi_slopes = NULL;
     d->grad_bias = out->grad_bias;
     idle_strides_settle(d);
     idle_strides_settle_second(d, out);

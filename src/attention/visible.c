@@ -119,6 +119,11 @@ static float slope_of(const attn_desc *d, int64_t h)
 /* Farther than this is 2^63 in fp32: a tile's offsets can be added, and change nothing. */
 #define FARTHEST (INT64_MAX - ((int64_t)1 << 37))
 
+int64_t visible_distance(const attn_desc *d, int64_t b, int64_t i, int64_t j)
+{
+    return clamp(subtract(position(d, b, i), j), -FARTHEST, FARTHEST);
+}
+
 /* What mask, bias and distances say, or zeros without them; which pairs are left. */
 static attn_tile_kept read_masks(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
                                  float *out, int64_t query_step, int64_t key_step)
@@ -137,7 +142,7 @@ static attn_tile_kept read_masks(const attn_desc *d, int64_t b, int64_t h, int64
         .query_step = query_step,
         .key_step = key_step,
         .slope = slope_of(d, h),
-        .distance = clamp(subtract(position(d, b, i), j), -FARTHEST, FARTHEST),
+        .distance = visible_distance(d, b, i, j),
     };
     return kernels_table()->modification(&tile);
 }

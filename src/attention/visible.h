@@ -33,6 +33,10 @@ int64_t visible_next(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_
 /* A tile's place, for a caller's functions: sequence, head, first query and key. */
 attn_tile visible_place(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j);
 
+/* How far query i stands to the right of key j, held so far within int64_t that a tile's own rows and columns can be
+ * added. */
+int64_t visible_distance(const attn_desc *d, int64_t b, int64_t i, int64_t j);
+
 typedef enum visible_kind {
     VISIBLE_NONE,  /* no query of the tile attends to any of its keys: skip it */
     VISIBLE_ALL,   /* every query attends to every key, and nothing is added */

@@ -15,7 +15,11 @@
  *              +------------------+                    +--------------+                +--------------+
  *
  * so that all five products read the caller's rows as they stand, except the two that begin transposes. A tile of
- * weights is [key * BACKWARD_QUERIES + query]. M is dropout's factors.
+ * weights is [key * BACKWARD_QUERIES + query]. M is dropout's factors. Where the gradient of ALiBi's slope is wanted,
+ * scores adds up each query's part of it too, dX being dS without slopes and scale:
+ *
+ *     distance_sums[query] -= sum over keys of dX_(query, key) |distance + query - key|
+ *
  *
  * On bf16, where the CPU multiplies pairs of them, every step takes two of what is summed over: two dimensions in
  * scores, two queries or two keys in products. So q_t and grad_o_t hold pairs of dimensions, scores leaves P .* M and
@@ -70,6 +74,8 @@ typedef struct backward_tile {
     uint16_t *p_bf16, *ds_bf16;        /* in backward_pairs, what p_t and ds_t would hold, rounded; NULL: these do */
     uint32_t *ds_pairs;                /* there, dS by pairs of keys: [key / 2 * BACKWARD_QUERIES + query] */
     float *slope_t;                    /* likewise, for the function alone */
+    float *distance_sums;              /* BACKWARD_QUERIES, added to; NULL: not computed */
+    int64_t distance;                  /* of the first query from the first key, for these alone */
 
     float *grad_q, *grad_k, *grad_v; /* added to; NULL: not computed */
     int64_t grad_q_row, grad_k_row, grad_v_row;
@@ -77,9 +83,9 @@ typedef struct backward_tile {
 } backward_tile;
 
 /* begin reads the block of queries and writes q_t and grad_o_t (but with additive scores), minus_lse, delta and offset;
- * scores reads those, k, v, modification and dropout and writes p_t and ds_t (and bent); products reads these and adds
- * to the gradients. A pair whose modification is -inf gets exactly 0 in p_t and ds_t whatever its keys and values hold;
- * so does a query whose lse is -inf and whose scores are not NaN. */
+ * scores reads those, k, v, modification and dropout and writes p_t and ds_t (and bent), and adds to distance_sums;
+ * products reads these and adds to the gradients. A pair whose modification is -inf gets exactly 0 in p_t and ds_t
+ * whatever its keys and values hold; so does a query whose lse is -inf and whose scores are not NaN. */
 typedef void backward_begin_kernel(const backward_tile *tile);
 typedef void backward_scores_kernel(const backward_tile *tile);
 typedef void backward_products_kernel(const backward_tile *tile);

@@ -1,7 +1,7 @@
 /* What a mask, a bias and distances add to a tile of scores. Masks are read along their rows, SIMD_LANES queries by
  * SIMD_LANES keys at a time, and turned where the tile wants queries in lanes. */
 #include "kernels/kernels.h"
-#include "kernels/simd.h"
+#include "kernels/simd_math.h"
 
 #include <math.h>
 
@@ -19,17 +19,10 @@ static void look_at(found *f, vec modification, int count)
     f->kept = mask_or(f->kept, mask_and(mask_not(lost), there));
 }
 
-/* 0, 1, 2 ... */
-static vec steps(float step)
-{
-    static const float count[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    return vec_mul(vec_set1(step), vec_load(count));
-}
-
 /* -slope * |distance| for a vector of distances, `first` + step * lane. */
 static vec sloped(const modification_tile *tile, int64_t first, float step)
 {
-    vec distance = vec_add(vec_set1((float)first), steps(step));
+    vec distance = vec_add(vec_set1((float)first), vec_steps(step));
     return vec_mul(vec_set1(tile->slope), vec_with_sign(distance, vec_set1(-1)));
 }
 

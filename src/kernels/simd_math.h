@@ -9,6 +9,13 @@
 /* Of a power of e, that of 2. */
 #define LOG2_E 0x1.715476p+0f
 
+/* 0, step, 2 step ... */
+static inline vec vec_steps(float step)
+{
+    static const float count[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return vec_mul(vec_set1(step), vec_load(count));
+}
+
 /* Below this, e^x is taken as 0: its value would be near the smallest normal number, and subnormal ones cost hundreds
  * of cycles on some CPUs. */
 #define VEC_EXP_FLUSH (-87.0f)

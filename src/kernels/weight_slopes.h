@@ -21,6 +21,15 @@ static inline vec capped_exponent(const backward_tile *t, vec product, vec minus
     return vec_fma(bent, cap, minus_lse);
 }
 
+/* Takes each query's dX times its distance from the key off its sum: dX 0 where masked. */
+static inline void add_distances(const backward_tile *t, int64_t at, int64_t query, vec masked_dx)
+{
+    const int64_t key = (at - query) / BACKWARD_QUERIES;
+    const vec distance = vec_add(vec_set1((float)(t->distance + query - key)), vec_steps(1));
+    const vec minus = vec_with_sign(distance, vec_set1(-1)), sum = vec_load(t->distance_sums + query);
+    vec_store(t->distance_sums + query, vec_fma(masked_dx, minus, sum));
+}
+
 static inline weight_slope differentiate(const backward_tile *t, int64_t at, int64_t query)
 {
     vec x = vec_load(t->p_t + at), slope = vec_set1(1), minus_lse = vec_load(t->minus_lse + query);
@@ -37,15 +46,19 @@ static inline weight_slope differentiate(const backward_tile *t, int64_t at, int
     }
     vec p = vec_exp(x), grad = vec_mul(vec_load(t->ds_t + at), factor);
     vec ds = vec_mul(p, vec_fma(grad, vec_set1(t->grad_scale), vec_load(t->offset + query)));
+    if (t->distance_sums) {
+        vec dx = vec_mul(p, vec_sub(grad, vec_load(t->delta + query)));
+        add_distances(t, at, query, vec_select(masked, vec_zero(), dx));
+    }
     if (t->cap_slope) ds = vec_mul(ds, slope);
     /* What is masked may be anything, and 0 times it NaN. */
     return (weight_slope){vec_select(masked, vec_zero(), vec_mul(p, factor)), vec_select(masked, vec_zero(), ds)};
 }
 
-/* Whether none of cap, modification, dropout and function is there. */
+/* Whether none of cap, modification, dropout, function and wanted distances is there. */
 static inline bool is_plain(const backward_tile *t)
 {
-    return !(t->softcap > 0) && !t->modification && !t->dropout && !t->function.call;
+    return !(t->softcap > 0) && !t->modification && !t->dropout && !t->function.call && !t->distance_sums;
 }
 
 /* Q K^T in p_t becomes what the caller's function makes of the capped scores, their slopes go to slope_t. */

@@ -144,6 +144,9 @@ static void options_are_checked(void **state)
     REFUSED(d.score_vector.data = a.in[3], ATTN_ERROR_ARGUMENT, "score_vector.data is set");
     REFUSED(d.grad_score_vector.data = a.out[5], ATTN_ERROR_ARGUMENT, "grad_score_vector.data is set");
     REFUSED(d.grad_sinks = a.out[5], ATTN_ERROR_ARGUMENT, "grad_sinks is set");
+    REFUSED(d.grad_alibi_slopes = a.out[5], ATTN_ERROR_ARGUMENT, "grad_alibi_slopes is set");
+    REFUSED(d.alibi_slopes = a.in[3];
+            d.grad_alibi_slopes = (float *)((char *)a.out[5] + 1), ATTN_ERROR_ARGUMENT, "grad_alibi_slopes = ");
     REFUSED(d.dtype = (attn_dtype)7, ATTN_ERROR_UNSUPPORTED, "dtype = 7");
     REFUSED(d.q.data = (char *)a.in[0] + 2, ATTN_ERROR_ARGUMENT, "q.data");
     REFUSED(d.dtype = ATTN_DTYPE_BF16; d.k.data = (char *)a.in[1] + 1, ATTN_ERROR_ARGUMENT, "k.data");

@@ -70,7 +70,7 @@ static attn_desc alone(const call *c, int64_t b)
     if (d.mask.data) d.mask.data = (const char *)d.mask.data + b * d.mask.batch;
     if (d.bias.data) d.bias.data = (const float *)d.bias.data + b * d.bias.batch;
     d.grad_bias.data = d.grad_score_vector.data = NULL;
-    d.grad_sinks = NULL;
+    d.grad_sinks = d.grad_alibi_slopes = NULL;
     return d;
 }
 

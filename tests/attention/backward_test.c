@@ -42,6 +42,7 @@ static void the_reference_agrees_with_differences(void **state)
         check_differences(x, x->v, x->grad_v, keys * o.DV);
         if (o.additive) check_differences(x, x->score_vector, x->grad_score_vector, o.H * o.D);
         if (o.sinks) check_differences(x, x->sinks, x->grad_sinks, o.H);
+        if (o.alibi) check_differences(x, x->slopes, x->grad_slopes, o.H);
         if (o.bias) check_differences(x, x->bias, x->grad_bias, queries * o.S);
         call_destroy(c);
     }

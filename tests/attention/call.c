@@ -227,17 +227,26 @@ static float *make_head_numbers(call *c, uint64_t stream, float factor)
     return numbers;
 }
 
+static float *make_head_output(call *c, int n, const char *name)
+{
+    attn_output *view = &c->outputs[n].view;
+    make_output(c, n, name, c->options.H, 1, 1);
+    view->head = 1;
+    c->outputs[n].batches = 1;
+    return view->data;
+}
+
 static void make_slopes_and_sinks(call *c)
 {
     attn_desc *d = &c->desc;
-    if (c->options.alibi) d->alibi_slopes = make_head_numbers(c, 10, 0.1f);
-    if (!c->options.sinks) return;
-    d->sinks = make_head_numbers(c, 11, 2 * c->options.sigma);
-    attn_output *view = &c->outputs[4].view;
-    make_output(c, 4, "grad_sinks", d->H, 1, 1);
-    view->head = 1;
-    c->outputs[4].batches = 1;
-    d->grad_sinks = view->data;
+    if (c->options.alibi) {
+        d->alibi_slopes = make_head_numbers(c, 10, 0.1f);
+        d->grad_alibi_slopes = make_head_output(c, 5, "grad_alibi_slopes");
+    }
+    if (c->options.sinks) {
+        d->sinks = make_head_numbers(c, 11, 2 * c->options.sigma);
+        d->grad_sinks = make_head_output(c, 4, "grad_sinks");
+    }
 }
 
 static void round_results(call *c)
@@ -420,11 +429,20 @@ static void check_bias(const call *c, double tolerance, double least)
     free(sizes);
 }
 
+static void check_slopes(const call *c, double tolerance, double least)
+{
+    const float *slopes = c->outputs[5].view.data;
+    for (int64_t h = 0; slopes && h < c->options.H; h++)
+        check_near(c, "grad_alibi_slopes", slopes[h], c->reference.grad_slopes[h],
+                   tolerance * fmax(least, c->reference.slope_sizes[h]));
+}
+
 void call_check(call *c, double tolerance, double least)
 {
     dense_backward(&c->reference);
     const double *want[] = {c->reference.grad_q, c->reference.grad_k, c->reference.grad_v,
                             c->reference.grad_score_vector, c->reference.grad_sinks};
-    for (int n = 0; n < CALL_OUTPUTS; n++) check_output(c, &c->outputs[n], want[n], tolerance, least);
+    for (int n = 0; n < 5; n++) check_output(c, &c->outputs[n], want[n], tolerance, least);
+    check_slopes(c, tolerance, least);
     if (c->grad_bias) check_bias(c, tolerance, least);
 }

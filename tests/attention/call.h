@@ -19,9 +19,9 @@ typedef struct call_options {
     attn_dtype type; /* Q, K, V and dO hold numbers of this type, in fp32: call_in_type */
 } call_options;
 
-/* grad_q, grad_k, grad_v, grad_score_vector and grad_sinks; the buffers of the last two are NULL without their options
- */
-#define CALL_OUTPUTS 5
+/* grad_q, grad_k, grad_v, grad_score_vector, grad_sinks and grad_alibi_slopes; the buffers of the last three are NULL
+ * without their options */
+#define CALL_OUTPUTS 6
 
 typedef struct call_output {
     const char *name;
@@ -63,7 +63,7 @@ float round_to_type(attn_dtype type, float x);
 void call_backward(call *c);
 
 /* Fails the test, telling seed, name and place, unless each gradient is within `tolerance` times the largest one of
- * its array (at least `tolerance` times `least`) of the fp64 one. */
+ * its array (at least `tolerance` times `least`) of the fp64 one; of a slope, whose terms cancel, times their sizes. */
 void call_check(call *c, double tolerance, double least);
 
 #endif

@@ -56,12 +56,9 @@ static double dropout_factor(const attn_desc *d, int64_t b, int64_t h, int64_t i
     return dropout_keeps(&draw, i, j) ? 1 / (1 - (double)d->dropout) : 0;
 }
 
-/* What is added to a kept pair's score: its bias, and its distance times the slope. */
-static double added(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j)
+static double bias_of(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t j)
 {
-    double bias = d->bias.data ? ((const float *)d->bias.data)[mask_offset(&d->bias, b, h, i, j)] : 0;
-    int64_t p = i + (d->query_offsets ? d->query_offsets[b] : d->query_offset);
-    return d->alibi_slopes ? bias - d->alibi_slopes[h] * fabs((double)(p - j)) : bias;
+    return d->bias.data ? ((const float *)d->bias.data)[mask_offset(&d->bias, b, h, i, j)] : 0;
 }
 
 dense dense_create(const attn_desc *d)
@@ -76,6 +73,9 @@ dense dense_create(const attn_desc *d)
                .grad_score_vector = dense_array(d->H * d->D),
                .sinks = dense_array(d->H),
                .grad_sinks = dense_array(d->H),
+               .slopes = dense_array(d->H),
+               .grad_slopes = dense_array(d->H),
+               .slope_sizes = dense_array(d->H),
                .bias = dense_array(queries * d->S),
                .keep = dense_array(queries * d->S),
                .dropout = dense_array(queries * d->S),
@@ -86,7 +86,10 @@ dense dense_create(const attn_desc *d)
                .grad_k = dense_array(keys * d->D),
                .grad_v = dense_array(keys * d->DV),
                .grad_bias = dense_array(queries * d->S)};
-    for (int64_t h = 0; h < d->H; h++) x.sinks[h] = d->sinks ? d->sinks[h] : -INFINITY;
+    for (int64_t h = 0; h < d->H; h++) {
+        x.sinks[h] = d->sinks ? d->sinks[h] : -INFINITY;
+        x.slopes[h] = d->alibi_slopes ? d->alibi_slopes[h] : 0;
+    }
     for (int64_t b = 0; b < d->B; b++)
         for (int64_t h = 0; h < d->H; h++)
             for (int64_t i = 0; i < d->T; i++)
@@ -94,7 +97,7 @@ dense dense_create(const attn_desc *d)
                     x.keep[n] = kept(d, b, h, i, j);
                     x.dropout[n] = dropout_factor(d, b, h, i, j);
                     if (!x.keep[n]) continue;
-                    x.bias[n] = added(d, b, h, i, j);
+                    x.bias[n] = bias_of(d, b, h, i, j);
                     if (x.bias[n] == -INFINITY) x.bias[n] = x.keep[n] = 0;
                 }
     return x;
@@ -102,17 +105,19 @@ dense dense_create(const attn_desc *d)
 
 void dense_destroy(dense *x)
 {
-    double *arrays[] = {x->score_vector, x->grad_score_vector, x->q,     x->k,         x->v,      x->bias,   x->keep,
-                        x->dropout,      x->weights,           x->o,     x->lse,       x->grad_o, x->grad_q, x->grad_k,
-                        x->grad_v,       x->grad_bias,         x->sinks, x->grad_sinks};
+    double *arrays[] = {
+        x->score_vector, x->grad_score_vector, x->q,     x->k,          x->v,      x->bias,        x->keep,
+        x->dropout,      x->weights,           x->o,     x->lse,        x->grad_o, x->grad_q,      x->grad_k,
+        x->grad_v,       x->grad_bias,         x->sinks, x->grad_sinks, x->slopes, x->grad_slopes, x->slope_sizes};
     for (size_t n = 0; n < sizeof arrays / sizeof arrays[0]; n++) free(arrays[n]);
 }
 
 /* What belongs to query i of head h of sequence b. */
 typedef struct row {
     int64_t head, position;
-    const double *q, *k, *v, *score_vector, *sink, *bias, *keep, *dropout;
-    double *grad_score_vector, *grad_sink, *weights, *o, *lse, *grad_o, *grad_q, *grad_k, *grad_v, *grad_bias;
+    const double *q, *k, *v, *score_vector, *sink, *slope, *bias, *keep, *dropout;
+    double *grad_score_vector, *grad_sink, *grad_slope, *slope_size, *weights, *o, *lse, *grad_o, *grad_q, *grad_k,
+        *grad_v, *grad_bias;
 } row;
 
 static row row_of(const dense *x, int64_t index)
@@ -128,11 +133,14 @@ static row row_of(const dense *x, int64_t index)
                  .v = x->v + keys * d->DV,
                  .score_vector = x->score_vector + h * d->D,
                  .sink = x->sinks + h,
+                 .slope = x->slopes + h,
                  .bias = x->bias + pairs,
                  .keep = x->keep + pairs,
                  .dropout = x->dropout + pairs,
                  .grad_score_vector = x->grad_score_vector + h * d->D,
                  .grad_sink = x->grad_sinks + h,
+                 .grad_slope = x->grad_slopes + h,
+                 .slope_size = x->slope_sizes + h,
                  .weights = x->weights + pairs,
                  .o = x->o + index * d->DV,
                  .lse = x->lse + index,
@@ -150,6 +158,14 @@ double dense_dot(const double *a, const double *b, int64_t n)
     return sum;
 }
 
+/* The same without signs: what is lost in it is measured by that. */
+static double size_of_dot(const double *a, const double *b, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += fabs(a[i] * b[i]);
+    return sum;
+}
+
 /* Before the cap: w^T tanh(q + k), or scale * q^T k. */
 static double score(const attn_desc *d, const row *r, int64_t j)
 {
@@ -157,6 +173,11 @@ static double score(const attn_desc *d, const row *r, int64_t j)
     double sum = 0;
     for (int64_t c = 0; c < d->D; c++) sum += r->score_vector[c] * tanh(r->q[c] + r->k[j * d->D + c]);
     return sum;
+}
+
+static double distance(const row *r, int64_t j)
+{
+    return fabs((double)(r->position - j));
 }
 
 /* After the cap and the function, and the slope of both by the score before. */
@@ -177,7 +198,7 @@ void dense_forward(dense *x)
         double largest = *r.sink, sum, slope;
         for (int64_t j = 0; j < d->S; j++) {
             if (!r.keep[j]) continue;
-            r.weights[j] = bent(d, &r, j, score(d, &r, j), &slope) + r.bias[j];
+            r.weights[j] = bent(d, &r, j, score(d, &r, j), &slope) + r.bias[j] - *r.slope * distance(&r, j);
             largest = fmax(largest, r.weights[j]);
         }
         sum = *r.sink == -INFINITY ? 0 : exp(*r.sink - largest);
@@ -213,11 +234,15 @@ static void backward_row(const attn_desc *d, row r)
     double delta = 0;
     for (int64_t j = 0; j < d->S; j++)
         if (r.keep[j]) delta += r.weights[j] * r.dropout[j] * dense_dot(r.grad_o, r.v + j * d->DV, d->DV);
+    const double delta_size = size_of_dot(r.grad_o, r.o, d->DV);
     if (*r.sink != -INFINITY) *r.grad_sink -= exp(*r.sink - *r.lse) * delta;
     for (int64_t j = 0; j < d->S; j++) {
         if (!r.keep[j]) continue;
         double dx = r.weights[j] * (r.dropout[j] * dense_dot(r.grad_o, r.v + j * d->DV, d->DV) - delta);
         r.grad_bias[j] = dx;
+        *r.grad_slope -= dx * distance(&r, j);
+        *r.slope_size += r.weights[j] * distance(&r, j) *
+                         (r.dropout[j] * size_of_dot(r.grad_o, r.v + j * d->DV, d->DV) + delta_size);
         for (int64_t c = 0; c < d->DV; c++) r.grad_v[j * d->DV + c] += r.weights[j] * r.dropout[j] * r.grad_o[c];
         double slope;
         bent(d, &r, j, score(d, &r, j), &slope);

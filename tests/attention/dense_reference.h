@@ -8,14 +8,16 @@
 
 typedef struct dense {
     const attn_desc *d;
-    double *q, *k, *v, *bias;   /* (B, H, T, D), (B, HK, S, D), (B, HK, S, DV), (B, H, T, S): slopes' too */
+    double *q, *k, *v, *bias;   /* (B, H, T, D), (B, HK, S, D), (B, HK, S, DV), (B, H, T, S) */
     double *score_vector;       /* (H, D), of additive scores */
     double *sinks, *grad_sinks; /* (H); -inf without */
-    double *keep, *dropout;     /* (B, H, T, S): 1 where the pair is kept; dropout's factors */
-    double *weights, *o, *lse;  /* (B, H, T, S), (B, H, T, DV), (B, H, T): dense_forward */
-    double *grad_o;             /* (B, H, T, DV) */
-    bool differentiated;        /* dense_backward has run */
-    double *grad_score_vector;  /* as score_vector */
+    double *slopes, *grad_slopes,
+        *slope_sizes;          /* (H); 0 without; what their gradients' terms are made of, signs aside */
+    double *keep, *dropout;    /* (B, H, T, S): 1 where the pair is kept; dropout's factors */
+    double *weights, *o, *lse; /* (B, H, T, S), (B, H, T, DV), (B, H, T): dense_forward */
+    double *grad_o;            /* (B, H, T, DV) */
+    bool differentiated;       /* dense_backward has run */
+    double *grad_score_vector; /* as score_vector */
     double *grad_q, *grad_k, *grad_v, *grad_bias; /* as their inputs: dense_backward */
 } dense;
 

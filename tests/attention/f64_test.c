@@ -147,6 +147,9 @@ static void agrees_with_the_reference(void **state)
         if (w.grad_bias) check_bias(&w);
         for (int64_t h = 0; d->grad_sinks && h < d->H; h++)
             assert_true(fabs(d->grad_sinks[h] - x->grad_sinks[h]) <= 1e-6 * (1 + fabs(x->grad_sinks[h])));
+        for (int64_t h = 0; d->grad_alibi_slopes && h < d->H; h++)
+            assert_true(fabs(d->grad_alibi_slopes[h] - x->grad_slopes[h]) <=
+                        1e-7 * fabs(x->grad_slopes[h]) + 1e-12 * (1 + x->slope_sizes[h]));
         double *weights = malloc((size_t)(d->B * d->H * d->T * d->S) * sizeof *weights + 1);
         const attn_output view = {weights, d->H * d->T * d->S, d->T * d->S, d->S};
         assert_int_equal(attn_weights(d, NULL, &view), ATTN_OK);

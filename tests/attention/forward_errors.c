@@ -31,7 +31,7 @@ static void plain_row(const call *c, int64_t b, int64_t h, int64_t i, float *wei
         s *= d->scale;
         if (d->softcap > 0) s = d->softcap * tanhf(s / d->softcap);
         if (d->score_function) s = (float)test_score(s, h, position, j, &slope);
-        s += (float)c->reference.bias[row + j];
+        s += (float)(c->reference.bias[row + j] - c->reference.slopes[h] * fabs((double)(position - j)));
         weights[j] = c->reference.keep[row + j] != 0 ? s : -INFINITY;
         largest = fmaxf(largest, weights[j]);
     }

@@ -53,8 +53,9 @@ static unsigned option_set(const call_options *o)
 static void drop_gradients(call *c)
 {
     attn_desc *d = &c->desc;
-    void **data[CALL_OUTPUTS] = {&d->grad_q.data, &d->grad_k.data, &d->grad_v.data, &d->grad_score_vector.data,
-                                 (void **)&d->grad_sinks};
+    void **data[CALL_OUTPUTS] = {&d->grad_q.data,         &d->grad_k.data,
+                                 &d->grad_v.data,         &d->grad_score_vector.data,
+                                 (void **)&d->grad_sinks, (void **)&d->grad_alibi_slopes};
     for (int n = 0; n < CALL_OUTPUTS; n++) {
         if (draw(c->seed, 10 + (uint64_t)n, 5)) continue;
         *data[n] = NULL;

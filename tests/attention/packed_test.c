@@ -270,12 +270,14 @@ static int64_t score_vector_floats(const attn_desc *d)
     return d->grad_score_vector.data ? (d->H - 1) * d->grad_score_vector.head + d->D : 0;
 }
 
-/* The gradients of sequence d, summed into s: sinks, score vectors and bias, each into an array of its own. */
-static void run_alone(const problem *p, attn_desc *d, int64_t b, sums s[3])
+/* The gradients of sequence d, summed into s: sinks, score vectors, bias and slopes, each into an array of its own. */
+static void run_alone(const problem *p, attn_desc *d, int64_t b, sums s[4])
 {
     float *sinks = calloc((size_t)s[0].count + 1, sizeof(float)),
           *vectors = calloc((size_t)s[1].count + 1, sizeof(float));
-    float *bias = calloc((size_t)s[2].count + 1, sizeof(float));
+    float *bias = calloc((size_t)s[2].count + 1, sizeof(float)),
+          *slopes = calloc((size_t)s[3].count + 1, sizeof(float));
+    if (d->grad_alibi_slopes) d->grad_alibi_slopes = slopes;
     if (d->grad_sinks) d->grad_sinks = sinks;
     if (d->grad_score_vector.data) d->grad_score_vector.data = vectors;
     if (d->grad_bias.data) d->grad_bias.data = bias + b * d->grad_bias.batch;
@@ -283,6 +285,8 @@ static void run_alone(const problem *p, attn_desc *d, int64_t b, sums s[3])
     add_sums(&s[0], sinks);
     add_sums(&s[1], vectors);
     add_sums(&s[2], bias);
+    add_sums(&s[3], slopes);
+    free(slopes);
     free(sinks);
     free(vectors);
     free(bias);
@@ -315,7 +319,8 @@ static void sequences_have_the_bits_that_they_have_alone(void **state)
         check_untouched(p);
         sums s[] = {begin_sums(d->grad_sinks, d->grad_sinks ? d->H : 0),
                     begin_sums(d->grad_score_vector.data, score_vector_floats(d)),
-                    begin_sums(d->grad_bias.data, (int64_t)p->c->grad_bias_size)};
+                    begin_sums(d->grad_bias.data, (int64_t)p->c->grad_bias_size),
+                    begin_sums(d->grad_alibi_slopes, d->grad_alibi_slopes ? d->H : 0)};
         for (int64_t b = 0; b < SEQUENCES; b++) {
             float *fresh[WRITTEN];
             attn_desc one = alone(p, b, fresh);
@@ -325,8 +330,8 @@ static void sequences_have_the_bits_that_they_have_alone(void **state)
             compare_column_sums(p, b, &one);
             for (int n = 0; n < WRITTEN; n++) free(fresh[n]);
         }
-        const char *const names[] = {"grad_sinks", "grad_score_vector", "grad_bias"};
-        for (int n = 0; n < 3; n++) check_sums(p, names[n], &s[n]);
+        const char *const names[] = {"grad_sinks", "grad_score_vector", "grad_bias", "grad_alibi_slopes"};
+        for (int n = 0; n < 4; n++) check_sums(p, names[n], &s[n]);
         destroy(p);
     }
 }

@@ -283,6 +283,7 @@ static void draw_gradients(drawn_call *w)
     if (d->score == ATTN_SCORE_ADDITIVE)
         d->grad_score_vector = draw_output(x, d->grad_score_vector, 1, d->H, 1, d->D, sums_of(d));
     if (d->bias.data && draw_flag(x)) d->grad_bias = draw_mask_output(w);
+    if (d->alibi_slopes && draw_flag(x)) d->grad_alibi_slopes = draw_head_numbers(w, true);
 }
 
 /* Each array there, or, one in four times, not. */

@@ -115,6 +115,7 @@ static inputs make_inputs(uint64_t seed)
         if ((int64_t)n % BACKWARD_QUERIES >= t->queries) x.modification[n] = x.dropout[n] = NAN; /* not theirs */
     }
     if (seed % 4 == 2) t->function = (score_function){.call = odd_function, .at = {.head = 3, .query = 40, .key = 70}};
+    t->distance = whole(seed, 7, 0, 180) - 90;
     t->modification = whole(seed, 5, 0, 1) ? x.modification : NULL;
     t->dropout = whole(seed, 6, 0, 1) ? x.dropout : NULL;
     return x;
@@ -145,10 +146,14 @@ static results prepare(const inputs *x)
     results y = {.tile = x->tile};
     backward_tile *t = &y.tile;
     size_t tile = BACKWARD_QUERIES * BACKWARD_KEYS;
-    y.scratch = floats((size_t)(t->D + t->DV) * BACKWARD_QUERIES + 3 * BACKWARD_QUERIES + 3 * tile);
+    y.scratch = floats((size_t)(t->D + t->DV) * BACKWARD_QUERIES + 4 * BACKWARD_QUERIES + 3 * tile);
     t->minus_lse = y.scratch, t->offset = t->minus_lse + BACKWARD_QUERIES;
     t->delta = t->offset + BACKWARD_QUERIES;
-    t->p_t = t->delta + BACKWARD_QUERIES, t->ds_t = t->p_t + tile;
+    if (x->seed % 7 < 3) {
+        t->distance_sums = t->delta + BACKWARD_QUERIES;
+        for (int64_t m = 0; m < BACKWARD_QUERIES; m++) t->distance_sums[m] = 0.5f;
+    }
+    t->p_t = t->delta + 2 * BACKWARD_QUERIES, t->ds_t = t->p_t + tile;
     t->slope_t = t->ds_t + tile;
     t->q_t = t->slope_t + tile, t->grad_o_t = t->q_t + t->D * BACKWARD_QUERIES;
     t->bent_row = (t->D + 15) / 16 * 16; /* a multiple of every set's lanes */
@@ -193,6 +198,14 @@ static void check_rows(const inputs *x, const char *name, const float *got, cons
     }
 }
 
+static void check_distances(const inputs *x, const float *got, const float *want)
+{
+    for (int64_t m = 0; got && m < x->tile.queries; m++)
+        if (!(fabsf(got[m] - want[m]) <= 1e-3f + 1e-5f * fabsf(want[m])))
+            fail_msg("seed %llu: distance_sums[%lld] is %.8g, the twin's %.8g", (unsigned long long)x->seed,
+                     (long long)m, (double)got[m], (double)want[m]);
+}
+
 static void every_set_agrees_with_its_twin(void **state)
 {
     (void)state;
@@ -207,6 +220,7 @@ static void every_set_agrees_with_its_twin(void **state)
             check_rows(&x, "grad_k", got.out[GRAD_K], want.out[GRAD_K], x.tile.keys, x.tile.D);
             check_rows(&x, "grad_score_vector", got.out[GRAD_SCORE_VECTOR], want.out[GRAD_SCORE_VECTOR], 1, x.tile.D);
             check_rows(&x, "grad_v", got.out[GRAD_V], want.out[GRAD_V], x.tile.keys, x.tile.DV);
+            check_distances(&x, got.tile.distance_sums, want.tile.distance_sums);
             destroy_results(&want);
             destroy_results(&got);
             destroy_inputs(&x);
@@ -323,6 +337,7 @@ static void check_pairs(const inputs *x, const kernel_table *table)
     pairs_twin.begin(b);
     pairs_twin.scores(b);
     check_tile(x, a, b);
+    check_distances(x, a->distance_sums, b->distance_sums);
     a->p_bf16 = b->p_bf16, a->ds_bf16 = b->ds_bf16, a->ds_pairs = b->ds_pairs;
     table->backward_pairs.products(a);
     pairs_twin.products(b);
