@@ -100,8 +100,8 @@ ATTN_API const char *attn_error(void);
 /* The type of Q, K, V, O and their gradients, all of a call's the same; and of K and V in a cache. Beside fp64 the
  * log-sum-exp, the bias, the score vector, their gradients and weights are fp64 too, beside the others fp32; slopes and
  * sinks are fp32 in any case. attn_forward, attn_backward and attn_weights take all of these but int8,
- * attn_weights_column_sums, attn_decode, attn_merge and attn_rotate all but int8 and fp64, attn_double_backward fp32
- * and fp64, attn_append fp32 alone. Numbers pinned. */
+ * attn_weights_column_sums, attn_decode, attn_merge, attn_rotate and attn_append all but int8 and fp64,
+ * attn_double_backward fp32 and fp64. Numbers pinned. */
 typedef enum attn_dtype {
     ATTN_DTYPE_F32 = 0,
     ATTN_DTYPE_BF16 = 1, /* the upper half of an fp32 */
@@ -499,11 +499,13 @@ typedef struct attn_cache {
 
     attn_output k_scales; /* int8 alone, else data NULL: fp32 (B, HK, S) or (pages, HK, page_size), row counts keys; */
     attn_output v_scales; /* element c of row j of K is k_scales_j * k_jc, of V v_scales_j * v_jc */
+
+    attn_dtype new_dtype; /* of the rows that attn_append is given, whatever dtype is: fp32, bf16 or fp16 */
 } attn_cache;
 
-/* Fills *cache for these sizes: fp32, K, V and the scales contiguous in the order above, their data, the lengths and
- * the page table NULL. page_size 0: no pages, and pages is not looked at. struct_size is sizeof(attn_cache); nothing
- * beyond it is written. Sizes are checked when the cache is used. cache NULL is ignored. */
+/* Fills *cache for these sizes: fp32, new rows likewise, K, V and the scales contiguous in the order above, their data,
+ * the lengths and the page table NULL. page_size 0: no pages, and pages is not looked at. struct_size is
+ * sizeof(attn_cache); nothing beyond it is written. Sizes are checked when the cache is used. cache NULL is ignored. */
 ATTN_API void attn_cache_init(attn_cache *cache, size_t struct_size, int64_t B, int64_t HK, int64_t S, int64_t D,
                               int64_t DV, int64_t page_size, int64_t pages);
 
@@ -556,8 +558,8 @@ ATTN_API attn_status attn_rotate(const attn_desc *desc, const int64_t *lengths, 
 /* Puts T new keys and values of each sequence into a cache whose lengths count them already: row i of k, (B, HK, T, D),
  * and v, (B, HK, T, DV), of sequence b become key and value j = lengths[b] - T + i; where that is negative they are
  * left out, so that sequences of different lengths come together aligned at their ends, and one of length 0 gets
- * nothing. With rotary (NULL: without) keys are turned to position j as attn_rotate does, values never; then a bf16 or
- * fp16 cache gets them rounded to nearest, ties to even, and an int8 one as
+ * nothing. With rotary (NULL: without) keys are turned to position j as attn_rotate does, in fp32 whatever new_dtype
+ * is, values never; then a bf16 or fp16 cache gets them rounded to nearest, ties to even, and an int8 one as
  *
  *     scale = max over c of |x_c| / 127,      x_c / scale rounded to nearest, ties to even, in -127 .. 127
  *
@@ -567,11 +569,11 @@ ATTN_API attn_status attn_rotate(const attn_desc *desc, const int64_t *lengths, 
  *
  *     lengths[b] += T for each b;  then in each layer:  attn_append(...), attn_rotate(...) for Q, attn_decode(...)
  *
- * Reads k, v, both fp32, and the cache's lengths and page table; writes those rows of K and V and their scales,
- * nothing between them.
- * A page that gets new rows must not be another sequence's too: two entries of the page table whose new rows would go
- * to one page are refused, but that no older keys of another sequence lie there is not looked at. parallel NULL: the
- * default. Needs no workspace. Thread-safe as long as nobody else uses these rows.
+ * Reads k, v, both of the cache's new_dtype, and its lengths and page table; writes those rows of K and V and their
+ * scales, nothing between them: the bits do not depend on new_dtype, only on the numbers. A page that gets new rows
+ * must not be another sequence's too: two entries of the page table whose new rows would go to one page are refused,
+ * but that no older keys of another sequence lie there is not looked at. parallel NULL: the default. Needs no
+ * workspace. Thread-safe as long as nobody else uses these rows.
  *
  * ATTN_ERROR_ARGUMENT, ATTN_ERROR_UNSUPPORTED and ATTN_ERROR_OVERFLOW as attn_decode says them of a cache and
  * attn_rotate of rotary and positions; B * HK * T does not fit; T negative; k or v NULL, or their data where they have

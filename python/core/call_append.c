@@ -4,7 +4,6 @@ enum { KEY_CACHE, VALUE_CACHE, DESCRIPTION, KEY, VALUE, THREADS, ARGUMENTS };
 
 typedef struct append_arrays {
     array key_cache, value_cache, key, value;
-    PyObject *wide_key, *wide_value; /* copies of new rows that were narrower than fp32 */
     cache cache;
 } append_arrays;
 
@@ -16,16 +15,13 @@ static bool check_four(const array *x, const char *name)
     return false;
 }
 
-/* The operator takes new rows of fp32: narrower ones are copied. */
-static bool borrow_new(array *x, PyObject **wide, PyObject *object, const char *name)
+/* New keys of any float type, new values of the same. */
+static bool borrow_new(append_arrays *a, PyObject *key, PyObject *value)
 {
-    if (!narrow_rows_borrow(x, object, name, 4)) return false;
-    if (!array_is(x, ELEMENT_F32)) {
-        array_release(x);
-        *wide = array_widened(object, false);
-        if (!*wide || !rows_borrow(x, *wide, name, 4)) return false;
-    }
-    return check_four(x, name);
+    if (!narrow_rows_borrow(&a->key, key, "key", 4) || !check_four(&a->key, "key") ||
+        !elements_borrow(&a->value, value, "value", a->key.element, 4))
+        return false;
+    return check_four(&a->value, "value");
 }
 
 static bool check_writable(const array *x, PyObject *object, const char *name)
@@ -86,14 +82,13 @@ static bool append(append_arrays *a, PyObject *const *arguments)
     attn_parallel parallel = {0};
     if (!borrow_kept(&a->key_cache, arguments[KEY_CACHE], "key cache") ||
         !borrow_kept(&a->value_cache, arguments[VALUE_CACHE], "value cache") ||
-        !borrow_new(&a->key, &a->wide_key, arguments[KEY], "key") ||
-        !borrow_new(&a->value, &a->wide_value, arguments[VALUE], "value") ||
-        !check_new(&a->key, &a->key_cache, &a->key, "key") ||
+        !borrow_new(a, arguments[KEY], arguments[VALUE]) || !check_new(&a->key, &a->key_cache, &a->key, "key") ||
         !check_new(&a->value, &a->value_cache, &a->key, "value") || !check_apart(a) ||
         !cache_open(&a->cache, arguments[DESCRIPTION], &a->key_cache, &a->value_cache, "key", a->key.shape[0]) ||
         !check_scales(&a->cache, PyTuple_GetItem(arguments[DESCRIPTION], 3)) ||
         !threads_read(arguments[THREADS], &parallel))
         return false;
+    a->cache.cache.new_dtype = dtype_of(&a->key);
     attn_view k = array_view(&a->key), v = array_view(&a->value);
     const attn_rotary *rotary = a->cache.rotated ? &a->cache.rotary : NULL;
     attn_status status;
@@ -111,8 +106,6 @@ PyObject *call_append(PyObject *module, PyObject *const *arguments, Py_ssize_t c
     bool appended = append(&a, arguments);
     array *arrays[] = {&a.key_cache, &a.value_cache, &a.key, &a.value};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) array_release(arrays[i]);
-    Py_XDECREF(a.wide_key);
-    Py_XDECREF(a.wide_value);
     cache_close(&a.cache);
     return appended ? Py_NewRef(Py_None) : NULL;
 }

@@ -123,7 +123,7 @@ class KVCache:
         threads: int | None = None,
     ) -> None:
         """Puts new keys (B, HK, T, D) and values (B, HK, T, DV) behind those that each sequence has, rounded to the
-        cache's elements. Of float32; of float16 or bfloat16 they are copied.
+        cache's elements. Of float32, float16 or bfloat16, both the same, whatever the cache's.
 
         counts: (B), how many of the T rows, the last ones, are each sequence's; None is T each. Only a sequence that
             has no keys yet may get fewer: so prompts of different lengths come together, aligned at their ends.

@@ -226,6 +226,16 @@ def test_narrow_caches(kind):
         assert np.abs(cache.decode(narrow).astype(np.float32) - out.astype(np.float32)).max() < 0.01
     with pytest.raises(TypeError, match="value: .*" + kind):
         libattn.KVCache(room[0], wide[1]).append(k, v)
+    with pytest.raises(TypeError, match="value: .*" + kind):
+        libattn.KVCache(*wide).append(halves(k, kind), v)
+    with pytest.raises(TypeError, match="key: .*float64"):
+        libattn.KVCache(*wide).append(k.astype(np.float64), v)
+    for pair in ([x.copy() for x in room], wide):  # bits do not depend on what type the numbers came in
+        again = [x.copy() for x in pair]
+        libattn.KVCache(*pair, rotary=libattn.Rotary(S, D)).append(halves(k, kind), halves(v, kind))
+        low = [halves(x, kind).astype(np.float32) for x in (k, v)]
+        libattn.KVCache(*again, rotary=libattn.Rotary(S, D)).append(*low)
+        assert all(np.array_equal(x, y) for x, y in zip(pair, again))
     with pytest.raises(ValueError, match="scales: expected None"):
         libattn.KVCache(*room, scales=(np.zeros((B, HK, S), np.float32), np.zeros((B, HK, S), np.float32))).append(k, v)
 

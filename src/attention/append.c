@@ -4,9 +4,10 @@
 #include "attention/descriptor.h"
 #include "attention/elements.h"
 #include "attention/rotary.h"
+#include "attention/staged_rows.h"
 #include "attn/attn.h"
 #include "base/checked.h"
-#include "base/number_format.h"
+#include "base/order.h"
 #include "base/parallel.h"
 #include "base/status.h"
 
@@ -18,6 +19,7 @@
 typedef struct append_plan {
     attn_cache c;
     attn_rotary r, none;
+    const kernel_table *table;
     int64_t T, head_tasks;
     attn_view k, v;
 } append_plan;
@@ -25,54 +27,60 @@ typedef struct append_plan {
 /* A row whose numbers are all below this is stored as zeros: 127 over it is finite. */
 #define SMALLEST_ROW 0x1p-100f
 
-/* Row x turned to position j by r, its largest magnitude; NaN where one of it is not a number. */
-static float largest_of_row(const attn_rotary *r, int64_t j, const float *x, int64_t columns)
+/* A new row, which r turns to position j. */
+typedef struct new_row {
+    const attn_rotary *r;
+    int64_t j;
+    attn_dtype type;
+    const void *x;
+    int64_t columns;
+} new_row;
+
+/* Columns first .. first + *count - 1 of it, turned, as many as `turned` holds. */
+static void turn(const new_row *row, int64_t first, int64_t *count, float *turned)
+{
+    *count = least(row->columns - first, ROTARY_COLUMNS);
+    rotary_columns(row->r, row->j, row->type, row->x, first, *count, turned);
+}
+
+/* Its largest magnitude; NaN where one of it is not a number. */
+static float largest_of_row(const new_row *row)
 {
     float largest = 0;
-    for (int64_t first = 0; first < columns; first += ROTARY_COLUMNS) {
+    for (int64_t first = 0, count; first < row->columns; first += count) {
         float turned[ROTARY_COLUMNS];
-        int64_t count = columns - first < ROTARY_COLUMNS ? columns - first : ROTARY_COLUMNS;
-        rotary_columns(r, j, ATTN_DTYPE_F32, x, first, count, turned);
+        turn(row, first, &count, turned);
         for (int64_t n = 0; n < count; n++)
             if (!(fabsf(turned[n]) <= largest)) largest = isnan(largest) ? largest : fabsf(turned[n]);
     }
     return largest;
 }
 
-/* The same row in bytes, -127 to 127, into y, and their scale. A row that is not finite gets a scale that is not. */
-static void quantize_row(const attn_rotary *r, int64_t j, const float *x, int64_t columns, int8_t *y, float *scale)
+/* It in bytes, -127 to 127, into y, and their scale. A row that is not finite gets a scale that is not. */
+static void quantize_row(const new_row *row, int8_t *y, float *scale)
 {
-    const float largest = largest_of_row(r, j, x, columns);
+    const float largest = largest_of_row(row);
     const bool zeros = !isfinite(largest) || largest < SMALLEST_ROW;
     const float factor = zeros ? 0 : 127 / largest;
     *scale = isfinite(largest) ? (zeros ? 0 : largest / 127) : NAN;
-    for (int64_t first = 0; first < columns; first += ROTARY_COLUMNS) {
+    for (int64_t first = 0, count; first < row->columns; first += count) {
         float turned[ROTARY_COLUMNS];
-        int64_t count = columns - first < ROTARY_COLUMNS ? columns - first : ROTARY_COLUMNS;
-        rotary_columns(r, j, ATTN_DTYPE_F32, x, first, count, turned);
+        turn(row, first, &count, turned);
         for (int64_t n = 0; n < count; n++) y[first + n] = zeros ? 0 : (int8_t)lrintf(turned[n] * factor);
     }
 }
 
-/* Row x turned to position j by r, in the cache's type into y, and its scale where that has one. */
-static void write_row(const attn_cache *c, const attn_rotary *r, int64_t j, const float *x, int64_t columns, void *y,
-                      float *scale)
+/* It in the cache's type into y, and its scale where that has one. */
+static void write_row(const append_plan *plan, const new_row *row, void *y, float *scale)
 {
-    if (c->dtype == ATTN_DTYPE_INT8) {
-        quantize_row(r, j, x, columns, y, scale);
+    if (plan->c.dtype == ATTN_DTYPE_INT8) {
+        quantize_row(row, y, scale);
         return;
     }
-    if (c->dtype == ATTN_DTYPE_F32) {
-        rotary_row(r, j, ATTN_DTYPE_F32, x, y, columns);
-        return;
-    }
-    uint16_t *out = y;
-    for (int64_t first = 0; first < columns; first += ROTARY_COLUMNS) {
+    for (int64_t first = 0, count; first < row->columns; first += count) {
         float turned[ROTARY_COLUMNS];
-        int64_t count = columns - first < ROTARY_COLUMNS ? columns - first : ROTARY_COLUMNS;
-        rotary_columns(r, j, ATTN_DTYPE_F32, x, first, count, turned);
-        for (int64_t n = 0; n < count; n++)
-            out[first + n] = c->dtype == ATTN_DTYPE_BF16 ? bf16_of_float(turned[n]) : fp16_of_float(turned[n]);
+        turn(row, first, &count, turned);
+        staged_columns_write(plan->table, plan->c.dtype, turned, y, first, count);
     }
 }
 
@@ -86,12 +94,14 @@ static void append_task(void *argument, int64_t task, int worker)
     for (int64_t i = first; i < first + TASK_ROWS && i < plan->T; i++) {
         int64_t j = c->lengths[b] - plan->T + i;
         if (j < 0) continue;
-        if (c->D)
-            write_row(c, &plan->r, j, view_at(&plan->k, b, head, i), c->D, cache_at(c, &c->k, b, head, j),
-                      cache_scale(c, &c->k_scales, b, head, j));
-        if (c->DV)
-            write_row(c, &plan->none, 0, view_at(&plan->v, b, head, i), c->DV, cache_at(c, &c->v, b, head, j),
-                      cache_scale(c, &c->v_scales, b, head, j));
+        if (c->D) {
+            const new_row k = {&plan->r, j, c->new_dtype, row_at(c->new_dtype, &plan->k, b, head, i), c->D};
+            write_row(plan, &k, cache_at(c, &c->k, b, head, j), cache_scale(c, &c->k_scales, b, head, j));
+        }
+        if (c->DV) {
+            const new_row v = {&plan->none, 0, c->new_dtype, row_at(c->new_dtype, &plan->v, b, head, i), c->DV};
+            write_row(plan, &v, cache_at(c, &c->v, b, head, j), cache_scale(c, &c->v_scales, b, head, j));
+        }
     }
 }
 
@@ -110,7 +120,7 @@ static attn_status check_rows(const append_plan *plan)
 attn_status attn_append(const attn_cache *cache, int64_t T, const attn_view *k, const attn_view *v,
                         const attn_rotary *rotary, const attn_parallel *parallel)
 {
-    append_plan plan = {.T = T};
+    append_plan plan = {.T = T, .table = kernels_table()};
     const attn_parallel usual = {0};
     attn_status status = cache_read(cache, &plan.c);
     if (status) return status;
@@ -122,8 +132,8 @@ attn_status attn_append(const attn_cache *cache, int64_t T, const attn_view *k, 
     status = descriptor_check_parallel(parallel);
     if (!status) status = rotary_read(rotary, c->D, &plan.r);
     if (!status) status = cache_check_arrays(c);
-    if (!status) status = array_check_view("k", k, ATTN_DTYPE_F32, c->B, c->HK, T, c->D);
-    if (!status) status = array_check_view("v", v, ATTN_DTYPE_F32, c->B, c->HK, T, c->DV);
+    if (!status) status = array_check_view("k", k, c->new_dtype, c->B, c->HK, T, c->D);
+    if (!status) status = array_check_view("v", v, c->new_dtype, c->B, c->HK, T, c->DV);
     int64_t rows;
     if (!status && (!checked_mul_i64(c->B, c->HK, &rows) || !checked_mul_i64(rows, T, &rows) || rows > INT64_MAX / 16))
         status = status_fail(ATTN_ERROR_OVERFLOW, "B * HK * T with T = %lld does not fit, expected at most 2^59",

@@ -29,6 +29,7 @@ void attn_cache_init(attn_cache *cache, size_t struct_size, int64_t B, int64_t H
     attn_cache c = {
         .struct_size = struct_size,
         .dtype = ATTN_DTYPE_F32,
+        .new_dtype = ATTN_DTYPE_F32,
         .B = B,
         .HK = HK,
         .S = S,
@@ -72,6 +73,12 @@ static attn_status check_sizes(const attn_cache *c)
     return ATTN_OK;
 }
 
+/* What a cache holds or gets without scales. */
+static bool is_float(attn_dtype type)
+{
+    return type == ATTN_DTYPE_F32 || type == ATTN_DTYPE_BF16 || type == ATTN_DTYPE_FP16;
+}
+
 attn_status cache_read(const attn_cache *cache, attn_cache *c)
 {
     if (!cache) return status_fail(ATTN_ERROR_ARGUMENT, "cache is NULL, expected a cache");
@@ -83,13 +90,17 @@ attn_status cache_read(const attn_cache *cache, attn_cache *c)
     memcpy(c, cache, given < sizeof *c ? given : sizeof *c);
     attn_status later = descriptor_check_later("cache:", cache, given, sizeof *c);
     if (later) return later;
-    if (c->dtype != ATTN_DTYPE_F32 && c->dtype != ATTN_DTYPE_BF16 && c->dtype != ATTN_DTYPE_FP16 &&
-        c->dtype != ATTN_DTYPE_INT8)
+    if (!is_float(c->dtype) && c->dtype != ATTN_DTYPE_INT8)
         return status_fail(ATTN_ERROR_UNSUPPORTED,
                            "cache: dtype = %d, expected ATTN_DTYPE_F32 (%d), ATTN_DTYPE_BF16 (%d), ATTN_DTYPE_FP16 "
                            "(%d) or ATTN_DTYPE_INT8 (%d)",
                            (int)c->dtype, (int)ATTN_DTYPE_F32, (int)ATTN_DTYPE_BF16, (int)ATTN_DTYPE_FP16,
                            (int)ATTN_DTYPE_INT8);
+    if (!is_float(c->new_dtype))
+        return status_fail(ATTN_ERROR_UNSUPPORTED,
+                           "cache: new_dtype = %d, expected ATTN_DTYPE_F32 (%d), ATTN_DTYPE_BF16 (%d) or "
+                           "ATTN_DTYPE_FP16 (%d)",
+                           (int)c->new_dtype, (int)ATTN_DTYPE_F32, (int)ATTN_DTYPE_BF16, (int)ATTN_DTYPE_FP16);
     if (!c->D) c->k.data = NULL; /* without elements, and with strides that nobody checks */
     if (!c->DV) c->v.data = NULL;
     return check_sizes(c);

@@ -74,7 +74,7 @@ typedef struct appending {
     int32_t *pages;
     float *k, *v, *new_k, *new_v;
     attn_view k_view, v_view;
-    int64_t k_count, v_count;
+    int64_t k_count, v_count, new_k_count, new_v_count;
 } appending;
 
 /* In place: the cache points at its lengths. */
@@ -94,7 +94,8 @@ static void appending_create(appending *x, uint64_t seed)
     x->cache.k.data = x->k = uniform(seed, 71, x->k_count);
     x->cache.v.data = x->v = uniform(seed, 72, x->v_count);
     int64_t wide = D + whole(seed, 8, 0, 3), tall = DV + whole(seed, 9, 0, 3);
-    x->new_k = uniform(seed, 73, B * HK * x->T * wide), x->new_v = uniform(seed, 74, B * HK * x->T * tall);
+    x->new_k_count = B * HK * x->T * wide, x->new_v_count = B * HK * x->T * tall;
+    x->new_k = uniform(seed, 73, x->new_k_count), x->new_v = uniform(seed, 74, x->new_v_count);
     x->k_view = (attn_view){x->new_k, x->T * HK * wide, wide, HK * wide};
     x->v_view = (attn_view){x->new_v, HK * x->T * tall, x->T * tall, tall};
     x->table = table_create(whole(seed, 10, 0, 1), whole(seed, 11, 0, D / 2) * 2);
@@ -225,6 +226,61 @@ static void rows_that_have_no_scale(void **state)
     assert_memory_equal(bytes, want, sizeof want);
 }
 
+/* The numbers as they are once they were of a narrow type. */
+static uint16_t *narrowed(attn_dtype type, float *x, int64_t count)
+{
+    uint16_t *low = malloc((size_t)count * sizeof *low + 1);
+    for (int64_t n = 0; n < count; n++) {
+        low[n] = type == ATTN_DTYPE_BF16 ? bf16_of_float(x[n]) : fp16_of_float(x[n]);
+        x[n] = type == ATTN_DTYPE_BF16 ? bf16_to_float(low[n]) : fp16_to_float(low[n]);
+    }
+    return low;
+}
+
+/* All that a cache of any type holds, K, V and their scales. */
+typedef struct held {
+    unsigned char *bytes;
+    size_t size;
+} held;
+
+/* x's rows in a cache of a type, as they are given in k and v. */
+static held appended(appending *x, uint64_t seed, attn_dtype type, attn_dtype new_type, const void *k, const void *v)
+{
+    attn_cache c = x->cache;
+    const size_t scales = (size_t)((c.page_size ? c.pages : c.B) * c.k_scales.batch);
+    const size_t width = type == ATTN_DTYPE_INT8 ? 1 : type == ATTN_DTYPE_F32 ? 4 : 2;
+    held h = {.size = 2 * scales * sizeof(float) + (size_t)(x->k_count + x->v_count) * width};
+    h.bytes = memset(malloc(h.size + 1), 0x5a, h.size);
+    c.dtype = type, c.new_dtype = new_type;
+    if (type == ATTN_DTYPE_INT8) c.k_scales.data = h.bytes, c.v_scales.data = (float *)h.bytes + scales;
+    c.k.data = h.bytes + 2 * scales * sizeof(float);
+    c.v.data = (char *)c.k.data + (size_t)x->k_count * width;
+    const attn_view k_view = {k, x->k_view.batch, x->k_view.head, x->k_view.row};
+    const attn_view v_view = {v, x->v_view.batch, x->v_view.head, x->v_view.row};
+    if (attn_append(&c, x->T, &k_view, &v_view, seed % 3 ? &x->table.rotary : NULL, NULL))
+        fail_msg("seed %llu: %s", (unsigned long long)seed, attn_error());
+    return h;
+}
+
+/* Narrow rows leave in a cache of each type the bits that the same numbers in fp32 leave. */
+static void narrow_rows_are_kept_as_fp32_s(void **state)
+{
+    (void)state;
+    const attn_dtype types[] = {ATTN_DTYPE_F32, ATTN_DTYPE_BF16, ATTN_DTYPE_FP16, ATTN_DTYPE_INT8};
+    for (uint64_t seed = 260; seed < 300; seed++) {
+        appending x;
+        appending_create(&x, seed);
+        const attn_dtype type = seed % 2 ? ATTN_DTYPE_BF16 : ATTN_DTYPE_FP16, kept = types[seed / 2 % 4];
+        uint16_t *k = narrowed(type, x.new_k, x.new_k_count), *v = narrowed(type, x.new_v, x.new_v_count);
+        held want = appended(&x, seed, kept, ATTN_DTYPE_F32, x.new_k, x.new_v);
+        held got = appended(&x, seed, kept, type, k, v);
+        assert_memory_equal(got.bytes, want.bytes, want.size);
+        void *all[] = {k, v, want.bytes, got.bytes};
+        for (size_t n = 0; n < sizeof all / sizeof all[0]; n++) free(all[n]);
+        appending_destroy(&x);
+    }
+}
+
 static void rotate(const attn_desc *d, const int64_t *lengths, const attn_rotary *rotary, const attn_output *y)
 {
     if (attn_rotate(d, lengths, rotary, y)) fail_msg("%s", attn_error());
@@ -271,11 +327,8 @@ static void narrow_queries_turn_as_fp32_does(void **state)
         attn_desc_init(&d, sizeof d, B, H, 1, T, 0, D, 0);
         table t = table_create(whole(seed, 2, 0, 1), whole(seed, 3, 0, D / 2) * 2);
         float *q = uniform(seed, 75, count), *y = malloc((size_t)count * sizeof *y);
-        uint16_t *low = malloc((size_t)count * sizeof *low), *turned = malloc((size_t)count * sizeof *turned);
-        for (int64_t n = 0; n < count; n++) {
-            low[n] = bf16 ? bf16_of_float(q[n]) : fp16_of_float(q[n]);
-            q[n] = bf16 ? bf16_to_float(low[n]) : fp16_to_float(low[n]);
-        }
+        const attn_dtype type = seed % 2 ? ATTN_DTYPE_BF16 : ATTN_DTYPE_FP16;
+        uint16_t *low = narrowed(type, q, count), *turned = malloc((size_t)count * sizeof *turned);
         d.q.data = q, d.query_offset = 100;
         const attn_output out = {y, d.q.batch, d.q.head, d.q.row}, narrow = {turned, out.batch, out.head, out.row};
         rotate(&d, NULL, &t.rotary, &out);
@@ -426,6 +479,11 @@ static void hostile_rows_are_refused(void **state)
     REFUSED(r.sines = NULL, ATTN_ERROR_ARGUMENT, "sines is NULL");
     REFUSED(r.sines = (float *)((uintptr_t)r.sines + 1), ATTN_ERROR_ARGUMENT, "multiple of its elements' 4");
     REFUSED(r.struct_size = 3, ATTN_ERROR_ARGUMENT, "struct_size = 3");
+    REFUSED(c.new_dtype = ATTN_DTYPE_F64, ATTN_ERROR_UNSUPPORTED, "new_dtype = 4");
+    REFUSED(c.new_dtype = ATTN_DTYPE_INT8, ATTN_ERROR_UNSUPPORTED, "new_dtype = 3");
+    REFUSED(c.new_dtype = (attn_dtype)-1, ATTN_ERROR_UNSUPPORTED, "new_dtype = -1");
+    REFUSED(c.new_dtype = ATTN_DTYPE_BF16;
+            k.data = (char *)new_rows + 1, ATTN_ERROR_ARGUMENT, "multiple of its elements' 2");
     REFUSED(parallel.threads = 2000, ATTN_ERROR_ARGUMENT, "threads = 2000");
     REFUSED(attn_cache_init(&c, sizeof c, B, HK, S, D, D, PAGE, 2); c.k.data = c.v.data = kept; c.lengths = lengths;
             c.page_table = pages, ATTN_ERROR_ARGUMENT, "page_table[0][4] = 10");
@@ -481,6 +539,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_become_bytes),
         cmocka_unit_test(rows_that_have_no_scale),
+        cmocka_unit_test(narrow_rows_are_kept_as_fp32_s),
         cmocka_unit_test(rows_go_where_they_belong),
         cmocka_unit_test(queries_turn_to_their_positions),
         cmocka_unit_test(narrow_queries_turn_as_fp32_does),

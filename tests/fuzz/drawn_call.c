@@ -38,7 +38,7 @@ static const struct {
     [COLUMN_SUMS] = {ALL, F32 | HALVES},
     [WEIGHTS] = {ALL, F32 | F64 | HALVES},
     [MERGE] = {ALL & ~STARTS, F32 | HALVES},
-    [APPEND] = {0, F32},
+    [APPEND] = {0, F32}, /* its rows' types are the cache's */
     [ROTATE] = {ALL & ~STARTS, F32 | HALVES},
     [ROTARY_FILL] = {0, F32},
 };
@@ -319,6 +319,8 @@ static void draw_cache(drawn_call *w)
     attn_cache_init(c, sizeof *c, d->B, d->HK, d->S, d->D, d->DV, page, pages);
     if (draw_whim(x, 16)) c->B = draw_number(x, 0, 3), c->S = draw_number(x, 0, 90), c->D = draw_number(x, 0, 9);
     c->dtype = (attn_dtype)draw_number(x, 0, 3);
+    w->cache_size = draw_struct_size(x, sizeof *c, offsetof(attn_cache, k_scales));
+    if (w->which == APPEND && w->cache_size >= sizeof *c) c->new_dtype = (attn_dtype)draw_number(x, 0, 2);
     const bool scaled = c->dtype == ATTN_DTYPE_INT8;
     const attn_dtype type = scaled ? c->dtype : type_of(&(attn_desc){.dtype = c->dtype});
     int64_t batches = page ? pages : c->B, rows = page ? page : c->S;
@@ -362,6 +364,7 @@ size_t draw_struct_size(drawing *x, size_t ours, size_t oldest)
 void draw_call(drawn_call *w)
 {
     drawing *x = &w->x;
+    w->cache_size = sizeof w->c;
     w->which = (operation)(draw_byte(x) % OPERATIONS);
     draw_sizes(w);
     draw_options(w);

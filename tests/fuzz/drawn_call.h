@@ -25,6 +25,7 @@ typedef struct drawn_call {
     attn_desc d;
     size_t desc_size; /* as the caller knows it */
     attn_cache c;
+    size_t cache_size; /* likewise */
     attn_rotary r;
     attn_second_order second;
 } drawn_call;

@@ -87,8 +87,9 @@ static void draw_extras(drawn_call *w, extras *e)
     }
     if (w->which == APPEND) {
         e->T = draw_number(x, 0, 9);
-        e->k = draw_view(x, usual_strides(c->HK, e->T, c->D), c->B, c->HK, e->T, c->D, ATTN_DTYPE_F32);
-        e->v = draw_view(x, usual_strides(c->HK, e->T, c->DV), c->B, c->HK, e->T, c->DV, ATTN_DTYPE_F32);
+        const attn_dtype type = type_of(&(attn_desc){.dtype = c->new_dtype});
+        e->k = draw_view(x, usual_strides(c->HK, e->T, c->D), c->B, c->HK, e->T, c->D, type);
+        e->v = draw_view(x, usual_strides(c->HK, e->T, c->DV), c->B, c->HK, e->T, c->DV, type);
     }
     if (w->which != ROTATE) return;
     attn_output y = {NULL, d->q.batch, d->q.head, d->q.row};
@@ -154,7 +155,7 @@ static void check_call(drawn_call *w)
     draw_call(w);
     draw_extras(w, &e);
     given g = {.d = as_given(x, &w->d, sizeof w->d, w->desc_size)};
-    g.c = as_given(x, &w->c, sizeof w->c, draw_struct_size(x, sizeof w->c, offsetof(attn_cache, k_scales)));
+    g.c = as_given(x, &w->c, sizeof w->c, w->cache_size);
     g.r = w->which == ROTARY_FILL ? &w->r
                                   : as_given(x, &w->r, sizeof w->r, draw_struct_size(x, sizeof w->r, sizeof w->r));
     g.second = as_given(x, &w->second, sizeof w->second, draw_struct_size(x, sizeof w->second, sizeof w->second));
