@@ -99,9 +99,9 @@ ATTN_API const char *attn_error(void);
 
 /* The type of Q, K, V, O and their gradients, all of a call's the same; and of K and V in a cache. Beside fp64 the
  * log-sum-exp, the bias, the score vector, their gradients and weights are fp64 too, beside the others fp32; slopes and
- * sinks are fp32 in any case. attn_forward, attn_backward and attn_weights take all of these but int8,
- * attn_weights_column_sums, attn_decode, attn_merge, attn_rotate and attn_append all but int8 and fp64,
- * attn_double_backward fp32 and fp64. Numbers pinned. */
+ * sinks are fp32 in any case. attn_forward, attn_backward, attn_double_backward and attn_weights take all of these but
+ * int8, attn_weights_column_sums, attn_decode, attn_merge, attn_rotate and attn_append all but int8 and fp64. Numbers
+ * pinned. */
 typedef enum attn_dtype {
     ATTN_DTYPE_F32 = 0,
     ATTN_DTYPE_BF16 = 1, /* the upper half of an fp32 */
@@ -375,8 +375,8 @@ typedef struct attn_second_order {
 ATTN_API void attn_second_order_init(attn_second_order *second, size_t struct_size, const attn_desc *desc);
 
 /* Bytes of workspace that attn_double_backward needs, into *size: as attn_backward's, and three numbers for each query
- * and head. Data is not read, but whether by_grad_bias and grad_bias have any counts. Statuses as
- * attn_double_backward's that need none. */
+ * and head; with bf16 and fp16 the gradients of rows are summed in it, in fp32. Data is not read, but whether
+ * by_grad_bias and the gradients have any counts. Statuses as attn_double_backward's that need none. */
 ATTN_API attn_status attn_double_backward_workspace_size(const attn_desc *desc, const attn_second_order *second,
                                                          size_t *size);
 
@@ -402,13 +402,15 @@ ATTN_API attn_status attn_double_backward_workspace_size(const attn_desc *desc, 
  *
  * Reads what attn_backward reads, with the same options, and second's by_grad_q, by_grad_k, by_grad_v,
  * by_grad_bias and by_grad_sinks; writes, not adds to, second's other arrays, those that have data. The gradients in
- * desc are not looked at. Causal, windows, masks of any kind, a bias, key lengths, packed sequences, slopes, sinks,
- * caps, dropout and grouped heads are as in attn_backward; slopes are constants. Rows without any key left get and give
+ * desc are not looked at. by_grad_q, by_grad_k, by_grad_v and the gradients in their and O's shapes are of desc's
+ * dtype, those of the bias and the sinks as in attn_backward; bf16 and fp16 have the bits of an fp32 call on the same
+ * numbers, rounded. Causal, windows, masks of any kind, a bias, key lengths, packed sequences, slopes, sinks, caps,
+ * dropout and grouped heads are as in attn_backward; slopes are constants. Rows without any key left get and give
  * zeros. Workspace and thread safety as attn_forward; bits do not depend on the thread count.
  *
  * Statuses as attn_backward, and ATTN_ERROR_ARGUMENT: second NULL, or its struct_size too small; gradients of
- * sinks or a bias without these. ATTN_ERROR_UNSUPPORTED: a dtype other than fp32 and fp64; additive scores; a score
- * function, which tells no second derivative. */
+ * sinks or a bias without these. ATTN_ERROR_UNSUPPORTED: additive scores; a score function, which tells no second
+ * derivative. */
 ATTN_API attn_status attn_double_backward(const attn_desc *desc, const attn_second_order *second, void *workspace,
                                           size_t workspace_size);
 

@@ -1,9 +1,8 @@
 """The functions of libattn as PyTorch differentiates them, and a module in the shape of torch.nn.MultiheadAttention.
 
 Tensors are on the CPU, of float32, float16, bfloat16 or float64. Where no input requires a gradient nothing is recorded.
-Gradients of gradients are computed too, of float32 and float64, but not with additive scores nor through the
-log-sum-exp: these are refused, as is a gradient of alibi_slopes. Under torch.autocast query, key and value are made of
-its type, as for PyTorch's own.
+Gradients of gradients are computed too, but not with additive scores nor through the log-sum-exp: these are refused, as
+is a gradient of alibi_slopes. Under torch.autocast query, key and value are made of its type, as for PyTorch's own.
 """
 
 from __future__ import annotations

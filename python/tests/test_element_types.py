@@ -89,8 +89,8 @@ def test_what_is_refused():
         libattn.attention_column_sums(q, k, lse, enable_gqa=True)
     half = [x.astype(np.float16) for x in (q, k, v)]
     result, sums = libattn.scaled_dot_product_attention(*half, enable_gqa=True, return_lse=True)
-    with pytest.raises(NotImplementedError, match="attn_double_backward"):
-        libattn.attention_double_backward(result, *half, result, sums, enable_gqa=True, by_query=half[0])
+    with pytest.raises(TypeError, match="by_query: expected elements of float16, got float64"):
+        libattn.attention_double_backward(result, *half, result, sums, enable_gqa=True, by_query=q)
     with pytest.raises(TypeError, match="attn_mask: expected elements of bool or float64, got float32"):
         libattn.scaled_dot_product_attention(q, k, v, np.zeros(70, np.float32), enable_gqa=True)
     with pytest.raises(TypeError, match="out: expected elements of float64, got float32"):

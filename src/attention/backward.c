@@ -101,8 +101,8 @@ static attn_status plan_backward(const attn_desc *d, backward_plan *plan, size_t
     plan->pieces = backward_first_piece(plan, d->B);
     if (!backward_worker_floats(plan, &plan->worker_floats) ||
         !checked_mul(plan->worker_floats, sizeof(float), bytes) || !checked_mul(*bytes, workers, bytes) ||
-        !backward_parts_bytes(plan, &parts) || !checked_add(*bytes, parts, bytes) || !backward_sums_bytes(d, sums) ||
-        !checked_add(*bytes, *sums, bytes))
+        !backward_parts_bytes(plan, &parts) || !checked_add(*bytes, parts, bytes) ||
+        !backward_sums_bytes(d, NULL, sums) || !checked_add(*bytes, *sums, bytes))
         return status_fail(ATTN_ERROR_OVERFLOW, "the workspace for D = %lld, DV = %lld does not fit, expected less",
                            (long long)d->D, (long long)d->DV);
     return ATTN_OK;
@@ -131,7 +131,7 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
     if (!status) status = array_check_workspace(workspace, workspace_size, bytes);
     if (!status && d.dtype == ATTN_DTYPE_F64) f64_backward(&d);
     if (status || d.dtype == ATTN_DTYPE_F64) return status;
-    const attn_desc summing = sums ? backward_sums_place(&d, (float *)((char *)workspace + bytes - sums)) : d;
+    const attn_desc summing = sums ? backward_sums_place(&d, NULL, (float *)((char *)workspace + bytes - sums)) : d;
     plan.d = &summing;
     plan.workspace = workspace;
     if (bytes) backward_parts_place(&plan);
@@ -140,7 +140,7 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
         d.grad_alibi_slopes)
         backward_rounds(&plan, backward_task, &plan);
     backward_sum_parts(&plan);
-    backward_sums_write(plan.table, &d, &summing);
+    backward_sums_write(plan.table, &d, NULL, &summing, NULL);
     if (d.grad_bias.data && bytes) backward_bias(&plan, backward_bias_sequence);
     return ATTN_OK;
 }

@@ -12,6 +12,7 @@
 #include "attention/backward_bias.h"
 #include "attention/backward_parts.h"
 #include "attention/backward_rounds.h"
+#include "attention/backward_sums.h"
 #include "attention/double_worker.h"
 #include "attention/elements.h"
 #include "attention/f64_row.h"
@@ -169,22 +170,23 @@ static void sink_task(void *argument, int64_t h, int worker)
     plan->second.grad_sinks[h] = (float)sum;
 }
 
-/* Workers' pieces, then the row sums. */
-static attn_status plan_double(const attn_desc *d, double_plan *plan, size_t *bytes)
+/* Workers' pieces, then the row sums, then the gradients' sums, *sums bytes of all. */
+static attn_status plan_double(const attn_desc *d, double_plan *plan, size_t *bytes, size_t *sums)
 {
     plan->tiles = backward_plan_tiles(d);
     plan->kernels = &kernels_table()->double_backward;
-    *bytes = 0;
+    *bytes = *sums = 0;
     if (d->dtype == ATTN_DTYPE_F64) return ATTN_OK;
     if (!d->B || (!d->T && !d->S)) return ATTN_OK;
     backward_plan *tiles = &plan->tiles;
     tiles->pairs = sequence_packed(d) ? 0 : backward_pairs(tiles); /* reads no starts yet */
     tiles->pieces = backward_first_piece(tiles, d->B);
-    size_t sums, batches = d->query_starts ? 1 : (size_t)d->B;
+    size_t rows, batches = d->query_starts ? 1 : (size_t)d->B;
     if (!double_worker_floats(plan) ||
         !checked_mul(tiles->worker_floats, (size_t)parallel_workers(&d->parallel), bytes) ||
-        !checked_mul(batches * (size_t)d->H, (size_t)d->T, &sums) || !checked_mul(sums, 3, &sums) ||
-        !checked_add(*bytes, sums, bytes) || !checked_mul(*bytes, sizeof(float), bytes))
+        !checked_mul(batches * (size_t)d->H, (size_t)d->T, &rows) || !checked_mul(rows, 3, &rows) ||
+        !checked_add(*bytes, rows, bytes) || !checked_mul(*bytes, sizeof(float), bytes) ||
+        !backward_sums_bytes(d, &plan->second.grad_grad_o, sums) || !checked_add(*bytes, *sums, bytes))
         return status_fail(ATTN_ERROR_OVERFLOW,
                            "the workspace for B = %lld, H = %lld, T = %lld, D = %lld, DV = %lld does not fit, expected "
                            "less",
@@ -216,10 +218,10 @@ attn_status attn_double_backward_workspace_size(const attn_desc *desc, const att
 {
     attn_desc d;
     double_plan plan;
-    size_t bytes = 0;
+    size_t bytes = 0, sums;
     if (!size) return status_fail(ATTN_ERROR_ARGUMENT, "size is NULL, expected where to put the size");
     attn_status status = second_order_read(desc, second, &d, &plan.second);
-    if (!status) status = plan_double(&d, &plan, &bytes);
+    if (!status) status = plan_double(&d, &plan, &bytes, &sums);
     if (!status) *size = bytes;
     return status;
 }
@@ -229,15 +231,20 @@ attn_status attn_double_backward(const attn_desc *desc, const attn_second_order 
 {
     attn_desc d;
     double_plan plan;
-    size_t bytes = 0;
+    size_t bytes = 0, sums = 0;
     attn_status status = second_order_read(desc, second, &d, &plan.second);
-    if (!status) status = plan_double(&d, &plan, &bytes);
+    if (!status) status = plan_double(&d, &plan, &bytes, &sums);
     if (!status) status = second_order_check(&d, &plan.second);
     if (!status) status = array_check_workspace(workspace, workspace_size, bytes);
     if (!status && d.dtype == ATTN_DTYPE_F64) f64_double_backward(&d, &plan.second);
     if (status || d.dtype == ATTN_DTYPE_F64) return status;
+    const attn_output grad_grad_o = plan.second.grad_grad_o;
+    const attn_desc summing =
+        sums ? backward_sums_place(&d, &plan.second.grad_grad_o, (float *)((char *)workspace + bytes - sums)) : d;
+    plan.tiles.d = &summing;
     plan.tiles.workspace = workspace;
     if (bytes) run(&plan);
     if (d.grad_sinks) parallel_run(&d.parallel, d.H, sink_task, &plan);
+    backward_sums_write(plan.tiles.table, &d, &grad_grad_o, &summing, &plan.second.grad_grad_o);
     return ATTN_OK;
 }

@@ -1,8 +1,9 @@
 /* One worker's way through double backward's tiles: backward's, and behind its piece of the workspace
  *
- *     [rho | sigma | ds_t | by_s_t | bias_t | u_t]
+ *     [rho | sigma | ds_t | by_s_t | bias_t | u_t | stages of U, W, Y]
  *
- * (bias_t where the bias has to do with it) again a constant and D rows of BACKWARD_QUERIES. */
+ * (bias_t where the bias has to do with it, the stages for types other than fp32) again a constant and D rows of
+ * BACKWARD_QUERIES. */
 #ifndef ATTENTION_DOUBLE_WORKER_H
 #define ATTENTION_DOUBLE_WORKER_H
 
@@ -11,8 +12,8 @@
 
 /* What all workers share. */
 typedef struct double_plan {
-    backward_plan tiles; /* first, of a descriptor whose gradients are second's */
-    attn_second_order second;
+    backward_plan tiles;      /* first, of a descriptor whose gradients are second's */
+    attn_second_order second; /* its gradients fp32 whatever their type, too: backward_sums.h */
     const double_kernels *kernels;
     size_t first_floats;        /* of a worker's piece, backward's part */
     float *rho, *sigma, *delta; /* (B, H, T), as the queries lie, contiguous: double_tile.h */
@@ -26,9 +27,10 @@ typedef struct double_worker {
     attn_second_order second; /* the sequence's */
     backward_worker first;
     bool queries_finite; /* first's and the block's rows of U */
-    const float *u;      /* the block's rows, and U^T */
+    staged_rows u;       /* the block's rows, and U^T */
     float *u_t;
     float *grad_grad_o; /* the block's rows */
+    float *stages;
     double_tile tile;
 } double_worker;
 

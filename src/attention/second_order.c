@@ -27,10 +27,6 @@ void attn_second_order_init(attn_second_order *second, size_t struct_size, const
 
 static attn_status refuse(const attn_desc *d)
 {
-    if (d->dtype != ATTN_DTYPE_F32 && d->dtype != ATTN_DTYPE_F64)
-        return status_fail(ATTN_ERROR_UNSUPPORTED,
-                           "dtype = %d in attn_double_backward, expected ATTN_DTYPE_F32 (%d) or ATTN_DTYPE_F64 (%d)",
-                           (int)d->dtype, (int)ATTN_DTYPE_F32, (int)ATTN_DTYPE_F64);
     if (d->score != ATTN_SCORE_DOT)
         return status_fail(ATTN_ERROR_UNSUPPORTED, "score = %d in double backward, expected ATTN_SCORE_DOT (%d)",
                            (int)d->score, (int)ATTN_SCORE_DOT);
@@ -86,7 +82,8 @@ attn_status second_order_check(const attn_desc *d, const attn_second_order *seco
     if (!status) status = check_given("by_grad_v", &second->by_grad_v, d->dtype, keys_B, d->HK, d->S, d->DV);
     if (!status)
         status = backward_check_wanted("grad_grad_o", &second->grad_grad_o, d->dtype, queries_B, d->H, d->T, d->DV);
-    if (!status) status = array_check_mask("by_grad_bias", &second->by_grad_bias, d, (size_t)element_size(d->dtype));
+    if (!status)
+        status = array_check_mask("by_grad_bias", &second->by_grad_bias, d, (size_t)element_size(sum_type(d->dtype)));
     if (!status) status = array_check_list("by_grad_sinks", second->by_grad_sinks, sizeof *second->by_grad_sinks);
     return status;
 }
@@ -96,7 +93,7 @@ attn_second_order second_order_of(const attn_desc *d, const attn_second_order *s
     attn_second_order own = *second;
     if (d->query_starts) {
         sequence_move_view(&own.by_grad_q, d->dtype, d->query_starts[b]);
-        sequence_move_output(&own.grad_grad_o, d->dtype, d->query_starts[b]);
+        sequence_move_output(&own.grad_grad_o, sum_type(d->dtype), d->query_starts[b]);
     }
     if (d->key_starts) {
         sequence_move_view(&own.by_grad_k, d->dtype, d->key_starts[b]);

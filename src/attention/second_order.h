@@ -12,7 +12,8 @@ attn_status second_order_read(const attn_desc *desc, const attn_second_order *se
 /* Checks of both, once they were read: all arrays. */
 attn_status second_order_check(const attn_desc *d, const attn_second_order *second);
 
-/* What is sequence b's of arrays in which sequences are packed: as sequence_read. */
+/* What is sequence b's of arrays in which sequences are packed: as sequence_read. grad_grad_o is taken to be fp32, or
+ * fp64, as the other gradients are. */
 attn_second_order second_order_of(const attn_desc *d, const attn_second_order *second, int64_t b);
 
 #endif

@@ -154,7 +154,7 @@ static void hostile_arguments_are_refused(void **state)
     REFUSED(second.struct_size = 8, ATTN_ERROR_ARGUMENT, "struct_size = 8");
     REFUSED(d.B = -1, ATTN_ERROR_ARGUMENT, "B = -1");
     REFUSED(d.T = INT64_MAX / 8, ATTN_ERROR_OVERFLOW, "T = ");
-    REFUSED(d.dtype = ATTN_DTYPE_BF16, ATTN_ERROR_UNSUPPORTED, "attn_double_backward");
+    REFUSED(d.dtype = ATTN_DTYPE_INT8, ATTN_ERROR_UNSUPPORTED, "dtype = 3");
     REFUSED((d.score = ATTN_SCORE_ADDITIVE, d.scale = 1), ATTN_ERROR_UNSUPPORTED, "double backward");
     REFUSED(d.score_function = (attn_score_function)(uintptr_t)1, ATTN_ERROR_UNSUPPORTED, "score_function");
     REFUSED(d.o.data = NULL, ATTN_ERROR_ARGUMENT, "o.data is NULL");

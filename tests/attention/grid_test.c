@@ -1,6 +1,7 @@
 /* The whole contract at once: any options together, zero sizes, reversed and shared rows, gradients that nobody asked
- * for; forward against fp64, backward and double backward from what forward left against fp64. A few hundred calls in
- * an ordinary run, 20,000 in `make nightly` (grid.h). */
+ * for; forward against fp64, backward and double backward from what forward left against fp64, in fp32; double backward
+ * on bf16 and fp16 against fp32 on the same numbers. A few hundred calls in an ordinary run, 20,000 in `make nightly`
+ * (grid.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +10,7 @@
 
 #include "forward_errors.h"
 #include "grid.h"
-#include "second_call.h"
+#include "second_in_type.h"
 
 #include "base/random.h"
 
@@ -119,7 +120,12 @@ static void double_backward_agrees_with_fp64(void **state)
     for (uint64_t seed = seeds.first; seed < seeds.last; seed++) {
         call_options o = draw_options(seed);
         o.additive = o.score_function = false; /* which it refuses */
-        check_second(seed, &o);
+        const attn_dtype types[] = {ATTN_DTYPE_F32, ATTN_DTYPE_BF16, ATTN_DTYPE_FP16};
+        o.type = types[draw(seed, 30, 5) % 3]; /* half of them narrow */
+        if (o.type == ATTN_DTYPE_F32)
+            check_second(seed, &o);
+        else
+            o.shared_rows = false, second_in_type_check_call(&o, seed);
     }
     print_message("%llu calls of double backward, seeds %llu to %llu\n", (unsigned long long)(seeds.last - seeds.first),
                   (unsigned long long)seeds.first, (unsigned long long)(seeds.last - 1));

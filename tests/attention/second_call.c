@@ -44,7 +44,9 @@ static attn_output layout(uint64_t seed, int64_t heads, int64_t rows, int64_t co
 static void give(second_call *s, int n, attn_view *view, int64_t heads, int64_t rows, int64_t columns)
 {
     const attn_output v = layout(s->seed + (uint64_t)n, heads, rows, columns);
-    s->given[n] = draw(s->seed, 70 + (uint64_t)n, s->c->options.B * v.batch, s->c->options.sigma);
+    const int64_t count = s->c->options.B * v.batch;
+    s->given[n] = draw(s->seed, 70 + (uint64_t)n, count, s->c->options.sigma);
+    for (int64_t k = 0; k < count; k++) s->given[n][k] = round_to_type(s->c->options.type, s->given[n][k]);
     *view = (attn_view){s->given[n], v.batch, v.head, v.row};
 }
 

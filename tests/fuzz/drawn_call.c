@@ -33,7 +33,7 @@ static const struct {
 } taken[OPERATIONS] = {
     [FORWARD] = {ALL, F32 | F64 | HALVES},
     [BACKWARD] = {ALL, F32 | F64 | HALVES},
-    [DOUBLE_BACKWARD] = {ALL & ~(SCORE_FUNCTION | ADDITIVE), F32 | F64},
+    [DOUBLE_BACKWARD] = {ALL & ~(SCORE_FUNCTION | ADDITIVE), F32 | F64 | HALVES},
     [DECODE] = {ALL & ~(LENGTHS | DROPOUT | SCORE_FUNCTION | ADDITIVE | STARTS), F32 | HALVES},
     [COLUMN_SUMS] = {ALL, F32 | HALVES},
     [WEIGHTS] = {ALL, F32 | F64 | HALVES},
@@ -305,7 +305,7 @@ static void draw_second(drawn_call *w)
     if (!(absent & 64)) s->grad_grad_o = draw_output(x, s->grad_grad_o, QB, d->H, d->T, d->DV, type);
     if (d->sinks && !(sums_absent & 1)) s->by_grad_sinks = draw_head_numbers(w, false);
     if (d->sinks && !(sums_absent & 2)) s->grad_sinks = draw_head_numbers(w, true);
-    if (d->bias.data && !(sums_absent & 4)) s->by_grad_bias = draw_mask(w, type, false);
+    if (d->bias.data && !(sums_absent & 4)) s->by_grad_bias = draw_mask(w, sums_of(d), false);
     if (d->bias.data && !(sums_absent & 8)) s->grad_bias = draw_mask_output(w);
     if (sums_absent == 255) s->by_grad_bias.row = s->grad_bias.row = INT64_MAX; /* of none */
 }
