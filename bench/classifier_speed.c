@@ -6,17 +6,16 @@
  * Prints tokens or images a second.
  *
  *     bench_classifier_speed bert|vit [seconds [threads]] */
+#include "timed_training.h"
+
 #include "base/parallel.h"
 #include "base/random.h"
 #include "base/status.h"
 #include "model/classifier.h"
-#include "train/adam.h"
-#include "train/clip.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { LABELS = 10, TEXTS = 32, LENGTH = 64, VOCABULARY = 8000, IMAGES = 64, SIDE = 32, CHANNELS = 3 };
 enum { PIXELS = CHANNELS * SIDE * SIDE };
@@ -62,18 +61,8 @@ static const classifier_config vit = {
     .qkv_bias = true,
 };
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 typedef struct bench {
     classifier *model;
-    tape *t;
-    adam optimizer;
-    int threads;
     bool text;
     int32_t ids[TEXTS * LENGTH], expected[IMAGES];
     float values[IMAGES * PIXELS];
@@ -94,29 +83,11 @@ static classifier_input draw_batch(bench *b, uint64_t step)
     return (classifier_input){.batch = IMAGES, .values = b->values};
 }
 
-static attn_status train_step(bench *b, uint64_t step, double *loss)
+static tensor *logits(void *argument, tape *t, uint64_t step)
 {
-    parameters *p = &b->model->parameters;
+    bench *b = argument;
     const classifier_input input = draw_batch(b, step);
-    parameters_begin_gradients(p);
-    tape_begin(b->t, step);
-    tensor *logits = classifier_logits(b->t, b->model, &input, NULL);
-    tensor *mean = tape_cross_entropy(b->t, logits, b->expected, 0.1f, NULL, NULL);
-    attn_status s = tape_backward(b->t, mean);
-    if (s != ATTN_OK) return s;
-    parameters_end_gradients(p);
-    *loss = mean->value[0];
-    const float scale = clip_scale(gradient_norm(b->threads, p->total, p->grads), 1);
-    adam_step(&b->optimizer, b->threads, 3e-4f, scale, p->grads, p->values);
-    return ATTN_OK;
-}
-
-static attn_status prepare(bench *b)
-{
-    attn_status s = classifier_create(&b->model, b->text ? &bert : &vit, true, 1);
-    if (s == ATTN_OK) s = tape_create(&b->t, TAPE_TRAIN, b->threads);
-    const adam_options options = {.beta1 = 0.9f, .beta2 = 0.98f, .epsilon = 1e-9f};
-    return s == ATTN_OK ? adam_create(&b->optimizer, &options, b->model->parameters.total) : s;
+    return classifier_logits(t, b->model, &input, NULL);
 }
 
 int main(int argc, char **argv)
@@ -128,24 +99,20 @@ int main(int argc, char **argv)
         return 2;
     }
     const double seconds = argc > 2 ? atof(argv[2]) : 10;
-    b.threads = argc > 3 ? atoi(argv[3]) : parallel_default_threads();
-    attn_status s = prepare(&b);
-    double loss = 0, begin = 0;
-    uint64_t step = 0;
-    const uint64_t warm = 3;
-    for (; s == ATTN_OK && (step <= warm || now() - begin < seconds); step++) {
-        if (step == warm) begin = now();
-        s = train_step(&b, step, &loss);
+    const int threads = argc > 3 ? atoi(argv[3]) : parallel_default_threads();
+    training_figures f;
+    attn_status s = classifier_create(&b.model, b.text ? &bert : &vit, true, 1);
+    if (s == ATTN_OK) {
+        const timed_training training = {&b.model->parameters, threads, DENSE_FP32, b.expected, logits, &b};
+        s = timed_training_run(&training, seconds, &f);
     }
     if (s != ATTN_OK) {
         fprintf(stderr, "bench_classifier_speed: %s\n", status_message());
         return 1;
     }
-    const double took = now() - begin, each = b.text ? TEXTS * LENGTH : IMAGES, steps = (double)(step - warm);
-    printf("attn %.0f %s/s, %d threads, %.1f ms a step, loss %.3f\n", steps * each / took, b.text ? "tokens" : "images",
-           b.threads, 1e3 * took / steps, loss);
-    adam_destroy(&b.optimizer);
-    tape_destroy(b.t);
+    const double each = b.text ? TEXTS * LENGTH : IMAGES;
+    printf("attn %.0f %s/s, %d threads, %.1f ms a step, loss %.3f\n", f.steps * each / f.seconds,
+           b.text ? "tokens" : "images", threads, 1e3 * f.seconds / f.steps, f.last);
     classifier_destroy(b.model);
     return 0;
 }
