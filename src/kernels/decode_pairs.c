@@ -9,7 +9,9 @@
 
 #define NUMBERS (2 * SIMD_LANES) /* of bf16 in a vector */
 #define MOST_ROWS 4
-#define MOST_LOADS 2 /* of a row of V, each two vectors of columns */
+#define SCORE_VECTORS 4 /* of a row of K, multiplied before those of the next row: the order in which they lie */
+#define MOST_LOADS 4    /* of a row of V, each two vectors of columns */
+#define MOST_SUMS 16    /* vectors of O that are summed side by side */
 
 extern decode_chunk_kernel SIMD_NAMED(decode_pairs);
 
@@ -24,62 +26,98 @@ static const uint16_t *pairs_query_at(const decode_chunk *x, int64_t m)
     return x->q_bf16 + m / x->queries * x->q_head + m % x->queries * x->q_row;
 }
 
-/* Up to NUMBERS dimensions from d on of so many rows and SIMD_LANES / rows keys. */
-ROW_INLINE void score_columns(const int rows, const bool whole, int64_t part, const uint16_t *const *q,
-                              const void *const *k, const char *const *next, int64_t d, vec *sum)
+typedef pairs query_part[MOST_ROWS][SCORE_VECTORS];
+
+/* So many vectors of dimensions from d on, of so many queries; part: of the only vector, where not whole. */
+ROW_INLINE void load_queries(const int rows, const int vectors, const bool whole, const decode_chunk *x, int64_t m,
+                             int64_t d, query_part query)
+{
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++)
+            query[r][v] = load_numbers(pairs_query_at(x, m + r), d + v * NUMBERS, whole, x->D - d);
+}
+
+/* Their products with SIMD_LANES / rows keys from n on, row of K after row. */
+ROW_INLINE void multiply_keys(const int rows, const int vectors, const bool whole, const bool ahead,
+                              const decode_chunk *x, const query_part query, int64_t n, int64_t d, vec *sum)
 {
     const int keys = SIMD_LANES / rows;
-    pairs query[MOST_ROWS];
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; r++) query[r] = load_numbers(q[r], d, whole, part);
 #pragma GCC unroll 16
     for (int i = 0; i < keys; i++) {
-        const pairs key = load_numbers(k[i], d, whole, part);
-        if (next) __builtin_prefetch(next[i] + d * 2, 0, 2);
+        const char *next = ahead ? k_ahead(x, n + i) : NULL;
 #pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) sum[r * keys + i] = pairs_dot(query[r], key, sum[r * keys + i]);
+        for (int v = 0; v < vectors; v++) {
+            const int64_t c = d + v * NUMBERS;
+            const pairs key = load_numbers(x->k[n + i], c, whole, x->D - c);
+            if (ahead) __builtin_prefetch(next + c * 2, 0, 2);
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++) sum[r * keys + i] = pairs_dot(query[r][v], key, sum[r * keys + i]);
+        }
     }
 }
 
-/* Scores of so many rows from m on and SIMD_LANES / rows keys from n on; rows is a constant where this is inlined. */
-ROW_INLINE void score_tile(const int rows, const bool ahead, const decode_chunk *x, int64_t m, int64_t n, float *scores)
+/* The same for all dimensions, whose queries do not all fit the registers. */
+ROW_INLINE void multiply_all(const int rows, const bool ahead, const decode_chunk *x, int64_t m, int64_t n, vec *sum)
 {
-    const int keys = SIMD_LANES / rows;
-    const uint16_t *q[MOST_ROWS];
-    const char *next[SIMD_LANES];
-    vec sum[SIMD_LANES];
-    for (int r = 0; r < rows; r++) q[r] = pairs_query_at(x, m + r);
-    for (int i = 0; i < keys && ahead; i++) next[i] = k_ahead(x, n + i);
-#pragma GCC unroll 16
-    for (int i = 0; i < SIMD_LANES; i++) sum[i] = vec_zero();
+    query_part query;
     int64_t d = 0;
-    for (; d + NUMBERS <= x->D; d += NUMBERS)
-        score_columns(rows, true, NUMBERS, q, x->k + n, ahead ? next : NULL, d, sum);
-    if (d < x->D) score_columns(rows, false, x->D - d, q, x->k + n, ahead ? next : NULL, d, sum);
-    float tile[SIMD_LANES];
-    vec_store(tile, vec_mul(vec_set1(x->scale), vec_sum_each(sum)));
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; r++)
-        memcpy(scores + (m + r) * DECODE_CHUNK + n, tile + r * keys, (size_t)keys * sizeof *tile);
+    for (; d + SCORE_VECTORS * NUMBERS <= x->D; d += SCORE_VECTORS * NUMBERS) {
+        load_queries(rows, SCORE_VECTORS, true, x, m, d, query);
+        multiply_keys(rows, SCORE_VECTORS, true, ahead, x, query, n, d, sum);
+    }
+    for (; d < x->D; d += NUMBERS) {
+        load_queries(rows, 1, false, x, m, d, query);
+        multiply_keys(rows, 1, false, ahead, x, query, n, d, sum);
+    }
 }
 
 /* So many rows' scores of keys first .. last - 1; behind the last those of rows that stand there, which nobody looks
- * at. */
-ROW_INLINE void score_rows(const int rows, const bool ahead, const decode_chunk *x, int64_t m, int64_t first,
-                           int64_t last, float *scores)
+ * at. vectors: of all dimensions; 0: any number. */
+ROW_INLINE void score_rows(const int rows, const int vectors, const bool ahead, const decode_chunk *x, int64_t m,
+                           int64_t first, int64_t last, float *scores)
 {
-    for (int64_t n = first; n < last; n += SIMD_LANES / rows) score_tile(rows, ahead, x, m, n, scores);
+    const int keys = SIMD_LANES / rows;
+    query_part query;
+    load_queries(rows, vectors, true, x, m, 0, query);
+    for (int64_t n = first; n < last; n += keys) {
+        vec sum[SIMD_LANES];
+#pragma GCC unroll 16
+        for (int i = 0; i < SIMD_LANES; i++) sum[i] = vec_zero();
+        if (vectors)
+            multiply_keys(rows, vectors, true, ahead, x, query, n, 0, sum);
+        else
+            multiply_all(rows, ahead, x, m, n, sum);
+        float tile[SIMD_LANES];
+        vec_store(tile, vec_mul(vec_set1(x->scale), vec_sum_each(sum)));
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++)
+            memcpy(scores + (m + r) * DECODE_CHUNK + n, tile + r * keys, (size_t)keys * sizeof *tile);
+    }
+}
+
+/* The same; ahead: these rows ask for keys to come, which the others find near. */
+ROW_INLINE void score_group(const int rows, const bool ahead, const decode_chunk *x, int64_t m, int64_t first,
+                            int64_t last, float *scores)
+{
+    if (x->D == SCORE_VECTORS * NUMBERS)
+        score_rows(rows, SCORE_VECTORS, ahead, x, m, first, last, scores);
+    else if (x->D == SCORE_VECTORS / 2 * NUMBERS)
+        score_rows(rows, SCORE_VECTORS / 2, ahead, x, m, first, last, scores);
+    else
+        score_rows(rows, 0, ahead, x, m, first, last, scores);
 }
 
 static void score_block(const decode_chunk *x, int64_t first, int64_t last, float *scores)
 {
     int64_t rows = x->heads * x->queries, m = 0;
 #if SIMD_LANES >= 4
-    if (rows >= 4) score_rows(4, true, x, 0, first, last, scores), m = 4;
-    for (; m + 4 <= rows; m += 4) score_rows(4, false, x, m, first, last, scores);
-    for (; m + 2 <= rows; m += 2) score_rows(2, m == 0, x, m, first, last, scores);
+    if (rows >= 4) score_group(4, true, x, 0, first, last, scores), m = 4;
+    for (; m + 4 <= rows; m += 4) score_group(4, false, x, m, first, last, scores);
+    for (; m + 2 <= rows; m += 2) score_group(2, true, x, m, first, last, scores);
 #endif
-    for (; m < rows; m++) score_rows(1, m == 0, x, m, first, last, scores);
+    for (; m < rows; m++) score_group(1, true, x, m, first, last, scores);
 }
 
 /* A row of weights to bf16, where it stands; 0 beside the last of an odd count. */
@@ -99,54 +137,68 @@ static pairs weights_at(const float *weights, int64_t n)
     return pairs_set1(pair);
 }
 
-/* All of the rows wanted instead of n and n + 1 later on. */
-ROW_INLINE void fetch_values(const decode_chunk *x, int64_t n)
+/* How a block of V is gone through: each time memory is asked for some of the rows wanted later, so that it is asked
+ * for whole rows, and evenly. */
+typedef struct value_pass {
+    int64_t first, last, c;              /* keys and first column */
+    const void *const *next;             /* the first of those rows */
+    const float *weights, *modification; /* of the first row of weights */
+    float *const *o;
+} value_pass;
+
+/* Two keys' values, of which one and the other may not be there, into so many rows of sums. */
+ROW_INLINE void add_pair(const int rows, const int loads, const bool whole, const bool one, const bool other,
+                         const decode_chunk *x, const value_pass *p, int64_t n, vec (*sum)[2 * MOST_LOADS])
 {
-    const char *one = v_ahead(x, n), *other = v_ahead(x, n + 1);
-    for (int64_t at = 0; at < x->DV * 2; at += 64) {
-        __builtin_prefetch(one + at, 0, 2);
-        __builtin_prefetch(other + at, 0, 2);
+    pairs value[2 * MOST_LOADS];
+#pragma GCC unroll 4
+    for (int i = 0; i < loads; i++) {
+        const int64_t c = p->c + i * NUMBERS;
+        const pairs a = one ? load_numbers(x->v[n], c, whole, x->DV - c) : pairs_set1(0);
+        const pairs b = other ? load_numbers(x->v[n + 1], c, whole, x->DV - c) : pairs_set1(0);
+        value[2 * i] = whole ? pairs_zip(a, b, &value[2 * i + 1]) : pairs_weave(a, b, &value[2 * i + 1]);
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+        const pairs weight = weights_at(p->weights + r * DECODE_CHUNK, n);
+#pragma GCC unroll 8
+        for (int i = 0; i < 2 * loads; i++) sum[r][i] = pairs_dot(weight, value[i], sum[r][i]);
     }
 }
 
-/* Columns c .. of several rows of O, so many loads of a row of V or, where not whole, what is left of one, get the
- * weighted values of keys first .. last - 1, two by two; with a modification, of one row those that it does not mask:
- * their values may be NaN. */
-ROW_INLINE void add_values(const int rows, const int loads, const bool whole, const bool ahead, const decode_chunk *x,
-                           const float *weights, const float *modification, int64_t first, int64_t last, int64_t c,
-                           float *const *o)
+/* So many loads of a row of V's columns, or where not whole what is left of one, into so many rows of O, key after key,
+ * two by two; with a modification, into one row those that it does not mask: their values may be NaN. fetched: rows
+ * that memory is asked for at each two keys. */
+ROW_INLINE void add_values(const int rows, const int loads, const bool whole, const int fetched, const decode_chunk *x,
+                           const value_pass *p)
 {
-    const int64_t left = x->DV - c;
+    const int64_t left = x->DV - p->c;
     vec sum[MOST_ROWS][2 * MOST_LOADS];
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int i = 0; i < 2 * loads; i++)
-            sum[r][i] = load_part(o[r] + c + i * SIMD_LANES, whole ? SIMD_LANES : part_at(left, i * SIMD_LANES));
-    for (int64_t n = first; n < last; n += 2) {
-        const bool one = !modification || modification[n] != -INFINITY;
-        const bool other = n + 1 < last && (!modification || modification[n + 1] != -INFINITY);
-        pairs value[2 * MOST_LOADS];
-        if (ahead) fetch_values(x, n);
-        if (!one && !other) continue;
+            sum[r][i] = load_part(p->o[r] + p->c + i * SIMD_LANES, whole ? SIMD_LANES : part_at(left, i * SIMD_LANES));
+    const void *const *next = p->next;
+    int64_t n = p->first;
+    for (; n + 2 <= p->last; n += 2, next += fetched) {
+#pragma GCC unroll 2
+        for (int f = 0; f < fetched; f++)
 #pragma GCC unroll 4
-        for (int i = 0; i < loads; i++) {
-            const pairs a = one ? load_numbers(x->v[n], c + i * NUMBERS, whole, left) : pairs_set1(0);
-            const pairs b = other ? load_numbers(x->v[n + 1], c + i * NUMBERS, whole, left) : pairs_set1(0);
-            value[2 * i] = pairs_weave(a, b, &value[2 * i + 1]);
-        }
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-            const pairs weight = weights_at(weights + r * DECODE_CHUNK, n);
-#pragma GCC unroll 4
-            for (int i = 0; i < 2 * loads; i++) sum[r][i] = pairs_dot(weight, value[i], sum[r][i]);
-        }
+            for (int i = 0; i < loads; i++) __builtin_prefetch((const uint16_t *)next[f] + p->c + i * NUMBERS, 0, 2);
+        if (p->modification)
+            add_pair(rows, loads, whole, p->modification[n] != -INFINITY, p->modification[n + 1] != -INFINITY, x, p, n,
+                     sum);
+        else
+            add_pair(rows, loads, whole, true, true, x, p, n, sum);
     }
+    if (n < p->last)
+        add_pair(rows, loads, whole, !p->modification || p->modification[n] != -INFINITY, false, x, p, n, sum);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int i = 0; i < 2 * loads; i++) {
-            float *to = o[r] + c + i * SIMD_LANES;
+            float *to = p->o[r] + p->c + i * SIMD_LANES;
             if (whole)
                 vec_store(to, sum[r][i]);
             else
@@ -154,29 +206,67 @@ ROW_INLINE void add_values(const int rows, const int loads, const bool whole, co
         }
 }
 
-ROW_INLINE void add_columns(const int rows, const decode_chunk *x, int64_t m, const float *weights,
-                            const float *modification, int64_t first, int64_t last, float *const *o)
+/* Rows m .. m + rows - 1, the first `rows` of them asking for rows of V to come: all of these if they are all rows,
+ * else half of them, and the next ones the other half. */
+ROW_INLINE void add_rows(const int rows, const int loads, const bool whole, const decode_chunk *x, value_pass p,
+                         int64_t m, const float *weights, float *const *o)
 {
-    const int64_t group = MOST_LOADS * NUMBERS;
-    int64_t c = 0;
-    weights += m * DECODE_CHUNK, o += m;
-    if (m == 0 && group <= x->DV)
-        add_values(rows, MOST_LOADS, true, true, x, weights, modification, first, last, 0, o), c = group;
-    for (; c + group <= x->DV; c += group)
-        add_values(rows, MOST_LOADS, true, false, x, weights, modification, first, last, c, o);
-    for (; c < x->DV; c += NUMBERS) add_values(rows, 1, false, false, x, weights, modification, first, last, c, o);
+    const void *const *ahead = x->v + p.first + DECODE_AHEAD;
+    p.weights = weights + m * DECODE_CHUNK, p.o = o + m;
+    p.modification = x->modification ? x->modification + m * DECODE_CHUNK : NULL;
+    p.next = m == 0 || !whole ? ahead : ahead + (p.last - p.first + 1) / 2;
+    if (!whole || (m == 0 && rows == x->heads * x->queries))
+        add_values(rows, loads, whole, 2, x, &p);
+    else if (m == 0 || m == rows)
+        add_values(rows, loads, whole, 1, x, &p);
+    else
+        add_values(rows, loads, whole, 0, x, &p);
+}
+
+/* Those columns of all rows of O, as many rows at once as there are sums for. */
+ROW_INLINE void add_columns(const int loads, const bool whole, const decode_chunk *x, value_pass p,
+                            const float *weights, float *const *o)
+{
+    const int64_t rows = x->heads * x->queries;
+    int64_t m = 0;
+    for (; MOST_SUMS / loads / 2 >= 4 && m + 4 <= rows && !x->modification; m += 4)
+        add_rows(4, loads, whole, x, p, m, weights, o);
+    for (; m + 2 <= rows && !x->modification; m += 2) add_rows(2, loads, whole, x, p, m, weights, o);
+    for (; m < rows; m++) add_rows(1, loads, whole, x, p, m, weights, o);
+}
+
+/* Columns of a row of O that are summed by several loads at once, in the order of pairs_zip. */
+static int64_t whole_columns(int64_t DV)
+{
+    const int64_t group = MOST_LOADS / 2 * NUMBERS;
+    return DV / group * group;
 }
 
 /* All rows of O get the values of keys first .. last - 1. */
 static void add_block(const decode_chunk *x, int64_t first, int64_t last, const float *weights)
 {
-    int64_t rows = x->heads * x->queries, m = 0;
+    const int64_t rows = x->heads * x->queries, group = MOST_LOADS * NUMBERS;
+    value_pass p = {.first = first, .last = last};
     float *o[DECODE_ROWS];
     for (int64_t r = 0; r < rows; r++) o[r] = row_of(x->o, x->queries, x->o_head, x->o_row, r);
-    for (; m + 4 <= rows && !x->modification; m += 4) add_columns(4, x, m, weights, NULL, first, last, o);
-    for (; m + 2 <= rows && !x->modification; m += 2) add_columns(2, x, m, weights, NULL, first, last, o);
-    for (; m < rows; m++)
-        add_columns(1, x, m, weights, x->modification ? x->modification + m * DECODE_CHUNK : NULL, first, last, o);
+    for (; p.c + group <= x->DV; p.c += group) add_columns(MOST_LOADS, true, x, p, weights, o);
+    for (; p.c < whole_columns(x->DV); p.c += group / 2) add_columns(MOST_LOADS / 2, true, x, p, weights, o);
+    for (; p.c < x->DV; p.c += NUMBERS) add_columns(1, false, x, p, weights, o);
+}
+
+/* What add_block summed of whole loads, to the order of the columns. */
+static void unzip_rows(const decode_chunk *x)
+{
+    const int64_t columns = whole_columns(x->DV);
+    for (int64_t m = 0; m < x->heads * x->queries; m++) {
+        float *o = row_of(x->o, x->queries, x->o_head, x->o_row, m);
+        for (int64_t c = 0; c < columns; c += NUMBERS) {
+            vec low = vec_load(o + c), high = vec_load(o + c + SIMD_LANES);
+            pairs_unzip(&low, &high);
+            vec_store(o + c, low);
+            vec_store(o + c + SIMD_LANES, high);
+        }
+    }
 }
 
 void SIMD_NAMED(decode_pairs)(const decode_chunk *x)
@@ -191,5 +281,6 @@ void SIMD_NAMED(decode_pairs)(const decode_chunk *x)
     }
     for (int64_t n = 0; n < keys; n += DECODE_BLOCK)
         add_block(x, n, keys - n < DECODE_BLOCK ? keys : n + DECODE_BLOCK, scores);
+    unzip_rows(x);
     finish_rows(x, factors);
 }

@@ -11,6 +11,8 @@
  *   pairs_narrow(x, y)         all of x, then all of y, likewise: number i of twice as many is that of lane i
  *   pairs_weave(a, b, &h)      of two rows of numbers pairs, a's the firsts, b's the seconds: those of the numbers in
  *                              the lower half of the lanes; those of the upper half in h
+ *   pairs_zip(a, b, &h)        likewise, but in the order of columns that takes least to make: half of the lanes'
+ * pairs, the other half in h pairs_unzip(&x, &y)        floats that stand in that order, to that of the columns
  *   pairs_keep(m, n, a)        a's firsts where m, its seconds where n, and 0 elsewhere
  *   pairs_floats(a)            the same bits as floats, to be moved alone */
 #ifndef KERNELS_SIMD_PAIRS_H
@@ -66,6 +68,19 @@ static inline pairs pairs_weave(pairs a, pairs b, pairs *high)
     *high = _mm512_permutex2var_epi16(a, _mm512_add_epi16(order, _mm512_set1_epi16(16)), b);
     return _mm512_permutex2var_epi16(a, order, b);
 }
+static inline pairs pairs_zip(pairs a, pairs b, pairs *high)
+{
+    *high = _mm512_unpackhi_epi16(a, b);
+    return _mm512_unpacklo_epi16(a, b);
+}
+static inline void pairs_unzip(vec *x, vec *y)
+{
+    const __m512i first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
+    const __m512i second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+    const __m512d low = _mm512_castps_pd(*x), high = _mm512_castps_pd(*y);
+    *x = _mm512_castpd_ps(_mm512_permutex2var_pd(low, first, high));
+    *y = _mm512_castpd_ps(_mm512_permutex2var_pd(low, second, high));
+}
 static inline pairs pairs_keep(vmask m, vmask n, pairs a)
 {
     pairs first = _mm512_maskz_set1_epi32(m, 0xffff), second = _mm512_maskz_set1_epi32(n, (int)0xffff0000u);
@@ -119,6 +134,14 @@ static inline pairs pairs_weave(pairs a, pairs b, pairs *high)
 {
     *high = a >> 16 | (b & 0xffff0000u);
     return (a & 0xffffu) | b << 16;
+}
+static inline pairs pairs_zip(pairs a, pairs b, pairs *high)
+{
+    return pairs_weave(a, b, high);
+}
+static inline void pairs_unzip(vec *x, vec *y)
+{
+    (void)x, (void)y;
 }
 static inline pairs pairs_keep(vmask m, vmask n, pairs a)
 {
