@@ -30,6 +30,11 @@ static const char details[] =
     "validation, judged by accuracy. It also keeps checkpoint.safetensors, from which --resume goes\n"
     "on, as with `attn train translate`; with another --format it has the best model written again.\n"
     "\n"
+    "--from fine-tunes a classifier of texts, or gives a BERT without one a head (BertModel and\n"
+    "BertForMaskedLM of transformers). Sizes and tokenizer are that model's; its head stays where the\n"
+    "labels are the same, and is else drawn anew, which is told. Defaults are then rate 0.00005,\n"
+    "weight-decay 0.01, augment 0 and the model's own dropouts.\n"
+    "\n"
     "Defaults that depend on what is learnt from (recurrent: --arch lstm, gru or rnn):\n"
     "\n"
     "                     texts   recurrent  images  recordings\n"
@@ -64,7 +69,7 @@ static int check(const command_line *line, classify_line *l)
     if (o->folds == 1) return options_refuse(line, "--folds is 1, expected 0, which holds out none, or at least 2");
     if (o->train_target && !o->train) return options_refuse(line, "--train-labels goes with --train");
     if (o->valid_target && !o->valid) return options_refuse(line, "--valid-labels goes with --valid");
-    if (l->arch <= ATTN_SEQ_ARCH_TRANSFORMER && !l->choices.resume && o->embedding >= 0)
+    if (l->arch <= ATTN_SEQ_ARCH_TRANSFORMER && !l->choices.resume && !o->from && o->embedding >= 0)
         return options_refuse(line, "--embedding goes with --arch lstm, gru or rnn");
     if (l->arch > ATTN_SEQ_ARCH_TRANSFORMER && l->kind > 0)
         return options_refuse(line, "--arch %s is for texts, not for --kind %s", train_arch_names[l->arch],
@@ -130,6 +135,7 @@ static int parse(classify_line *l, int argc, char **argv)
         .examples = "attn train classify --train reviews.tsv --model my-model\n"
                     "attn train classify --train train-images-idx3-ubyte.gz --model my-model\n"
                     "attn train classify --train photos --valid other-photos --model my-model --minutes 10\n"
+                    "attn train classify --from a-bert --train reviews.tsv --model my-model\n"
                     "attn train classify --model my-model --resume",
         .options = table,
         .option_count = own_count + TRAIN_OPTIONS_COUNT,

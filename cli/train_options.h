@@ -7,7 +7,7 @@
 
 #include "attn/seq.h"
 
-#define TRAIN_OPTIONS_COUNT 14
+#define TRAIN_OPTIONS_COUNT 15
 
 /* The choices of --arch, in the order of attn_seq_arch. */
 extern const char *const train_arch_names[];

@@ -15,10 +15,11 @@ typedef struct train_line {
     int schedule;
 } train_line;
 
-/* The library says so too, but calls --dim width. On resuming, what is not said comes from the checkpoint. */
+/* The library says so too, but calls --dim width. On resuming, what is not said comes from the checkpoint,
+ * with --from from that model. */
 static int refuse_width(const command_line *line, const train_line *l)
 {
-    if (l->choices.resume) return -1;
+    if (l->choices.resume || l->training->options->from) return -1;
     int64_t dim = l->training->options->width > 0 ? l->training->options->width : 256,
             heads = l->training->options->heads > 0 ? l->training->options->heads : 8;
     if (l->training->options->arch > ATTN_SEQ_ARCH_TRANSFORMER) heads = 1;

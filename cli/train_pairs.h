@@ -35,6 +35,10 @@ typedef struct pairs_training {
     "With --resume, another --format has the best model so far written again in it, also of\n"                         \
     "a run that is over.\n"                                                                                            \
     "\n"                                                                                                               \
+    "--from begins with a model that was trained before, here or by transformers, and goes on\n"                       \
+    "at --rate 0.00005 unless told. Its sizes and tokenizer are kept; dropout is its own unless\n"                     \
+    "said. DIR holds it whole from the beginning: --resume does not need the other directory.\n"                       \
+    "\n"                                                                                                               \
     "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C and 143 by\n"                                 \
     "SIGTERM, both after saving."
 

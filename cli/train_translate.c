@@ -24,7 +24,7 @@ static int settle(const command_line *line, bool resume, void *argument)
     const architecture_choice *c = argument;
     attn_seq_train_options *o = c->options;
     const bool recurrent_said = c->attention >= 0 || c->feeding || o->embedding >= 0;
-    if (c->arch <= ATTN_SEQ_ARCH_TRANSFORMER && !resume && recurrent_said)
+    if (c->arch <= ATTN_SEQ_ARCH_TRANSFORMER && !resume && !o->from && recurrent_said)
         return options_refuse(line, "--attention, --input-feeding and --embedding go with --arch lstm, gru or rnn");
     if (c->feeding && c->attention >= 0 && c->attention < ATTN_SEQ_ATTEND_DOT)
         return options_refuse(line, "--input-feeding goes with --attention dot, general or concat");
@@ -66,6 +66,7 @@ int command_train_translate(int argc, char **argv)
         .examples = "attn train translate --train train.tsv.gz --valid valid.tsv --model my-model\n"
                     "attn train translate --train a.en --train-target a.fr --model my-model --minutes 60\n"
                     "attn train translate --train train.tsv.gz --model my-lstm --arch lstm --attention general\n"
+                    "attn train translate --from opus-mt-en-fr --train mine.tsv --model my-model --epochs 3\n"
                     "attn train translate --model my-model --resume",
         .longest = "leave out pairs with more pieces on a side (default 256)",
         .own = own,

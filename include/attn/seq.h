@@ -237,6 +237,7 @@ typedef struct attn_seq_train_options {
     const char *train_target; /* target lines, one for each line of `train`, NULL: `train` holds pairs; labels */
     const char *valid;        /* pairs or examples for validation; NULL: none, and so no early stopping */
     const char *valid_target;
+    const char *from; /* * directory of a model to begin with, other than `model`; NULL: weights are drawn */
 
     int64_t arch;            /* * an attn_seq_arch: Transformer. Recurrent ones translate, and classify texts */
     int64_t attention;       /* * of recurrent ones, an attn_seq_attend: general */
@@ -316,6 +317,11 @@ ATTN_API void attn_seq_train_options_init(attn_seq_train_options *options);
  * disk, costs the steps since the last checkpoint and nothing else. A resumed run gives the bits of an unbroken one, on
  * the same CPU and number of threads.
  *
+ * With `from` the run fine-tunes a model that was trained before, here or by transformers: weights, tokenizer, arch and
+ * sizes are that directory's, and saying a size that is another is refused. `longest` is at most its positions;
+ * dropouts that are not said are its own; the default of `rate` is 5e-5. config.json and model.safetensors then stand
+ * in options->model from the beginning, and the run is resumed without that directory.
+ *
  * Memory: about 24 bytes for each parameter, and the activations of one batch.
  * Thread safety: one run for each directory at a time.
  * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (a value out of range, or said of a network that has no such thing; a directory
@@ -375,6 +381,11 @@ ATTN_API attn_status attn_seq_train_summarizer(const attn_seq_train_options *opt
  *   average            0.99    0.99       0.998   0.998
  *   epochs             5       6          30      40
  *   valid_every        0       0          0       0
+ *
+ * With `from`, of texts alone, the directory holds such a model, or a BERT with another head or none, as transformers
+ * saves BertModel or BertForMaskedLM. The head stays where the examples have the same labels, in whichever order, and
+ * is else drawn anew, as is what the file lacks of it; a notice names these weights. Defaults are then rate 5e-5,
+ * weight_decay 0.01 and augment 0.
  *
  * Files, kills, resuming, thread safety and statuses are as attn_seq_train_translator has them; instead of its
  * tokenizer's files there are tokenizer.json and tokenizer_config.json, or preprocessor_config.json. */

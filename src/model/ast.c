@@ -68,6 +68,7 @@ const classifier_functions ast_functions = {
     .model_type = "audio-spectrogram-transformer",
     .architecture = "ASTForAudioClassification",
     .pre_norm = true,
+    .encoder_prefix = PREFIX,
     .parts_size = sizeof(patch_parts),
     .read = read,
     .write = write,

@@ -137,6 +137,7 @@ static tensor *logits(tape *t, const classifier *m, const classifier_input *in, 
 const classifier_functions bert_functions = {
     .model_type = "bert",
     .architecture = "BertForSequenceClassification",
+    .encoder_prefix = "bert.",
     .parts_size = sizeof(bert_parts),
     .read = read,
     .write = write,

@@ -92,6 +92,12 @@ void classifier_destroy(classifier *m)
     free(m);
 }
 
+void classifier_set_dropout(classifier *m, float dropout, float attention_dropout)
+{
+    m->config.dropout = m->options.dropout = dropout;
+    m->config.attention_dropout = m->options.attention_dropout = attention_dropout;
+}
+
 tensor *classifier_logits(tape *t, const classifier *m, const classifier_input *input,
                           const attention_weights_sink *sink)
 {

@@ -96,6 +96,9 @@ void classifier_destroy(classifier *m);
  * business. */
 attn_status classifier_save(const classifier *m, const char *directory, weight_format format);
 
+/* For training. */
+void classifier_set_dropout(classifier *m, float dropout, float attention_dropout);
+
 /* What one batch holds: ids of text, or values of images and audio. */
 typedef struct classifier_input {
     int64_t batch;          /* B */

@@ -97,17 +97,18 @@ static attn_status read_labels(config *f, classifier_config *c, const char *path
     return config_status(f);
 }
 
-static bool is_of(config *f, const classifier_functions *functions, const char *model_type)
+static bool is_of(config *f, const classifier_functions *functions, const char *model_type, bool any_head)
 {
-    return strcmp(functions->model_type, model_type) == 0 &&
-           (!config_has(f, "architectures") || config_lists(f, "architectures", functions->architecture));
+    if (strcmp(functions->model_type, model_type) != 0) return false;
+    if (any_head && !functions->recurrent) return true;
+    return !config_has(f, "architectures") || config_lists(f, "architectures", functions->architecture);
 }
 
-static void read_family(config *f, classifier_config *c)
+static void read_family(config *f, classifier_config *c, bool any_head)
 {
     const char *model_type = config_string(f, "model_type");
     for (int i = 0; i < CLASSIFIER_FAMILIES; i++) {
-        if (!is_of(f, classifier_functions_of((classifier_family)i), model_type)) continue;
+        if (!is_of(f, classifier_functions_of((classifier_family)i), model_type, any_head)) continue;
         c->family = (classifier_family)i;
         return;
     }
@@ -120,27 +121,37 @@ static void read_family(config *f, classifier_config *c)
     config_refuse(f, ATTN_ERROR_UNSUPPORTED, config_has(f, "architectures") ? "architectures" : "model_type", expected);
 }
 
-static attn_status read_fields(config *f, classifier_config *c, const char *path)
+static attn_status read_fields(config *f, classifier_config *c, const char *path, bool any_head)
 {
     static const char *const problems[] = {"single_label_classification", NULL};
-    read_family(f, c);
+    read_family(f, c, any_head);
     if (config_status(f) != ATTN_OK) return config_status(f);
-    config_choice_or(f, "problem_type", problems, 0);
+    if (!any_head) config_choice_or(f, "problem_type", problems, 0);
     attn_status status = read_labels(f, c, path);
     if (status != ATTN_OK) return status;
     classifier_functions_of(c->family)->read(f, c);
     return config_status(f);
 }
 
-attn_status classifier_config_read(classifier_config *c, const char *path)
+static attn_status read_file(classifier_config *c, const char *path, bool any_head)
 {
     memset(c, 0, sizeof *c);
     config *f;
     attn_status status = config_open(&f, path);
     if (status != ATTN_OK) return status;
-    status = read_fields(f, c, path);
+    status = read_fields(f, c, path, any_head);
     config_destroy(f);
     return status == ATTN_OK ? classifier_config_check(c, path) : status;
+}
+
+attn_status classifier_config_read(classifier_config *c, const char *path)
+{
+    return read_file(c, path, false);
+}
+
+attn_status classifier_config_read_encoder(classifier_config *c, const char *path)
+{
+    return read_file(c, path, true);
 }
 
 /* ---- writing ---------------------------------------------------------------------------------------------------- */

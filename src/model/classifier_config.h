@@ -14,6 +14,9 @@ attn_status classifier_config_copy(classifier_config *to, const classifier_confi
  * failure. */
 attn_status classifier_config_read(classifier_config *c, const char *path);
 
+/* The same, of a Transformer whatever stands on it: `architectures` and `problem_type` may be any. */
+attn_status classifier_config_read_encoder(classifier_config *c, const char *path);
+
 attn_status classifier_config_write(const classifier_config *c, weight_format format, const char *path);
 
 #endif

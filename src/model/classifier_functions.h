@@ -13,7 +13,8 @@ typedef struct classifier_functions {
     const char *model_type, *architecture; /* config.json: "bert", "BertForSequenceClassification" */
     bool recurrent;                        /* no Transformer: heads, ffn and activation mean nothing */
     bool pre_norm;                         /* of the Transformer's layers */
-    size_t parts_size;                     /* of what classifier.parts points to; zeroed when `walk` sees it first */
+    const char *encoder_prefix; /* of the encoder's weights; files of the encoder alone have them without it */
+    size_t parts_size;          /* of what classifier.parts points to; zeroed when `walk` sees it first */
 
     /* The family's own fields; the labels have been read. Failures are kept in f. */
     void (*read)(config *f, classifier_config *c);

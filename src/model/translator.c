@@ -132,3 +132,10 @@ void translator_destroy(translator *m)
     free(m->decoder);
     free(m);
 }
+
+void translator_set_dropout(translator *m, float dropout, float attention_dropout)
+{
+    m->config.dropout = m->encoder_options.dropout = m->decoder_options.dropout = dropout;
+    m->config.attention_dropout = attention_dropout;
+    m->encoder_options.attention_dropout = m->decoder_options.attention_dropout = attention_dropout;
+}

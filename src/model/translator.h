@@ -66,6 +66,9 @@ attn_status translator_open(translator **out, const char *directory, bool traina
 /* Writes DIR/config.json, generation_config.json and model.safetensors, each beside and renamed. */
 attn_status translator_save(const translator *m, const char *directory, weight_format format);
 
+/* For training. */
+void translator_set_dropout(translator *m, float dropout, float attention_dropout);
+
 /* Both fail the tape with ATTN_ERROR_ARGUMENT when a sequence is longer than max_position_embeddings. On an inferring
  * tape the translator is only read: any number of threads may share it, each with its tape. */
 

@@ -59,6 +59,7 @@ const classifier_functions vit_functions = {
     .model_type = "vit",
     .architecture = "ViTForImageClassification",
     .pre_norm = true,
+    .encoder_prefix = "vit.",
     .parts_size = sizeof(patch_parts),
     .read = read,
     .write = write,

@@ -37,6 +37,8 @@ static attn_status find_weight(const weight_source *s, const char *name, const s
 {
     const char *const *other = s->rules->other_names ? s->rules->other_names(s->model, name) : NULL;
     *found = find_used(s, name);
+    const size_t prefix = s->rules->prefix ? strlen(s->rules->prefix) : 0;
+    if (!*found && prefix && strncmp(name, s->rules->prefix, prefix) == 0) *found = find_used(s, name + prefix);
     for (; other && *other; other++) {
         const safetensors_tensor *t = find_used(s, *other);
         if (!t) continue;
@@ -129,20 +131,59 @@ static void count_unused(const weight_source *s, weights_unused *unused)
     }
 }
 
+static attn_status open_source(weight_source *s, const parameters *p)
+{
+    s->weights = calloc((size_t)p->count + 1, sizeof *s->weights);
+    s->scales = calloc((size_t)p->count + 1, sizeof *s->scales);
+    s->used = calloc((size_t)safetensors_count(s->file) + 1, sizeof *s->used);
+    if (s->weights && s->scales && s->used) return ATTN_OK;
+    return status_fail(ATTN_ERROR_MEMORY, "%s: no memory to read it", safetensors_path(s->file));
+}
+
+static void close_source(weight_source *s)
+{
+    free(s->weights);
+    free(s->scales);
+    free(s->used);
+}
+
 attn_status weights_read(parameters *p, const weight_rules *rules, const void *model, const safetensors *file,
                          bool trainable, weights_unused *unused)
 {
     weight_source s = {.file = file, .rules = rules, .model = model};
-    s.weights = calloc((size_t)p->count + 1, sizeof *s.weights);
-    s.scales = calloc((size_t)p->count + 1, sizeof *s.scales);
-    s.used = calloc((size_t)safetensors_count(file) + 1, sizeof *s.used);
-    attn_status status = s.weights && s.scales && s.used
-                             ? fill(p, &s, trainable)
-                             : status_fail(ATTN_ERROR_MEMORY, "%s: no memory to read it", safetensors_path(file));
+    attn_status status = open_source(&s, p);
+    if (status == ATTN_OK) status = fill(p, &s, trainable);
     if (status == ATTN_OK) count_unused(&s, unused);
-    free(s.weights);
-    free(s.scales);
-    free(s.used);
+    close_source(&s);
+    return status;
+}
+
+static void note_drawn(weights_drawn *drawn, const char *name)
+{
+    const size_t used = strlen(drawn->names);
+    snprintf(drawn->names + used, sizeof drawn->names - used, "%s%s", drawn->count++ ? ", " : "", name);
+}
+
+static attn_status locate_needed(const weight_source *s, int64_t index, const parameter *p, weights_drawn *drawn)
+{
+    const weight_need need = s->rules->need_of(s->model, p);
+    const safetensors_tensor *found = NULL;
+    attn_status status = need == WEIGHT_WELCOME ? find_weight(s, p->name, &found) : ATTN_OK;
+    if (status != ATTN_OK) return status;
+    if (need == WEIGHT_NEEDED || found) return locate(s, index, p);
+    note_drawn(drawn, p->name);
+    return ATTN_OK;
+}
+
+attn_status weights_renew(parameters *p, const weight_rules *rules, const void *model, const safetensors *file,
+                          weights_drawn *drawn)
+{
+    *drawn = (weights_drawn){0};
+    weight_source s = {.file = file, .rules = rules, .model = model};
+    attn_status status = open_source(&s, p);
+    for (int64_t i = 0; i < p->count && status == ATTN_OK; i++) status = locate_needed(&s, i, &p->items[i], drawn);
+    for (int64_t i = 0; i < p->count && status == ATTN_OK; i++) status = read_weight(&s, i, &p->items[i]);
+    close_source(&s);
     return status;
 }
 

@@ -17,7 +17,7 @@ attn_status checkpoint_save(const train_state *s, const attn_seq_train_options *
 typedef struct checkpoint {
     safetensors *file;
     char path[4096];
-    char *texts[4]; /* settings' */
+    char *texts[5]; /* settings' */
     int text_count;
 } checkpoint;
 

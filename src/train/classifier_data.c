@@ -86,7 +86,7 @@ static attn_status train_pieces(const example_list *l, const attn_seq_train_opti
 static attn_status load_text(classifier_data *d, const attn_seq_train_options *o, bool begin, int threads,
                              const example_list *train, const example_list *valid, notice_sink n)
 {
-    attn_status s = begin ? train_pieces(train, o, threads, n) : ATTN_OK;
+    attn_status s = !begin ? ATTN_OK : o->from ? tokenizer_copy(o->from, o->model) : train_pieces(train, o, threads, n);
     if (s == ATTN_OK) s = tokenizer_open(&d->tokenizer, o->model);
     if (s == ATTN_OK) s = loaded_examples_text(&d->train, train, d->tokenizer, o->longest);
     if (s == ATTN_OK) s = loaded_examples_text(&d->valid, valid, d->tokenizer, o->longest);

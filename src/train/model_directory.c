@@ -42,6 +42,10 @@ static const char *const written_files[] = {"checkpoint.safetensors",
                                             "source.spm",
                                             "target.spm",
                                             "vocab.json",
+                                            "target_vocab.json",
+                                            "vocab.txt",
+                                            "merges.txt",
+                                            "added_tokens.json",
                                             "tokenizer.json",
                                             "tokenizer_config.json",
                                             "special_tokens_map.json",
@@ -86,16 +90,31 @@ attn_status model_directory_take(const char *directory, bool make, bool *made, i
     return ATTN_OK;
 }
 
-attn_status model_directory_clear(const char *directory, bool replace)
+static attn_status refuse_model(const char *directory)
 {
     for (size_t i = 0; i < sizeof telling_files / sizeof *telling_files; i++) {
         char path[LONGEST_PATH];
         snprintf(path, sizeof path, "%s/%s", directory, telling_files[i]);
-        if (access(path, F_OK) != 0) continue;
-        if (!replace)
+        if (access(path, F_OK) == 0)
             return status_fail(ATTN_ERROR_ARGUMENT,
                                "%s: exists; resume that run, replace it, or choose another directory", path);
-        if (unlink(path) != 0) return status_fail(ATTN_ERROR_FILE, "%s: cannot remove it: %s", path, strerror(errno));
     }
     return ATTN_OK;
+}
+
+/* A tokenizer of another kind that stayed would be taken for the new model's. */
+static attn_status remove_model(const char *directory)
+{
+    for (size_t i = 0; i < sizeof written_files / sizeof *written_files; i++) {
+        char path[LONGEST_PATH];
+        snprintf(path, sizeof path, "%s/%s", directory, written_files[i]);
+        if (unlink(path) != 0 && errno != ENOENT)
+            return status_fail(ATTN_ERROR_FILE, "%s: cannot remove it: %s", path, strerror(errno));
+    }
+    return ATTN_OK;
+}
+
+attn_status model_directory_clear(const char *directory, bool replace)
+{
+    return replace ? remove_model(directory) : refuse_model(directory);
 }

@@ -9,7 +9,7 @@
  * written. */
 attn_status model_directory_take(const char *directory, bool make, bool *made, int *lock);
 
-/* A directory that holds a model or a checkpoint is refused, or with `replace` loses them. */
+/* A directory that holds a model or a checkpoint is refused, or with `replace` loses them and what belongs to them. */
 attn_status model_directory_clear(const char *directory, bool replace);
 
 #endif

@@ -1,6 +1,7 @@
 #include "train/seq2seq_task.h"
 
 #include "train/batch_loss.h"
+#include "train/seq2seq_started.h"
 
 attn_status seq2seq_task_load(seq2seq_task *k, const training_setup *setup, const train_data_form *form,
                               training_data_facts *facts)
@@ -8,6 +9,7 @@ attn_status seq2seq_task_load(seq2seq_task *k, const training_setup *setup, cons
     k->options = setup->options;
     k->threads = setup->threads;
     k->step = setup->step;
+    k->begin = setup->begin;
     attn_status s = train_data_load(&k->data, setup->options, form, setup->begin, setup->notices);
     *facts = (training_data_facts){.fingerprint = k->data.fingerprint, .validates = k->data.valid.count > 0};
     return s;
@@ -50,32 +52,23 @@ attn_status seq2seq_task_save(void *task)
     return k->model.family->save(k->model.network, k->options->model, settings_weight_format(k->options));
 }
 
-static attn_status open_recurrent(seq2seq *m, const char *directory)
-{
-    recurrent_translator *network;
-    attn_status s = recurrent_translator_open(&network, directory, false);
-    if (s == ATTN_OK) *m = seq2seq_of_recurrent(network);
-    return s;
-}
-
-static attn_status open_transformer(seq2seq *m, const char *directory)
-{
-    translator *network;
-    attn_status s = translator_open(&network, directory, false);
-    if (s == ATTN_OK) *m = seq2seq_of_translator(network);
-    return s;
-}
-
 attn_status seq2seq_task_rewrite(void *task)
 {
     const seq2seq_task *k = task;
-    const bool is_recurrent = k->options->arch > ATTN_SEQ_ARCH_TRANSFORMER;
     const char *directory = k->options->model;
     seq2seq best = {0};
-    attn_status s = is_recurrent ? open_recurrent(&best, directory) : open_transformer(&best, directory);
+    attn_status s = seq2seq_started_open(&best, k->options, directory, false);
     if (s == ATTN_OK) s = best.family->save(best.network, directory, settings_weight_format(k->options));
     seq2seq_destroy(&best);
     return s;
+}
+
+attn_status seq2seq_task_open(seq2seq_task *k, parameters **p)
+{
+    const char *directory = k->begin ? k->options->from : k->options->model;
+    attn_status s = seq2seq_started_open(&k->model, k->options, directory, true);
+    *p = k->model.parameters;
+    return s == ATTN_OK ? seq2seq_started_check(&k->model, k->data.tokenizer, directory) : s;
 }
 
 void seq2seq_task_clear(void *task)

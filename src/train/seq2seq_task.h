@@ -12,6 +12,7 @@
 typedef struct seq2seq_task {
     const attn_seq_train_options *options;
     int threads;
+    bool begin;          /* false: the run goes on */
     const int64_t *step; /* steps done so far */
     train_data data;
     seq2seq model;
@@ -21,6 +22,9 @@ typedef struct seq2seq_task {
 
 attn_status seq2seq_task_load(seq2seq_task *k, const training_setup *setup, const train_data_form *form,
                               training_data_facts *facts);
+
+/* The task's model where it began with options->from: that one, or when the run goes on what it wrote. */
+attn_status seq2seq_task_open(seq2seq_task *k, parameters **p);
 
 /* The model becomes the task's. */
 void seq2seq_task_take(seq2seq_task *k, seq2seq model, parameters **p);

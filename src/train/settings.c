@@ -16,6 +16,7 @@ const setting setting_table[] = {
     {AT(train_target), SETTING_TEXT, false, false, 0, 0, 0},
     {AT(valid), SETTING_TEXT, false, false, 0, 0, 0},
     {AT(valid_target), SETTING_TEXT, false, false, 0, 0, 0},
+    {LATER(from), SETTING_TEXT, true, false, 0, 0, 0},
     {LATER(arch), SETTING_INTEGER, true, false, ATTN_SEQ_ARCH_TRANSFORMER, ATTN_SEQ_ARCH_TRANSFORMER,
      ATTN_SEQ_ARCH_RNN},
     {LATER(attention), SETTING_INTEGER, true, false, ATTN_SEQ_ATTEND_GENERAL, ATTN_SEQ_ATTEND_NONE,
@@ -118,9 +119,9 @@ static attn_status read_value(const setting *s, attn_seq_train_options *o, const
 attn_status setting_adopt(const setting *s, attn_seq_train_options *o, const char *written, const char *path,
                           char **owned)
 {
-    char standard[64];
+    char standard[64] = "";
     if (!written && s->later) {
-        snprintf(standard, sizeof standard, "%.17g", s->standard);
+        if (s->kind != SETTING_TEXT) snprintf(standard, sizeof standard, "%.17g", s->standard);
         written = standard;
     }
     if (!written) return status_fail(ATTN_ERROR_FORMAT, "%s: %s is missing", path, s->name);
@@ -129,7 +130,7 @@ attn_status setting_adopt(const setting *s, attn_seq_train_options *o, const cha
     setting_write(s, o, said, sizeof said);
     if (s->fixed && strcmp(said, written) != 0)
         return status_fail(ATTN_ERROR_ARGUMENT, "%s = %s, but the run that %s holds was begun with %s", s->name, said,
-                           path, written);
+                           path, written[0] ? written : "none");
     return ATTN_OK;
 }
 
@@ -138,6 +139,37 @@ static const setting *setting_named(const char *name)
     const setting *s = setting_table;
     while (strcmp(s->name, name) != 0) s++;
     return s;
+}
+
+static void set_value(const setting *s, attn_seq_train_options *o, double value)
+{
+    if (s->kind == SETTING_INTEGER)
+        *integer_of(s, o) = (int64_t)value;
+    else
+        *number_of(s, o) = value;
+}
+
+void setting_prefer(attn_seq_train_options *o, const char *name, double value)
+{
+    const setting *s = setting_named(name);
+    if (!was_said(s, o)) set_value(s, o, value);
+}
+
+attn_status setting_fix(attn_seq_train_options *o, const char *name, double value)
+{
+    const setting *s = setting_named(name);
+    const bool differs = s->kind == SETTING_INTEGER ? *integer_of(s, o) != (int64_t)value : *number_of(s, o) != value;
+    if (!was_said(s, o) || !differs) {
+        set_value(s, o, value);
+        return ATTN_OK;
+    }
+    char said[4096], fixed[4096];
+    setting_write(s, o, said, sizeof said);
+    attn_seq_train_options other = *o;
+    set_value(s, &other, value);
+    setting_write(s, &other, fixed, sizeof fixed);
+    return status_fail(ATTN_ERROR_ARGUMENT, "%s = %s, but the model of %s has %s = %s", s->name, said, o->from, s->name,
+                       fixed);
 }
 
 attn_status settings_refuse(const attn_seq_train_options *o, const char *const *names, const char *what)

@@ -37,6 +37,12 @@ void setting_write(const setting *s, const attn_seq_train_options *o, char *text
 attn_status setting_adopt(const setting *s, attn_seq_train_options *o, const char *written, const char *path,
                           char **owned);
 
+/* A number's value where none was said. */
+void setting_prefer(attn_seq_train_options *o, const char *name, double value);
+
+/* A number that the model of o->from fixes: ARGUMENT where another one was said. */
+attn_status setting_fix(attn_seq_train_options *o, const char *name, double value);
+
 /* Refuses any of the named settings (NULL ends them) that was said: they mean nothing for `what`. */
 attn_status settings_refuse(const attn_seq_train_options *o, const char *const *names, const char *what);
 

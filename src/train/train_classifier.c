@@ -4,6 +4,7 @@
 #include "input/example_plan.h"
 #include "output/class_scores.h"
 #include "train/classifier_defaults.h"
+#include "train/classifier_started.h"
 #include "train/classifier_validation.h"
 #include "train/training_loop.h"
 
@@ -16,6 +17,8 @@
 
 typedef struct classifier_task {
     const attn_seq_train_options *options;
+    notice_sink notices;
+    bool begin; /* false: the run goes on */
     int threads;
     classifier_data data;
     int64_t *lengths; /* of the training texts; NULL: all examples are alike */
@@ -45,6 +48,8 @@ static attn_status load(void *task, const training_setup *setup, training_data_f
     classifier_task *k = task;
     k->options = setup->options;
     k->threads = setup->threads;
+    k->notices = setup->notices;
+    k->begin = setup->begin;
     if (setup->options->task == ATTN_SEQ_TASK_TRANSLATE || setup->options->task == ATTN_SEQ_TASK_SUMMARIZE)
         return status_fail(ATTN_ERROR_ARGUMENT, "task = %lld, expected ATTN_SEQ_TASK_CLASSIFY_TEXT, _IMAGE or _AUDIO",
                            (long long)setup->options->task);
@@ -117,7 +122,9 @@ static attn_status create(void *task, uint64_t key, parameters **p)
 {
     classifier_task *k = task;
     const classifier_config config = configure(k);
-    attn_status s = classifier_create(&k->model, &config, true, key);
+    attn_status s = k->options->from
+                        ? classifier_started_create(&k->model, k->options, &k->data, k->begin, key, k->notices)
+                        : classifier_create(&k->model, &config, true, key);
     if (s == ATTN_OK) *p = &k->model->parameters;
     return s;
 }
@@ -223,6 +230,7 @@ attn_status attn_seq_train_classifier(const attn_seq_train_options *options)
         .scores = {"accuracy", "macro-F1"},
         .learns_from = "labelled examples",
         .defaults = defaults,
+        .start_from = classifier_started_settings,
         .load = load,
         .create = create,
         .plan = plan,

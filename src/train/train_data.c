@@ -80,7 +80,8 @@ static attn_status load_training(train_data *d, const attn_seq_train_options *o,
 {
     pair_texts texts = {0};
     attn_status s = read_pairs(&texts, o->train, o->train_target, n);
-    if (s == ATTN_OK && train_tokenizer) s = train_pieces(&texts, o, form, n);
+    if (s == ATTN_OK && train_tokenizer)
+        s = o->from ? tokenizer_copy(o->from, o->model) : train_pieces(&texts, o, form, n);
     if (s == ATTN_OK) s = tokenizer_open(&d->tokenizer, o->model);
     if (s == ATTN_OK) s = encode(&d->train, d, &texts, o->longest, o->train, n);
     pair_texts_clear(&texts);
@@ -90,6 +91,7 @@ static attn_status load_training(train_data *d, const attn_seq_train_options *o,
     if (d->positions < d->longest_target) d->positions = d->longest_target;
     /* Where texts are cut, positions are learned, and those beyond would stay as they began. */
     if (d->policy == LONG_SOURCES_LEFT_OUT) d->positions = (d->positions + 31) / 32 * 32;
+    if (o->from) d->positions = o->longest; /* which the model has */
     uint64_t h = hash_side(0xcbf29ce484222325u, &d->train.source, d->train.count);
     d->fingerprint = hash_side(h, &d->train.target, d->train.count);
     return ATTN_OK;

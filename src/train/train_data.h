@@ -23,8 +23,8 @@ typedef struct train_data_form {
     bool bart_tokenizer; /* tokenizer.json in BART's style, else Marian's files */
 } train_data_form;
 
-/* Reads the pairs and opens the directory's tokenizer, after training it if `train_tokenizer`. *out is overwritten, and
- * must be cleared by the caller also after a failure. */
+/* Reads the pairs and opens the directory's tokenizer, after training it, or copying o->from's, if `train_tokenizer`.
+ * *out is overwritten, and must be cleared by the caller also after a failure. */
 attn_status train_data_load(train_data *out, const attn_seq_train_options *o, const train_data_form *form,
                             bool train_tokenizer, notice_sink notices);
 void train_data_clear(train_data *d);

@@ -2,6 +2,7 @@
 
 #include "input/text_infilling.h"
 #include "output/rouge.h"
+#include "train/seq2seq_started.h"
 #include "train/seq2seq_task.h"
 #include "train/validation.h"
 
@@ -18,6 +19,11 @@ static attn_status defaults(void *task, const attn_seq_train_options *o, const s
     (void)o;
     *list = own;
     return ATTN_OK;
+}
+
+static attn_status start_from(attn_seq_train_options *o)
+{
+    return seq2seq_started_settings(o, ATTN_SEQ_TASK_SUMMARIZE, 128);
 }
 
 static attn_status load(void *task, const training_setup *setup, training_data_facts *facts)
@@ -55,6 +61,7 @@ static translator_config configure(const seq2seq_task *k)
 static attn_status create(void *task, uint64_t key, parameters **p)
 {
     seq2seq_task *k = task;
+    if (k->options->from) return seq2seq_task_open(k, p);
     translator_config config = configure(k);
     translator *network;
     attn_status s = translator_create(&network, &config, true, key);
@@ -114,6 +121,7 @@ attn_status attn_seq_train_summarizer(const attn_seq_train_options *options)
         .scores = {"ROUGE-L", "ROUGE-1", "ROUGE-2"},
         .learns_from = "a file of texts and their summaries",
         .defaults = defaults,
+        .start_from = start_from,
         .load = load,
         .create = create,
         .plan = seq2seq_task_plan,

@@ -1,6 +1,7 @@
 #include "attn/seq.h"
 
 #include "output/bleu.h"
+#include "train/seq2seq_started.h"
 #include "train/seq2seq_task.h"
 #include "train/validation.h"
 
@@ -15,6 +16,11 @@ static attn_status defaults(void *task, const attn_seq_train_options *o, const s
     if (o->start == ATTN_SEQ_TRAIN_RESUME) return ATTN_OK; /* complete by now */
     return is_recurrent ? settings_refuse(o, not_of_recurrent, "a recurrent network")
                         : settings_refuse(o, not_of_transformer, "a Transformer");
+}
+
+static attn_status start_from(attn_seq_train_options *o)
+{
+    return seq2seq_started_settings(o, ATTN_SEQ_TASK_TRANSLATE, 256);
 }
 
 static attn_status load(void *task, const training_setup *setup, training_data_facts *facts)
@@ -96,6 +102,7 @@ static attn_status create_recurrent(seq2seq_task *k, uint64_t key, parameters **
 static attn_status create(void *task, uint64_t key, parameters **p)
 {
     seq2seq_task *k = task;
+    if (k->options->from) return seq2seq_task_open(k, p);
     if (k->options->arch != ATTN_SEQ_ARCH_TRANSFORMER) return create_recurrent(k, key, p);
     translator_config config = configure(k);
     translator *network;
@@ -130,6 +137,7 @@ attn_status attn_seq_train_translator(const attn_seq_train_options *options)
         .scores = {"BLEU"},
         .learns_from = "a file of sentence pairs",
         .defaults = defaults,
+        .start_from = start_from,
         .load = load,
         .create = create,
         .plan = seq2seq_task_plan,

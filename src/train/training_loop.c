@@ -148,10 +148,14 @@ static attn_status change_format(training *r)
     return save_checkpoint(r);
 }
 
-/* Without a checkpoint a kill before the first in its time would leave a model that no run can go on from. */
+/* What began with another model is resumed without it: its configuration lies in the directory from now on.
+ * Without a checkpoint a kill before the first in its time would leave a model that no run can go on from. */
 static attn_status begin(training *r)
 {
-    if (r->o.start != ATTN_SEQ_TRAIN_RESUME) return save_checkpoint(r);
+    const bool resume = r->o.start == ATTN_SEQ_TRAIN_RESUME;
+    attn_status s = !resume && r->o.from ? r->kind->save(r->task) : ATTN_OK;
+    if (s != ATTN_OK) return s;
+    if (!resume) return save_checkpoint(r);
     return r->changes_format ? change_format(r) : ATTN_OK;
 }
 

@@ -5,10 +5,10 @@
  *     my_task task = {0};
  *     return training_run(&my_kind, &task, options);
  *
- * In the order of the calls: defaults (not when resuming), load, create, plan, rewrite (when resuming with another
- * format); then for each step plan (at an epoch's
- * beginning), fetch, loss; now and then validate and save; clear at the end, also after a failure. Whatever is random
- * in them follows from the keys that they are given, so that a resumed run gives the bits of an unbroken one. */
+ * In the order of the calls: start_from (only with o->from, not when resuming), defaults (not when resuming), load,
+ * create, plan, rewrite (when resuming with another format); then for each step plan (at an epoch's beginning), fetch,
+ * loss; now and then validate and save; clear at the end, also after a failure. Whatever is random in them follows from
+ * the keys that they are given, so that a resumed run gives the bits of an unbroken one. */
 #ifndef TRAIN_TRAINING_LOOP_H
 #define TRAIN_TRAINING_LOOP_H
 
@@ -57,9 +57,14 @@ typedef struct training_kind {
      * with the task. NULL: none differ. */
     attn_status (*defaults)(void *task, const attn_seq_train_options *o, const setting_default **list);
 
+    /* What the model of o->from, which is not NULL, fixes or suggests: settings that were said otherwise are refused,
+     * those that were not are set. */
+    attn_status (*start_from)(attn_seq_train_options *o);
+
     attn_status (*load)(void *task, const training_setup *setup, training_data_facts *facts);
 
-    /* A new model, its weights drawn by the key. *p lives in it. */
+    /* A new model, its weights drawn by the key or, with options->from, that model's; when resuming then, that of
+     * options->model. *p lives in it. */
     attn_status (*create)(void *task, uint64_t key, parameters **p);
 
     /* Orders an epoch's batches anew; the same count in every epoch. */

@@ -2,9 +2,13 @@
 
 #include "base/parallel.h"
 #include "base/random.h"
+#include "base/status.h"
 #include "train/model_directory.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static attn_status complete(training *r)
@@ -39,10 +43,28 @@ static attn_status create_state(training *r)
     return s == ATTN_OK ? train_state_create(&r->state, p, r->o.weight_decay, r->o.average > 0) : s;
 }
 
+/* A new run would lose what it begins with. */
+static attn_status refuse_same_directory(const attn_seq_train_options *o)
+{
+    struct stat from, model;
+    if (stat(o->from, &from) != 0)
+        return status_fail(ATTN_ERROR_FILE, "%s: cannot open the directory: %s", o->from, strerror(errno));
+    if (stat(o->model, &model) != 0 || from.st_dev != model.st_dev || from.st_ino != model.st_ino) return ATTN_OK;
+    return status_fail(ATTN_ERROR_ARGUMENT,
+                       "from = %s, which is the directory that receives the model: expected another", o->from);
+}
+
+static attn_status begin_anew(training *r)
+{
+    attn_status s = r->o.from ? refuse_same_directory(&r->o) : ATTN_OK;
+    if (s == ATTN_OK && r->o.from) s = r->kind->start_from(&r->o);
+    return s == ATTN_OK ? complete(r) : s;
+}
+
 attn_status training_prepare(training *r)
 {
     bool resume = r->o.start == ATTN_SEQ_TRAIN_RESUME;
-    attn_status s = resume ? ATTN_OK : complete(r);
+    attn_status s = resume ? ATTN_OK : begin_anew(r);
     if (s == ATTN_OK) s = model_directory_take(r->o.model, !resume, &r->made_directory, &r->lock);
     if (s == ATTN_OK && !resume) s = model_directory_clear(r->o.model, r->o.start == ATTN_SEQ_TRAIN_REPLACE);
     if (s == ATTN_OK && resume) s = take_up(r);

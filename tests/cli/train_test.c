@@ -94,6 +94,21 @@ static void trains_and_translates(void **state)
     assert_int_equal(shell("$ATTN train translate --model $D/new/model " TINY "--steps 5 --force --quiet"), 0);
 }
 
+static void fine_tunes(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$ATTN train translate --model $D/base " TINY "--steps 5 --quiet"), 0);
+    assert_int_equal(
+        shell("$ATTN train translate --from $D/base --model $D/tuned --train $D/pairs.tsv --steps 3 --quiet"), 0);
+    assert_int_equal(shell("echo one red | $ATTN translate --model $D/tuned"), 0);
+    assert_int_equal(shell("$ATTN train translate --from $D/base --model $D/m --train $D/pairs.tsv --arch gru"), 2);
+    shell_said("attn train translate: --arch = gru, but the model of ");
+    shell_said("/base has --arch = transformer\n");
+    assert_int_equal(shell("$ATTN train classify --from $D/base --model $D/m --train $D/pairs.tsv"), 1);
+    shell_said("/base/config.json: architectures is [\"MarianMTModel\"], expected that of a classifier");
+    assert_int_equal(shell("test -e $D/m"), 1);
+}
+
 static void one_run_has_a_directory(void **state)
 {
     (void)state;
@@ -172,6 +187,7 @@ int main(void)
         cmocka_unit_test(tells_wrong_usage),
         cmocka_unit_test(tells_what_it_could_not_do),
         cmocka_unit_test(trains_and_translates),
+        cmocka_unit_test(fine_tunes),
         cmocka_unit_test(one_run_has_a_directory),
         cmocka_unit_test(tells_programs_in_json),
         cmocka_unit_test(signals_save_and_say_how_to_go_on),

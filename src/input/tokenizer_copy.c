@@ -1,0 +1,50 @@
+#define _GNU_SOURCE /* asprintf */
+#include "input/tokenizer.h"
+
+#include "base/replace_file.h"
+#include "base/status.h"
+#include "formats/whole_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MOST_BYTES ((size_t)1 << 30)
+
+/* All that tokenizer.c or transformers reads of any kind. */
+static const char *const files[] = {
+    "source.spm", "target.spm", "vocab.json",        "target_vocab.json",     "tokenizer.json",
+    "vocab.txt",  "merges.txt", "added_tokens.json", "tokenizer_config.json", "special_tokens_map.json",
+};
+
+/* What is there and not in `from` would be taken for a part of the tokenizer. */
+static attn_status copy_file(const char *from, const char *to)
+{
+    if (access(from, F_OK) != 0) {
+        if (unlink(to) == 0 || errno == ENOENT) return ATTN_OK;
+        return status_fail(ATTN_ERROR_FILE, "%s: cannot remove it: %s", to, strerror(errno));
+    }
+    unsigned char *bytes;
+    size_t size;
+    attn_status s = whole_file_read(&bytes, &size, from, MOST_BYTES);
+    if (s != ATTN_OK) return s;
+    s = replace_file_save(to, bytes, size);
+    free(bytes);
+    return s;
+}
+
+attn_status tokenizer_copy(const char *from, const char *to)
+{
+    attn_status s = ATTN_OK;
+    for (size_t i = 0; i < sizeof files / sizeof *files && s == ATTN_OK; i++) {
+        char *source = NULL, *target = NULL;
+        if (asprintf(&source, "%s/%s", from, files[i]) < 0) source = NULL;
+        if (asprintf(&target, "%s/%s", to, files[i]) < 0) target = NULL;
+        s = source && target ? copy_file(source, target) : status_fail(ATTN_ERROR_MEMORY, "%s: out of memory", from);
+        free(source);
+        free(target);
+    }
+    return s;
+}
