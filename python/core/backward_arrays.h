@@ -23,7 +23,7 @@ typedef struct gradient_kind {
     enum { OF_ROWS, OF_MASK, OF_HEADS } of;
 } gradient_kind;
 
-#define MOST_GRADIENTS 6
+#define MOST_GRADIENTS 7
 
 typedef struct gradients {
     const gradient_kind *kinds;

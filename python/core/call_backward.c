@@ -10,22 +10,25 @@ typedef enum gradient {
     GRAD_MASK,
     GRAD_SCORE_VECTOR,
     GRAD_SINKS,
+    GRAD_SLOPES,
     GRADIENT_COUNT
 } gradient;
 
-static const gradient_kind kinds[GRADIENT_COUNT] = {{"query", OF_ROWS},         {"key", OF_ROWS},
-                                                    {"value", OF_ROWS},         {"attn_mask", OF_MASK},
-                                                    {"score_vector", OF_HEADS}, {"sinks", OF_HEADS}};
+static const gradient_kind kinds[GRADIENT_COUNT] = {
+    {"query", OF_ROWS},         {"key", OF_ROWS},    {"value", OF_ROWS},        {"attn_mask", OF_MASK},
+    {"score_vector", OF_HEADS}, {"sinks", OF_HEADS}, {"alibi_slopes", OF_HEADS}};
 
 static bool choose(gradients *g, const problem *p, PyObject *chosen)
 {
-    const bool offered[GRADIENT_COUNT] = {true, true, true, p->additive_mask, p->additive_scores, p->has_sinks};
+    const bool offered[GRADIENT_COUNT] = {true,         true,         true, p->additive_mask, p->additive_scores,
+                                          p->has_sinks, p->has_slopes};
     return gradients_choose(g, p, chosen, offered);
 }
 
 static bool create(gradients *g, problem *p, PyObject *like)
 {
-    const array *inputs[GRADIENT_COUNT] = {&p->query, &p->key, &p->value, NULL, &p->score_vector, &p->sinks};
+    const array *inputs[GRADIENT_COUNT] = {&p->query,        &p->key,   &p->value, NULL,
+                                           &p->score_vector, &p->sinks, &p->slopes};
     const result *r = g->results;
     attn_desc *d = &p->desc;
     if (!gradients_create(g, p, like, inputs)) return false;
@@ -37,6 +40,7 @@ static bool create(gradients *g, problem *p, PyObject *like)
         d->grad_score_vector = (attn_output){w->data, 0, w->stride[0], 0};
     }
     if (g->wanted[GRAD_SINKS]) d->grad_sinks = r[GRAD_SINKS].view.data;
+    if (g->wanted[GRAD_SLOPES]) d->grad_alibi_slopes = r[GRAD_SLOPES].view.data;
     if (g->wanted[GRAD_MASK]) d->grad_bias = mask_broadcast(p, &g->mask_steps);
     return true;
 }

@@ -40,7 +40,7 @@ typedef struct problem {
     array query, key, value, mask, score_vector, slopes, sinks, block_starts, block_entries;
     PyObject *wide_mask;        /* a mask of float16 or bfloat16, in sum_element; or NULL */
     bool masked, additive_mask; /* a mask was given; it is a bias */
-    bool additive_scores, has_sinks;
+    bool additive_scores, has_sinks, has_slopes;
     int64_t mask_shape[ARRAY_RANK]; /* as it was given */
     int mask_rank;
     int rank;

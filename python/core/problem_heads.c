@@ -94,6 +94,7 @@ static bool open_numbers(const problem *p, array *x, PyObject *object, const cha
 bool problem_open_heads(problem *p, PyObject *const *options)
 {
     p->has_sinks = options[OPTION_SINKS] != Py_None;
+    p->has_slopes = options[OPTION_ALIBI] != Py_None;
     return open_score_vector(p, options[OPTION_SCORE_VECTOR]) &&
            open_numbers(p, &p->slopes, options[OPTION_ALIBI], "alibi_slopes", &p->desc.alibi_slopes) &&
            open_numbers(p, &p->sinks, options[OPTION_SINKS], "sinks", &p->desc.sinks);

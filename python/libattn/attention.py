@@ -51,8 +51,7 @@ def scaled_dot_product_attention(
     enable_gqa: lets HK be less than H, which it must divide: query head h reads key head h // (H // HK).
     window: (left, right): query i attends to i + query_offset - left <= j <= i + query_offset + right; -1 is unbounded.
     softcap: c, or 0 for none.
-    alibi_slopes: (H,); -slope * |i + query_offset - j| is added to the bias (Press et al., 2022). They are constants:
-        no backward pass gives them a gradient.
+    alibi_slopes: (H,); -slope * |i + query_offset - j| is added to the bias (Press et al., 2022).
     sinks: (H,); exp(sink) joins the softmax's sum, as a score without a value (gpt-oss).
     block_mask: a BlockMask; the key blocks that it does not keep cost no work.
     score_function: a function of (scores, tile), a ScoreFunction or a CFunction, applied to the capped scores.
@@ -143,7 +142,7 @@ def attention_backward(
 
     Returns a dict: "query" (..., H, T, D), "key" (..., HK, S, D), "value" (..., HK, S, DV); of a mask of floats
     "attn_mask", of the log-sum-exp's type, in the mask's own shape, summed over the dimensions that broadcast; of sinks
-    "sinks" (H,).
+    "sinks" (H,) and of slopes "alibi_slopes" (H,).
     """
     return _core.backward(
         grad_out,

@@ -1,8 +1,8 @@
 """The functions of libattn as PyTorch differentiates them, and a module in the shape of torch.nn.MultiheadAttention.
 
 Tensors are on the CPU, of float32, float16, bfloat16 or float64. Where no input requires a gradient nothing is recorded.
-Gradients of gradients are computed too, but not with additive scores nor through the log-sum-exp: these are refused, as
-is a gradient of alibi_slopes. Under torch.autocast query, key and value are made of its type, as for PyTorch's own.
+Gradients of gradients are computed too, but not with additive scores, of alibi_slopes nor through the log-sum-exp:
+these are refused. Under torch.autocast query, key and value are made of its type, as for PyTorch's own.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ def scaled_dot_product_attention(
 ) -> Tensor | tuple[Tensor, Tensor]:
     """``libattn.scaled_dot_product_attention``, through which gradients flow.
 
-    They flow to query (..., H, T, D), key (..., HK, S, D), value (..., HK, S, DV), an attn_mask of floats and the
-    sinks (H,). They flow through the log-sum-exp too, where it is returned; but that of a query without any key left,
-    which is its sink, may give the sink no gradient. Without a seed, the dropout draws one from PyTorch's generator.
+    They flow to query (..., H, T, D), key (..., HK, S, D), value (..., HK, S, DV), an attn_mask of floats, the
+    sinks (H,) and alibi_slopes (H,). They flow through the log-sum-exp too, where it is returned; but that of a query
+    without any key left, which is its sink, may give the sink no gradient. Without a seed, the dropout draws one from PyTorch's generator.
     """
     options: dict[str, Any] = dict(
         dropout_p=dropout_p, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa, window=window
     )
-    options.update(softcap=softcap, alibi_slopes=alibi_slopes, query_offset=query_offset, key_lengths=key_lengths)
+    options.update(softcap=softcap, query_offset=query_offset, key_lengths=key_lengths)
     options.update(seed=seed, threads=threads, block_mask=block_mask)
     options.update(score_function=score_function, mask_function=mask_function)
-    inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks)
+    inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks, alibi_slopes=alibi_slopes)
     return apply(SCALED, inputs, options, return_lse)
 
 
@@ -88,10 +88,10 @@ def varlen_attention(
     options: dict[str, Any] = dict(
         cu_seqlens_q=cu_seqlens_q, cu_seqlens_k=cu_seqlens_k, dropout_p=dropout_p, is_causal=is_causal, scale=scale
     )
-    options.update(enable_gqa=enable_gqa, window=window, softcap=softcap, alibi_slopes=alibi_slopes)
+    options.update(enable_gqa=enable_gqa, window=window, softcap=softcap)
     options.update(query_offset=query_offset, key_lengths=key_lengths, seed=seed, threads=threads)
     options.update(block_mask=block_mask, score_function=score_function, mask_function=mask_function)
-    inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks)
+    inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks, alibi_slopes=alibi_slopes)
     return apply(PACKED, inputs, options, return_lse)
 
 
@@ -122,10 +122,11 @@ def additive_attention(
     options: dict[str, Any] = dict(
         dropout_p=dropout_p, is_causal=is_causal, enable_gqa=enable_gqa, window=window, softcap=softcap
     )
-    options.update(alibi_slopes=alibi_slopes, query_offset=query_offset, key_lengths=key_lengths, seed=seed)
+    options.update(query_offset=query_offset, key_lengths=key_lengths, seed=seed)
     options.update(threads=threads, block_mask=block_mask)
     options.update(score_function=score_function, mask_function=mask_function)
-    inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks, score_vector=score_vector)
+    inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks, alibi_slopes=alibi_slopes)
+    inputs["score_vector"] = score_vector
     return apply(ADDITIVE, inputs, options, return_lse)
 
 

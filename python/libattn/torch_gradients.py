@@ -12,7 +12,7 @@ from . import additive, attention, double_backward, varlen
 from .tile_functions import CFunction, ScoreFunction, Tile
 
 # What gradients are computed of, in the order of the function's arguments.
-_INPUTS = ("query", "key", "value", "attn_mask", "sinks", "score_vector")
+_INPUTS = ("query", "key", "value", "attn_mask", "sinks", "alibi_slopes", "score_vector")
 
 
 class Calls(NamedTuple):
@@ -98,6 +98,8 @@ class _Gradients(torch.autograd.Function):
         needed = dict(zip(("grad_out", "out", "lse", *_INPUTS), ctx.needs_input_grad))
         if ctx.by_lse:
             raise NotImplementedError("libattn.torch: gradients of the log-sum-exp's gradients are not computed")
+        if needed["alibi_slopes"] or "alibi_slopes" in of:
+            raise NotImplementedError("libattn.torch: gradients of its gradients are not computed of alibi_slopes")
         if ctx.calls.double_backward is None:
             raise NotImplementedError("libattn.torch: gradients of its gradients are not computed of additive scores")
         names = [name for name in ("grad_out", *_INPUTS) if needed[name]]
@@ -173,9 +175,6 @@ def _differentiated(function: Any) -> Any:
 
 def apply(calls: Calls, inputs: dict[str, Any], options: dict[str, Any], return_lse: bool) -> Any:
     """calls.forward, recorded where a gradient is wanted of one of the inputs."""
-    slopes = options.get("alibi_slopes")
-    if torch.is_grad_enabled() and slopes is not None and slopes.requires_grad:
-        raise NotImplementedError("alibi_slopes: their gradient is not computed, expected slopes without requires_grad")
     if options["dropout_p"] and options["seed"] is None:
         options["seed"] = int(torch.randint(2**63 - 1, ()))
     options["score_function"] = _differentiated(options["score_function"])

@@ -109,7 +109,7 @@ def varlen_attention_backward(
     threads: int | None = None,
 ) -> dict[str, Array]:
     """The gradients of a loss by what ``varlen_attention`` read, as ``attention_backward`` gives them: "query"
-    (T, H, D), "key" (S, HK, D), "value" (S, HK, DV), "attn_mask" in its own shape and "sinks" (H,).
+    (T, H, D), "key" (S, HK, D), "value" (S, HK, DV), "attn_mask" in its own shape, "sinks" and "alibi_slopes" (H,).
 
     grad_out, out: (T, H, DV); lse: (T, H)
     """

@@ -73,6 +73,7 @@ class Reference:
             p = np.arange(T) + np.broadcast_to(np.asarray(rules.get("query_offset", 0)), (B,))[:, None]
             distance = np.abs(p[:, None, :, None] - np.arange(S))
             s = s - np.asarray(alibi_slopes, np.float64)[:, None, None] * distance
+        self.distance = None if alibi_slopes is None else distance
         s = np.where(keep, s, -np.inf)
         z = np.full(H, -np.inf) if sinks is None else np.asarray(sinks, np.float64)
         self.sinks = z[:, None, None]
@@ -106,6 +107,8 @@ class Reference:
         if (self.sinks > -np.inf).any():
             delta = (g * self.out).sum(-1)
             gradients["sinks"] = -(np.exp(self.sinks[..., 0] - self.lse) * delta).sum((0, 2))
+        if self.distance is not None:
+            gradients["alibi_slopes"] = -(dx * self.distance).sum((0, 2, 3))
         if self.mask is not None and self.mask.dtype != bool:
             shape = (1,) * (4 - self.mask.ndim) + self.mask.shape
             axes = tuple(i for i in range(4) if shape[i] == 1 and dx.shape[i] != 1)

@@ -496,7 +496,46 @@ def test_module_without_what_pytorchs_lacks():
             lt.MultiheadAttention(12, 3, **{option: True})
 
 
-def test_slopes_have_no_gradient():
-    q = torch.randn(1, 2, 5, 4, requires_grad=True)
-    with pytest.raises(NotImplementedError, match="alibi_slopes"):
-        lt.scaled_dot_product_attention(q, q, q, alibi_slopes=torch.ones(2, requires_grad=True))
+@pytest.mark.parametrize("case", ["plain", "lse", "packed", "additive"])
+def test_gradients_of_slopes(case):
+    def reference(q, k, v, slopes, w=None):
+        distance = (torch.arange(9)[:, None] + 2 - torch.arange(13)).abs()
+        scores = q @ k.mT / q.size(-1) ** 0.5
+        if case == "additive":
+            scores = torch.einsum("bhijd,hd->bhij", torch.tanh(q[:, :, :, None] + k[:, :, None]), w)
+        scores = scores - slopes[:, None, None] * distance
+        return scores.softmax(-1) @ v * (scores.logsumexp(-1)[..., None] if case == "lse" else 1)
+
+    def ours(q, k, v, slopes, w=None):
+        options = {"alibi_slopes": slopes, "query_offset": 2}
+        if case == "additive":
+            return lt.additive_attention(q, k, v, w, **options)
+        if case == "packed":
+            x = [x.transpose(1, 2).flatten(0, 1) for x in (q, k, v)]
+            out = lt.varlen_attention(*x, [0, 9, 18], [0, 13, 26], **options)
+            return out.unflatten(0, (2, 9)).transpose(1, 2)
+        if case == "lse":
+            out, lse = lt.scaled_dot_product_attention(q, k, v, **options, return_lse=True)
+            return out * lse[..., None]
+        return lt.scaled_dot_product_attention(q, k, v, **options)
+
+    more = [torch.randn(4, 8, requires_grad=True)] if case == "additive" else []
+    compare(ours, reference, [*inputs(), torch.rand(4, requires_grad=True), *more])
+
+
+@pytest.mark.filterwarnings("ignore:Input #3 requires gradient and is not a double")
+def test_gradcheck_of_slopes():
+    # Of float32, as slopes are: numbers that a step of 2^-8 changes without rounding.
+    slopes = torch.tensor([0.5, -0.25, 0.125, 0.0], requires_grad=True)
+    tensors = [x.detach().double().requires_grad_() for x in inputs(H=4, HK=2, T=3, S=4, D=5, DV=2)]
+    for options in ({"is_causal": True}, {"softcap": 2.0, "window": (1, 1)}, {"dropout_p": 0.3, "seed": 5}):
+
+        def function(q, k, v, slopes):
+            return lt.scaled_dot_product_attention(q, k, v, alibi_slopes=slopes, enable_gqa=True, **options)
+
+        assert torch.autograd.gradcheck(function, [*tensors, slopes], eps=2**-8, atol=1e-4)
+    out = lt.scaled_dot_product_attention(*tensors, alibi_slopes=slopes, enable_gqa=True)
+    first = torch.autograd.grad(out.sum(), [tensors[0], slopes], create_graph=True)
+    for gradient, by in ((first[0], slopes), (first[1], tensors[0])):
+        with pytest.raises(NotImplementedError, match="alibi_slopes"):
+            torch.autograd.grad(gradient.sum(), by, retain_graph=True)
