@@ -45,7 +45,8 @@ demo: build
 test: build
 	@ctest --preset $(PRESET)
 
-# ATTN_GRID_SEED=N in the environment or here draws other random calls of the operator.
+# ATTN_GRID_SEED=N in the environment or here draws other random calls of the operator. PYTHON=... names a Python that has
+# transformers, without which model/huggingface is skipped.
 nightly: build
 	@ctest --preset nightly
 	@grep -h 'calls forward and backward' build/release/Testing/Temporary/LastTest.log

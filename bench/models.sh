@@ -17,40 +17,40 @@ mean() {
 
 lines=$(mktemp -d)
 trap 'rm -rf "$lines"' EXIT
-echo "training: Marian of d 256, 3 + 3 layers, feed-forward 1024, vocabulary 8000, batches of 64 x 24, fp32"
 peer=yes
 "$python" -c 'import torch, transformers' 2>/dev/null || peer=
-for turn in 1 2; do
-    "$bin/bench_train_speed" 12 | tee -a "$lines/attn"
-    [ -z "$peer" ] || "$python" "$here/peers/train_pytorch.py" 12 2>/dev/null | tee -a "$lines/pytorch"
-done
-if [ -n "$peer" ]; then
-    awk -v a="$(mean "$lines/attn")" -v p="$(mean "$lines/pytorch")" 'BEGIN { printf "ratio to PyTorch: %.2f\n", a / p }'
-else
-    echo "PyTorch and transformers are not installed for $python: no ratio"
-fi
 
-for family in bert vit; do
-    echo "training: $family, the sizes of bench/classifier_speed.c, fp32"
+# ratio PEER: of the lines that are there.
+ratio() {
+    awk -v peer="$1" -v a="$(mean "$lines/attn")" -v p="$(mean "$lines/peer")" \
+        'BEGIN { printf "ratio to %s: %.2f\n", peer, a / p }'
+}
+
+# training TITLE PROGRAM PEER ARGUMENT...: both in turn.
+training() {
+    echo "training: $1"
+    program=$2 script=$3
+    shift 3
     : > "$lines/attn"
-    : > "$lines/pytorch"
+    : > "$lines/peer"
     for turn in 1 2; do
-        "$bin/bench_classifier_speed" "$family" 6 | tee -a "$lines/attn"
-        [ -z "$peer" ] || "$python" "$here/peers/classifier_pytorch.py" "$family" 6 2>/dev/null | tee -a "$lines/pytorch"
+        "$bin/$program" "$@" | tee -a "$lines/attn"
+        [ -z "$peer" ] || "$python" "$here/peers/$script" "$@" 2>/dev/null | tee -a "$lines/peer"
     done
-    [ -z "$peer" ] ||
-        awk -v a="$(mean "$lines/attn")" -v p="$(mean "$lines/pytorch")" 'BEGIN { printf "ratio to PyTorch: %.2f\n", a / p }'
-done
+    if [ -n "$peer" ]; then
+        ratio PyTorch
+    else
+        echo "PyTorch and transformers are not installed for $python: no ratio"
+    fi
+}
 
-echo "training: LSTM of 512 units with attention, embedding 256, vocabulary 8000, batches of 64 x 24, fp32"
-: > "$lines/attn"
-: > "$lines/pytorch"
-for turn in 1 2; do
-    "$bin/bench_recurrent_speed" 8 | tee -a "$lines/attn"
-    [ -z "$peer" ] || "$python" "$here/peers/recurrent_pytorch.py" 8 2>/dev/null | tee -a "$lines/pytorch"
+training 'Marian of d 256, 3 + 3 layers, feed-forward 1024, vocabulary 8000, batches of 64 x 24, fp32' \
+    bench_train_speed train_pytorch.py 12
+for family in bert vit; do
+    training "$family, the sizes of bench/classifier_speed.c, fp32" bench_classifier_speed classifier_pytorch.py "$family" 6
 done
-[ -z "$peer" ] ||
-    awk -v a="$(mean "$lines/attn")" -v p="$(mean "$lines/pytorch")" 'BEGIN { printf "ratio to PyTorch: %.2f\n", a / p }'
+training 'LSTM of 512 units with attention, embedding 256, vocabulary 8000, batches of 64 x 24, fp32' \
+    bench_recurrent_speed recurrent_pytorch.py 8
 
 # Translating: the model and the sentences may be named, MODEL=DIR SENTENCES=FILE.
 model=${MODEL:-$here/../models/tatoeba-eng-fra}
@@ -60,15 +60,14 @@ peer=yes
 for beam in 1 5; do
     echo "translation: $model, $(wc -l < "$sentences") sentences, beam $beam, fp32"
     : > "$lines/attn"
-    : > "$lines/ctranslate2"
+    : > "$lines/peer"
     for turn in 1 2; do
         "$bin/bench_translate_speed" "$model" "$sentences" "$beam" | tee -a "$lines/attn"
         [ -z "$peer" ] || "$python" "$here/peers/translate_ctranslate2.py" "$model" "$sentences" "$beam" 2>/dev/null |
-            tee -a "$lines/ctranslate2"
+            tee -a "$lines/peer"
     done
-    if [ -n "$peer" ] && [ -s "$lines/ctranslate2" ]; then
-        awk -v a="$(mean "$lines/attn")" -v p="$(mean "$lines/ctranslate2")" \
-            'BEGIN { printf "ratio to CTranslate2: %.2f\n", a / p }'
+    if [ -n "$peer" ] && [ -s "$lines/peer" ]; then
+        ratio CTranslate2
     elif [ -n "$peer" ]; then
         echo "CTranslate2 did not run this model: no ratio"
     else
