@@ -1,5 +1,5 @@
 /* Speed of the operator on the shapes of a file, as a ratio to what the same run measures that the CPU can do: its FMA
- * peak for dot products, or where it has one that of products of tiles or pairs of bf16 for forward on these; for
+ * peak for dot products, or where it has one that of products of tiles or pairs of bf16 for calls on these; for
  * additive scores its hyperbolic tangents with a multiply-add each; on registers alone. A row with a mask, a bias or a
  * cap also tells its rate as a ratio to the same shape's without: what each of its unmasked scores costs more.
  *
@@ -79,12 +79,12 @@ static void round_in_place(const void *numbers, int64_t count)
 
 typedef attn_status call(const attn_desc *desc, void *workspace, size_t size);
 
-static double measure_peak(call *operation, const attn_desc *desc)
+static double measure_peak(const attn_desc *desc)
 {
     float sink;
     const kernel_table *table = kernels_table();
     const bool additive = desc->score == ATTN_SCORE_ADDITIVE, bf16 = desc->dtype == ATTN_DTYPE_BF16;
-    const bool tiled = bf16 && operation == attn_forward && table->tiles_peak;
+    const bool tiled = bf16 && table->tiles_peak;
     peak_kernel *peak = additive                    ? table->tanh_peak
                         : tiled                     ? table->tiles_peak
                         : bf16 && table->pairs_peak ? table->pairs_peak
@@ -106,7 +106,7 @@ static double measure(call *operation, const attn_desc *desc, void *workspace, s
     int calls = 1 + (int)(BATCH_SECONDS / (now(desc) - start)), batches = 0;
     double best = INFINITY, end = now(desc) + MEASURE_SECONDS;
     while (batches++ < 5 || now(desc) < end) {
-        double p = measure_peak(operation, desc);
+        double p = measure_peak(desc);
         if (p > *peak) *peak = p;
         start = now(desc);
         for (int n = 0; n < calls; n++) run(operation, desc, workspace, size);
@@ -353,10 +353,9 @@ int main(int argc, char **argv)
             "%s, %s; rate: GFLOP/s of the unmasked pairs, or 10^9 tanh/s of additive scores; ratio: to each thread's "
             "peak\n",
             attn_cpu_name(), attn_cpu_used());
-        printf("peak of forward on bf16: %s\n", kernels_table()->tiles_peak ? "products of tiles (AMX)"
-                                                : kernels_table()->pairs_peak
-                                                    ? "products of pairs (AVX-512-BF16); no AMX"
-                                                    : "fp32's; no AMX, no AVX-512-BF16");
+        printf("peak on bf16: %s\n", kernels_table()->tiles_peak   ? "products of tiles (AMX)"
+                                     : kernels_table()->pairs_peak ? "products of pairs (AVX-512-BF16); no AMX"
+                                                                   : "fp32's; no AMX, no AVX-512-BF16");
         printf(
             "            B   H  HK      T      S    D   DV  options          n  microsecs      rate     peak  ratio  "
             "speed-up  of plain\n");

@@ -67,9 +67,9 @@ static void add_pair(backward_worker *w, const backward_pair *x, double *sink, d
         backward_worker_queries(w, b, h, i, queries);
         if (sink && keys.first >= x->first_key) backward_add_sink(w, sink);
         for (int64_t j = x->first_key; j < x->last_key; j += most_keys) {
-            /* Tiles keep their places, so that a range that cuts one changes no other's bits. */
+            /* Tiles keep their places, and so do their steps, so that a range that cuts one changes no bits. */
             int64_t from = most(j, keys.first), to = least(least(j + most_keys, x->last_key), keys.last);
-            if (from < to) add_tile(w, x->key_head, from, to, slope);
+            if (from < to) add_tile(w, x->key_head, from - (from - j) % w->plan->key_step, to, slope);
         }
     }
 }

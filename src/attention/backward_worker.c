@@ -3,6 +3,7 @@
 #include "attention/elements.h"
 #include "attention/visible.h"
 #include "base/checked.h"
+#include "base/order.h"
 
 #define FLOATS_IN_LINE ((int64_t)(ATTN_ALIGNMENT / sizeof(float)))
 
@@ -11,12 +12,31 @@ static size_t tile_floats(const backward_plan *plan)
     return (size_t)(BACKWARD_QUERIES * plan->tile_keys);
 }
 
-/* With products of pairs: the rounded tiles, three of half the size of others, and Q, dO and K by pairs of rows. */
+/* What a tile's rows of bf16 take packed, by pairs of rows or of columns, in whole steps. */
+#define PACKED_ROWS (BACKWARD_QUERIES / 2)
+_Static_assert(BACKWARD_QUERIES == BACKWARD_KEYS, "a tile's rows of K and V take what those of Q and dO do");
+
+static int64_t packed_floats(int64_t columns)
+{
+    return PACKED_ROWS * backward_whole(columns);
+}
+
+/* So many arrays of packed rows of D columns and of DV. */
+static bool packed_arrays(const attn_desc *d, size_t of_D, size_t of_DV, size_t *floats)
+{
+    size_t values;
+    if (most(d->D, d->DV) > INT64_MAX - BACKWARD_STEP) return false;
+    return checked_mul((size_t)backward_whole(d->D), of_D * PACKED_ROWS, floats) &&
+           checked_mul((size_t)backward_whole(d->DV), of_DV * PACKED_ROWS, &values) &&
+           checked_add(*floats, values, floats);
+}
+
+/* With products of pairs: the rounded tiles, three of half the size of others, and Q, dO and K as products take them,
+ * with products of tiles K and V as scores do. */
 static bool pair_floats(const backward_plan *plan, size_t *floats)
 {
-    size_t rows;
-    return checked_mul((size_t)plan->d->D, (BACKWARD_QUERIES + BACKWARD_KEYS) / 2, floats) &&
-           checked_mul((size_t)plan->d->DV, BACKWARD_QUERIES / 2, &rows) && checked_add(*floats, rows, floats) &&
+    const size_t tiles = plan->table->pack_keys != NULL;
+    return packed_arrays(plan->d, 2 + tiles, 1 + tiles, floats) &&
            checked_add(*floats, 3 * tile_floats(plan) / 2, floats);
 }
 
@@ -44,6 +64,7 @@ static bool score_floats(const backward_plan *plan, size_t *floats)
     const attn_desc *d = plan->d;
     if (d->score == ATTN_SCORE_ADDITIVE)
         return checked_mul((size_t)bent_row(d), (size_t)(plan->tile_queries * plan->tile_keys), floats);
+    if (plan->paired) return packed_arrays(d, 1, 1, floats);
     return checked_add((size_t)d->D, (size_t)d->DV, floats) && checked_mul(*floats, BACKWARD_QUERIES, floats);
 }
 
@@ -57,6 +78,7 @@ backward_plan backward_plan_tiles(const attn_desc *d)
                            .dropout_threshold = dropout_threshold(d->dropout),
                            .kept_factor = 1 / (1 - d->dropout),
                            .chunk = 4 * BACKWARD_QUERIES,
+                           .key_step = 1,
                            .tile_queries = additive ? ADDITIVE_QUERIES : BACKWARD_QUERIES,
                            .tile_keys = additive ? ADDITIVE_KEYS : BACKWARD_KEYS};
 }
@@ -65,7 +87,9 @@ void backward_plan_pairs(backward_plan *plan)
 {
     const bool multiplied = plan->d->dtype == ATTN_DTYPE_BF16 && plan->d->score != ATTN_SCORE_ADDITIVE;
     plan->paired = multiplied && plan->table->backward_pairs.begin;
-    if (plan->paired) plan->kernels = &plan->table->backward_pairs;
+    if (!plan->paired) return;
+    plan->kernels = &plan->table->backward_pairs;
+    plan->key_step = plan->table->pack_keys ? BACKWARD_STEP : 2;
 }
 
 bool backward_worker_floats(const backward_plan *plan, size_t *floats)
@@ -84,10 +108,15 @@ static void open_pairs(backward_worker *w)
     t->p_bf16 = (uint16_t *)w->stages;
     t->ds_bf16 = t->p_bf16 + numbers;
     t->ds_pairs = (uint32_t *)(t->ds_bf16 + numbers);
+    t->grad_o_t = t->q_t + packed_floats(t->D);
     w->q_pairs = t->ds_pairs + numbers / 2;
-    w->grad_o_pairs = w->q_pairs + BACKWARD_QUERIES / 2 * t->D;
-    w->k_pairs = w->grad_o_pairs + BACKWARD_QUERIES / 2 * t->DV;
+    w->grad_o_pairs = w->q_pairs + packed_floats(t->D);
+    w->k_pairs = w->grad_o_pairs + packed_floats(t->DV);
     t->q_pairs = w->q_pairs, t->grad_o_pairs = w->grad_o_pairs, t->k_pairs = w->k_pairs;
+    if (!w->plan->table->pack_keys) return;
+    w->k_tiles = w->k_pairs + packed_floats(t->D);
+    w->v_tiles = w->k_tiles + packed_floats(t->D);
+    t->k_tiles = w->k_tiles, t->v_tiles = w->v_tiles;
 }
 
 void backward_worker_open(backward_worker *w, const backward_plan *plan, const attn_desc *d, int worker,
@@ -130,6 +159,21 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, const a
     if (plan->paired) open_pairs(w);
 }
 
+/* Keys first .. first + t->keys - 1 and their values, as they stand and packed. */
+static void read_paired_keys(backward_worker *w, int64_t first)
+{
+    const attn_desc *d = w->d;
+    const kernel_table *table = w->plan->table;
+    backward_tile *t = &w->tile;
+    const int64_t head = w->h / (d->H / d->HK);
+    t->k_bf16 = bf16_at(&d->k, w->b, head, first), t->k_row = d->k.row;
+    t->v_bf16 = bf16_at(&d->v, w->b, head, first), t->v_row = d->v.row;
+    if (t->p_bf16) table->pack_rows(t->k_bf16, t->k_row, t->keys, t->D, w->k_pairs);
+    if (!table->pack_keys) return;
+    table->pack_keys(t->k_bf16, t->k_row, t->keys, t->D, w->k_tiles);
+    table->pack_keys(t->v_bf16, t->v_row, t->keys, t->DV, w->v_tiles);
+}
+
 /* Rows of an array of the sequence that the worker is at. *stage has room for `most`, and moves on behind them. */
 static staged_rows read_rows(const backward_worker *w, const attn_view *view, int64_t head, int64_t first,
                              int64_t count, int64_t columns, int64_t most, float **stage)
@@ -139,18 +183,12 @@ static staged_rows read_rows(const backward_worker *w, const attn_view *view, in
     return staged_rows_read(w->plan->table, w->d->dtype, view, w->b, head, first, count, columns, at);
 }
 
-/* Keys first .. first + t->keys - 1 and their values, staged behind the queries. */
+/* The same in fp32, staged behind the queries. */
 static void read_keys(backward_worker *w, int64_t first)
 {
     const attn_desc *d = w->d;
     backward_tile *t = &w->tile;
     const int64_t head = w->h / (d->H / d->HK), most = w->plan->tile_keys;
-    if (w->plan->paired) {
-        t->k_bf16 = bf16_at(&d->k, w->b, head, first), t->k_row = d->k.row;
-        t->v_bf16 = bf16_at(&d->v, w->b, head, first), t->v_row = d->v.row;
-        if (t->p_bf16) w->plan->table->pair_rows(t->k_bf16, t->k_row, t->keys, t->D, w->k_pairs);
-        return;
-    }
     float *stage = w->stages;
     if (staged_type(d->dtype)) stage += w->plan->tile_queries * (staged_row(d->D) + 2 * staged_row(d->DV));
     const staged_rows k = read_rows(w, &d->k, head, first, t->keys, d->D, most, &stage),
@@ -159,7 +197,7 @@ static void read_keys(backward_worker *w, int64_t first)
     t->v = v.data, t->v_row = v.row;
 }
 
-/* Queries first .. first + t->queries - 1, as they stand and by pairs of rows; whether they are finite. */
+/* Queries first .. first + t->queries - 1, as they stand and packed; whether they are finite. */
 static bool read_paired_queries(backward_worker *w, int64_t first)
 {
     const attn_desc *d = w->d;
@@ -169,8 +207,8 @@ static bool read_paired_queries(backward_worker *w, int64_t first)
     t->q_bf16 = bf16_at(&d->q, w->b, w->h, first), t->q_row = d->q.row;
     t->grad_o_bf16 = bf16_at(&d->grad_o, w->b, w->h, first), t->grad_o_row = d->grad_o.row;
     t->o_bf16 = bf16_at(&o, w->b, w->h, first), t->o_row = o.row;
-    table->pair_rows(t->q_bf16, t->q_row, t->queries, t->D, w->q_pairs);
-    table->pair_rows(t->grad_o_bf16, t->grad_o_row, t->queries, t->DV, w->grad_o_pairs);
+    table->pack_rows(t->q_bf16, t->q_row, t->queries, t->D, w->q_pairs);
+    table->pack_rows(t->grad_o_bf16, t->grad_o_row, t->queries, t->DV, w->grad_o_pairs);
     return table->pairs_finite(t->q_bf16, t->q_row, t->queries, t->D) &&
            table->pairs_finite(t->grad_o_bf16, t->grad_o_row, t->queries, t->DV);
 }
@@ -238,7 +276,7 @@ bool backward_worker_keys(backward_worker *w, int64_t first, int64_t count)
     w->first_key = first;
     w->masked = kind == VISIBLE_SOME;
     t->keys = count;
-    read_keys(w, first);
+    (w->plan->paired ? read_paired_keys : read_keys)(w, first);
     if (d->score_function) t->function.at = visible_place(d, w->b, w->h, w->first_query, first);
     t->modification = visible_modifies(kind) ? w->modification : NULL;
     if (d->dropout > 0) draw_dropout(w);

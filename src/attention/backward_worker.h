@@ -2,7 +2,7 @@
  *
  *     [minus_lse | offset | delta | distance_sums | p_t | ds_t | modification | dropout | slope_t | q_t, grad_o_t, or
  * bent for additive scores | stages of Q, dO, O, K, V; or, with products of pairs, p_bf16 | ds_bf16 | ds_pairs |
- * q_pairs | grad_o_pairs | k_pairs]
+ * q_pairs | grad_o_pairs | k_pairs, with products of tiles k_tiles | v_tiles]
  *
  * (slope_t for a score function alone, the stages for types other than fp32) whose size is a constant and D + DV rows
  * of BACKWARD_QUERIES, or D rows of twice as many: nothing grows with T or S.
@@ -26,6 +26,7 @@ typedef struct backward_plan {
     int64_t pieces; /* chunks of all sequences, backward_parts.h */
     int64_t pairs;  /* chunks of the longest sequence */
     int64_t tile_queries, tile_keys;
+    int64_t key_step; /* of a product's sum over keys: a tile begins a whole number of them into its place */
     float *workspace;
     size_t worker_floats;
     double *sinks, *slopes; /* parts of grad_sinks, grad_alibi_slopes and grad_score_vector: backward_parts.h */
@@ -48,9 +49,9 @@ typedef struct backward_worker {
     const attn_desc *d; /* the sequence's: attention/sequence.h */
     int64_t b, h, first_query, first_key;
     float *modification, *dropout, *stages, *distance_sums;
-    uint32_t *q_pairs, *grad_o_pairs, *k_pairs; /* where the tile's stand, with products of pairs */
-    bool queries_finite;                        /* the block's rows of Q and dO, and the head's score vector */
-    bool masked; /* the tile that backward_worker_scores filled has masked pairs, or may have */
+    uint32_t *q_pairs, *grad_o_pairs, *k_pairs, *k_tiles, *v_tiles; /* where the tile's stand, with products of pairs */
+    bool queries_finite; /* the block's rows of Q and dO, and the head's score vector */
+    bool masked;         /* the tile that backward_worker_scores filled has masked pairs, or may have */
     backward_tile tile;
 } backward_worker;
 

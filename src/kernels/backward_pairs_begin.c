@@ -7,18 +7,20 @@
 extern backward_begin_kernel SIMD_NAMED(backward_pairs_begin);
 extern pairs_finite_kernel SIMD_NAMED(pairs_finite);
 
-/* out[(c / 2) * BACKWARD_QUERIES + m] = the pair at rows[m * row + c]; queries up to the next whole vector, and what
- * an odd number of columns lacks, read as 0. */
+/* out[(c / 2) * BACKWARD_QUERIES + m] = the pair at rows[m * row + c], 0 behind the queries and columns to the next
+ * whole step. */
 static void transpose(const uint16_t *rows, int64_t row, int64_t queries, int64_t columns, float *out)
 {
-    for (int64_t m = 0; m < queries; m += SIMD_LANES)
-        for (int64_t c = 0; c < columns; c += 2 * SIMD_LANES) {
+    for (int64_t m = 0; m < backward_whole(queries); m += SIMD_LANES)
+        for (int64_t c = 0; c < backward_whole(columns); c += 2 * SIMD_LANES) {
             const int rest = (int)(columns - c < 2 * SIMD_LANES ? columns - c : 2 * SIMD_LANES);
             vec square[SIMD_LANES];
-            for (int n = 0; n < SIMD_LANES; n++)
-                square[n] = m + n < queries ? pairs_floats(pairs_load_n(rows + (m + n) * row + c, rest)) : vec_zero();
+            for (int n = 0; n < SIMD_LANES; n++) {
+                const bool there = rest > 0 && m + n < queries;
+                square[n] = there ? pairs_floats(pairs_load_n(rows + (m + n) * row + c, rest)) : vec_zero();
+            }
             vec_transpose(square);
-            for (int n = 0; 2 * n < rest; n++) vec_store(out + (c / 2 + n) * BACKWARD_QUERIES + m, square[n]);
+            for (int n = 0; n < SIMD_LANES; n++) vec_store(out + (c / 2 + n) * BACKWARD_QUERIES + m, square[n]);
         }
 }
 

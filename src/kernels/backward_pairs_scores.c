@@ -1,50 +1,20 @@
 /* Backward's weights and their gradients for one tile of bf16, by products of pairs, rounded to bf16 for the products
  * that follow; backward_tile.h gives the contract. */
 #include "kernels/pairs_product.h"
-#include "kernels/weight_slopes.h"
-
-#include <string.h>
+#include "kernels/rounded_slopes.h"
 
 extern backward_scores_kernel SIMD_NAMED(backward_pairs_scores);
-
-/* The weight is rounded to bf16, or, for the bias's gradient, is not wanted. */
-PRODUCT_INLINE weight_slope differentiate_plain(const backward_tile *t, int64_t at, int64_t query)
-{
-    const vec x = vec_fma(vec_load(t->p_t + at), vec_set1(t->scale), vec_load(t->minus_lse + query));
-    const vec p = vec_exp2_short(vec_mul(x, vec_set1(LOG2_E)));
-    const vec ds = vec_fma(vec_load(t->ds_t + at), vec_set1(t->grad_scale), vec_load(t->offset + query));
-    return (weight_slope){p, vec_mul(p, ds)};
-}
-
-static weight_slope differentiate_options(const backward_tile *t, int64_t at, int64_t query)
-{
-    return differentiate(t, at, query);
-}
 
 /* Both keys key and key + 1, unless that is not there, at queries query .. query + 2 * SIMD_LANES - 1, unless there is
  * but one vector of them. */
 PRODUCT_INLINE void round_square(const bool plain, const backward_tile *t, int64_t key, bool two_keys, int64_t query,
                                  bool two_vectors)
 {
-    weight_slope x[2][2];
-    for (int r = 0; r < 2; r++)
-        for (int v = 0; v < 2; v++) {
-            const int64_t q = query + v * SIMD_LANES, at = (key + r) * BACKWARD_QUERIES + q;
-            if ((r && !two_keys) || (v && !two_vectors))
-                x[r][v] = (weight_slope){vec_zero(), vec_zero()};
-            else
-                x[r][v] = plain ? differentiate_plain(t, at, q) : differentiate_options(t, at, q);
-        }
-    pairs ds[2], high;
-    for (int r = 0; r < 1 + two_keys; r++) {
-        const int64_t at = (key + r) * BACKWARD_QUERIES + query;
-        pairs_store(t->p_bf16 + at, pairs_narrow(x[r][0].p, x[r][1].p));
-        ds[r] = pairs_narrow(x[r][0].ds, x[r][1].ds);
-        pairs_store(t->ds_bf16 + at, ds[r]);
-    }
-    if (!two_keys) ds[1] = pairs_set1(0);
+    const pairs first = round_key(plain, t, key, query, two_vectors);
+    const pairs second = two_keys ? round_key(plain, t, key + 1, query, two_vectors) : pairs_set1(0);
+    pairs high;
     uint32_t *joined = t->ds_pairs + key / 2 * BACKWARD_QUERIES + query;
-    pairs_store(joined, pairs_weave(ds[0], ds[1], &high));
+    pairs_store(joined, pairs_weave(first, second, &high));
     pairs_store(joined + SIMD_LANES, high);
 }
 
@@ -58,17 +28,6 @@ PRODUCT_INLINE void round_rows(const bool plain, const backward_tile *t, int64_t
                 round_square(plain, t, key + r, true, query + v * SIMD_LANES, true);
             else
                 round_square(plain, t, key + r, two_keys, query + v * SIMD_LANES, two_vectors);
-        }
-}
-
-static void keep_rows(const backward_tile *t, int64_t key, int64_t rows, int64_t query, int64_t vectors)
-{
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t v = 0; v < vectors; v++) {
-            const int64_t q = query + v * SIMD_LANES, at = (key + r) * BACKWARD_QUERIES + q;
-            const weight_slope x = differentiate_options(t, at, q);
-            vec_store(t->p_t + at, x.p);
-            vec_store(t->ds_t + at, x.ds);
         }
 }
 

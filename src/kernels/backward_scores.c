@@ -18,7 +18,7 @@ PRODUCT_INLINE void differentiate_plain(const backward_tile *t, int64_t at, int6
 /* With any of them: a call, which keeps the loop that has none small. */
 static void differentiate_options(const backward_tile *t, int64_t at, int64_t query)
 {
-    const weight_slope x = differentiate(t, at, query);
+    const weight_slope x = differentiate(false, t, at, query);
     vec_store(t->p_t + at, x.p);
     vec_store(t->ds_t + at, x.ds);
 }

@@ -24,7 +24,8 @@
  * On bf16, where the CPU multiplies pairs of them, every step takes two of what is summed over: two dimensions in
  * scores, two queries or two keys in products. So q_t and grad_o_t hold pairs of dimensions, scores leaves P .* M and
  * dS rounded to bf16, whose rows are pairs of queries as they stand, and dS once more by pairs of keys; and the rows of
- * Q, dO and K that products meets come by pair_rows.
+ * Q, dO and K that products meets come by pack_rows. Where the CPU multiplies tiles of 16 x 32 by 32 x 16 all sizes are
+ * rounded up to steps of 32, 0 behind what is there; K and V come in tiles too, and dS the second time turned.
  *
  * With additive scores, S_ij = sum over d of w_d t_ijd with t_ijd = tanh(q_id + k_jd), the tile is ADDITIVE_QUERIES by
  * ADDITIVE_KEYS at most, so that scores can keep its t near the core for products,
@@ -46,6 +47,14 @@
 #define ADDITIVE_QUERIES 16 /* likewise; both divide those above */
 #define ADDITIVE_KEYS 8
 
+/* The steps of products of tiles. Whatever multiplies pairs, q_t and grad_o_t have 0 to whole ones. */
+#define BACKWARD_STEP 32
+
+static inline int64_t backward_whole(int64_t count)
+{
+    return (count + BACKWARD_STEP - 1) / BACKWARD_STEP * BACKWARD_STEP;
+}
+
 /* Rows beyond `queries` and `keys` are never read or written, in the caller's arrays; in q_t, do_t, p_t, ds_t and the
  * like, whole vectors are. */
 typedef struct backward_tile {
@@ -59,20 +68,23 @@ typedef struct backward_tile {
     const float *k, *v; /* the block of keys: [key * row + c] */
     int64_t k_row, v_row;
     const uint16_t *q_bf16, *grad_o_bf16, *o_bf16, *k_bf16, *v_bf16; /* in backward_pairs, in place of those above */
-    const uint32_t *q_pairs, *grad_o_pairs, *k_pairs; /* there, by pair_rows: [row / 2 * D + c], of grad_o DV */
-    const float *modification; /* added to the capped scores, -inf masks; NULL: none; laid out as p_t */
-    const float *dropout;      /* M, laid out as p_t; NULL: none */
-    score_function function;   /* of the capped scores */
+    const uint32_t *q_pairs, *grad_o_pairs,
+        *k_pairs;                      /* there, by pack_rows: [row / 2 * D + c], of grad_o DV; or tiles */
+    const uint32_t *k_tiles, *v_tiles; /* where tiles are multiplied, by pack_keys: for scores */
+    const float *modification;         /* added to the capped scores, -inf masks; NULL: none; laid out as p_t */
+    const float *dropout;              /* M, laid out as p_t; NULL: none */
+    score_function function;           /* of the capped scores */
 
     const float *score_vector; /* w; NULL: scaled products */
     float *bent; /* t, for the same: [(key * queries + query) * bent_row + d]; bent_row is a multiple of the lanes */
     int64_t bent_row;
 
-    float *q_t, *grad_o_t;             /* [c * BACKWARD_QUERIES + query]: D and DV rows; of pairs half as many */
+    float *q_t, *grad_o_t; /* [c * BACKWARD_QUERIES + query]: D and DV rows; of pairs half as many, and whole steps */
     float *minus_lse, *delta, *offset; /* BACKWARD_QUERIES each: -lse; the sum of dO * O; -grad_scale * delta */
     float *p_t, *ds_t;                 /* BACKWARD_KEYS rows; all these are 64-byte aligned */
     uint16_t *p_bf16, *ds_bf16;        /* in backward_pairs, what p_t and ds_t would hold, rounded; NULL: these do */
-    uint32_t *ds_pairs;                /* there, dS by pairs of keys: [key / 2 * BACKWARD_QUERIES + query] */
+    uint32_t *ds_pairs;                /* there, dS by pairs of keys: [key / 2 * BACKWARD_QUERIES + query]; for tiles
+                                          [query * BACKWARD_KEYS / 2 + key / 2] */
     float *slope_t;                    /* likewise, for the function alone */
     float *distance_sums;              /* BACKWARD_QUERIES, added to; NULL: not computed */
     int64_t distance;                  /* of the first query from the first key, for these alone */

@@ -27,8 +27,6 @@
 
 #include <string.h>
 
-#define TILE_WORDS (TILE_ROWS * TILE_ROW_BYTES / 4) /* of a pair, or a float */
-#define ROW_WORDS (TILE_ROW_BYTES / 4)
 #define KEY_TILES (FORWARD_CHUNK / TILE_BF16) /* that a packed column of values has, whatever the chunk's keys */
 #define STRIP 2                               /* panels */
 
@@ -36,11 +34,6 @@ extern pair_rows_kernel SIMD_NAMED(pack_keys), SIMD_NAMED(pack_values);
 extern forward_begin_kernel SIMD_NAMED(forward_tiles_begin);
 extern forward_step_kernel SIMD_NAMED(forward_tiles_step);
 extern forward_finish_kernel SIMD_NAMED(forward_tiles_finish);
-
-static int64_t whole_tiles(int64_t count)
-{
-    return (count + TILE_BF16 - 1) / TILE_BF16 * TILE_BF16;
-}
 
 /* The next numbers of a row that has `left` more, maybe none; 0 behind them. */
 static pairs row_pairs(const uint16_t *row, int64_t d, int64_t left)
@@ -159,19 +152,9 @@ INLINE void weigh_slice(strip_step *s)
 INLINE void multiply_tiles(const uint32_t *upper, const uint32_t *lower, const float *first, const float *second,
                            int64_t words, strip_step *other)
 {
-    tile_zero(0);
-    tile_zero(1);
-    tile_zero(2);
-    tile_zero(3);
+    square_zero();
     for (int64_t x = 0; x < words; x += TILE_WORDS) {
-        tile_load(4, upper + x, TILE_ROW_BYTES);
-        tile_load(6, first + x, TILE_ROW_BYTES);
-        tile_dot(0, 4, 6);
-        tile_load(7, second + x, TILE_ROW_BYTES);
-        tile_dot(1, 4, 7);
-        tile_load(5, lower + x, TILE_ROW_BYTES);
-        tile_dot(2, 5, 6);
-        tile_dot(3, 5, 7);
+        square_dot(upper + x, lower + x, TILE_ROW_BYTES, first + x, second + x, TILE_ROW_BYTES);
         if (other) weigh_slice(other);
     }
 }

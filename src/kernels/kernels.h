@@ -87,7 +87,8 @@ typedef void forward_finish_kernel(const forward_block *block);
 /* Rows of bf16 by pairs, the first of two rows in the low half of each word, 0 beside the last of an odd count: row n
  * and n + 1 at rows + n * row and after that, n even, to [n / 2 * columns + c]. pack_keys and pack_values take the same
  * and lay a chunk out as forward_pairs wants it, in at most FORWARD_CHUNK rows of staged floats (staged_rows.h); where
- * that is in tiles, forward_tiles.c tells how. */
+ * that is in tiles, forward_tiles.c tells how. pack_rows lays BACKWARD_QUERIES rows at most out as backward_pairs'
+ * products want them; in tiles, backward_tiles_products.c tells how. */
 typedef void pair_rows_kernel(const uint16_t *rows, int64_t row, int64_t count, int64_t columns, uint32_t *to);
 
 typedef struct forward_kernels {
@@ -166,9 +167,9 @@ typedef struct kernel_table {
     narrow_rows_kernel *narrow_rows;
     forward_kernels forward_lanes, forward_rows;
     forward_kernels forward_pairs; /* in lanes, on bf16; NULLs where the CPU has no products of pairs */
-    pair_rows_kernel *pair_rows;   /* likewise */
-    pair_rows_kernel *pack_keys;   /* for forward_pairs; NULL: it takes them as they stand */
+    pair_rows_kernel *pack_keys;   /* for it, and K and V for backward_pairs; NULL: they take them as they stand */
     pair_rows_kernel *pack_values; /* for forward_pairs */
+    pair_rows_kernel *pack_rows;   /* for backward_pairs */
     backward_kernels backward;
     backward_kernels backward_pairs;   /* on bf16, but for rows_finite; NULLs where the CPU has no products of pairs */
     pairs_finite_kernel *pairs_finite; /* likewise */

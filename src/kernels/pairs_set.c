@@ -18,8 +18,8 @@ extern kernel_set SIMD_NAMED(pairs_set);
 void SIMD_NAMED(pairs_set)(kernel_table *table)
 {
     table->pairs_peak = SIMD_NAMED(pairs_peak);
-    table->pair_rows = SIMD_NAMED(pair_rows);
     table->pack_values = SIMD_NAMED(pair_rows);
+    table->pack_rows = SIMD_NAMED(pair_rows);
     table->forward_pairs = (forward_kernels){SIMD_NAMED(forward_pairs_begin), SIMD_NAMED(forward_pairs_step),
                                              table->forward_lanes.finish, SIMD_LANES};
     table->backward_pairs = (backward_kernels){SIMD_NAMED(backward_pairs_begin), SIMD_NAMED(backward_pairs_scores),

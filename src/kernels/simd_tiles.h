@@ -21,7 +21,9 @@
 
 #define TILE_ROWS 16
 #define TILE_ROW_BYTES 64
-#define TILE_BF16 32 /* in a row */
+#define TILE_BF16 32                                /* in a row */
+#define ROW_WORDS (TILE_ROW_BYTES / 4)              /* of a pair, or a float */
+#define TILE_WORDS (TILE_ROWS * TILE_ROW_BYTES / 4) /* likewise */
 
 /* What LDTILECFG reads. */
 typedef struct tile_layout {
@@ -134,5 +136,49 @@ static inline void tile_dot(int c, int a, int b)
     }
 }
 #endif
+
+static inline int64_t whole_tiles(int64_t count)
+{
+    return (count + TILE_BF16 - 1) / TILE_BF16 * TILE_BF16;
+}
+
+/* A square of 32 x 32 sums in tiles 0 to 3, those of the first 16 rows before the others. */
+static inline __attribute__((always_inline)) void square_zero(void)
+{
+    tile_zero(0);
+    tile_zero(1);
+    tile_zero(2);
+    tile_zero(3);
+}
+static inline __attribute__((always_inline)) void square_load(const float *p, int64_t row)
+{
+    const int64_t stride = row * (int64_t)sizeof *p;
+    tile_load(0, p, stride);
+    tile_load(1, p + ROW_WORDS, stride);
+    tile_load(2, p + TILE_ROWS * row, stride);
+    tile_load(3, p + TILE_ROWS * row + ROW_WORDS, stride);
+}
+static inline __attribute__((always_inline)) void square_store(float *p, int64_t row)
+{
+    const int64_t stride = row * (int64_t)sizeof *p;
+    tile_store(0, p, stride);
+    tile_store(1, p + ROW_WORDS, stride);
+    tile_store(2, p + TILE_ROWS * row, stride);
+    tile_store(3, p + TILE_ROWS * row + ROW_WORDS, stride);
+}
+/* Adds the products of two tiles of a left factor with two of a right one: each that is loaded is used twice. */
+static inline __attribute__((always_inline)) void square_dot(const void *upper, const void *lower, int64_t left_stride,
+                                                             const void *first, const void *second,
+                                                             int64_t right_stride)
+{
+    tile_load(4, upper, left_stride);
+    tile_load(6, first, right_stride);
+    tile_dot(0, 4, 6);
+    tile_load(7, second, right_stride);
+    tile_dot(1, 4, 7);
+    tile_load(5, lower, left_stride);
+    tile_dot(2, 5, 6);
+    tile_dot(3, 5, 7);
+}
 
 #endif

@@ -30,7 +30,8 @@ static inline void add_distances(const backward_tile *t, int64_t at, int64_t que
     vec_store(t->distance_sums + query, vec_fma(masked_dx, minus, sum));
 }
 
-static inline weight_slope differentiate(const backward_tile *t, int64_t at, int64_t query)
+/* The exponential is shorter where the weight will be rounded to bf16. */
+static inline weight_slope differentiate(const bool rounded, const backward_tile *t, int64_t at, int64_t query)
 {
     vec x = vec_load(t->p_t + at), slope = vec_set1(1), minus_lse = vec_load(t->minus_lse + query);
     vec factor = t->dropout ? vec_load(t->dropout + at) : vec_set1(1);
@@ -44,7 +45,8 @@ static inline weight_slope differentiate(const backward_tile *t, int64_t at, int
         masked = vec_equal(change, vec_set1(-INFINITY));
         x = vec_add(x, change);
     }
-    vec p = vec_exp(x), grad = vec_mul(vec_load(t->ds_t + at), factor);
+    vec p = rounded ? vec_exp2_short(vec_mul(x, vec_set1(LOG2_E))) : vec_exp(x),
+        grad = vec_mul(vec_load(t->ds_t + at), factor);
     vec ds = vec_mul(p, vec_fma(grad, vec_set1(t->grad_scale), vec_load(t->offset + query)));
     if (t->distance_sums) {
         vec dx = vec_mul(p, vec_sub(grad, vec_load(t->delta + query)));

@@ -301,6 +301,50 @@ static void bits_are_the_same_on_any_threads(void **state)
     }
 }
 
+enum { QUERIES = 64, KEYS = 150, OFFSET = KEYS - QUERIES, WIDTH = 16 };
+
+/* Weights all alike, their gradients of turns positive and negative: two keys that cancel each other, but for what
+ * they leave of the sum of the small ones before them, which no rounding hides. */
+static void fill_cancelling(uint16_t k[KEYS][WIDTH], uint16_t v[KEYS], uint16_t grad_o[QUERIES], float lse[QUERIES])
+{
+    for (int j = 0; j < KEYS; j++) {
+        v[j] = bf16_of_float(j % 2 ? -1 : 1);
+        for (int x = 0; x < WIDTH; x++) k[j][x] = bf16_of_float(j / 2 % 2 ? (float)((7 * j + 13 * x) % 31) : 0x1p23f);
+    }
+    for (int i = 0; i < QUERIES; i++) grad_o[i] = bf16_of_float(1), lse[i] = 4;
+}
+
+/* A window that leaves a tile's first keys out is bytes that do: no product's sum begins at another place. */
+static void a_window_has_the_bits_of_a_mask(void **state)
+{
+    (void)state;
+    static uint16_t q[QUERIES][WIDTH], k[KEYS][WIDTH], v[KEYS], o[QUERIES], grad_o[QUERIES];
+    static uint16_t grad_q[2][QUERIES][WIDTH], grad_k[2][KEYS][WIDTH], grad_v[2][KEYS];
+    static unsigned char mask[QUERIES][KEYS];
+    static float lse[QUERIES];
+    fill_cancelling(k, v, grad_o, lse);
+    attn_desc d;
+    attn_desc_init(&d, sizeof d, 1, 1, 1, QUERIES, KEYS, WIDTH, 1);
+    d.dtype = ATTN_DTYPE_BF16;
+    d.q = (attn_view){q, 0, 0, WIDTH}, d.k = (attn_view){k, 0, 0, WIDTH}, d.v = (attn_view){v, 0, 0, 1};
+    d.o = (attn_output){o, 0, 0, 1}, d.grad_o = (attn_view){grad_o, 0, 0, 1}, d.lse = (attn_output){lse, 0, 0, 1};
+    d.query_offset = OFFSET;
+    for (int left = 20; left < 60; left += 3) {
+        for (int i = 0; i < QUERIES; i++)
+            for (int j = 0; j < KEYS; j++) mask[i][j] = j >= i + OFFSET - left;
+        for (int masked = 0; masked < 2; masked++) {
+            d.mask = (attn_mask){masked ? mask : NULL, 0, 0, KEYS, 1}, d.window_left = masked ? -1 : left;
+            d.grad_q = (attn_output){grad_q[masked], 0, 0, WIDTH},
+            d.grad_k = (attn_output){grad_k[masked], 0, 0, WIDTH};
+            d.grad_v = (attn_output){grad_v[masked], 0, 0, 1};
+            run_backward(&d, (uint64_t)left);
+        }
+        assert_memory_equal(grad_q[0], grad_q[1], sizeof grad_q[0]);
+        assert_memory_equal(grad_k[0], grad_k[1], sizeof grad_k[0]);
+        assert_memory_equal(grad_v[0], grad_v[1], sizeof grad_v[0]);
+    }
+}
+
 /* Some gradients alone: the workspace and the sums of the others are not there. */
 static void unwanted_gradients_are_left_out(void **state)
 {
@@ -461,6 +505,7 @@ int main(void)
         cmocka_unit_test(empty_sizes_have_gradients),
         cmocka_unit_test(what_is_masked_may_hold_anything),
         cmocka_unit_test(bits_are_the_same_on_any_threads),
+        cmocka_unit_test(a_window_has_the_bits_of_a_mask),
         cmocka_unit_test(unwanted_gradients_are_left_out),
         cmocka_unit_test(packed_sequences_are_found),
         cmocka_unit_test(errs_no_more_than_three_times_the_plain_way),

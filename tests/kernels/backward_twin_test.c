@@ -6,9 +6,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "tile_standin.h"
+
 #include "base/number_format.h"
 #include "base/random.h"
-#include "kernels/kernels.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -146,7 +147,8 @@ static results prepare(const inputs *x)
     results y = {.tile = x->tile};
     backward_tile *t = &y.tile;
     size_t tile = BACKWARD_QUERIES * BACKWARD_KEYS;
-    y.scratch = floats((size_t)(t->D + t->DV) * BACKWARD_QUERIES + 4 * BACKWARD_QUERIES + 3 * tile);
+    const int64_t dimensions = backward_whole(t->D), columns = backward_whole(t->DV);
+    y.scratch = floats((size_t)(dimensions + columns) * BACKWARD_QUERIES + 4 * BACKWARD_QUERIES + 3 * tile);
     t->minus_lse = y.scratch, t->offset = t->minus_lse + BACKWARD_QUERIES;
     t->delta = t->offset + BACKWARD_QUERIES;
     if (x->seed % 7 < 3) {
@@ -155,7 +157,7 @@ static results prepare(const inputs *x)
     }
     t->p_t = t->delta + 2 * BACKWARD_QUERIES, t->ds_t = t->p_t + tile;
     t->slope_t = t->ds_t + tile;
-    t->q_t = t->slope_t + tile, t->grad_o_t = t->q_t + t->D * BACKWARD_QUERIES;
+    t->q_t = t->slope_t + tile, t->grad_o_t = t->q_t + dimensions * BACKWARD_QUERIES;
     t->bent_row = (t->D + 15) / 16 * 16; /* a multiple of every set's lanes */
     t->bent = y.bent = floats((size_t)(t->bent_row * t->queries * t->keys));
     y.out[GRAD_Q] = guarded(t->queries, t->D);
@@ -228,50 +230,71 @@ static void every_set_agrees_with_its_twin(void **state)
     }
 }
 
-pair_rows_kernel pair_rows_scalar;
-backward_begin_kernel backward_pairs_begin_scalar;
-backward_scores_kernel backward_pairs_scores_scalar;
-backward_products_kernel backward_pairs_products_scalar;
-pairs_finite_kernel pairs_finite_scalar;
-
 /* The twin of the kernels of pairs is in no table: the scalar level makes rows fp32. */
-static const backward_kernels pairs_twin = {backward_pairs_begin_scalar, backward_pairs_scores_scalar,
-                                            backward_pairs_products_scalar, NULL};
+static kernel_table pairs_twin(void)
+{
+    kernel_table table;
+    kernels_fill(&table, CPU_SCALAR);
+    pairs_set_scalar(&table);
+    return table;
+}
 
 #define TILE (BACKWARD_QUERIES * BACKWARD_KEYS)
 
-/* The tiles of a call of the kernels of pairs, and its rows by pairs, guarded behind. */
+enum { Q_ROWS, GRAD_O_ROWS, K_ROWS, K_TILES, V_TILES, PACKED };
+
+/* The tiles of a call of the kernels of pairs or of tiles, and its packed rows, guarded behind. */
 typedef struct paired {
     results y;
     uint16_t *p, *ds;
-    uint32_t *ds_pairs, *rows[3];
+    uint32_t *ds_pairs, *rows[PACKED];
+    bool tiled;
 } paired;
 
+/* The gap, `count` words that hold a NaN, and as many guards as the gap. */
 static uint32_t *guarded_words(int64_t count)
 {
     return (uint32_t *)guarded(1, count);
 }
 
-static paired prepare_pairs(const inputs *x, pair_rows_kernel *pair_rows)
+/* Words that rows packed for products, or for scores, take. */
+static int64_t packed_words(bool tiled, int64_t rows, int64_t columns)
 {
-    paired z = {.y = prepare(x)};
+    return tiled ? BACKWARD_QUERIES / 2 * backward_whole(columns) : (rows + 1) / 2 * columns;
+}
+
+static paired prepare_pairs(const inputs *x, const kernel_table *table)
+{
+    paired z = {.y = prepare(x), .tiled = table->pack_keys};
     backward_tile *t = &z.y.tile;
-    const int64_t queries = (t->queries + 1) / 2, keys = (t->keys + 1) / 2;
-    const int64_t sizes[] = {queries * t->D, queries * t->DV, keys * t->D};
-    for (int n = 0; n < 3; n++) z.rows[n] = guarded_words(sizes[n]);
-    pair_rows(t->q_bf16, t->q_row, t->queries, t->D, z.rows[0] + GAP);
-    pair_rows(t->grad_o_bf16, t->grad_o_row, t->queries, t->DV, z.rows[1] + GAP);
-    pair_rows(t->k_bf16, t->k_row, t->keys, t->D, z.rows[2] + GAP);
-    for (int n = 0; n < 3; n++) assert_int_equal(z.rows[n][GAP + sizes[n]], GUARD_WORD);
-    t->q_pairs = z.rows[0] + GAP, t->grad_o_pairs = z.rows[1] + GAP, t->k_pairs = z.rows[2] + GAP;
+    const struct {
+        pair_rows_kernel *pack;
+        const uint16_t *rows;
+        int64_t row, count, columns;
+    } packs[PACKED] = {{table->pack_rows, t->q_bf16, t->q_row, t->queries, t->D},
+                       {table->pack_rows, t->grad_o_bf16, t->grad_o_row, t->queries, t->DV},
+                       {table->pack_rows, t->k_bf16, t->k_row, t->keys, t->D},
+                       {table->pack_keys, t->k_bf16, t->k_row, t->keys, t->D},
+                       {table->pack_keys, t->v_bf16, t->v_row, t->keys, t->DV}};
+    for (int n = 0; n < PACKED; n++) {
+        const int64_t words = packed_words(z.tiled, packs[n].count, packs[n].columns);
+        z.rows[n] = guarded_words(words);
+        if (!packs[n].pack) continue;
+        packs[n].pack(packs[n].rows, packs[n].row, packs[n].count, packs[n].columns, z.rows[n] + GAP);
+        assert_int_equal(z.rows[n][GAP + words], GUARD_WORD);
+    }
+    t->q_pairs = z.rows[Q_ROWS] + GAP, t->grad_o_pairs = z.rows[GRAD_O_ROWS] + GAP;
+    t->k_pairs = z.rows[K_ROWS] + GAP, t->k_tiles = z.rows[K_TILES] + GAP, t->v_tiles = z.rows[V_TILES] + GAP;
     t->p_bf16 = z.p = (uint16_t *)floats(TILE / 2), t->ds_bf16 = z.ds = (uint16_t *)floats(TILE / 2);
     t->ds_pairs = z.ds_pairs = (uint32_t *)floats(TILE / 2);
+    memset(z.p, 0xff, TILE * sizeof *z.p), memset(z.ds, 0xff, TILE * sizeof *z.ds);
+    memset(z.ds_pairs, 0xff, TILE / 2 * sizeof *z.ds_pairs);
     return z;
 }
 
 static void destroy_paired(paired *z)
 {
-    for (int n = 0; n < 3; n++) free(z->rows[n]);
+    for (int n = 0; n < PACKED; n++) free(z->rows[n]);
     free(z->p), free(z->ds), free(z->ds_pairs);
     destroy_results(&z->y);
 }
@@ -284,68 +307,133 @@ static void check_number(const inputs *x, const char *name, int64_t key, int64_t
                  (long long)key, (long long)query, (double)got, (double)want);
 }
 
-/* P and dS, the last of an odd number of queries or keys with 0 beside it, and both places of dS the same. */
-static void check_tile(const inputs *x, const backward_tile *got, const backward_tile *want)
+/* The second place of dS. */
+static uint16_t *second_place(const paired *z, int64_t key, int64_t query)
 {
-    const int64_t keys = got->keys, queries = got->queries;
+    uint16_t *numbers = (uint16_t *)z->ds_pairs;
+    return z->tiled ? &numbers[query * BACKWARD_KEYS + key]
+                    : &numbers[(key / 2 * BACKWARD_QUERIES + query) * 2 + key % 2];
+}
+
+static int64_t round_up(int64_t count, int64_t step)
+{
+    return (count + step - 1) / step * step;
+}
+
+/* P and dS, 0 behind the last query and key to the next whole step, and both places of dS the same. */
+static void check_tile(const inputs *x, const paired *got, const backward_tile *want)
+{
+    const int64_t keys = want->keys, queries = want->queries, step = got->tiled ? BACKWARD_STEP : 2;
     int64_t differ = 0;
-    for (int64_t n = 0; n < keys; n++)
-        for (int64_t m = 0; m < queries + queries % 2; m++) {
+    for (int64_t n = 0; n < round_up(keys, step); n++)
+        for (int64_t m = 0; m < round_up(queries, step); m++) {
             const int64_t at = n * BACKWARD_QUERIES + m;
-            const uint32_t pair = got->ds_pairs[n / 2 * BACKWARD_QUERIES + m], ds = got->ds_bf16[at];
-            check_number(x, "P", n, m, bf16_to_float(got->p_bf16[at]), bf16_to_float(want->p_bf16[at]));
-            check_number(x, "dS", n, m, bf16_to_float((uint16_t)ds), bf16_to_float(want->ds_bf16[at]));
-            differ += got->p_bf16[at] != want->p_bf16[at];
-            if (m == queries) {
-                assert_int_equal(got->p_bf16[at] | ds, 0);
-                continue;
+            const bool there = n < keys && m < queries;
+            if (n < keys || got->tiled) {
+                const uint16_t p = there ? want->p_bf16[at] : 0, ds = there ? want->ds_bf16[at] : 0;
+                check_number(x, "P", n, m, bf16_to_float(got->p[at]), bf16_to_float(p));
+                check_number(x, "dS", n, m, bf16_to_float(got->ds[at]), bf16_to_float(ds));
+                differ += got->p[at] != p;
             }
-            assert_int_equal(n % 2 ? pair >> 16 : pair & 0xffffu, ds);
-            if (n == keys - 1 && n % 2 == 0) assert_int_equal(pair >> 16, 0);
+            const uint16_t again = *second_place(got, n, m);
+            if (m < queries || got->tiled) assert_int_equal(again, there ? got->ds[at] : 0);
         }
     if (differ > 2 + keys * queries / 100)
         fail_msg("seed %llu: %lld weights are not the twin's", (unsigned long long)x->seed, (long long)differ);
 }
 
 /* dS as it is, where nothing asks for it rounded. */
-static void check_unrounded(const inputs *x, const backward_kernels *kernels)
+static void check_unrounded(const inputs *x, const kernel_table *table)
 {
-    results want = prepare(x), got = prepare(x);
-    pairs_twin.begin(&want.tile);
-    pairs_twin.scores(&want.tile);
-    kernels->begin(&got.tile);
-    kernels->scores(&got.tile);
-    for (int64_t n = 0; n < got.tile.keys; n++)
-        for (int64_t m = 0; m < got.tile.queries; m++) {
+    const kernel_table twin = pairs_twin();
+    paired want = prepare_pairs(x, &twin), got = prepare_pairs(x, table);
+    backward_tile *a = &got.y.tile, *b = &want.y.tile;
+    a->p_bf16 = b->p_bf16 = NULL;
+    twin.backward_pairs.begin(b);
+    twin.backward_pairs.scores(b);
+    table->backward_pairs.begin(a);
+    table->backward_pairs.scores(a);
+    for (int64_t n = 0; n < a->keys; n++)
+        for (int64_t m = 0; m < a->queries; m++) {
             const int64_t at = n * BACKWARD_QUERIES + m;
-            if (!(fabsf(got.tile.ds_t[at] - want.tile.ds_t[at]) <= 1e-5f * (1 + fabsf(want.tile.ds_t[at]))))
-                fail_msg("seed %llu: dS is %.8g, the twin's %.8g", (unsigned long long)x->seed,
-                         (double)got.tile.ds_t[at], (double)want.tile.ds_t[at]);
+            if (!(fabsf(a->ds_t[at] - b->ds_t[at]) <= 1e-5f * (1 + fabsf(b->ds_t[at]))))
+                fail_msg("seed %llu: dS is %.8g, the twin's %.8g", (unsigned long long)x->seed, (double)a->ds_t[at],
+                         (double)b->ds_t[at]);
         }
-    destroy_results(&want);
-    destroy_results(&got);
+    destroy_paired(&want);
+    destroy_paired(&got);
+}
+
+/* The twin's tile in place of its own. */
+static void take_tile(paired *z, const backward_tile *twin)
+{
+    for (int64_t n = 0; n < twin->keys; n++)
+        for (int64_t m = 0; m < twin->queries; m++) {
+            const int64_t at = n * BACKWARD_QUERIES + m;
+            z->p[at] = twin->p_bf16[at];
+            z->ds[at] = *second_place(z, n, m) = twin->ds_bf16[at];
+        }
 }
 
 /* The tiles are compared as they are rounded; then both multiply the twin's, since a weight that one rounds up and the
  * other down would hide more than it shows. */
 static void check_pairs(const inputs *x, const kernel_table *table)
 {
-    paired want = prepare_pairs(x, pair_rows_scalar), got = prepare_pairs(x, table->pair_rows);
+    const kernel_table twin = pairs_twin();
+    paired want = prepare_pairs(x, &twin), got = prepare_pairs(x, table);
     backward_tile *a = &got.y.tile, *b = &want.y.tile;
     table->backward_pairs.begin(a);
     table->backward_pairs.scores(a);
-    pairs_twin.begin(b);
-    pairs_twin.scores(b);
-    check_tile(x, a, b);
+    twin.backward_pairs.begin(b);
+    twin.backward_pairs.scores(b);
+    check_tile(x, &got, b);
     check_distances(x, a->distance_sums, b->distance_sums);
-    a->p_bf16 = b->p_bf16, a->ds_bf16 = b->ds_bf16, a->ds_pairs = b->ds_pairs;
+    take_tile(&got, b);
     table->backward_pairs.products(a);
-    pairs_twin.products(b);
+    twin.backward_pairs.products(b);
     check_rows(x, "grad_q", got.y.out[GRAD_Q], want.y.out[GRAD_Q], a->queries, a->D);
     check_rows(x, "grad_k", got.y.out[GRAD_K], want.y.out[GRAD_K], a->keys, a->D);
     check_rows(x, "grad_v", got.y.out[GRAD_V], want.y.out[GRAD_V], a->keys, a->DV);
     destroy_paired(&want);
     destroy_paired(&got);
+}
+
+/* Options that change nothing leave the bits. */
+static void check_without_options(inputs *x, const kernel_table *table)
+{
+    backward_tile *t = &x->tile;
+    t->modification = t->dropout = NULL, t->softcap = 0, t->function.call = NULL;
+    paired want = prepare_pairs(x, table);
+    want.y.tile.distance_sums = NULL;
+    table->backward_pairs.begin(&want.y.tile);
+    table->backward_pairs.scores(&want.y.tile);
+    for (size_t n = 0; n < TILE; n++) x->modification[n] = 0;
+    t->modification = x->modification;
+    paired got = prepare_pairs(x, table);
+    got.y.tile.distance_sums = NULL;
+    table->backward_pairs.begin(&got.y.tile);
+    table->backward_pairs.scores(&got.y.tile);
+    for (int64_t n = 0; n < t->keys; n++)
+        for (int64_t m = 0; m < t->queries; m++) {
+            const int64_t at = n * BACKWARD_QUERIES + m;
+            assert_int_equal(got.p[at], want.p[at]);
+            assert_int_equal(got.ds[at], want.ds[at]);
+        }
+    destroy_paired(&want);
+    destroy_paired(&got);
+}
+
+static void check_level(const kernel_table *table, uint64_t first, uint64_t last)
+{
+    for (uint64_t seed = first; seed < last; seed++) {
+        inputs x = make_inputs(seed);
+        if (!x.tile.score_vector) {
+            check_pairs(&x, table);
+            check_unrounded(&x, table);
+            check_without_options(&x, table);
+        }
+        destroy_inputs(&x);
+    }
 }
 
 static void pairs_agree_with_their_twin(void **state)
@@ -354,16 +442,29 @@ static void pairs_agree_with_their_twin(void **state)
     kernel_table table;
     kernels_fill(&table, CPU_SCALAR);
     assert_null(table.backward_pairs.begin);
-    kernels_fill(&table, cpu_detect()->found);
-    if (!table.backward_pairs.begin) skip();
-    for (uint64_t seed = 0; seed < 250; seed++) {
-        inputs x = make_inputs(seed);
-        if (!x.tile.score_vector) {
-            check_pairs(&x, &table);
-            check_unrounded(&x, &table.backward_pairs);
-        }
-        destroy_inputs(&x);
-    }
+#if defined(__x86_64__)
+    if (cpu_detect()->found < CPU_AVX512BF16) skip();
+    kernels_fill(&table, CPU_AVX512BF16);
+    check_level(&table, 0, 250);
+#else
+    skip();
+#endif
+}
+
+/* The tiles' body with its plain C stand-in, on the twin's vectors and on wide ones, and with AMX's tiles where the CPU
+ * has them, against products of pairs in plain C, which sum in another order. */
+static void tiles_agree_with_pairs(void **state)
+{
+    (void)state;
+    kernel_table table;
+    tile_standin_fill(&table, CPU_SCALAR);
+    check_level(&table, 0, 250);
+    if (tile_standin_fill(&table, cpu_detect()->found)) check_level(&table, 0, 250);
+#if defined(__x86_64__)
+    if (cpu_detect()->found < CPU_AMX) return;
+    kernels_fill(&table, CPU_AMX);
+    check_level(&table, 0, 250);
+#endif
 }
 
 static void finite_pairs_are_told_from_others(void **state)
@@ -372,7 +473,7 @@ static void finite_pairs_are_told_from_others(void **state)
     const uint16_t bad[] = {0x7fc0, 0x7f80, 0xff80};
     kernel_table table;
     kernels_fill(&table, cpu_detect()->found);
-    pairs_finite_kernel *const kernels[] = {pairs_finite_scalar, table.pairs_finite};
+    pairs_finite_kernel *const kernels[] = {pairs_twin().pairs_finite, table.pairs_finite};
     for (int k = 0; k < 2 && kernels[k]; k++)
         for (int64_t columns = 1; columns < 70; columns++) {
             float *data = random_rows((uint64_t)columns, 3, columns);
@@ -409,9 +510,8 @@ static void finite_rows_are_told_from_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_set_agrees_with_its_twin),
-        cmocka_unit_test(pairs_agree_with_their_twin),
-        cmocka_unit_test(finite_pairs_are_told_from_others),
+        cmocka_unit_test(every_set_agrees_with_its_twin),   cmocka_unit_test(pairs_agree_with_their_twin),
+        cmocka_unit_test(tiles_agree_with_pairs),           cmocka_unit_test(finite_pairs_are_told_from_others),
         cmocka_unit_test(finite_rows_are_told_from_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,10 +7,10 @@
 
 #include <stdbool.h>
 
-kernel_set tiles_set_scalar, tiles_set_avx512bf16;
+kernel_set pairs_set_scalar, tiles_set_scalar, tiles_set_avx512bf16;
 
 /* The table of this level, or of the widest below it whose vectors the tiles are built with beside AMX's own, and the
- * stand-in's kernels over it. False: with the scalar twin's vectors. */
+ * stand-in's kernels over it. False: with the scalar twin's vectors, over its products of pairs. */
 static inline bool tile_standin_fill(kernel_table *table, cpu_level level)
 {
 #if defined(__x86_64__)
@@ -22,6 +22,7 @@ static inline bool tile_standin_fill(kernel_table *table, cpu_level level)
 #endif
     (void)level;
     kernels_fill(table, CPU_SCALAR);
+    pairs_set_scalar(table);
     tiles_set_scalar(table);
     return false;
 }
