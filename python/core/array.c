@@ -21,18 +21,29 @@ bool array_is(const array *x, element_type element)
 
 bool array_refuse_type(const array *x, const char *name, const char *expected)
 {
-    const char *kind = x->element.code == DLPACK_INT      ? "int"
-                       : x->element.code == DLPACK_UINT   ? "uint"
-                       : x->element.code == DLPACK_FLOAT  ? "float"
-                       : x->element.code == DLPACK_BFLOAT ? "bfloat"
-                       : x->element.code == DLPACK_BOOL   ? "bool"
-                                                          : NULL;
-    if (kind)
+    const char *kind = x->element.code == DLPACK_INT       ? "int"
+                       : x->element.code == DLPACK_UINT    ? "uint"
+                       : x->element.code == DLPACK_FLOAT   ? "float"
+                       : x->element.code == DLPACK_BFLOAT  ? "bfloat"
+                       : x->element.code == DLPACK_COMPLEX ? "complex"
+                                                           : NULL;
+    if (x->element.code == DLPACK_BOOL)
+        PyErr_Format(PyExc_TypeError, "%s: expected elements of %s, got bool", name, expected);
+    else if (kind)
         PyErr_Format(PyExc_TypeError, "%s: expected elements of %s, got %s%d", name, expected, kind,
                      (int)x->element.bits);
     else
         PyErr_Format(PyExc_TypeError, "%s: expected elements of %s in this machine's byte order, got others of %d bits",
                      name, expected, (int)x->element.bits);
+    return false;
+}
+
+bool argument_refuse(PyObject *object, const char *name, const char *expected)
+{
+    PyObject *type = PyType_GetName(Py_TYPE(object));
+    PyErr_Clear();
+    if (type) PyErr_Format(PyExc_TypeError, "%s: expected %s, got %U", name, expected, type);
+    Py_XDECREF(type);
     return false;
 }
 
@@ -177,8 +188,9 @@ static bool see_tensor(array *x, const dlpack_tensor *tensor, const char *name)
 static element_type element_of(const char *format, Py_ssize_t size)
 {
     uint8_t bits = (uint8_t)(size * 8), code = UINT8_MAX;
+    if (format && format[0] == 'Z') code = DLPACK_COMPLEX;
     if (format && format[0] && !format[1]) {
-        if (strchr("fde", format[0])) code = DLPACK_FLOAT;
+        if (strchr("fdeg", format[0])) code = DLPACK_FLOAT;
         if (strchr("bhilqn", format[0])) code = DLPACK_INT;
         if (strchr("BHILQN", format[0])) code = DLPACK_UINT;
         if (format[0] == '?') code = DLPACK_BOOL;
@@ -255,11 +267,18 @@ static PyObject *capsule_of(PyObject *object)
     return capsule;
 }
 
+/* What a library raised when asked where the elements are: of a sparse tensor, or of one that has none. */
+static bool refuse_unseen(PyObject *object, const char *name)
+{
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) return false;
+    return argument_refuse(object, name, "a dense array of numbers in the CPU's memory, as DLPack knows them");
+}
+
 /* The capsule stays ours to drop, with its name: nobody takes the tensor over, and its destructor frees it. */
 static bool see_capsule(array *x, PyObject *object, const char *name)
 {
     x->capsule = capsule_of(object);
-    if (!x->capsule) return false;
+    if (!x->capsule) return refuse_unseen(object, name);
     if (PyCapsule_IsValid(x->capsule, "dltensor_versioned")) {
         const dlpack_managed_versioned *managed = PyCapsule_GetPointer(x->capsule, "dltensor_versioned");
         if (managed->version.major != DLPACK_MAJOR) {
@@ -308,7 +327,8 @@ static bool see(array *x, PyObject *object, const char *name)
     if (type->kind == ARRAY_NUMPY) return see_buffer(x, object, name);
     if (type->kind == ARRAY_CAPSULE) return see_capsule(x, object, name);
     dlpack_tensor tensor;
-    return type->exchange->tensor_from_object(object, &tensor) == 0 && see_tensor(x, &tensor, name);
+    if (type->exchange->tensor_from_object(object, &tensor) != 0) return refuse_unseen(object, name);
+    return see_tensor(x, &tensor, name);
 }
 
 bool array_borrow(array *x, PyObject *object, const char *name)

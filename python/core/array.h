@@ -64,6 +64,9 @@ static inline size_t element_bytes(element_type element)
 /* Sets TypeError: the name's element type is not what was expected. Returns false. */
 bool array_refuse_type(const array *x, const char *name, const char *expected);
 
+/* TypeError: the name's argument is not what was expected. Returns false. */
+bool argument_refuse(PyObject *object, const char *name, const char *expected);
+
 /* The elements that x has, and whether its memory, first to last element, meets that of y. */
 int64_t array_count(const array *x);
 bool array_overlaps(const array *x, const array *y);

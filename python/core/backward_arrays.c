@@ -66,8 +66,7 @@ static bool read_names(gradients *g, PyObject *chosen, const bool *offered)
     }
     Py_ssize_t given = PyUnicode_Check(chosen) ? -1 : PySequence_Size(chosen);
     if (given < 0) {
-        PyErr_SetString(PyExc_TypeError, "gradients: expected a sequence of names");
-        return false;
+        return argument_refuse(chosen, "gradients", "a list or a tuple of names");
     }
     for (Py_ssize_t i = 0; i < given; i++) {
         PyObject *name = PySequence_GetItem(chosen, i);

@@ -117,10 +117,7 @@ PyObject *call_rotary_tables(PyObject *module, PyObject *const *arguments, Py_ss
     int64_t P, R;
     if (!integer_read(arguments[0], "positions", &P) || !integer_read(arguments[1], "dimensions", &R)) return NULL;
     double base = PyFloat_AsDouble(arguments[2]);
-    if (PyErr_Occurred()) {
-        PyErr_SetString(PyExc_TypeError, "base: expected a number");
-        return NULL;
-    }
+    if (PyErr_Occurred()) return argument_refuse(arguments[2], "base", "a number"), NULL;
     result tables[2] = {{0}, {0}};
     PyObject *both = NULL;
     int64_t shape[] = {P, R / 2};

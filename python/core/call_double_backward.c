@@ -123,6 +123,15 @@ static bool compute(double_arrays *a, problem *p)
     return call_finished(p, status);
 }
 
+static bool check_function(PyObject *function)
+{
+    if (function == Py_None) return true;
+    PyErr_SetString(PyExc_NotImplementedError,
+                    "score_function: expected None where gradients of gradients are computed: "
+                    "it tells its derivative, not how that changes");
+    return false;
+}
+
 PyObject *call_double_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     (void)module;
@@ -131,6 +140,7 @@ PyObject *call_double_backward(PyObject *module, PyObject *const *arguments, Py_
     PyObject *returned = NULL;
     if (!call_counted(count, ARGUMENTS)) return NULL;
     if (problem_open(&p, arguments[QUERY], arguments[KEY], arguments[VALUE], arguments + FIRST_OPTION) &&
+        check_function(arguments[FIRST_OPTION + OPTION_SCORE_FUNCTION]) &&
         call_seeded(&p, arguments[FIRST_OPTION + OPTION_SEED]) &&
         forward_arrays_borrow(&a.first, &p, arguments[0], arguments[OUT], arguments[LSE]) &&
         borrow_given(&a, &p, arguments + GIVEN) && choose(&a, &p, arguments[GRADIENTS]) &&

@@ -33,17 +33,16 @@ static bool create_out(result *r, const problem *p, PyObject *query, PyObject *g
 static bool create_results(forward_results *r, problem *p, PyObject *const *arguments)
 {
     int64_t shape[ARRAY_RANK];
-    int with_lse = PyObject_IsTrue(arguments[RETURN_LSE]), with_weights = PyObject_IsTrue(arguments[RETURN_WEIGHTS]);
-    if (with_lse < 0 || with_weights < 0) return false;
-    r->with_lse = with_lse;
-    r->with_weights = with_weights;
+    if (!truth_read(arguments[RETURN_LSE], "return_lse", &r->with_lse) ||
+        !truth_read(arguments[RETURN_WEIGHTS], "return_weights", &r->with_weights))
+        return false;
     if (!create_out(&r->out, p, arguments[0], arguments[OUT])) return false;
     p->desc.o = array_output(&r->out.view, 1);
-    if (with_lse) {
+    if (r->with_lse) {
         if (!problem_create(p, &r->lse, arguments[0], p->sum_element, problem_row_shape(p, shape), shape)) return false;
         p->desc.lse = array_output(&r->lse.view, 0);
     }
-    return !with_weights ||
+    return !r->with_weights ||
            problem_create(p, &r->weights, arguments[0], p->sum_element, problem_shape(p, p->desc.S, shape), shape);
 }
 

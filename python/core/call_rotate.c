@@ -2,6 +2,15 @@
 
 enum { QUERY, FIRST_OPTION, ROTARY = FIRST_OPTION + OPTIONS, ARGUMENTS };
 
+/* The rows by their own name: a problem calls them query. */
+static bool check_rows(PyObject *x)
+{
+    array rows = {0};
+    const bool sound = narrow_rows_borrow(&rows, x, "x", 2);
+    array_release(&rows);
+    return sound;
+}
+
 static bool rotate(problem *p, PyObject *like, PyObject *rotary, result *r)
 {
     if (!cache_open_rotary(&p->cache, rotary) || !problem_create(p, r, like, p->element, p->rank, p->query.shape))
@@ -24,7 +33,7 @@ PyObject *call_rotate(PyObject *module, PyObject *const *arguments, Py_ssize_t c
     problem p;
     result r = {0};
     PyObject *returned = NULL, *x = arguments[QUERY];
-    if (!call_counted(count, ARGUMENTS)) return NULL;
+    if (!call_counted(count, ARGUMENTS) || !check_rows(x)) return NULL;
     /* The rows stand where keys and values must, which are not looked at. */
     if (problem_open(&p, x, x, x, arguments + FIRST_OPTION) && rotate(&p, x, arguments[ROTARY], &r))
         returned = result_take(&r);

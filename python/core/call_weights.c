@@ -9,14 +9,13 @@ static bool read_range(PyObject *range, const char *name, int64_t size, int64_t 
     *count = size;
     if (range == Py_None) return true;
     if (!PyTuple_Check(range) || PyTuple_Size(range) != 2) {
-        PyErr_Format(PyExc_ValueError, "%s: expected a pair (start, stop)", name);
+        PyErr_Format(PyExc_ValueError, "%s: expected a pair (start, stop), got %R", name, range);
         return false;
     }
     int64_t stop;
     if (!integer_read(PyTuple_GetItem(range, 0), name, first) || !integer_read(PyTuple_GetItem(range, 1), name, &stop))
         return false;
-    *count = stop - *first;
-    if (0 <= *first && *first <= stop && stop <= size) return true;
+    if (0 <= *first && *first <= stop && stop <= size) return *count = stop - *first, true;
     PyErr_Format(PyExc_ValueError, "%s: expected start <= stop within 0 to %lld, got (%lld, %lld)", name,
                  (long long)size, (long long)*first, (long long)stop);
     return false;
@@ -57,6 +56,8 @@ static bool compute(problem *p, PyObject *const *arguments, result *r)
         PyErr_Format(PyExc_ValueError, "query: expected at most 4 dimensions, got %d", p->rank);
         return false;
     }
+    if (summed && array_is(&p->query, ELEMENT_F64))
+        return array_refuse_type(&p->query, "query", "float32, float16 or bfloat16 for column sums");
     if (!read_region(p, arguments[REGION], &region)) return false;
     int64_t all[] = {region.batches, region.heads, region.rows, p->desc.S};
     int64_t sums[] = {region.batches, region.heads, p->desc.S};

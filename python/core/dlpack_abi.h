@@ -7,7 +7,14 @@
 
 enum { DLPACK_MAJOR = 1, DLPACK_CPU = 1 };
 enum { DLPACK_READ_ONLY = 1, DLPACK_IS_COPIED = 2 };
-enum dlpack_code { DLPACK_INT = 0, DLPACK_UINT = 1, DLPACK_FLOAT = 2, DLPACK_BFLOAT = 4, DLPACK_BOOL = 6 };
+enum dlpack_code {
+    DLPACK_INT = 0,
+    DLPACK_UINT = 1,
+    DLPACK_FLOAT = 2,
+    DLPACK_BFLOAT = 4,
+    DLPACK_COMPLEX = 5,
+    DLPACK_BOOL = 6
+};
 
 typedef struct dlpack_version {
     uint32_t major, minor;

@@ -13,12 +13,20 @@ static bool refuse_size(const char *name, const char *range)
 static bool refuse_integer(const char *name, PyObject *object, const char *range)
 {
     if (PyErr_ExceptionMatches(PyExc_OverflowError)) return refuse_size(name, range);
-    if (!PyErr_ExceptionMatches(PyExc_TypeError)) return false;
-    PyObject *type = PyType_GetName(Py_TYPE(object));
-    PyErr_Clear();
-    if (type) PyErr_Format(PyExc_TypeError, "%s: expected an integer, got %U", name, type);
-    Py_XDECREF(type);
-    return false;
+    return PyErr_ExceptionMatches(PyExc_TypeError) && argument_refuse(object, name, "an integer");
+}
+
+bool integer_is(PyObject *object)
+{
+    return PyLong_Check(object) || (PyIndex_Check(object) && !PyObject_HasAttrString(object, "__dlpack__"));
+}
+
+bool truth_read(PyObject *object, const char *name, bool *value)
+{
+    if (object == Py_True || object == Py_False) return *value = object == Py_True, true;
+    const int truth = PyNumber_Check(object) ? PyObject_IsTrue(object) : -1;
+    if (truth < 0) return argument_refuse(object, name, "True or False");
+    return *value = truth, true;
 }
 
 bool integer_read(PyObject *object, const char *name, int64_t *value)
@@ -27,13 +35,11 @@ bool integer_read(PyObject *object, const char *name, int64_t *value)
     return !PyErr_Occurred() || refuse_integer(name, object, "-2^63 to 2^63 - 1");
 }
 
-bool integers_count(PyObject *object, const char *name, int64_t *count)
+bool integers_count(PyObject *object, const char *name, const char *expected, int64_t *count)
 {
     *count = PyObject_Size(object);
     if (*count >= 0) return true;
-    PyErr_Clear();
-    PyErr_Format(PyExc_TypeError, "%s: expected an array or a sequence of integers", name);
-    return false;
+    return argument_refuse(object, name, expected);
 }
 
 static bool refuse_count(const char *name, int64_t count, int64_t got)
@@ -91,9 +97,14 @@ static bool read_sequence(PyObject *object, const char *name, int64_t count, int
     return true;
 }
 
-bool integers_read(PyObject *object, const char *name, int64_t count, int64_t *values)
+const char *const INTEGER_EACH = "an array, a list or a tuple of integers, one for each sequence";
+const char *const INTEGER_OR_EACH = "an integer, or an array, a list or a tuple of them, one for each sequence";
+
+bool integers_read(PyObject *object, const char *name, const char *expected, int64_t count, int64_t *values)
 {
     bool sequence = PyList_Check(object) || PyTuple_Check(object);
+    if (!sequence && !array_type_of(object, name) && PyErr_ExceptionMatches(PyExc_TypeError))
+        return argument_refuse(object, name, expected);
     return sequence ? read_sequence(object, name, count, values) : read_array(object, name, count, values);
 }
 

@@ -58,8 +58,8 @@ bool cache_open_rotary(cache *c, PyObject *description)
             return false;
         }
     }
-    int interleaved = PyObject_IsTrue(PyTuple_GetItem(description, 2));
-    if (interleaved < 0) return false;
+    bool interleaved;
+    if (!truth_read(PyTuple_GetItem(description, 2), "interleaved", &interleaved)) return false;
     attn_rotary_init(&c->rotary, sizeof c->rotary, interleaved ? ATTN_ROTARY_INTERLEAVED : ATTN_ROTARY_HALVES,
                      c->cosines.shape[0], 2 * c->cosines.shape[1], c->cosines.data, c->sines.data);
     return c->rotated = true;
@@ -109,7 +109,8 @@ bool cache_open(cache *c, PyObject *description, array *key, array *value, const
     }
     c->lengths = PyMem_Malloc((size_t)B * sizeof *c->lengths);
     if (!c->lengths) return PyErr_NoMemory() != NULL;
-    if (!integers_read(lengths, "lengths", B, c->lengths) || !agree(key, value, B, table != Py_None)) return false;
+    if (!integers_read(lengths, "lengths", INTEGER_EACH, B, c->lengths) || !agree(key, value, B, table != Py_None))
+        return false;
     if (!open_scales(c, PyTuple_GetItem(description, 3), key, value)) return false;
     if (table != Py_None && !open_table(c, table, key, value, B)) return false;
     c->cache.S = key->shape[2];

@@ -1,5 +1,6 @@
 #include "problem.h"
 
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -80,8 +81,15 @@ static bool check_heads(int64_t H, int64_t HK, bool grouped, const problem *p)
 /* The cache's arrays, in pages or not, as arrays (B, HK, S, D). */
 static bool see_cache(problem *p, PyObject *description)
 {
-    if (p->query.rank != 4 || p->key.rank != 4 || p->value.rank != 4) {
-        PyErr_SetString(PyExc_ValueError, "query, key, value: expected 4 dimensions beside a cache");
+    char got[SHAPE_TEXT];
+    const array *x = &p->query;
+    if (x->rank != 4 || x->shape[2] > ATTN_DECODE_QUERIES) {
+        PyErr_Format(PyExc_ValueError, "query: expected 4 dimensions, (B, H, T, D), and T at most %d, got shape %s",
+                     ATTN_DECODE_QUERIES, shape_text(got, x->rank, x->shape));
+        return false;
+    }
+    if (p->key.rank != 4 || p->value.rank != 4) {
+        PyErr_SetString(PyExc_ValueError, "key, value: expected 4 dimensions of a cache");
         return false;
     }
     p->cached = true;
@@ -102,11 +110,24 @@ attn_dtype dtype_of(const array *x)
     return array_is(x, ELEMENT_F16) ? ATTN_DTYPE_FP16 : ATTN_DTYPE_BF16;
 }
 
+/* float64 is for checking: what keeps rows or is called with tiles of float32 has none. */
+static bool check_width(const problem *p, PyObject *const *options)
+{
+    const char *beside = options[OPTION_CACHE] != Py_None            ? "a cache"
+                         : options[OPTION_SCORE_FUNCTION] != Py_None ? "a score_function"
+                         : options[OPTION_MASK_FUNCTION] != Py_None  ? "a mask_function"
+                                                                     : NULL;
+    if (!beside || !array_is(&p->query, ELEMENT_F64)) return true;
+    PyErr_Format(PyExc_TypeError, "query: expected elements of float32, float16 or bfloat16 beside %s, got float64",
+                 beside);
+    return false;
+}
+
 static bool open_shapes(problem *p, PyObject *query, PyObject *key, PyObject *value, PyObject *const *options,
                         bool grouped)
 {
     const bool cached = options[OPTION_CACHE] != Py_None;
-    if (!query_borrow(p, query) || !keys_borrow(p, &p->key, key, "key", cached) ||
+    if (!query_borrow(p, query) || !check_width(p, options) || !keys_borrow(p, &p->key, key, "key", cached) ||
         !keys_borrow(p, &p->value, value, "value", cached))
         return false;
     if (options[OPTION_STARTS] != Py_None && !problem_see_packed(p)) return false;
@@ -171,8 +192,13 @@ static bool open_mask(problem *p, PyObject *object)
 static bool read_double(PyObject *object, const char *name, double *value)
 {
     *value = PyFloat_AsDouble(object);
-    if (*value != -1 || !PyErr_Occurred()) return true;
-    PyErr_Format(PyExc_TypeError, "%s: expected a number", name);
+    return *value != -1 || !PyErr_Occurred() || argument_refuse(object, name, "a number");
+}
+
+static bool float_fits(PyObject *object, const char *name, double wide)
+{
+    if (!isfinite(wide) || isfinite((float)wide)) return true; /* what is not finite the operator has words for */
+    PyErr_Format(PyExc_ValueError, "%s: expected a number that float32 holds, got %R", name, object);
     return false;
 }
 
@@ -180,14 +206,14 @@ static bool read_float(PyObject *object, const char *name, float *value)
 {
     double wide;
     if (!read_double(object, name, &wide)) return false;
-    *value = (float)wide;
-    return true;
+    return float_fits(object, name, wide) && (*value = (float)wide, true);
 }
 
 static bool read_window(problem *p, PyObject *object)
 {
     if (!PyTuple_Check(object) || PyTuple_Size(object) != 2) {
-        PyErr_SetString(PyExc_ValueError, "window: expected a pair (left, right) of integers, -1 for unbounded");
+        PyErr_Format(PyExc_ValueError, "window: expected a tuple (left, right) of integers, -1 for unbounded, got %R",
+                     object);
         return false;
     }
     return integer_read(PyTuple_GetItem(object, 0), "window", &p->desc.window_left) &&
@@ -207,13 +233,16 @@ static uint64_t derived_key(uint64_t seed, int64_t sequence)
 static bool read_keys(const problem *p, PyObject *object, int64_t *keys)
 {
     uint64_t seed;
-    if (object != Py_None && !PyLong_Check(object)) return integers_read(object, "seed", p->sequences, keys);
+    if (object != Py_None && !integer_is(object))
+        return integers_read(object, "seed", INTEGER_OR_EACH, p->sequences, keys);
     if (object == Py_None) {
         if (getentropy(&seed, sizeof seed) != 0) return PyErr_SetFromErrno(PyExc_OSError) != NULL;
     } else {
-        seed = PyLong_AsUnsignedLongLong(object);
+        PyObject *number = PyNumber_Index(object);
+        seed = number ? PyLong_AsUnsignedLongLong(number) : 0;
+        Py_XDECREF(number);
         if (PyErr_Occurred()) {
-            PyErr_SetString(PyExc_ValueError, "seed: expected 0 to 2^64 - 1");
+            PyErr_Format(PyExc_ValueError, "seed: expected 0 to 2^64 - 1, got %R", object);
             return false;
         }
     }
@@ -225,7 +254,12 @@ static bool read_keys(const problem *p, PyObject *object, int64_t *keys)
 static bool open_sequences(problem *p, PyObject *const *options)
 {
     PyObject *offset = options[OPTION_QUERY_OFFSET], *lengths = options[OPTION_KEY_LENGTHS];
-    if (PyLong_Check(offset)) {
+    if (p->cached && offset != Py_None && integer_is(offset)) {
+        PyErr_Format(PyExc_ValueError,
+                     "query_offset: expected None or one integer for each sequence of a cache, got %R", offset);
+        return false;
+    }
+    if (integer_is(offset)) {
         if (!integer_read(offset, "query_offset", &p->desc.query_offset)) return false;
         offset = Py_None;
     }
@@ -236,11 +270,12 @@ static bool open_sequences(problem *p, PyObject *const *options)
     if (!p->per_sequence) return PyErr_NoMemory() != NULL;
     int64_t *at = p->per_sequence;
     if (offset != Py_None) {
-        if (!integers_read(offset, "query_offset", p->sequences, at)) return false;
+        if (!integers_read(offset, "query_offset", p->cached ? INTEGER_EACH : INTEGER_OR_EACH, p->sequences, at))
+            return false;
         p->query_offsets = at;
     }
     if (lengths != Py_None) {
-        if (!integers_read(lengths, "key_lengths", p->sequences, at + n)) return false;
+        if (!integers_read(lengths, "key_lengths", INTEGER_EACH, p->sequences, at + n)) return false;
         p->key_lengths = at + n;
     }
     if (dropped) {
@@ -254,13 +289,12 @@ static bool open_numbers(problem *p, PyObject *const *options)
 {
     attn_desc *d = &p->desc;
     PyObject *scale = options[OPTION_SCALE], *threads = options[OPTION_THREADS], *window = options[OPTION_WINDOW];
-    if (scale != Py_None && !read_double(scale, "scale", &d->scale_f64)) return false;
+    if (scale != Py_None && !(read_double(scale, "scale", &d->scale_f64) && float_fits(scale, "scale", d->scale_f64)))
+        return false;
     if (scale != Py_None) d->scale = (float)d->scale_f64;
     if (!read_float(options[OPTION_DROPOUT], "dropout_p", &d->dropout)) return false;
     if (!read_float(options[OPTION_SOFTCAP], "softcap", &d->softcap)) return false;
-    int causal = PyObject_IsTrue(options[OPTION_CAUSAL]);
-    if (causal < 0) return false;
-    d->causal = causal;
+    if (!truth_read(options[OPTION_CAUSAL], "is_causal", &d->causal)) return false;
     if (window != Py_None && !read_window(p, window)) return false;
     return threads_read(threads, &d->parallel);
 }
@@ -268,8 +302,10 @@ static bool open_numbers(problem *p, PyObject *const *options)
 bool problem_open(problem *p, PyObject *query, PyObject *key, PyObject *value, PyObject *const *options)
 {
     memset(p, 0, sizeof *p);
-    int grouped = PyObject_IsTrue(options[OPTION_GROUPED]);
-    if (grouped < 0 || !open_shapes(p, query, key, value, options, grouped)) return false;
+    bool grouped;
+    if (!truth_read(options[OPTION_GROUPED], "enable_gqa", &grouped) ||
+        !open_shapes(p, query, key, value, options, grouped))
+        return false;
     if (options[OPTION_MASK] != Py_None && !open_mask(p, options[OPTION_MASK])) return false;
     if (options[OPTION_BLOCKS] != Py_None && !problem_open_blocks(p, options[OPTION_BLOCKS])) return false;
     if (!tile_functions_open(&p->functions, &p->desc, query, options[OPTION_SCORE_FUNCTION],

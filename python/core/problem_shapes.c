@@ -30,19 +30,22 @@ bool problem_see_packed(problem *p)
     return p->packed = true;
 }
 
+/* What starts are. */
+#define STARTS "an array, a list or a tuple of integers"
+
 bool problem_open_starts(problem *p, PyObject *starts)
 {
     int64_t count;
     PyObject *queries = PyTuple_GetItem(starts, 0), *keys = PyTuple_GetItem(starts, 1);
-    if (!integers_count(queries, "cu_seqlens_q", &count)) return false;
+    if (!integers_count(queries, "cu_seqlens_q", STARTS, &count)) return false;
     if (count < 1) {
         PyErr_SetString(PyExc_ValueError, "cu_seqlens_q: expected B + 1 entries, got 0");
         return false;
     }
     p->starts = PyMem_Malloc(2 * (size_t)count * sizeof *p->starts);
     if (!p->starts) return PyErr_NoMemory() != NULL;
-    if (!integers_read(queries, "cu_seqlens_q", count, p->starts) ||
-        !integers_read(keys, "cu_seqlens_k", count, p->starts + count))
+    if (!integers_read(queries, "cu_seqlens_q", STARTS, count, p->starts) ||
+        !integers_read(keys, "cu_seqlens_k", STARTS, count, p->starts + count))
         return false;
     const int64_t *q = p->starts, *k = p->starts + count;
     p->gaps = q[0] != 0 || q[count - 1] != p->desc.T || k[0] != 0 || k[count - 1] != p->desc.S;

@@ -10,6 +10,11 @@ from .block_mask import BlockMask, described
 from .tile_functions import AnyMaskFunction, AnyScoreFunction, described_mask, described_score
 
 
+def _check(score_vector: object) -> None:
+    if score_vector is None:
+        raise TypeError("score_vector: expected an array (H, D), got NoneType")
+
+
 def additive_attention(
     query: Array,
     key: SupportsDLPack,
@@ -47,6 +52,7 @@ def additive_attention(
 
     The other arguments, and what is returned, are those of ``scaled_dot_product_attention``.
     """
+    _check(score_vector)
     return _core.forward(
         query,
         key,
@@ -106,6 +112,7 @@ def additive_attention_backward(
 
     As ``attention_backward``, whose dict here has "score_vector" (H, D) too.
     """
+    _check(score_vector)
     return _core.backward(
         grad_out,
         query,

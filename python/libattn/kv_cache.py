@@ -136,6 +136,8 @@ class KVCache:
         if any(more < T and n > 0 for n, more in zip(self._lengths, counts)):
             raise ValueError(f"counts: expected {T} for each sequence that has keys already, got {counts}")
         lengths = tuple(n + more for n, more in zip(self._lengths, counts))
+        if max(lengths, default=0) > self._room:
+            raise ValueError(f"key: expected lengths of at most {self._room} keys, got {lengths} with the new ones")
         _core.append(self.key, self.value, (lengths, self.page_table, self._rotary, self._scales), key, value, threads)
         self._lengths = lengths
 

@@ -150,7 +150,7 @@ def test_arrays_that_are_none():
     refused(TypeError, "value", Q, Q, Q.astype("datetime64[s]"))
     refused(TypeError, "attn_mask: .*bool or float32, got int64", attn_mask=np.ones((5, 5), np.int64))
     refused(TypeError, "key_lengths: .*float64", key_lengths=np.ones(2))
-    refused(TypeError, "query_offset", query_offset=1.5)
+    refused(TypeError, "query_offset: expected an integer, or an array.*got float", query_offset=1.5)
     refused(TypeError, "integer", query_offset=[1.5, 2.5])
 
 
@@ -199,3 +199,82 @@ def test_nothing_leaks():
         assert after[1] == before[1]
         grown.append(after[0] - before[0])
     assert min(grown) < 50
+
+
+def messages(calls):
+    for error, match, call in calls:
+        with pytest.raises(error, match=match):
+            call()
+
+
+def test_messages_name_what_the_caller_passed():
+    out, lse = libattn.scaled_dot_product_attention(Q, Q, Q, return_lse=True)
+    wide, one = Q.astype(np.float64), zeros(2, 4, 1, 8)
+    rotary = libattn.Rotary(8, 8)
+
+    def cache(**options):
+        return libattn.KVCache(zeros(2, 4, 16, 8), zeros(2, 4, 16, 8), **{"lengths": [3, 2], **options})
+
+    def sdpa(query=Q, **options):
+        return lambda: libattn.scaled_dot_product_attention(query, query, query, **options)
+
+    def decode(query, **options):
+        return lambda: cache().decode(query, **options)
+
+    def packed(queries):
+        return lambda: libattn.varlen_attention(*[zeros(10, 4, 8)] * 3, queries, [0, 5, 10])
+
+    narrow = "expected elements of float32, float16 or bfloat16"
+    each = "expected an array, a list or a tuple of integers, one for each sequence, got"
+    messages([
+        (TypeError, f"query: {narrow} beside a cache, got float64", decode(one.astype(np.float64))),
+        (TypeError, f"query: {narrow} beside a score_function, got float64", sdpa(wide, score_function=lambda s, t: s)),
+        (TypeError, f"query: {narrow} beside a mask_function, got float64", sdpa(wide, mask_function=lambda t: None)),
+        (TypeError, f"x: {narrow}, got float64", lambda: rotary.rotate(wide)),
+        (ValueError, r"x: expected 2 dimensions or more, got shape \(8,\)", lambda: rotary.rotate(zeros(8))),
+        (ValueError, "rotary: positions = 8, expected more than 12", lambda: rotary.rotate(Q, 8)),
+        (ValueError, "rotary: dimensions = 8, expected at most D = 6", lambda: rotary.rotate(zeros(2, 4, 5, 6))),
+        (ValueError, "rotary: positions = -1", lambda: libattn.Rotary(-1, 8)),
+        (ValueError, r"query: .*T at most 16, got shape \(2, 4, 17, 8\)", decode(zeros(2, 4, 17, 8))),
+        (ValueError, r"query: expected 4 dimensions.*got shape \(4, 1, 8\)", decode(one[0])),
+        (ValueError, "query_offset: expected None or one integer for each", decode(one, query_offset=3)),
+        (TypeError, f"query_offset: {each} str", decode(one, query_offset="ab")),
+        (TypeError, f"key_lengths: {each} int", sdpa(key_lengths=3)),
+        (TypeError, "seed: expected an integer, or .* got str", sdpa(dropout_p=0.5, seed="x")),
+        (TypeError, "is_causal: expected True or False, got str", sdpa(is_causal="no")),
+        (TypeError, "enable_gqa: expected True or False, got ndarray", sdpa(enable_gqa=np.ones(2))),
+        (TypeError, "return_lse: expected True or False, got NoneType", sdpa(return_lse=None)),
+        (TypeError, "scale: expected a number, got complex", sdpa(scale=1j)),
+        (ValueError, "scale: expected a number that float32 holds, got 1e[+]300", sdpa(scale=1e300)),
+        (TypeError, "dropout_p: expected a number, got NoneType", sdpa(dropout_p=None)),
+        (ValueError, "dropout_p = -0.1, expected at least 0", sdpa(dropout_p=-0.1)),
+        (ValueError, r"window: expected a tuple .*got \[1, 2\]", sdpa(window=[1, 2])),
+        (ValueError, r"window\[1\] = -2, expected at least 0", sdpa(window=(0, -2))),
+        (TypeError, "query: .*float64, got complex64", sdpa(Q.astype(np.complex64))),
+        (TypeError, "attn_mask: .*float32, got complex64", sdpa(attn_mask=np.ones((5, 5), np.complex64))),
+        (TypeError, "key_lengths: .*int32, got bool$", sdpa(key_lengths=np.ones(2, bool))),
+        (ValueError, r"cu_seqlens_q\[2\] = 5, expected 6 to T = 10", packed([0, 6, 5])),
+        (TypeError, "cu_seqlens_q: expected an array, a list or a tuple of integers, got NoneType", packed(None)),
+        (TypeError, "score_vector: expected an array .*got NoneType",
+         lambda: libattn.additive_attention(Q, Q, Q, None)),
+        (ValueError, r"key: expected lengths of at most 16 keys, got \(17, 17\)",
+         lambda: cache(lengths=[16, 16]).append(one, one)),
+        (ValueError, r"page_table\[0\]\[0\] = 7, expected 0 to 1",
+         lambda: cache(page_table=np.full((2, 2), 7, np.int32)).decode(one)),
+        (TypeError, "gradients: expected a list or a tuple of names, got str",
+         lambda: libattn.attention_backward(out, Q, Q, Q, out, lse, gradients="query")),
+        (TypeError, f"query: {narrow} for column sums, got float64",
+         lambda: libattn.attention_column_sums(wide, wide, lse.astype(np.float64))),
+        (ValueError, r"rows: expected a pair \(start, stop\), got 2",
+         lambda: libattn.attention_weights(Q, Q, rows=2)),
+        (ValueError, "rows: expected start <= stop within 0 to 5",
+         lambda: libattn.attention_weights(Q, Q, rows=(-(2**63), 2**63 - 1))),
+    ])
+
+
+def test_numpys_own_integers_are_taken():
+    sdpa = libattn.scaled_dot_product_attention
+    x = np.random.default_rng(3).standard_normal(Q.shape, dtype=np.float32)
+    for options in ({"query_offset": 2, "is_causal": True}, {"seed": 3, "dropout_p": 0.5}):
+        numpys = {name: np.int64(n) if name in ("query_offset", "seed") else n for name, n in options.items()}
+        assert np.array_equal(sdpa(x, x, x, **options), sdpa(x, x, x, **numpys))
