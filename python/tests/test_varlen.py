@@ -82,8 +82,8 @@ def test_rows_of_no_sequence_are_zeros():
 def test_errors():
     q = np.zeros((10, 2, 4), np.float32)
     for starts, match in (
-        (([0, 11], [0, 10]), "query_starts"),
-        (([0, 5, 4], [0, 5, 10]), "query_starts"),
+        (([0, 11], [0, 10]), "cu_seqlens_q"),
+        (([0, 5, 4], [0, 5, 10]), "cu_seqlens_q"),
         (([0, 10], [0, 5, 10]), "cu_seqlens_k: expected 2 entries, got 3"),
         (([], []), "cu_seqlens_q"),
     ):
