@@ -382,10 +382,10 @@ ATTN_API attn_status attn_seq_train_summarizer(const attn_seq_train_options *opt
  *   epochs             5       6          30      40
  *   valid_every        0       0          0       0
  *
- * With `from`, of texts alone, the directory holds such a model, or a BERT with another head or none, as transformers
- * saves BertModel or BertForMaskedLM. The head stays where the examples have the same labels, in whichever order, and
- * is else drawn anew, as is what the file lacks of it; a notice names these weights. Defaults are then rate 5e-5,
- * weight_decay 0.01 and augment 0.
+ * With `from` the directory holds such a model, or a BERT, ViT or AST with another head or none, as transformers saves
+ * BertModel, BertForMaskedLM or ViTModel; images and recordings are prepared as its preprocessor_config.json says. The
+ * head stays where the examples have the same labels, in whichever order, and is else drawn anew, as is what the file
+ * lacks of it; a notice names these weights. Defaults are then rate 5e-5, weight_decay 0.01 and, of texts, augment 0.
  *
  * Files, kills, resuming, thread safety and statuses are as attn_seq_train_translator has them; instead of its
  * tokenizer's files there are tokenizer.json and tokenizer_config.json, or preprocessor_config.json. */

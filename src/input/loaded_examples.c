@@ -57,12 +57,20 @@ attn_status loaded_examples_text(loaded_examples *out, const example_list *l, co
     return s;
 }
 
+static attn_status append_samples(loaded_examples *out, int64_t i, int64_t *capacity, const sound *sound)
+{
+    const int64_t at = out->start[i];
+    attn_status s = reserve((void **)&out->samples, capacity, at, sound->count, sizeof *out->samples);
+    if (s == ATTN_OK) memcpy(out->samples + at, sound->samples, (size_t)sound->count * sizeof *out->samples);
+    out->start[i + 1] = at + sound->count;
+    return s;
+}
+
 static attn_status append_audio(loaded_examples *out, int64_t i, int64_t *capacity, const char *path)
 {
     sound sound;
     attn_status s = wav_read(&sound, path);
     if (s != ATTN_OK) return s;
-    const int64_t at = out->start[i];
     if (out->rate == 0) out->rate = sound.rate;
     if (sound.rate != out->rate)
         s = status_fail(ATTN_ERROR_FORMAT, "%s: %lld samples a second, expected %lld", path, (long long)sound.rate,
@@ -70,9 +78,7 @@ static attn_status append_audio(loaded_examples *out, int64_t i, int64_t *capaci
     if (s == ATTN_OK && spectrogram_frames(sound.count) == 0)
         s = status_fail(ATTN_ERROR_FORMAT, "%s: %lld samples, expected at least %d", path, (long long)sound.count,
                         SPECTROGRAM_WINDOW);
-    if (s == ATTN_OK) s = reserve((void **)&out->samples, capacity, at, sound.count, sizeof *out->samples);
-    if (s == ATTN_OK) memcpy(out->samples + at, sound.samples, (size_t)sound.count * sizeof *out->samples);
-    out->start[i + 1] = at + sound.count;
+    if (s == ATTN_OK) s = append_samples(out, i, capacity, &sound);
     sound_clear(&sound);
     return s;
 }
@@ -84,6 +90,40 @@ attn_status loaded_examples_audio(loaded_examples *out, const example_list *l, i
     int64_t capacity = 0;
     for (int64_t i = 0; s == ATTN_OK && i < l->count; i++) s = append_audio(out, i, &capacity, l->content[i]);
     return s;
+}
+
+/* Into memory of its own, as it may become more. */
+static attn_status resample_into(loaded_examples *out, const loaded_examples *e, int64_t rate)
+{
+    int64_t capacity = 0;
+    for (int64_t i = 0; i < e->count; i++) {
+        const sound from = {e->rate, loaded_examples_length(e, i), e->samples + e->start[i]};
+        sound to = {0};
+        attn_status s = sound_resample(&to, "recording", &from, rate);
+        if (s == ATTN_OK) s = append_samples(out, i, &capacity, &to);
+        sound_clear(&to);
+        if (s != ATTN_OK) return s;
+    }
+    return ATTN_OK;
+}
+
+attn_status loaded_examples_resample(loaded_examples *e, int64_t rate)
+{
+    if (e->rate == rate || e->count == 0) return ATTN_OK;
+    loaded_examples made = {.start = calloc((size_t)e->count + 1, sizeof *made.start)};
+    attn_status s = made.start
+                        ? resample_into(&made, e, rate)
+                        : status_fail(ATTN_ERROR_MEMORY, "out of memory for %lld recordings", (long long)e->count);
+    if (s != ATTN_OK) {
+        loaded_examples_clear(&made);
+        return s;
+    }
+    free(e->start);
+    free(e->samples);
+    e->start = made.start;
+    e->samples = made.samples;
+    e->rate = rate;
+    return ATTN_OK;
 }
 
 static uint64_t hash(uint64_t h, const void *bytes, size_t count)

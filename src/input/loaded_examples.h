@@ -26,15 +26,22 @@ typedef struct loaded_examples {
 /* Texts as the tokenizer has them, with its special tokens, cut to `longest` ids. */
 attn_status loaded_examples_text(loaded_examples *out, const example_list *l, const tokenizer *k, int64_t longest);
 
-/* Images scaled to side x side pixels, to be cut in patches of patch x patch, with `channels`. What is 0 becomes what
- * suits the list: the larger side of its first image, at most 64, rounded up to whole patches; patches of which at
+/* What images are made: side x side pixels, to be cut in patches of patch x patch, with `channels`. What is 0 becomes
+ * what suits the list: the larger side of its first image, at most 64, rounded up to whole patches; patches of which at
  * least 4 make a side; 1 channel if all images are grey, otherwise 3. An image is at most so many patches, which is
  * known as soon as the first one is read. */
-attn_status loaded_examples_images(loaded_examples *out, const example_list *l, int64_t side, int64_t channels,
-                                   int64_t patch, int64_t most_patches);
+typedef struct image_sizes {
+    int64_t side, channels, patch, most_patches;
+    image_filter filter; /* that scales them */
+} image_sizes;
+
+attn_status loaded_examples_images(loaded_examples *out, const example_list *l, const image_sizes *sizes);
 
 /* Recordings, all at `rate` samples a second, or, where rate is 0, at that of the first. */
 attn_status loaded_examples_audio(loaded_examples *out, const example_list *l, int64_t rate);
+
+/* Recordings at another rate, once and for all. */
+attn_status loaded_examples_resample(loaded_examples *e, int64_t rate);
 
 /* FNV-1a over labels and contents. */
 uint64_t loaded_examples_fingerprint(const loaded_examples *e);

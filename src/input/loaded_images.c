@@ -46,14 +46,15 @@ static attn_status read_image(picture *p, const example_list *l, int64_t i, cons
 }
 
 /* Image i at the size of all. */
-static attn_status read_scaled(picture *p, loaded_examples *out, const example_list *l, int64_t i, int64_t most_patches)
+static attn_status read_scaled(picture *p, loaded_examples *out, const example_list *l, int64_t i,
+                               const image_sizes *sizes)
 {
     const char *name;
     picture own = {0};
     attn_status s = read_image(&own, l, i, &name);
-    if (s == ATTN_OK && i == 0) s = choose_sizes(out, &own, most_patches);
+    if (s == ATTN_OK && i == 0) s = choose_sizes(out, &own, sizes->most_patches);
     if (s == ATTN_OK && (own.width != out->side || own.height != out->side)) {
-        s = image_resize(p, name, &own, out->side, out->side, IMAGE_BILINEAR);
+        s = image_resize(p, name, &own, out->side, out->side, sizes->filter);
         picture_clear(&own);
         return s;
     }
@@ -91,20 +92,19 @@ static attn_status pack(loaded_examples *out, const picture *pictures)
     return ATTN_OK;
 }
 
-attn_status loaded_examples_images(loaded_examples *out, const example_list *l, int64_t side, int64_t channels,
-                                   int64_t patch, int64_t most_patches)
+attn_status loaded_examples_images(loaded_examples *out, const example_list *l, const image_sizes *sizes)
 {
-    *out = (loaded_examples){.kind = l->kind, .count = l->count, .side = side, .patch = patch};
+    *out = (loaded_examples){.kind = l->kind, .count = l->count, .side = sizes->side, .patch = sizes->patch};
     out->label = malloc(((size_t)l->count + 1) * sizeof *out->label);
     picture *pictures = calloc((size_t)l->count + 1, sizeof *pictures);
     attn_status s = ATTN_OK;
     if (!out->label || !pictures)
         s = status_fail(ATTN_ERROR_MEMORY, "out of memory for %lld images", (long long)l->count);
     if (out->label) memcpy(out->label, l->label, (size_t)l->count * sizeof *out->label);
-    out->channels = channels;
+    out->channels = sizes->channels;
     for (int64_t i = 0; s == ATTN_OK && i < l->count; i++) {
-        s = read_scaled(&pictures[i], out, l, i, most_patches);
-        if (channels == 0 && pictures[i].channels > out->channels) out->channels = pictures[i].channels;
+        s = read_scaled(&pictures[i], out, l, i, sizes);
+        if (sizes->channels == 0 && pictures[i].channels > out->channels) out->channels = pictures[i].channels;
     }
     if (s == ATTN_OK) s = pack(out, pictures);
     for (int64_t i = 0; pictures && i < l->count; i++) picture_clear(&pictures[i]);

@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "model/config_limits.h"
+#include "train/started_examples.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -116,9 +117,11 @@ static void measure(image_preparation *p, const loaded_examples *e)
 static attn_status load_images(classifier_data *d, const attn_seq_train_options *o, const example_list *train,
                                const example_list *valid)
 {
-    attn_status s = loaded_examples_images(&d->train, train, o->image_size, 0, o->patch, MOST_POSITIONS - 1);
+    image_sizes sizes = {o->image_size, 0, o->patch, MOST_POSITIONS - 1, IMAGE_BILINEAR};
+    attn_status s = loaded_examples_images(&d->train, train, &sizes);
     const loaded_examples *e = &d->train;
-    if (s == ATTN_OK) s = loaded_examples_images(&d->valid, valid, e->side, e->channels, e->patch, MOST_POSITIONS - 1);
+    sizes = (image_sizes){e->side, e->channels, e->patch, MOST_POSITIONS - 1, IMAGE_BILINEAR};
+    if (s == ATTN_OK) s = loaded_examples_images(&d->valid, valid, &sizes);
     if (s != ATTN_OK) return s;
     d->patch = e->patch;
     image_preparation_init(&d->image, e->side, e->side, e->channels);
@@ -130,26 +133,6 @@ static attn_status load_images(classifier_data *d, const attn_seq_train_options 
 #define MOST_RATE 16000
 #define MOST_FRAMES 1024
 #define USUAL_PATCH 16 /* bins and frames, as AST has it */
-
-/* Resamples, once and for all, what has more. */
-static attn_status limit_rate(loaded_examples *e)
-{
-    if (e->rate <= MOST_RATE) return ATTN_OK;
-    int64_t at = 0;
-    for (int64_t i = 0; i < e->count; i++) {
-        const sound from = {e->rate, loaded_examples_length(e, i), e->samples + e->start[i]};
-        sound to;
-        attn_status s = sound_resample(&to, "recording", &from, MOST_RATE);
-        if (s != ATTN_OK) return s;
-        memcpy(e->samples + at, to.samples, (size_t)to.count * sizeof *to.samples); /* shorter, so in place */
-        e->start[i] = at;
-        at += to.count;
-        sound_clear(&to);
-    }
-    e->start[e->count] = at;
-    e->rate = MOST_RATE;
-    return ATTN_OK;
-}
 
 /* Mean and deviation over all frames of all recordings. */
 static attn_status measure_sound(classifier_data *d)
@@ -219,8 +202,10 @@ static attn_status load_audio(classifier_data *d, const attn_seq_train_options *
 {
     attn_status s = loaded_examples_audio(&d->train, train, 0);
     if (s == ATTN_OK) s = loaded_examples_audio(&d->valid, valid, d->train.rate);
-    if (s == ATTN_OK) s = limit_rate(&d->train);
-    if (s == ATTN_OK) s = limit_rate(&d->valid);
+    if (s == ATTN_OK && d->train.rate > MOST_RATE) {
+        s = loaded_examples_resample(&d->train, MOST_RATE);
+        if (s == ATTN_OK) s = loaded_examples_resample(&d->valid, MOST_RATE);
+    }
     return s == ATTN_OK ? choose_spectrogram(d, o) : s;
 }
 
@@ -231,8 +216,10 @@ attn_status classifier_data_load(classifier_data *out, const attn_seq_train_opti
     example_list train = {0}, valid = {0};
     attn_status s = read_lists(out, o, &train, &valid, notices);
     if (s == ATTN_OK && out->kind == EXAMPLES_TEXT) s = load_text(out, o, begin, threads, &train, &valid, notices);
-    if (s == ATTN_OK && out->kind == EXAMPLES_IMAGE) s = load_images(out, o, &train, &valid);
-    if (s == ATTN_OK && out->kind == EXAMPLES_AUDIO) s = load_audio(out, o, &train, &valid);
+    if (s == ATTN_OK && out->kind == EXAMPLES_IMAGE)
+        s = o->from ? started_images(out, o, begin, &train, &valid) : load_images(out, o, &train, &valid);
+    if (s == ATTN_OK && out->kind == EXAMPLES_AUDIO)
+        s = o->from ? started_audio(out, o, begin, &train, &valid) : load_audio(out, o, &train, &valid);
     out->labels = train.labels;
     train.labels = (label_list){0};
     out->fingerprint = s == ATTN_OK ? loaded_examples_fingerprint(&out->train) : 0;

@@ -13,69 +13,96 @@ typedef struct fixed_setting {
     double value;
 } fixed_setting;
 
-static attn_status fix_sizes(attn_seq_train_options *o, const classifier_config *c)
+static attn_status fix_all(attn_seq_train_options *o, const fixed_setting *list)
+{
+    attn_status s = ATTN_OK;
+    for (; list->name && s == ATTN_OK; list++) s = setting_fix(o, list->name, list->value);
+    return s;
+}
+
+static attn_status fix_encoder(attn_seq_train_options *o, const classifier_config *c)
+{
+    const fixed_setting fixed[] = {
+        {"arch", ATTN_SEQ_ARCH_TRANSFORMER}, {"width", (double)c->width}, {"heads", (double)c->heads},
+        {"layers", (double)c->layers},       {"ffn", (double)c->ffn},     {NULL, 0},
+    };
+    setting_prefer(o, "attention_dropout", c->attention_dropout);
+    return fix_all(o, fixed);
+}
+
+static attn_status fix_recurrent(attn_seq_train_options *o, const classifier_config *c)
 {
     static const attn_seq_arch archs[] = {[RECURRENT_RNN] = ATTN_SEQ_ARCH_RNN,
                                           [RECURRENT_LSTM] = ATTN_SEQ_ARCH_LSTM,
                                           [RECURRENT_GRU] = ATTN_SEQ_ARCH_GRU};
-    const bool is_recurrent = c->family == CLASSIFIER_RECURRENT;
     const fixed_setting fixed[] = {
-        {"arch", is_recurrent ? archs[c->cell] : ATTN_SEQ_ARCH_TRANSFORMER},
-        {"vocabulary", (double)c->vocab_size},
+        {"arch", archs[c->cell]},
         {"width", (double)c->width},
+        {"embedding", (double)c->embedding},
         {"layers", (double)c->layers},
-        {is_recurrent ? "embedding" : "heads", (double)(is_recurrent ? c->embedding : c->heads)},
-        {is_recurrent ? NULL : "ffn", (double)c->ffn},
         {NULL, 0},
     };
-    attn_status s = ATTN_OK;
-    for (const fixed_setting *f = fixed; f->name && s == ATTN_OK; f++) s = setting_fix(o, f->name, f->value);
-    return s;
+    return fix_all(o, fixed);
 }
 
 static attn_status fix_text(attn_seq_train_options *o, const classifier_config *c)
 {
-    attn_status s = fix_sizes(o, c);
-    if (s != ATTN_OK) return s;
-    setting_prefer(o, "rate", USUAL_RATE);
-    setting_prefer(o, "weight_decay", USUAL_DECAY);
+    attn_status s = setting_fix(o, "vocabulary", (double)c->vocab_size);
     setting_prefer(o, "augment", 0); /* what is known was learnt from whole texts */
-    setting_prefer(o, "dropout", c->dropout);
-    if (c->family != CLASSIFIER_RECURRENT) setting_prefer(o, "attention_dropout", c->attention_dropout);
     setting_prefer(o, "longest", (double)(c->max_positions < USUAL_LONGEST ? c->max_positions : USUAL_LONGEST));
-    if (o->longest <= c->max_positions) return ATTN_OK;
+    if (s != ATTN_OK || o->longest <= c->max_positions) return s;
     return status_fail(ATTN_ERROR_ARGUMENT, "longest = %lld, but the model of %s has %lld positions",
                        (long long)o->longest, o->from, (long long)c->max_positions);
 }
 
-/* Texts, as the task or the examples tell. */
-static attn_status expect_texts(const attn_seq_train_options *o)
+static attn_status fix_image(attn_seq_train_options *o, const classifier_config *c)
 {
-    example_kind kind = classifier_example_kind(o->task);
+    const fixed_setting fixed[] = {{"image_size", (double)c->rows}, {"patch", (double)c->patch_rows}, {NULL, 0}};
+    if (c->rows == c->columns && c->patch_rows == c->patch_columns) return fix_all(o, fixed);
+    return status_fail(
+        ATTN_ERROR_UNSUPPORTED, "from = %s, whose images are %lld x %lld in patches of %lld x %lld, expected squares",
+        o->from, (long long)c->rows, (long long)c->columns, (long long)c->patch_rows, (long long)c->patch_columns);
+}
+
+static attn_status fix_sizes(attn_seq_train_options *o, const classifier_config *c)
+{
+    setting_prefer(o, "rate", USUAL_RATE);
+    setting_prefer(o, "weight_decay", USUAL_DECAY);
+    setting_prefer(o, "dropout", c->dropout);
+    attn_status s = c->family == CLASSIFIER_RECURRENT ? fix_recurrent(o, c) : fix_encoder(o, c);
+    if (s != ATTN_OK) return s;
+    if (c->family == CLASSIFIER_VIT) return fix_image(o, c);
+    return c->family == CLASSIFIER_AST ? setting_fix(o, "patch", (double)c->patch_rows) : fix_text(o, c);
+}
+
+/* Of what the model classifies, as the task or the examples tell. */
+static attn_status expect_examples(const attn_seq_train_options *o, classifier_family family)
+{
+    static const example_kind kinds[] = {[CLASSIFIER_BERT] = EXAMPLES_TEXT,
+                                         [CLASSIFIER_VIT] = EXAMPLES_IMAGE,
+                                         [CLASSIFIER_AST] = EXAMPLES_AUDIO,
+                                         [CLASSIFIER_RECURRENT] = EXAMPLES_TEXT};
+    example_kind kind = o->task >= 0 ? classifier_example_kind(o->task) : kinds[family];
     attn_status s = o->task >= 0 || !o->train ? ATTN_OK : example_kind_of(o->train, &kind);
-    if (s != ATTN_OK || kind == EXAMPLES_TEXT) return s;
-    return status_fail(ATTN_ERROR_ARGUMENT, "from = %s, a model of texts, but the examples are of kind %s", o->from,
-                       example_kind_name(kind));
+    if (s != ATTN_OK || kind == kinds[family]) return s;
+    return status_fail(ATTN_ERROR_ARGUMENT, "from = %s, a model of %s, but the examples are of %s", o->from,
+                       example_kind_name(kinds[family]), example_kind_name(kind));
 }
 
 attn_status classifier_started_settings(attn_seq_train_options *o)
 {
     classifier_config c;
     attn_status s = classifier_encoder_read(&c, o->from);
-    const bool is_text = c.family == CLASSIFIER_BERT || c.family == CLASSIFIER_RECURRENT;
-    if (s == ATTN_OK && !is_text)
-        s = status_fail(ATTN_ERROR_UNSUPPORTED,
-                        "from = %s, a model of %s, expected one of texts: others begin from nothing", o->from,
-                        c.family == CLASSIFIER_VIT ? "images" : "recordings");
-    if (s == ATTN_OK) s = expect_texts(o);
-    if (s == ATTN_OK) s = fix_text(o, &c);
+    if (s == ATTN_OK) s = expect_examples(o, c.family);
+    if (s == ATTN_OK) s = fix_sizes(o, &c);
     classifier_config_clear(&c);
     return s;
 }
 
 static attn_status check(const classifier *m, const classifier_data *d, const char *directory)
 {
-    const int64_t rows = m->config.vocab_size, pieces = tokenizer_vocabulary(d->tokenizer, TOKENIZER_SOURCE);
+    const int64_t rows = m->config.vocab_size;
+    const int64_t pieces = d->tokenizer ? tokenizer_vocabulary(d->tokenizer, TOKENIZER_SOURCE) : 0;
     if (pieces > rows)
         return status_fail(ATTN_ERROR_FORMAT,
                            "%s/config.json: vocab_size is %lld, expected at least the vocabulary's %lld", directory,

@@ -118,13 +118,18 @@ static classifier_config configure(const classifier_task *k)
     return c;
 }
 
+static attn_status create_new(classifier_task *k, uint64_t key)
+{
+    const classifier_config config = configure(k);
+    return classifier_create(&k->model, &config, true, key);
+}
+
 static attn_status create(void *task, uint64_t key, parameters **p)
 {
     classifier_task *k = task;
-    const classifier_config config = configure(k);
     attn_status s = k->options->from
                         ? classifier_started_create(&k->model, k->options, &k->data, k->begin, key, k->notices)
-                        : classifier_create(&k->model, &config, true, key);
+                        : create_new(k, key);
     if (s == ATTN_OK) *p = &k->model->parameters;
     return s;
 }

@@ -64,30 +64,30 @@ static void write_number(FILE *f, unsigned value, int bytes)
     for (int i = 0; i < bytes; i++) fputc((int)(value >> (8 * i) & 255), f);
 }
 
-static void write_tone(const char *name, double hertz, int count)
+static void write_tone(const char *name, double hertz, int count, unsigned rate)
 {
     FILE *f = fopen(in_directory(name), "wb");
     fwrite("RIFF", 1, 4, f);
     write_number(f, 36 + 2 * (unsigned)count, 4);
     fwrite("WAVEfmt \x10\0\0\0\1\0\1\0", 1, 16, f);
-    write_number(f, 8000, 4);
-    write_number(f, 16000, 4);
+    write_number(f, rate, 4);
+    write_number(f, 2 * rate, 4);
     fwrite("\2\0\x10\0data", 1, 8, f);
     write_number(f, 2 * (unsigned)count, 4);
     for (int i = 0; i < count; i++)
-        write_number(f, (unsigned)(int)(8000 * sin(2 * M_PI * hertz * i / 8000)) & 0xFFFF, 2);
+        write_number(f, (unsigned)(int)(8000 * sin(2 * M_PI * hertz * i / rate)) & 0xFFFF, 2);
     fclose(f);
 }
 
-static void write_tones(void)
+static void write_tones(const char *folder, int rate)
 {
-    mkdir(in_directory("tones"), 0700);
-    mkdir(in_directory("tones/high"), 0700);
-    mkdir(in_directory("tones/low"), 0700);
+    char name[64];
+    mkdir(in_directory(folder), 0700);
     for (int i = 0; i < 40; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "tones/%s/%02d.wav", i % 2 ? "high" : "low", i);
-        write_tone(name, (i % 2 ? 1500 : 300) + 10 * i, 1600 + 40 * i);
+        snprintf(name, sizeof name, "%s/%s", folder, i % 2 ? "high" : "low");
+        if (i < 2) mkdir(in_directory(name), 0700);
+        snprintf(name, sizeof name, "%s/%s/%02d.wav", folder, i % 2 ? "high" : "low", i);
+        write_tone(name, (i % 2 ? 1500 : 300) + 10 * i, (1600 + 40 * i) * (rate / 8000), (unsigned)rate);
     }
 }
 
@@ -98,7 +98,8 @@ static int create(void **state)
     if (!mkdtemp(directory)) return -1;
     write_texts();
     write_images();
-    write_tones();
+    write_tones("tones", 8000);
+    write_tones("fast-tones", 16000);
     return 0;
 }
 
@@ -250,6 +251,66 @@ static void resumes_every_kind_to_the_bit(void **state)
     resumes_to_the_bit("tones", "audio-whole", "audio-broken");
 }
 
+/* Of a model that the tests above have left, without its sizes. */
+static attn_seq_train_options tuned(const char *train, const char *from, const char *model, watcher *w)
+{
+    attn_seq_train_options o = tiny(train, model, w);
+    o.from = in_directory(from);
+    o.width = o.heads = o.layers = o.ffn = o.vocabulary = -1;
+    return o;
+}
+
+/* One step, and then a run that is stopped and goes on. */
+static void fine_tunes(const char *train, const char *from, const char *whole, const char *broken)
+{
+    watcher w = {0};
+    attn_seq_train_options o = tiny(train, whole, &w);
+    o.steps = 1;
+    o.augment = 0;
+    if (attn_seq_train_classifier(&o) != ATTN_OK) fail_msg("%s", attn_seq_error());
+    const double from_nothing = w.last.loss;
+    o = tuned(train, from, whole, &w);
+    o.start = ATTN_SEQ_TRAIN_REPLACE;
+    o.steps = 1;
+    o.augment = 0;
+    if (attn_seq_train_classifier(&o) != ATTN_OK) fail_msg("%s", attn_seq_error());
+    if (!(w.last.loss < 0.8 * from_nothing)) fail_msg("%s: loss %g, from nothing %g", train, w.last.loss, from_nothing);
+    o.steps = 8;
+    o.augment = 1;
+    if (attn_seq_train_classifier(&o) != ATTN_OK) fail_msg("%s", attn_seq_error());
+    o.model = in_directory(broken);
+    w.stop_at = 5;
+    assert_int_equal(attn_seq_train_classifier(&o), ATTN_ERROR_INTERRUPTED);
+    attn_seq_train_options_init(&o);
+    o.model = in_directory(broken);
+    o.start = ATTN_SEQ_TRAIN_RESUME;
+    if (attn_seq_train_classifier(&o) != ATTN_OK) fail_msg("%s", attn_seq_error());
+    assert_same_model(whole, broken);
+}
+
+static void fine_tunes_every_kind(void **state)
+{
+    (void)state;
+    fine_tunes("texts.tsv", "text-model", "text-tuned", "text-tuned-broken");
+    fine_tunes("images-idx3-ubyte", "image-model", "image-tuned", "image-tuned-broken");
+    fine_tunes("tones", "audio-model", "audio-tuned", "audio-tuned-broken");
+    fine_tunes("fast-tones", "audio-model", "fast-tuned", "fast-tuned-broken");
+}
+
+static void fine_tunes_only_what_fits(void **state)
+{
+    (void)state;
+    watcher w = {0};
+    attn_seq_train_options o = tuned("images-idx3-ubyte", "image-model", "never", &w);
+    o.image_size = 16;
+    assert_int_equal(attn_seq_train_classifier(&o), ATTN_ERROR_ARGUMENT);
+    assert_non_null(strstr(attn_seq_error(), "image_size = 16, but the model of "));
+    o = tuned("tones", "image-model", "never", &w);
+    assert_int_equal(attn_seq_train_classifier(&o), ATTN_ERROR_ARGUMENT);
+    assert_non_null(strstr(attn_seq_error(), "image-model, a model of image, but the examples are of audio"));
+    assert_int_equal(access(in_directory("never"), F_OK), -1);
+}
+
 static void any_number_of_threads_gives_the_same_batches(void **state)
 {
     (void)state;
@@ -316,6 +377,8 @@ int main(void)
         cmocka_unit_test(learns_images),
         cmocka_unit_test(learns_recordings),
         cmocka_unit_test(resumes_every_kind_to_the_bit),
+        cmocka_unit_test(fine_tunes_every_kind),
+        cmocka_unit_test(fine_tunes_only_what_fits),
         cmocka_unit_test(any_number_of_threads_gives_the_same_batches),
         cmocka_unit_test(refuses_what_makes_no_sense),
         cmocka_unit_test(resumes_nothing_of_another_kind),
