@@ -10,18 +10,13 @@
 #include "base/status.h"
 #include "output/live_rows.h"
 #include "output/repeated_ngrams.h"
+#include "output/token_tree.h"
 #include "output/top_candidates.h"
 #include "output/worthwhile_rows.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* One token of a hypothesis and where the tokens before it are: hypotheses that share a beginning share its nodes. */
-typedef struct node {
-    int64_t parent; /* -1: first token */
-    int32_t id;
-} node;
 
 typedef struct continuation {
     double log_probability;
@@ -35,8 +30,7 @@ typedef struct search {
     const int64_t *max_lengths;
     int64_t width; /* candidates kept of each row and of each sequence */
     int64_t position;
-    node *nodes;
-    int64_t node_count, node_capacity;
+    token_tree tokens;
     live_rows rows, next;
     candidate *candidates; /* (rows, width) */
     int64_t *candidate_counts;
@@ -54,7 +48,7 @@ static void search_clear(search *s)
 {
     live_rows_clear(&s->rows);
     live_rows_clear(&s->next);
-    free(s->nodes);
+    token_tree_clear(&s->tokens);
     free(s->candidates);
     free(s->candidate_counts);
     free(s->order);
@@ -116,20 +110,6 @@ static double normalized(const search *s, double log_probability, int64_t length
                                       : log_probability / pow((double)length, (double)s->options->normalize);
 }
 
-static attn_status add_node(search *s, int32_t id, int64_t parent, int64_t *index)
-{
-    if (s->node_count == s->node_capacity) {
-        int64_t capacity = s->node_capacity ? s->node_capacity * 2 : 1024;
-        node *grown = realloc(s->nodes, (size_t)capacity * sizeof *grown);
-        if (!grown) return status_fail(ATTN_ERROR_MEMORY, "no memory for %lld tokens", (long long)capacity);
-        s->nodes = grown;
-        s->node_capacity = capacity;
-    }
-    s->nodes[s->node_count] = (node){parent, id};
-    *index = s->node_count++;
-    return ATTN_OK;
-}
-
 /* Puts the hypothesis that ends with c among its sequence's n best, if it is one of them. */
 static attn_status finish(search *s, int64_t sequence, continuation c)
 {
@@ -143,8 +123,7 @@ static attn_status finish(search *s, int64_t sequence, continuation c)
     int32_t *ids = malloc((size_t)length * sizeof *ids);
     if (!ids) return status_fail(ATTN_ERROR_MEMORY, "no memory for a hypothesis of %lld tokens", (long long)length);
     ids[length - 1] = c.id;
-    int64_t i = length - 1;
-    for (int64_t n = s->rows.nodes[c.row]; n >= 0; n = s->nodes[n].parent) ids[--i] = s->nodes[n].id;
+    token_tree_path(&s->tokens, s->rows.nodes[c.row], length - 1, ids);
     hypotheses_clear(&best[n_best - 1], 1);
     memmove(best + at + 1, best + at, (size_t)(n_best - 1 - at) * sizeof *best);
     best[at] = (hypothesis){ids, length, (float)c.log_probability, score};
@@ -211,7 +190,7 @@ static attn_status extend_sequence(search *s, int64_t begin, int64_t end)
             s->next.from[r] = c.row;
             s->next.sequence_of[r] = sequence;
             s->next.log_probabilities[r] = c.log_probability;
-            status = add_node(s, c.id, s->rows.nodes[c.row], &s->next.nodes[r]);
+            status = token_tree_add(&s->tokens, c.id, s->rows.nodes[c.row], &s->next.nodes[r]);
         }
         if (status) return status;
     }
@@ -223,8 +202,7 @@ static attn_status extend_sequence(search *s, int64_t begin, int64_t end)
 /* The row's ids so far, start first. Returns how many. */
 static int64_t collect_history(const search *s, int64_t row, int32_t *history)
 {
-    int64_t i = s->position + 1;
-    for (int64_t n = s->rows.nodes[row]; n >= 0; n = s->nodes[n].parent) history[--i] = s->nodes[n].id;
+    token_tree_path(&s->tokens, s->rows.nodes[row], s->position, history + 1);
     history[0] = s->model->start_id;
     return s->position + 1;
 }
