@@ -1,141 +1,15 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+/* Classifiers learn, are resumed and fine-tuned. */
+#include "examples_to_learn.h"
+#include "watched_run.h"
 
-#include "attn/seq.h"
-#include "formats/safetensors.h"
 #include "model/classifier.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static char directory[64];
-
-static const char *in_directory(const char *name)
-{
-    static char paths[8][256];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", directory, name);
-    return path;
-}
-
-/* Sentences that praise and sentences that do not. */
-static void write_texts(void)
-{
-    static const char *const praise[] = {"fine", "great", "lovely", "clever"};
-    static const char *const blame[] = {"poor", "dull", "awful", "silly"};
-    static const char *const what[] = {"film", "book", "song", "story", "game"};
-    FILE *f = fopen(in_directory("texts.tsv"), "w");
-    for (int i = 0; i < 80; i++)
-        fprintf(f, "%s\ta %s %s\n", i % 2 ? "bad" : "good", (i % 2 ? blame : praise)[i / 2 % 4], what[i / 8 % 5]);
-    fclose(f);
-}
-
-/* Images with a bright stripe: upright ones and flat ones, one dim pixel elsewhere. */
-static void write_images(void)
-{
-    FILE *images = fopen(in_directory("images-idx3-ubyte"), "wb");
-    FILE *labels = fopen(in_directory("labels-idx1-ubyte"), "wb");
-    fwrite("\0\0\x08\3\0\0\0\x40\0\0\0\x08\0\0\0\x08", 1, 16, images);
-    fwrite("\0\0\x08\1\0\0\0\x40", 1, 8, labels);
-    for (int i = 0; i < 64; i++) {
-        unsigned char pixels[8][8] = {{0}};
-        for (int j = 1; j < 7; j++) {
-            int at = 2 + i / 2 % 4;
-            *(i % 2 ? &pixels[j][at] : &pixels[at][j]) = 220;
-        }
-        pixels[i % 8][i / 8] ^= 40;
-        fwrite(pixels, 1, sizeof pixels, images);
-        fputc(i % 2, labels);
-    }
-    fclose(images);
-    fclose(labels);
-}
-
-static void write_number(FILE *f, unsigned value, int bytes)
-{
-    for (int i = 0; i < bytes; i++) fputc((int)(value >> (8 * i) & 255), f);
-}
-
-static void write_tone(const char *name, double hertz, int count, unsigned rate)
-{
-    FILE *f = fopen(in_directory(name), "wb");
-    fwrite("RIFF", 1, 4, f);
-    write_number(f, 36 + 2 * (unsigned)count, 4);
-    fwrite("WAVEfmt \x10\0\0\0\1\0\1\0", 1, 16, f);
-    write_number(f, rate, 4);
-    write_number(f, 2 * rate, 4);
-    fwrite("\2\0\x10\0data", 1, 8, f);
-    write_number(f, 2 * (unsigned)count, 4);
-    for (int i = 0; i < count; i++)
-        write_number(f, (unsigned)(int)(8000 * sin(2 * M_PI * hertz * i / rate)) & 0xFFFF, 2);
-    fclose(f);
-}
-
-static void write_tones(const char *folder, int rate)
-{
-    char name[64];
-    mkdir(in_directory(folder), 0700);
-    for (int i = 0; i < 40; i++) {
-        snprintf(name, sizeof name, "%s/%s", folder, i % 2 ? "high" : "low");
-        if (i < 2) mkdir(in_directory(name), 0700);
-        snprintf(name, sizeof name, "%s/%s/%02d.wav", folder, i % 2 ? "high" : "low", i);
-        write_tone(name, (i % 2 ? 1500 : 300) + 10 * i, (1600 + 40 * i) * (rate / 8000), (unsigned)rate);
-    }
-}
-
-static int create(void **state)
-{
-    (void)state;
-    strcpy(directory, "/tmp/attn-train-XXXXXX");
-    if (!mkdtemp(directory)) return -1;
-    write_texts();
-    write_images();
-    write_tones("tones", 8000);
-    write_tones("fast-tones", 16000);
-    return 0;
-}
-
-static int destroy(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", directory);
-    return system(command);
-}
-
-typedef struct watcher {
-    attn_seq_train_progress last;
-    int64_t stop_at;
-    char notices[4096];
-} watcher;
-
-static void watch(void *argument, const attn_seq_train_progress *p)
-{
-    watcher *w = argument;
-    w->last = *p;
-    if (p->message) strncat(w->notices, p->message, sizeof w->notices - strlen(w->notices) - 1);
-}
-
-static bool stop(void *argument)
-{
-    const watcher *w = argument;
-    return w->stop_at > 0 && w->last.step >= w->stop_at;
-}
 
 static attn_seq_train_options tiny(const char *train, const char *model, watcher *w)
 {
-    attn_seq_train_options o;
-    attn_seq_train_options_init(&o);
-    o.model = in_directory(model);
-    o.train = in_directory(train);
+    attn_seq_train_options o = watched(model, w);
+    o.train = scratch_path(train);
     if (strstr(train, ".tsv")) o.vocabulary = 40;
     o.width = 16;
     o.heads = 2;
@@ -149,9 +23,6 @@ static attn_seq_train_options tiny(const char *train, const char *model, watcher
     o.average = 0.9;
     o.patience = 0;
     o.threads = 1;
-    o.progress = watch;
-    o.stop = stop;
-    o.argument = w;
     return o;
 }
 
@@ -170,7 +41,7 @@ static void learns(const char *train, const char *model, classifier_family famil
         fail_msg("%s: accuracy %g, loss %g", train, w.last.valid_scores[0].value, w.last.loss);
     assert_true(w.last.valid_scores[1].value > 80);
     classifier *m;
-    assert_int_equal(classifier_open(&m, in_directory(model), false), ATTN_OK);
+    assert_int_equal(classifier_open(&m, scratch_path(model), false), ATTN_OK);
     assert_int_equal(m->config.family, family);
     assert_int_equal(m->config.label_count, 2);
     classifier_destroy(m);
@@ -181,8 +52,8 @@ static void evaluates(const char *model_directory, const char *examples, int64_t
 {
     attn_seq_model *model;
     attn_seq_evaluation e = {.struct_size = sizeof e};
-    assert_int_equal(attn_seq_model_open(&model, in_directory(model_directory)), ATTN_OK);
-    if (attn_seq_classifier_evaluate(model, in_directory(examples), NULL, 1, &e) != ATTN_OK)
+    assert_int_equal(attn_seq_model_open(&model, scratch_path(model_directory)), ATTN_OK);
+    if (attn_seq_classifier_evaluate(model, scratch_path(examples), NULL, 1, &e) != ATTN_OK)
         fail_msg("%s", attn_seq_error());
     assert_int_equal(e.count, count);
     assert_int_equal(e.label_count, 2);
@@ -192,7 +63,7 @@ static void evaluates(const char *model_directory, const char *examples, int64_t
     assert_true(e.accuracy > 85 && e.macro_f1 > 80 && e.loss < 0.6);
     attn_seq_evaluation_clear(&e);
     assert_null(e.confusion);
-    assert_int_equal(attn_seq_classifier_evaluate(model, in_directory("absent"), NULL, 1, &e), ATTN_ERROR_FILE);
+    assert_int_equal(attn_seq_classifier_evaluate(model, scratch_path("absent"), NULL, 1, &e), ATTN_ERROR_FILE);
     attn_seq_model_close(model);
 }
 
@@ -200,7 +71,7 @@ static void learns_texts(void **state)
 {
     (void)state;
     learns("texts.tsv", "text-model", CLASSIFIER_BERT, "80 examples of text2 labels: bad (40), good (40)16 of the");
-    assert_int_equal(access(in_directory("text-model/tokenizer.json"), F_OK), 0);
+    assert_int_equal(access(scratch_path("text-model/tokenizer.json"), F_OK), 0);
     evaluates("text-model", "texts.tsv", 80);
 }
 
@@ -208,7 +79,7 @@ static void learns_images(void **state)
 {
     (void)state;
     learns("images-idx3-ubyte", "image-model", CLASSIFIER_VIT, "64 examples of image2 labels: 0 (32), 1 (32)13 of the");
-    assert_int_equal(access(in_directory("image-model/preprocessor_config.json"), F_OK), 0);
+    assert_int_equal(access(scratch_path("image-model/preprocessor_config.json"), F_OK), 0);
     evaluates("image-model", "images-idx3-ubyte", 64);
 }
 
@@ -222,25 +93,31 @@ static void learns_recordings(void **state)
 static void assert_same_model(const char *left, const char *right)
 {
     char command[300];
-    snprintf(command, sizeof command, "cd %s && cmp %s/model.safetensors %s/model.safetensors", directory, left, right);
+    snprintf(command, sizeof command, "cd %s && cmp %s/model.safetensors %s/model.safetensors", scratch_directory, left,
+             right);
     assert_int_equal(system(command), 0);
 }
 
-/* Stopped in the middle of an epoch and gone on with: the bits of an unbroken run, augmentation and all. */
+/* A run that is stopped in the middle of an epoch and gone on with gives the model that it gave unbroken. */
+static void broken_gives_the_same(attn_seq_train_options o, const char *whole, const char *broken, watcher *w)
+{
+    o.model = scratch_path(broken);
+    w->stop_at = 5;
+    assert_int_equal(attn_seq_train_classifier(&o), ATTN_ERROR_INTERRUPTED);
+    attn_seq_train_options again = resumed(broken, w);
+    w->stop_at = 0;
+    if (attn_seq_train_classifier(&again) != ATTN_OK) fail_msg("%s", attn_seq_error());
+    assert_same_model(whole, broken);
+}
+
+/* The bits of an unbroken run, augmentation and all. */
 static void resumes_to_the_bit(const char *train, const char *whole, const char *broken)
 {
     watcher w = {0};
     attn_seq_train_options o = tiny(train, whole, &w);
     o.steps = 12;
     assert_int_equal(attn_seq_train_classifier(&o), ATTN_OK);
-    o.model = in_directory(broken);
-    w.stop_at = 5;
-    assert_int_equal(attn_seq_train_classifier(&o), ATTN_ERROR_INTERRUPTED);
-    attn_seq_train_options_init(&o);
-    o.model = in_directory(broken);
-    o.start = ATTN_SEQ_TRAIN_RESUME;
-    if (attn_seq_train_classifier(&o) != ATTN_OK) fail_msg("%s", attn_seq_error());
-    assert_same_model(whole, broken);
+    broken_gives_the_same(o, whole, broken, &w);
 }
 
 static void resumes_every_kind_to_the_bit(void **state)
@@ -255,7 +132,7 @@ static void resumes_every_kind_to_the_bit(void **state)
 static attn_seq_train_options tuned(const char *train, const char *from, const char *model, watcher *w)
 {
     attn_seq_train_options o = tiny(train, model, w);
-    o.from = in_directory(from);
+    o.from = scratch_path(from);
     o.width = o.heads = o.layers = o.ffn = o.vocabulary = -1;
     return o;
 }
@@ -278,14 +155,7 @@ static void fine_tunes(const char *train, const char *from, const char *whole, c
     o.steps = 8;
     o.augment = 1;
     if (attn_seq_train_classifier(&o) != ATTN_OK) fail_msg("%s", attn_seq_error());
-    o.model = in_directory(broken);
-    w.stop_at = 5;
-    assert_int_equal(attn_seq_train_classifier(&o), ATTN_ERROR_INTERRUPTED);
-    attn_seq_train_options_init(&o);
-    o.model = in_directory(broken);
-    o.start = ATTN_SEQ_TRAIN_RESUME;
-    if (attn_seq_train_classifier(&o) != ATTN_OK) fail_msg("%s", attn_seq_error());
-    assert_same_model(whole, broken);
+    broken_gives_the_same(o, whole, broken, &w);
 }
 
 static void fine_tunes_every_kind(void **state)
@@ -308,7 +178,7 @@ static void fine_tunes_only_what_fits(void **state)
     o = tuned("tones", "image-model", "never", &w);
     assert_int_equal(attn_seq_train_classifier(&o), ATTN_ERROR_ARGUMENT);
     assert_non_null(strstr(attn_seq_error(), "image-model, a model of image, but the examples are of audio"));
-    assert_int_equal(access(in_directory("never"), F_OK), -1);
+    assert_int_equal(access(scratch_path("never"), F_OK), -1);
 }
 
 static void any_number_of_threads_gives_the_same_batches(void **state)
@@ -319,7 +189,7 @@ static void any_number_of_threads_gives_the_same_batches(void **state)
     o.steps = 6;
     assert_int_equal(attn_seq_train_classifier(&o), ATTN_OK);
     double loss = w.last.loss;
-    o.model = in_directory("threads-3");
+    o.model = scratch_path("threads-3");
     o.threads = 3;
     assert_int_equal(attn_seq_train_classifier(&o), ATTN_OK);
     assert_float_equal(w.last.loss, loss, 1e-4);
@@ -345,13 +215,13 @@ static void refuses_what_makes_no_sense(void **state)
     o.train = NULL;
     assert_int_equal(attn_seq_train_classifier(&o), ATTN_ERROR_ARGUMENT);
     assert_non_null(strstr(attn_seq_error(), "train is NULL, expected labelled examples"));
-    FILE *f = fopen(in_directory("one.tsv"), "w");
+    FILE *f = fopen(scratch_path("one.tsv"), "w");
     fputs("a\tb\na\tc\n", f);
     fclose(f);
     o = tiny("one.tsv", "refused", &w);
     assert_int_equal(attn_seq_train_classifier(&o), ATTN_ERROR_FORMAT);
     assert_non_null(strstr(attn_seq_error(), "expected at least two labels"));
-    assert_int_equal(access(in_directory("refused"), F_OK), -1);
+    assert_int_equal(access(scratch_path("refused"), F_OK), -1);
 }
 
 static void resumes_nothing_of_another_kind(void **state)
@@ -362,11 +232,11 @@ static void resumes_nothing_of_another_kind(void **state)
     o.steps = 1;
     assert_int_equal(attn_seq_train_classifier(&o), ATTN_OK);
     attn_seq_train_options_init(&o);
-    o.model = in_directory("kind");
+    o.model = scratch_path("kind");
     o.start = ATTN_SEQ_TRAIN_RESUME;
     assert_int_equal(attn_seq_train_translator(&o), ATTN_ERROR_ARGUMENT);
     assert_non_null(strstr(attn_seq_error(), "begun with attn train classify, not translate"));
-    o.train = in_directory("images-idx3-ubyte");
+    o.train = scratch_path("images-idx3-ubyte");
     assert_int_equal(attn_seq_train_classifier(&o), ATTN_ERROR_ARGUMENT);
 }
 
@@ -383,5 +253,5 @@ int main(void)
         cmocka_unit_test(refuses_what_makes_no_sense),
         cmocka_unit_test(resumes_nothing_of_another_kind),
     };
-    return cmocka_run_group_tests(tests, create, destroy);
+    return cmocka_run_group_tests(tests, write_examples, scratch_remove);
 }

@@ -7,7 +7,7 @@
 static void write_texts(const char *name, const char *first, const char *second, int third)
 {
     static const char *const words[] = {"fine", "great", "lovely", "poor", "dull", "awful"};
-    FILE *f = fopen(in_directory(name), "w");
+    FILE *f = fopen(scratch_path(name), "w");
     for (int i = 0; i < 60; i++) fprintf(f, "%s\ta %s film\n", i % 6 < 3 ? first : second, words[i % 6]);
     for (int i = 0; i < third; i++) fprintf(f, "other\tno film\n");
     fclose(f);
@@ -24,7 +24,7 @@ static int write_all(void **state)
 static attn_seq_train_options tiny_classifier(const char *model, const char *texts, watcher *w)
 {
     attn_seq_train_options o = tiny(model, w);
-    o.train = in_directory(texts);
+    o.train = scratch_path(texts);
     o.valid = NULL;
     o.folds = 5;
     o.batch_tokens = -1;
@@ -38,8 +38,8 @@ static attn_seq_train_options tiny_classifier(const char *model, const char *tex
 /* The same training from the model of another directory, whose sizes it takes. */
 static attn_seq_train_options started(attn_seq_train_options o, const char *model, const char *from)
 {
-    o.model = in_directory(model);
-    o.from = in_directory(from);
+    o.model = scratch_path(model);
+    o.from = scratch_path(from);
     o.vocabulary = o.width = o.heads = o.layers = o.ffn = o.arch = o.attention = o.embedding = o.feeding = -1;
     return o;
 }
@@ -60,9 +60,9 @@ static void resumes(attn_seq_train_options o, trainer *train, watcher *w)
 {
     o.steps = 12;
     o.start = ATTN_SEQ_TRAIN_REPLACE;
-    o.model = in_directory("unbroken");
+    o.model = scratch_path("unbroken");
     assert_int_equal(train(&o), ATTN_OK);
-    o.model = in_directory("broken");
+    o.model = scratch_path("broken");
     w->stop_at = 3;
     assert_int_equal(train(&o), ATTN_ERROR_INTERRUPTED);
     char gone[300];
@@ -75,9 +75,9 @@ static void resumes(attn_seq_train_options o, trainer *train, watcher *w)
     again = resumed("broken", w);
     if (train(&again) != ATTN_OK) fail_msg("%s", attn_seq_error());
     assert_int_equal(rename(gone, o.from), 0);
-    assert_same_state(in_directory("unbroken/checkpoint.safetensors"), in_directory("broken/checkpoint.safetensors"));
-    assert_same_file(in_directory("unbroken/model.safetensors"), in_directory("broken/model.safetensors"));
-    assert_same_file(in_directory("unbroken/config.json"), in_directory("broken/config.json"));
+    assert_same_state(scratch_path("unbroken/checkpoint.safetensors"), scratch_path("broken/checkpoint.safetensors"));
+    assert_same_file(scratch_path("unbroken/model.safetensors"), scratch_path("broken/model.safetensors"));
+    assert_same_file(scratch_path("unbroken/config.json"), scratch_path("broken/config.json"));
 }
 
 static void begins_lower(attn_seq_train_options o, trainer *train, watcher *w)
@@ -90,7 +90,7 @@ static void begins_lower(attn_seq_train_options o, trainer *train, watcher *w)
     char taught[256];
     snprintf(taught, sizeof taught, "%s", o.model);
     const attn_seq_train_options next = started(o, "next", strrchr(taught, '/') + 1);
-    const double from_nothing = first_loss(o = (o.model = in_directory("nothing"), o), train, w);
+    const double from_nothing = first_loss(o = (o.model = scratch_path("nothing"), o), train, w);
     const double from_model = first_loss(next, train, w);
     if (!(from_model < 0.8 * from_nothing)) fail_msg("loss %g, from nothing %g", from_model, from_nothing);
     assert_null(strstr(w->notices, "drawn anew"));
@@ -137,7 +137,7 @@ static void other_labels_have_a_head_of_their_own(void **state)
     resumes(o, attn_seq_train_classifier, &w);
     attn_seq_model *model;
     attn_seq_description d = {.struct_size = sizeof d};
-    assert_int_equal(attn_seq_model_open(&model, in_directory("broken")), ATTN_OK);
+    assert_int_equal(attn_seq_model_open(&model, scratch_path("broken")), ATTN_OK);
     assert_int_equal(attn_seq_model_describe(model, &d), ATTN_OK);
     assert_int_equal(d.label_count, 3);
     attn_seq_model_close(model);
@@ -148,7 +148,7 @@ static void refused_by(trainer *train, const attn_seq_train_options *o, attn_sta
     const attn_status s = train(o);
     if (!strstr(attn_seq_error(), words)) fail_msg("\"%s\" does not say \"%s\"", attn_seq_error(), words);
     assert_int_equal(s, status);
-    assert_int_not_equal(access(in_directory("never"), F_OK), 0);
+    assert_int_not_equal(access(scratch_path("never"), F_OK), 0);
 }
 
 static void what_does_not_fit_is_named(void **state)
@@ -166,9 +166,9 @@ static void what_does_not_fit_is_named(void **state)
     refused_by(attn_seq_train_translator, &o, ATTN_ERROR_ARGUMENT, "longest = 4000, but the model of ");
     o.longest = -1;
     refused_by(attn_seq_train_summarizer, &o, ATTN_ERROR_UNSUPPORTED, "translator: a model that translates");
-    o.from = in_directory("bert");
+    o.from = scratch_path("bert");
     refused_by(attn_seq_train_translator, &o, ATTN_ERROR_UNSUPPORTED, "bert: a model that classifies");
-    o.from = in_directory("absent");
+    o.from = scratch_path("absent");
     refused_by(attn_seq_train_translator, &o, ATTN_ERROR_FILE, "absent: cannot open");
 
     attn_seq_train_options c = started(tiny_classifier("never", "texts.tsv", &w), "never", "bert");
@@ -178,7 +178,7 @@ static void what_does_not_fit_is_named(void **state)
     c.task = ATTN_SEQ_TASK_CLASSIFY_IMAGE;
     refused_by(attn_seq_train_classifier, &c, ATTN_ERROR_ARGUMENT, "a model of text, but the examples are of image");
     c.task = -1;
-    c.from = in_directory("translator");
+    c.from = scratch_path("translator");
     refused_by(attn_seq_train_classifier, &c, ATTN_ERROR_UNSUPPORTED, "translator/config.json: architectures is");
 }
 
@@ -189,7 +189,7 @@ static void a_model_is_not_written_over(void **state)
     attn_seq_train_options o = started(tiny("translator", &w), "translator", "translator");
     o.start = ATTN_SEQ_TRAIN_REPLACE;
     refused_by(attn_seq_train_translator, &o, ATTN_ERROR_ARGUMENT, "which is the directory that receives the model");
-    assert_int_equal(access(in_directory("translator/model.safetensors"), F_OK), 0);
+    assert_int_equal(access(scratch_path("translator/model.safetensors"), F_OK), 0);
 }
 
 int main(void)
@@ -202,5 +202,5 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_named),
         cmocka_unit_test(a_model_is_not_written_over),
     };
-    return cmocka_run_group_tests(tests, write_all, destroy);
+    return cmocka_run_group_tests(tests, write_all, scratch_remove);
 }

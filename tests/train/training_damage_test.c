@@ -23,7 +23,7 @@ static void a_full_disk_costs_nothing_that_was_saved(void **state)
     watcher w = {.stop_at = 11};
     attn_seq_train_options o = tiny("full", &w);
     assert_int_equal(attn_seq_train_translator(&o), ATTN_ERROR_INTERRUPTED);
-    int64_t files = count_files(in_directory("full"));
+    int64_t files = count_files(scratch_path("full"));
     signal(SIGXFSZ, SIG_IGN);
     struct rlimit all, little;
     getrlimit(RLIMIT_FSIZE, &all);
@@ -37,12 +37,12 @@ static void a_full_disk_costs_nothing_that_was_saved(void **state)
         setrlimit(RLIMIT_FSIZE, &all);
         assert_int_equal(s, ATTN_ERROR_FILE);
         assert_non_null(strstr(attn_seq_error(), "full/checkpoint.safetensors"));
-        assert_int_equal(count_files(in_directory("full")), files);
+        assert_int_equal(count_files(scratch_path("full")), files);
     }
     w.stop_at = 0;
     o = resumed("full", &w);
     assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
-    assert_same_state(in_directory("unbroken/checkpoint.safetensors"), in_directory("full/checkpoint.safetensors"));
+    assert_same_state(scratch_path("unbroken/checkpoint.safetensors"), scratch_path("full/checkpoint.safetensors"));
 }
 
 static void says_what_is_wrong_before_the_work(void **state)
@@ -61,7 +61,7 @@ static void says_what_is_wrong_before_the_work(void **state)
     o.train = NULL;
     refused(&o, ATTN_ERROR_ARGUMENT, "train is NULL");
     o = tiny("wrong", &w);
-    o.valid = in_directory("absent.tsv");
+    o.valid = scratch_path("absent.tsv");
     refused(&o, ATTN_ERROR_FILE, "absent.tsv");
     o = tiny("pairs.tsv", &w);
     refused(&o, ATTN_ERROR_FILE, "pairs.tsv: cannot open the directory");
@@ -90,7 +90,7 @@ static void damaged_checkpoints_are_refused(void **state)
     assert_int_equal(attn_seq_train_translator(&o), ATTN_ERROR_INTERRUPTED);
     size_t size;
     char path[256];
-    snprintf(path, sizeof path, "%s", in_directory("damaged/checkpoint.safetensors"));
+    snprintf(path, sizeof path, "%s", scratch_path("damaged/checkpoint.safetensors"));
     char *bytes = read_file(path, &size);
     for (int i = 0; i < 12; i++) {
         assert_int_equal(truncate(path, (off_t)(size * (size_t)i / 12)), 0);
@@ -117,5 +117,5 @@ int main(void)
         cmocka_unit_test(says_what_is_wrong_before_the_work),
         cmocka_unit_test(damaged_checkpoints_are_refused),
     };
-    return cmocka_run_group_tests(tests, create, destroy);
+    return cmocka_run_group_tests(tests, create, scratch_remove);
 }

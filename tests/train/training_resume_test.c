@@ -21,8 +21,8 @@ static void resumed_runs_give_the_bits_of_an_unbroken_one(void **state)
     w.stop_at = 0;
     o = resumed("broken", &w);
     assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
-    assert_same_state(in_directory("unbroken/checkpoint.safetensors"), in_directory("broken/checkpoint.safetensors"));
-    assert_same_file(in_directory("unbroken/model.safetensors"), in_directory("broken/model.safetensors"));
+    assert_same_state(scratch_path("unbroken/checkpoint.safetensors"), scratch_path("broken/checkpoint.safetensors"));
+    assert_same_file(scratch_path("unbroken/model.safetensors"), scratch_path("broken/model.safetensors"));
     assert_int_equal(w.validations, 3);
 }
 
@@ -47,14 +47,14 @@ static void seeds_make_the_run(void **state)
 {
     (void)state;
     an_unbroken_run("again");
-    assert_same_state(in_directory("unbroken/checkpoint.safetensors"), in_directory("again/checkpoint.safetensors"));
+    assert_same_state(scratch_path("unbroken/checkpoint.safetensors"), scratch_path("again/checkpoint.safetensors"));
     watcher w = {0};
     attn_seq_train_options o = tiny("seed", &w);
     o.seed = 2;
     assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
     size_t size, other_size;
-    char *a = read_file(in_directory("again/model.safetensors"), &size);
-    char *b = read_file(in_directory("seed/model.safetensors"), &other_size);
+    char *a = read_file(scratch_path("again/model.safetensors"), &size);
+    char *b = read_file(scratch_path("seed/model.safetensors"), &other_size);
     assert_int_equal(size, other_size);
     assert_memory_not_equal(a, b, size);
     free(a);
@@ -69,7 +69,7 @@ static void resuming_is_for_the_same_run(void **state)
     o.width = 64;
     refused(&o, ATTN_ERROR_ARGUMENT, "width = 64, but the run that");
     o = resumed("unbroken", &w);
-    o.train = in_directory("other.tsv");
+    o.train = scratch_path("other.tsv");
     refused(&o, ATTN_ERROR_ARGUMENT, "other training pairs");
     o = resumed("unbroken", &w);
     o.width = 32;
@@ -98,7 +98,7 @@ static void settings_that_came_later_may_be_missing(void **state)
     attn_seq_train_options o = tiny("older", &w);
     assert_int_equal(attn_seq_train_translator(&o), ATTN_ERROR_INTERRUPTED);
     char path[256];
-    snprintf(path, sizeof path, "%s", in_directory("older/checkpoint.safetensors"));
+    snprintf(path, sizeof path, "%s", scratch_path("older/checkpoint.safetensors"));
     exchange_word(path, "\"qk_norm\"", "\"qk_mron\"");
     exchange_word(path, "\"schedule\"", "\"eludehcs\"");
     o = resumed("older", &w);
@@ -107,7 +107,7 @@ static void settings_that_came_later_may_be_missing(void **state)
     w.stop_at = 0;
     o = resumed("older", &w);
     assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
-    assert_same_state(in_directory("unbroken/checkpoint.safetensors"), in_directory("older/checkpoint.safetensors"));
+    assert_same_state(scratch_path("unbroken/checkpoint.safetensors"), scratch_path("older/checkpoint.safetensors"));
     exchange_word(path, "\"width\"", "\"htdiw\"");
     o = resumed("older", &w);
     refused(&o, ATTN_ERROR_FORMAT, "older/checkpoint.safetensors: width is missing");
@@ -134,5 +134,5 @@ int main(void)
         cmocka_unit_test(settings_that_came_later_may_be_missing),
         cmocka_unit_test(replacing_begins_anew),
     };
-    return cmocka_run_group_tests(tests, create, destroy);
+    return cmocka_run_group_tests(tests, create, scratch_remove);
 }

@@ -2,37 +2,16 @@
 #ifndef TESTS_TRAINING_RUN_H
 #define TESTS_TRAINING_RUN_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "watched_run.h"
 
-#include "attn/seq.h"
 #include "formats/safetensors.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-static char directory[64];
-
-static inline const char *in_directory(const char *name)
-{
-    static char paths[8][256];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", directory, name);
-    return path;
-}
 
 /* A language of two words a sentence, each translated by itself. */
 static inline void write_pairs(const char *name, int from, int to)
 {
     static const char *const source[] = {"one", "two", "three", "four", "five", "six", "seven", "eight"};
     static const char *const target[] = {"un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit"};
-    FILE *f = fopen(in_directory(name), "w");
+    FILE *f = fopen(scratch_path(name), "w");
     for (int i = from; i < to; i++)
         fprintf(f, "%s %s\t%s %s\n", source[i % 8], source[i / 8 % 8], target[i % 8], target[i / 8 % 8]);
     fclose(f);
@@ -40,50 +19,16 @@ static inline void write_pairs(const char *name, int from, int to)
 
 static inline int create(void **state)
 {
-    (void)state;
-    strcpy(directory, "/tmp/attn-train-XXXXXX");
-    if (!mkdtemp(directory)) return -1;
+    if (scratch_create(state)) return -1;
     write_pairs("pairs.tsv", 0, 64);
     write_pairs("other.tsv", 0, 63);
     return 0;
 }
 
-static inline int destroy(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", directory);
-    return system(command);
-}
-
-/* What a run tells, and when it is asked to stop. */
-typedef struct watcher {
-    attn_seq_train_progress last;
-    int64_t stop_at, validations, saves;
-    char notices[4096];
-} watcher;
-
-static inline void watch(void *argument, const attn_seq_train_progress *p)
-{
-    watcher *w = argument;
-    w->last = *p;
-    w->validations += p->event == ATTN_SEQ_TRAIN_VALIDATED;
-    w->saves += p->event == ATTN_SEQ_TRAIN_SAVED;
-    if (p->message) strncat(w->notices, p->message, sizeof w->notices - strlen(w->notices) - 1);
-}
-
-static inline bool stop(void *argument)
-{
-    const watcher *w = argument;
-    return w->stop_at > 0 && w->last.step >= w->stop_at;
-}
-
 static inline attn_seq_train_options tiny(const char *model, watcher *w)
 {
-    attn_seq_train_options o;
-    attn_seq_train_options_init(&o);
-    o.model = in_directory(model);
-    o.train = o.valid = in_directory("pairs.tsv");
+    attn_seq_train_options o = watched(model, w);
+    o.train = o.valid = scratch_path("pairs.tsv");
     o.vocabulary = 60;
     o.width = 32;
     o.heads = 4;
@@ -95,21 +40,6 @@ static inline attn_seq_train_options tiny(const char *model, watcher *w)
     o.steps = 24;
     o.valid_every = 10;
     o.threads = 1;
-    o.progress = watch;
-    o.stop = stop;
-    o.argument = w;
-    return o;
-}
-
-static inline attn_seq_train_options resumed(const char *model, watcher *w)
-{
-    attn_seq_train_options o;
-    attn_seq_train_options_init(&o);
-    o.model = in_directory(model);
-    o.start = ATTN_SEQ_TRAIN_RESUME;
-    o.progress = watch;
-    o.stop = stop;
-    o.argument = w;
     return o;
 }
 

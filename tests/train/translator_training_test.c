@@ -81,15 +81,15 @@ static void recurrent_networks_are_kept_in_int8(void **state)
     o.average = 0.9;
     o.dropout = 0;
     assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
-    const long floats = file_size(in_directory("bytes/model.safetensors"));
+    const long floats = file_size(scratch_path("bytes/model.safetensors"));
 
     w.notices[0] = '\0';
     o = resumed("bytes", &w);
     o.format = ATTN_SEQ_WEIGHTS_INT8;
     assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
     assert_non_null(strstr(w.notices, "written again in the other format"));
-    assert_true(file_size(in_directory("bytes/model.safetensors")) < floats / 2);
-    translates(in_directory("bytes"), "three seven", "trois sept");
+    assert_true(file_size(scratch_path("bytes/model.safetensors")) < floats / 2);
+    translates(scratch_path("bytes"), "three seven", "trois sept");
 
     w.notices[0] = '\0';
     o = resumed("bytes", &w);
@@ -98,7 +98,7 @@ static void recurrent_networks_are_kept_in_int8(void **state)
     o = resumed("bytes", &w);
     o.steps = 152;
     assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
-    assert_true(file_size(in_directory("bytes/model.safetensors")) < floats / 2);
+    assert_true(file_size(scratch_path("bytes/model.safetensors")) < floats / 2);
 }
 
 static void transformers_are_not_kept_in_int8(void **state)
@@ -108,7 +108,7 @@ static void transformers_are_not_kept_in_int8(void **state)
     attn_seq_train_options o = tiny("refused", &w);
     o.format = ATTN_SEQ_WEIGHTS_INT8;
     refused(&o, ATTN_ERROR_ARGUMENT, "format = 2, of recurrent networks alone");
-    assert_int_not_equal(access(in_directory("refused"), F_OK), 0);
+    assert_int_not_equal(access(scratch_path("refused"), F_OK), 0);
 }
 
 static void ends_when_validations_get_no_better(void **state)
@@ -143,7 +143,7 @@ static void trains_without_validation_from_aligned_files(void **state)
 {
     (void)state;
     watcher w = {0};
-    FILE *source = fopen(in_directory("a.en"), "w"), *target = fopen(in_directory("a.fr"), "w");
+    FILE *source = fopen(scratch_path("a.en"), "w"), *target = fopen(scratch_path("a.fr"), "w");
     for (int i = 0; i < 20; i++) {
         fprintf(source, "cat %c\n", 'a' + i);
         fprintf(target, "chat %c\n", 'a' + i);
@@ -151,8 +151,8 @@ static void trains_without_validation_from_aligned_files(void **state)
     fclose(source);
     fclose(target);
     attn_seq_train_options o = tiny("aligned", &w);
-    o.train = in_directory("a.en");
-    o.train_target = in_directory("a.fr");
+    o.train = scratch_path("a.en");
+    o.train_target = scratch_path("a.fr");
     o.valid = NULL;
     o.steps = 3;
     o.format = ATTN_SEQ_WEIGHTS_BF16;
@@ -174,5 +174,5 @@ int main(void)
         cmocka_unit_test(the_clock_ends_a_run),
         cmocka_unit_test(trains_without_validation_from_aligned_files),
     };
-    return cmocka_run_group_tests(tests, create, destroy);
+    return cmocka_run_group_tests(tests, create, scratch_remove);
 }
