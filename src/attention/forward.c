@@ -14,6 +14,11 @@
 /* Multiply-adds that make a task worth handing out: some microseconds. */
 #define TASK_WORK (1 << 18)
 
+/* Those up to which a task takes more strips, as long as every worker has TASKS_PER_WORKER tasks: within a task what
+ * the next strip reads is asked for early. */
+#define RUN_WORK (1 << 24)
+#define TASKS_PER_WORKER 16
+
 #define STRIPS_PER_WORKER 4
 
 /* A hyperbolic tangent in multiply-adds. */
@@ -59,6 +64,15 @@ static attn_status plan_workspace(forward_plan *plan, size_t *bytes)
     return ATTN_OK;
 }
 
+/* How many of S keys so many queries beside each other see at most, by causal mask and window. */
+static double most_seen(const attn_desc *d, int64_t queries, int64_t S)
+{
+    const int64_t right = d->causal ? 0 : d->window_right;
+    if (d->window_left < 0 || right < 0) return (double)S;
+    const double seen = (double)d->window_left + (double)right + (double)queries;
+    return seen < (double)S ? seen : (double)S;
+}
+
 /* A strip's multiply-adds, of a sequence of average lengths where these differ. */
 static double strip_work(const forward_plan *plan)
 {
@@ -66,7 +80,7 @@ static double strip_work(const forward_plan *plan)
     int64_t T = d->query_starts && d->B ? d->T / d->B : d->T, S = d->key_starts && d->B ? d->S / d->B : d->S;
     int64_t queries = T < plan->strip_queries ? T : plan->strip_queries;
     double score = d->score == ATTN_SCORE_ADDITIVE ? TANH_WORK : 1;
-    return (double)queries * (double)S * (score * (double)d->D + (double)d->DV);
+    return (double)queries * most_seen(d, queries, S) * (score * (double)d->D + (double)d->DV);
 }
 
 /* How many strips the heads are cut into. */
@@ -91,6 +105,17 @@ static void cut_strips(forward_plan *plan)
     if (blocks > 1) cut_heads(plan, blocks * plan->block_queries);
 }
 
+/* How many strips make a task. */
+static int64_t strips_of_task(const forward_plan *plan)
+{
+    const double work = strip_work(plan);
+    const int64_t least = work >= TASK_WORK ? 1 : (int64_t)(TASK_WORK / (work + TASK_WORK / 1024)) + 1;
+    const int64_t most = plan->strips / (TASKS_PER_WORKER * parallel_workers(&plan->d->parallel));
+    const double run = RUN_WORK / (work + RUN_WORK / 1024);
+    const int64_t strips = run < (double)most ? (int64_t)run : most;
+    return strips > least ? strips : least;
+}
+
 static attn_status plan_forward(const attn_desc *d, forward_plan *plan, size_t *bytes)
 {
     const bool lanes = forward_goes_in_lanes(d);
@@ -101,15 +126,14 @@ static attn_status plan_forward(const attn_desc *d, forward_plan *plan, size_t *
                            .lanes = lanes,
                            .block_queries = lanes ? FORWARD_LANE_QUERIES : FORWARD_ROW_QUERIES};
     cut_strips(plan);
-    double work = strip_work(plan);
-    plan->task_strips = work >= TASK_WORK ? 1 : (int64_t)(TASK_WORK / (work + TASK_WORK / 1024)) + 1;
+    plan->task_strips = strips_of_task(plan);
     plan->tasks = plan->strips / plan->task_strips + (plan->strips % plan->task_strips != 0);
     return plan_workspace(plan, bytes);
 }
 
-/* Strip n of all: head after head of each sequence, or, where queries are packed, sequence after sequence of each head.
- * A head's last strip comes first: with a causal mask it is the longest. */
-static void forward_strip_of(const forward_plan *plan, int64_t n, char *piece)
+/* Where strip n of all is, false where it is nobody's: head after head of each sequence, or, where queries are packed,
+ * sequence after sequence of each head. A head's last strip comes first: with a causal mask it is the longest. */
+static bool strip_at(const forward_plan *plan, int64_t n, attn_desc *own, strip_place *place)
 {
     int64_t h = n / plan->head_strips % plan->d->H, b = n / plan->head_strips / plan->d->H,
             index = n % plan->head_strips;
@@ -119,18 +143,27 @@ static void forward_strip_of(const forward_plan *plan, int64_t n, char *piece)
         b = sequence_of_piece(plan->d, sequence_query_pieces, plan->strip_queries, at);
         index = at - sequence_query_pieces(plan->d, b, plan->strip_queries);
     }
-    attn_desc own;
-    const attn_desc *d = sequence_read(plan->d, b, &own);
+    const attn_desc *d = sequence_read(plan->d, b, own);
     int64_t strips = (d->T + plan->strip_queries - 1) / plan->strip_queries;
-    if (index < strips) forward_strip(plan, d, b, h, (strips - 1 - index) * plan->strip_queries, piece);
+    *place = (strip_place){d, b, h, (strips - 1 - index) * plan->strip_queries};
+    return index < strips;
 }
 
 static void forward_task(void *argument, int64_t task, int worker)
 {
     const forward_plan *plan = argument;
     char *piece = plan->workspace + (size_t)worker * plan->worker;
-    int64_t last = (task + 1) * plan->task_strips < plan->strips ? (task + 1) * plan->task_strips : plan->strips;
-    for (int64_t n = task * plan->task_strips; n < last; n++) forward_strip_of(plan, n, piece);
+    const int64_t first = task * plan->task_strips,
+                  last = plan->strips - first < plan->task_strips ? plan->strips : first + plan->task_strips;
+    attn_desc own[2]; /* this strip's and the next one's */
+    strip_place place, next;
+    bool found = false;
+    for (int64_t n = first, even = 0; n < last; n++) {
+        if (!strip_at(plan, n, &own[even], &next)) continue;
+        if (found) forward_strip(plan, &place, &next, piece);
+        place = next, found = true, even = !even;
+    }
+    if (found) forward_strip(plan, &place, NULL, piece);
 }
 
 attn_status attn_forward_workspace_size(const attn_desc *desc, size_t *size)

@@ -1,6 +1,7 @@
 #include "attention/forward_strip.h"
 
 #include "attention/elements.h"
+#include "attention/forward_ahead.h"
 #include "attention/sequence.h"
 #include "attention/staged_rows.h"
 #include "attention/visible.h"
@@ -89,6 +90,7 @@ typedef struct strip {
     strip_block blocks[FORWARD_STRIP];
     int count;
     forward_chunk staged; /* what the stages of K and V hold; no keys: nothing */
+    lines_ahead ahead;    /* what to ask for in this step */
 } strip;
 
 /* To the block's first chunk with a key from j on that its queries may see. Chunks start at multiples of FORWARD_CHUNK
@@ -111,12 +113,57 @@ static void begin_block(strip *s, int64_t first)
     seek_chunk(s, x, keys.first);
 }
 
-/* The block's next chunk. What another block staged of it serves if it ends at the same key: what stands behind its end
- * is not the chunk's. */
-static void step_block(strip *s, const strip_block *x)
+/* The block whose next chunk comes first, NULL when all are done: a chunk serves all blocks before the next one. */
+static strip_block *next_block(strip *s)
+{
+    strip_block *first = NULL;
+    for (int n = 0; n < s->count; n++) {
+        strip_block *x = &s->blocks[n];
+        if (x->next < INT64_MAX && (!first || x->next < first->next)) first = x;
+    }
+    return first;
+}
+
+static int64_t chunk_keys(const strip_block *x, int64_t j)
+{
+    return x->last - j < FORWARD_CHUNK ? x->last - j : FORWARD_CHUNK;
+}
+
+/* The first step of a strip's first block. */
+static step_place first_step(const forward_plan *plan, const strip_place *at)
+{
+    const attn_desc *d = at->d;
+    const int64_t left = d->T - at->first, queries = left < plan->block_queries ? left : plan->block_queries;
+    const key_range keys = visible_keys_of(d, at->b, at->first, queries);
+    const int64_t key = keys.first - keys.first % FORWARD_CHUNK, behind = keys.last - key;
+    const bool any = keys.first < keys.last;
+    return (step_place){
+        d, at->b, at->h, at->first, queries, key, !any ? 0 : behind < FORWARD_CHUNK ? behind : FORWARD_CHUNK};
+}
+
+/* Asks for what the step after the one at key j reads: block x's, or if that is NULL the next strip's first. */
+static void ask_ahead(strip *s, const strip_block *x, int64_t j, const strip_place *next)
+{
+    s->ahead.count = 0;
+    if (x) {
+        const step_place step = {s->d, s->b, s->h, x->first, x->block.queries, x->next, chunk_keys(x, x->next)};
+        if (x->next != j) forward_ahead_keys(&s->ahead, &step);
+        forward_ahead_masks(&s->ahead, &step);
+    } else if (next) {
+        const step_place step = first_step(s->plan, next);
+        forward_ahead_queries(&s->ahead, &step);
+        forward_ahead_keys(&s->ahead, &step);
+        forward_ahead_masks(&s->ahead, &step);
+    }
+    lines_ahead_turn(&s->ahead);
+}
+
+/* The block's chunk at key j. What another block staged of it serves if it ends at the same key: what stands behind its
+ * end is not the chunk's. */
+static void step_block(strip *s, const strip_block *x, int64_t j)
 {
     const attn_desc *d = s->d;
-    const int64_t j = x->next, keys = x->last - j < FORWARD_CHUNK ? x->last - j : FORWARD_CHUNK;
+    const int64_t keys = chunk_keys(x, j);
     const int64_t lanes = s->kernels->lanes, queries = x->block.queries;
     const int64_t query_step = s->lanes ? 1 : FORWARD_CHUNK;
     const int64_t key_step = s->lanes ? (queries + lanes - 1) / lanes * lanes : 1;
@@ -140,6 +187,7 @@ static void step_block(strip *s, const strip_block *x)
     chunk.modification = visible_modifies(kind) ? modification : NULL;
     chunk.masked = kind == VISIBLE_SOME;
     chunk.dropout = d->dropout > 0 ? factors : NULL;
+    chunk.ahead = &s->ahead;
     s->kernels->step(&x->block, &chunk);
 }
 
@@ -151,27 +199,20 @@ static void finish_block(const strip *s, const strip_block *x)
                           s->d->DV);
 }
 
-/* The least of the blocks' next chunks. */
-static int64_t next_chunk(const strip *s)
+void forward_strip(const forward_plan *plan, const strip_place *place, const strip_place *next, char *piece)
 {
-    int64_t j = INT64_MAX;
-    for (int n = 0; n < s->count; n++)
-        if (s->blocks[n].next < j) j = s->blocks[n].next;
-    return j;
-}
-
-void forward_strip(const forward_plan *plan, const attn_desc *d, int64_t b, int64_t h, int64_t first, char *piece)
-{
+    const attn_desc *d = place->d;
     const bool lanes = forward_goes_in_lanes(d), paired = multiplies_pairs(plan, d);
-    strip s = {.plan = plan, .d = d, .b = b, .h = h, .piece = piece, .lanes = lanes, .paired = paired};
+    strip s = {.plan = plan, .d = d, .b = place->b, .h = place->h, .piece = piece, .lanes = lanes, .paired = paired};
     s.kernels = paired ? &plan->table->forward_pairs : lanes ? &plan->table->forward_lanes : &plan->table->forward_rows;
-    const int64_t last = d->T - first < plan->strip_queries ? d->T : first + plan->strip_queries;
-    for (int64_t i = first; i < last; i += plan->block_queries) begin_block(&s, i);
-    for (int64_t j = next_chunk(&s); j < INT64_MAX; j = next_chunk(&s))
-        for (int n = 0; n < s.count; n++) {
-            if (s.blocks[n].next != j) continue;
-            step_block(&s, &s.blocks[n]);
-            seek_chunk(&s, &s.blocks[n], j + FORWARD_CHUNK);
-        }
+    const int64_t last = d->T - place->first < plan->strip_queries ? d->T : place->first + plan->strip_queries;
+    for (int64_t i = place->first; i < last; i += plan->block_queries) begin_block(&s, i);
+    for (strip_block *x = next_block(&s), *then; x; x = then) {
+        const int64_t j = x->next;
+        seek_chunk(&s, x, j + FORWARD_CHUNK);
+        then = next_block(&s);
+        ask_ahead(&s, then, j, next);
+        step_block(&s, x, j);
+    }
     for (int n = 0; n < s.count; n++) finish_block(&s, &s.blocks[n]);
 }

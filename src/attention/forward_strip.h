@@ -28,8 +28,14 @@ typedef struct forward_plan {
 /* Whether a sequence goes in lanes: few queries, and additive scores, go in rows. */
 bool forward_goes_in_lanes(const attn_desc *d);
 
-/* The rows of O and the log-sum-exps of a strip of head h from query `first` on; d is sequence b's, piece the worker's.
- */
-void forward_strip(const forward_plan *plan, const attn_desc *d, int64_t b, int64_t h, int64_t first, char *piece);
+/* Head h of sequence b, whose d is, from query `first` on. */
+typedef struct strip_place {
+    const attn_desc *d;
+    int64_t b, h, first;
+} strip_place;
+
+/* The rows of O and the log-sum-exps of a strip; piece is the worker's. What the worker's next strip needs first, NULL
+ * for none, is asked for meanwhile. */
+void forward_strip(const forward_plan *plan, const strip_place *place, const strip_place *next, char *piece);
 
 #endif

@@ -24,13 +24,13 @@ PRODUCT_INLINE void into_sum_n(const int R, int n, vec sum[PRODUCT_MOST_ROWS][PR
 /* The tile's rows, by pairs of queries. */
 static pair_factors along_queries(const backward_tile *t, const uint16_t *tile, const uint32_t *right, int64_t columns)
 {
-    return (pair_factors){tile, BACKWARD_QUERIES, 2, right, columns, (t->queries + 1) / 2};
+    return (pair_factors){tile, BACKWARD_QUERIES, 2, right, columns, (t->queries + 1) / 2, NULL};
 }
 
 /* Its columns, by pairs of keys. */
 static pair_factors down_keys(const backward_tile *t, const uint32_t *tile, const uint32_t *right, int64_t columns)
 {
-    return (pair_factors){(const uint16_t *)tile, 2, 2 * BACKWARD_QUERIES, right, columns, (t->keys + 1) / 2};
+    return (pair_factors){(const uint16_t *)tile, 2, 2 * BACKWARD_QUERIES, right, columns, (t->keys + 1) / 2, NULL};
 }
 
 void SIMD_NAMED(backward_pairs_products)(const backward_tile *t)

@@ -52,7 +52,7 @@ PRODUCT_INLINE void multiply(const int R, const int V, const uint16_t *rows, int
 #pragma GCC unroll 4
         for (int v = 0; v < V; v++) sum[r][v] = vec_zero();
     const uint32_t *right = (const uint32_t *)columns;
-    pairs_product_sum(R, V, sum, &(pair_factors){rows, row, 2, right, BACKWARD_QUERIES, length / 2});
+    pairs_product_sum(R, V, sum, &(pair_factors){rows, row, 2, right, BACKWARD_QUERIES, length / 2, NULL});
     if (length % 2) pairs_product_last(R, V, sum, rows + length - 1, row, right + length / 2 * BACKWARD_QUERIES);
 #pragma GCC unroll 12
     for (int r = 0; r < R; r++)

@@ -7,10 +7,11 @@ extern forward_step_kernel SIMD_NAMED(forward_lanes_step);
 /* sum[row][v] += a[row * a_row + x * a_step] * b[x * width + v] for x in 0 .. length - 1, in order; width counts
  * vectors. */
 INLINE void multiply_tile(const int rows, const int vectors, const int width, const float *a, int64_t a_row,
-                          int64_t a_step, const float *b, int64_t length, vec sum[MOST_ROWS][GROUP])
+                          int64_t a_step, const float *b, int64_t length, lines_ahead *ahead, vec sum[MOST_ROWS][GROUP])
 {
     for (int64_t x = 0; x < length; x++) {
         vec lane[GROUP];
+        lines_ahead_ask(ahead);
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) lane[v] = vec_load(b + v * SIMD_LANES);
 #pragma GCC unroll 8
@@ -46,14 +47,15 @@ INLINE void add_change(const bool masked, const int rows, const int vectors, con
 
 /* Scores of `rows` keys, their largest into most. */
 INLINE void score_tile(const int rows, const int vectors, const int width, const float *k, int64_t k_row,
-                       const float *q, int64_t D, const addition *add, float *scores, vec most[GROUP])
+                       const float *q, int64_t D, const addition *add, lines_ahead *ahead, float *scores,
+                       vec most[GROUP])
 {
     vec sum[MOST_ROWS][GROUP];
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) sum[row][v] = vec_zero();
-    multiply_tile(rows, vectors, width, k, k_row, 1, q, D, sum);
+    multiply_tile(rows, vectors, width, k, k_row, 1, q, D, ahead, sum);
     if (add->change && add->masked) add_change(true, rows, vectors, add, sum);
     if (add->change && !add->masked) add_change(false, rows, vectors, add, sum);
 #pragma GCC unroll 8
@@ -82,14 +84,14 @@ INLINE void score_chunk(const int vectors, const int width, const forward_block 
     if (chunk->modification && !bends(block)) add.change = chunk->modification + g->first;
     for (int64_t left = chunk->keys; left; left -= take) {
         take = next_rows(whole, left);
-        if (take == 1) score_tile(1, vectors, width, k, row, q, D, &add, scores, most);
-        if (take == 2) score_tile(2, vectors, width, k, row, q, D, &add, scores, most);
-        if (take == 3) score_tile(3, vectors, width, k, row, q, D, &add, scores, most);
-        if (take == 4) score_tile(4, vectors, width, k, row, q, D, &add, scores, most);
-        if (take == 5) score_tile(5, vectors, width, k, row, q, D, &add, scores, most);
-        if (take == 6) score_tile(6, vectors, width, k, row, q, D, &add, scores, most);
-        if (take == 7 && whole > 6) score_tile(7, vectors, width, k, row, q, D, &add, scores, most);
-        if (take == 8 && whole > 6) score_tile(8, vectors, width, k, row, q, D, &add, scores, most);
+        if (take == 1) score_tile(1, vectors, width, k, row, q, D, &add, chunk->ahead, scores, most);
+        if (take == 2) score_tile(2, vectors, width, k, row, q, D, &add, chunk->ahead, scores, most);
+        if (take == 3) score_tile(3, vectors, width, k, row, q, D, &add, chunk->ahead, scores, most);
+        if (take == 4) score_tile(4, vectors, width, k, row, q, D, &add, chunk->ahead, scores, most);
+        if (take == 5) score_tile(5, vectors, width, k, row, q, D, &add, chunk->ahead, scores, most);
+        if (take == 6) score_tile(6, vectors, width, k, row, q, D, &add, chunk->ahead, scores, most);
+        if (take == 7 && whole > 6) score_tile(7, vectors, width, k, row, q, D, &add, chunk->ahead, scores, most);
+        if (take == 8 && whole > 6) score_tile(8, vectors, width, k, row, q, D, &add, chunk->ahead, scores, most);
         k += take * row;
         scores += take * vectors * SIMD_LANES;
         if (add.change) add.change += take * add.stride;
@@ -140,7 +142,7 @@ INLINE void value_tile(const int rows, const int vectors, const int width, const
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
             sum[row][v] = vec_mul(vec_load(o + (row * width + v) * SIMD_LANES), shrink[v]);
-    multiply_tile(rows, vectors, vectors, chunk->v + c, 1, chunk->v_row, g->scores, chunk->keys, sum);
+    multiply_tile(rows, vectors, vectors, chunk->v + c, 1, chunk->v_row, g->scores, chunk->keys, chunk->ahead, sum);
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4

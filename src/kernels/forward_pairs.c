@@ -47,7 +47,7 @@ void SIMD_NAMED(forward_pairs_begin)(const forward_block *block)
 
 /* Scores of `rows` keys, their largest into most. */
 INLINE void score_tile(const int rows, const int vectors, const int width, const uint16_t *k, int64_t k_row,
-                       const float *q, int64_t D, float scale, float *scores, vec most[GROUP])
+                       const float *q, int64_t D, float scale, lines_ahead *ahead, float *scores, vec most[GROUP])
 {
     vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS];
 #pragma GCC unroll 8
@@ -55,7 +55,7 @@ INLINE void score_tile(const int rows, const int vectors, const int width, const
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) sum[row][v] = vec_zero();
     const uint32_t *queries = (const uint32_t *)q;
-    pairs_product_sum(rows, vectors, sum, &(pair_factors){k, k_row, 2, queries, width * SIMD_LANES, D / 2});
+    pairs_product_sum(rows, vectors, sum, &(pair_factors){k, k_row, 2, queries, width * SIMD_LANES, D / 2, ahead});
     if (D % 2) pairs_product_last(rows, vectors, sum, k + D - 1, k_row, queries + D / 2 * width * SIMD_LANES);
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
@@ -75,16 +75,17 @@ INLINE void score_chunk(const int vectors, const int width, const forward_block 
     const float *q = g->q;
     float *scores = g->scores, scale = block->scale;
     int64_t row = chunk->k_row, D = block->D, take;
+    lines_ahead *ahead = chunk->ahead;
     for (int64_t left = chunk->keys; left; left -= take) {
         take = next_rows(whole, left);
-        if (take == 1) score_tile(1, vectors, width, k, row, q, D, scale, scores, most);
-        if (take == 2) score_tile(2, vectors, width, k, row, q, D, scale, scores, most);
-        if (take == 3) score_tile(3, vectors, width, k, row, q, D, scale, scores, most);
-        if (take == 4) score_tile(4, vectors, width, k, row, q, D, scale, scores, most);
-        if (take == 5) score_tile(5, vectors, width, k, row, q, D, scale, scores, most);
-        if (take == 6) score_tile(6, vectors, width, k, row, q, D, scale, scores, most);
-        if (take == 7 && whole > 6) score_tile(7, vectors, width, k, row, q, D, scale, scores, most);
-        if (take == 8 && whole > 6) score_tile(8, vectors, width, k, row, q, D, scale, scores, most);
+        if (take == 1) score_tile(1, vectors, width, k, row, q, D, scale, ahead, scores, most);
+        if (take == 2) score_tile(2, vectors, width, k, row, q, D, scale, ahead, scores, most);
+        if (take == 3) score_tile(3, vectors, width, k, row, q, D, scale, ahead, scores, most);
+        if (take == 4) score_tile(4, vectors, width, k, row, q, D, scale, ahead, scores, most);
+        if (take == 5) score_tile(5, vectors, width, k, row, q, D, scale, ahead, scores, most);
+        if (take == 6) score_tile(6, vectors, width, k, row, q, D, scale, ahead, scores, most);
+        if (take == 7 && whole > 6) score_tile(7, vectors, width, k, row, q, D, scale, ahead, scores, most);
+        if (take == 8 && whole > 6) score_tile(8, vectors, width, k, row, q, D, scale, ahead, scores, most);
         k += take * row;
         scores += take * vectors * SIMD_LANES;
     }
@@ -107,7 +108,8 @@ INLINE void value_tile(const int rows, const int vectors, const int width, const
                                       .left_step = 2 * chunk->v_row,
                                       .right = (const uint32_t *)g->scores,
                                       .right_row = vectors * SIMD_LANES,
-                                      .count = (chunk->keys + 1) / 2});
+                                      .count = (chunk->keys + 1) / 2,
+                                      .ahead = chunk->ahead});
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4

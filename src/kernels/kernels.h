@@ -11,6 +11,7 @@
 #include "kernels/decode_chunk.h"
 #include "kernels/double_tile.h"
 #include "kernels/dropout.h"
+#include "kernels/lines_ahead.h"
 #include "kernels/score_function.h"
 
 #include <math.h>
@@ -67,6 +68,7 @@ typedef struct forward_chunk {
     const float *modification; /* added to the capped scores, -inf masks; NULL: none */
     bool masked;               /* whether some modification is -inf; false promises that none is */
     const float *dropout;      /* multiplies the weights after they are summed; NULL: none */
+    lines_ahead *ahead;        /* what to ask for meanwhile; tiles, and queries in rows, pass it over */
 } forward_chunk;
 
 /* What a block begins with: its sink as the largest score, and the sum exp(sink - sink), which is 1 for a number. */

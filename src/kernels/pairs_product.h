@@ -7,6 +7,7 @@
 #ifndef KERNELS_PAIRS_PRODUCT_H
 #define KERNELS_PAIRS_PRODUCT_H
 
+#include "kernels/lines_ahead.h"
 #include "kernels/simd_pairs.h"
 #include "kernels/simd_product.h"
 
@@ -18,6 +19,7 @@ typedef struct pair_factors {
     const uint32_t *right;
     int64_t right_row;
     int64_t count;
+    lines_ahead *ahead; /* asked for a line in every step; NULL: nothing is */
 } pair_factors;
 
 PRODUCT_INLINE uint32_t pair_at(const uint16_t *numbers)
@@ -35,6 +37,7 @@ PRODUCT_INLINE void pairs_product_sum(const int R, const int V, vec sum[PRODUCT_
     const int64_t left_row = f->left_row, left_step = f->left_step, right_row = f->right_row;
     for (int64_t k = 0; k < f->count; k++) {
         pairs b[PRODUCT_MOST_VECTORS];
+        if (f->ahead) lines_ahead_ask(f->ahead);
 #pragma GCC unroll 4
         for (int v = 0; v < V; v++) b[v] = pairs_load(right + v * SIMD_LANES);
 #pragma GCC unroll 12

@@ -159,6 +159,7 @@ static float *run(const problem *p, const kernel_table *table, layout how)
                                  .lse_row = 2,
                                  .function = {.call = p->called ? odd_function : NULL, .at = {.head = 3, .query = 40}},
                                  .scratch = scratch};
+    lines_ahead ahead = {0};
     kernels->begin(&block);
     for (int64_t j = 0; j < p->keys; j += FORWARD_CHUNK) {
         int64_t keys = p->keys - j < FORWARD_CHUNK ? p->keys - j : FORWARD_CHUNK;
@@ -191,6 +192,8 @@ static float *run(const problem *p, const kernel_table *table, layout how)
         const uint16_t *k16 = p->k16 + j * (p->D + GAP);
         if (how == PAIRS) table->pack_values(p->v16 + j * wide, wide, keys, p->DV, (uint32_t *)joined);
         if (packs_keys) table->pack_keys(k16, p->D + GAP, keys, p->D, (uint32_t *)keys_packed);
+        lines_ahead_add(&ahead, p->v, p->D + GAP, p->D, keys);
+        lines_ahead_turn(&ahead);
         kernels->step(&block, &(forward_chunk){.k = p->k + j * (p->D + GAP),
                                                .k_bf16 = packs_keys ? (const uint16_t *)keys_packed : k16,
                                                .v_pairs = (const uint32_t *)joined,
@@ -201,7 +204,8 @@ static float *run(const problem *p, const kernel_table *table, layout how)
                                                .keys = keys,
                                                .modification = p->modified ? modification : NULL,
                                                .masked = kept != ATTN_TILE_ALL,
-                                               .dropout = p->dropped ? factors : NULL});
+                                               .dropout = p->dropped ? factors : NULL,
+                                               .ahead = &ahead});
     }
     kernels->finish(&block);
     for (int n = 0; n < GAP; n++) {
