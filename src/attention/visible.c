@@ -88,18 +88,24 @@ static void fill(float *out, int64_t count, int64_t step, float value)
         for (int64_t n = 0; n < count; n++) out[n * step] = value;
 }
 
-/* Masks what causal and window leave out, along the dimension that is contiguous. */
-static void cut_keys(const attn_desc *d, int64_t b, int64_t i, int64_t ni, int64_t j, int64_t nj, float *out,
-                     int64_t key_step)
+/* Farther than any pair of a tile with queries in lanes is from another. */
+#define BEYOND_TILE ((int64_t)1 << 20)
+
+/* Masks what causal, window and key length leave out, with queries in lanes; `alone`: nothing was written before. */
+static void cut_lanes(const attn_desc *d, int64_t b, int64_t i, int64_t ni, int64_t j, int64_t nj, float *out,
+                      int64_t key_step, bool alone)
 {
-    for (int64_t n = 0; n < nj; n++, out += key_step) {
-        query_range seen = visible_queries_of(d, b, j + n, 1);
-        int64_t first = clamp(seen.first - i, 0, ni), last = clamp(seen.last - i, first, ni);
-        fill(out, first, 1, -INFINITY);
-        fill(out + last, ni - last, 1, -INFINITY);
-    }
+    const int64_t offset = offset_of(d, b), right = reach_right(d), seen = clamp(key_length(d, b) - j, 0, nj);
+    int64_t first = -BEYOND_TILE, last = BEYOND_TILE;
+    /* key j is seen by i + offset >= j - right and i + offset <= j + left */
+    if (right >= 0) first = clamp(subtract(subtract(j, add(offset, right)), i), first, last);
+    if (d->window_left >= 0)
+        last = clamp(subtract(add(subtract(d->window_left, offset), j + 1), i), -BEYOND_TILE, last);
+    kernels_table()->cut(&(cut_tile){ni, seen, first, last, out, key_step, alone});
+    for (int64_t n = seen; n < nj; n++) fill(out + n * key_step, ni, 1, -INFINITY);
 }
 
+/* The same with keys beside each other. */
 static void cut_queries(const attn_desc *d, int64_t b, int64_t i, int64_t ni, int64_t j, int64_t nj, float *out,
                         int64_t query_step, int64_t key_step)
 {
@@ -114,6 +120,12 @@ static void cut_queries(const attn_desc *d, int64_t b, int64_t i, int64_t ni, in
 static float slope_of(const attn_desc *d, int64_t h)
 {
     return d->alibi_slopes ? d->alibi_slopes[h] : 0;
+}
+
+/* Whether mask, bias or distances say anything about head h. */
+static bool adds(const attn_desc *d, int64_t h)
+{
+    return d->mask.data || d->bias.data || slope_of(d, h) != 0;
 }
 
 /* Farther than this is 2^63 in fp32: a tile's offsets can be added, and change nothing. */
@@ -177,12 +189,14 @@ visible_kind visible_tile(const attn_desc *d, int64_t b, int64_t h, int64_t i, i
     if (!none && d->block_mask.starts) block_mask_counts(d, &tile, &none, &whole);
     if (none) return VISIBLE_NONE;
     bool cut = last.first > j || first.last < j + nj;
-    bool plain = !cut && whole && !d->mask.data && !d->bias.data && slope_of(d, h) == 0;
+    bool plain = !cut && whole && !adds(d, h);
     if (plain && !d->mask_function) return VISIBLE_ALL;
-    attn_tile_kept kept = read_masks(d, b, h, i, ni, j, nj, modification, query_step, key_step);
+    const bool cut_alone = cut && query_step == 1 && !adds(d, h);
+    attn_tile_kept kept = ATTN_TILE_ALL;
+    if (!cut_alone) kept = read_masks(d, b, h, i, ni, j, nj, modification, query_step, key_step);
     if (kept == ATTN_TILE_NONE) return VISIBLE_NONE;
     if (cut && query_step == 1)
-        cut_keys(d, b, i, ni, j, nj, modification, key_step);
+        cut_lanes(d, b, i, ni, j, nj, modification, key_step, cut_alone);
     else if (cut)
         cut_queries(d, b, i, ni, j, nj, modification, query_step, key_step);
     if (!whole) block_mask_cut(d, &tile, modification, query_step, key_step);

@@ -6,6 +6,7 @@ peak_kernel SIMD_NAMED(peak), SIMD_NAMED(tanh_peak);
 read_kernel SIMD_NAMED(read);
 dropout_factors_kernel SIMD_NAMED(dropout_factors);
 modification_kernel SIMD_NAMED(modification);
+cut_kernel SIMD_NAMED(cut);
 widen_rows_kernel SIMD_NAMED(widen_rows);
 narrow_rows_kernel SIMD_NAMED(narrow_rows);
 forward_begin_kernel SIMD_NAMED(forward_lanes_begin), SIMD_NAMED(forward_rows_begin);
@@ -29,6 +30,7 @@ void SIMD_NAMED(kernel_set)(kernel_table *table)
     table->read = SIMD_NAMED(read);
     table->dropout_factors = SIMD_NAMED(dropout_factors);
     table->modification = SIMD_NAMED(modification);
+    table->cut = SIMD_NAMED(cut);
     table->widen_rows = SIMD_NAMED(widen_rows);
     table->narrow_rows = SIMD_NAMED(narrow_rows);
     table->forward_lanes = (forward_kernels){SIMD_NAMED(forward_lanes_begin), SIMD_NAMED(forward_lanes_step),

@@ -15,6 +15,7 @@
 #include "kernels/score_function.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -130,6 +131,18 @@ typedef struct modification_tile {
 
 typedef attn_tile_kept modification_kernel(const modification_tile *tile);
 
+/* Masks what causal and window leave out of a tile with queries in lanes: key n is seen by queries first + n to
+ * last + n - 1 alone, for all others out[m + n * key_step] becomes -inf. What is seen keeps its modification, or with
+ * `alone` gets 0. Sizes and bounds are within 2^20 either way, so that they are exact as floats. */
+typedef struct cut_tile {
+    int64_t queries, keys, first, last;
+    float *out;
+    int64_t key_step;
+    bool alone;
+} cut_tile;
+
+typedef void cut_kernel(const cut_tile *tile);
+
 /* What dropout multiplies the weights of queries query .. query + queries - 1 and keys key .. key + keys - 1 by, 0 or
  * draw->kept_factor, into factors[m * query_step + n * key_step] for query + m and key + n. Fastest with
  * query_step 1, queries in lanes. */
@@ -165,6 +178,7 @@ typedef struct kernel_table {
     read_kernel *read;
     dropout_factors_kernel *dropout_factors;
     modification_kernel *modification;
+    cut_kernel *cut;
     widen_rows_kernel *widen_rows;
     narrow_rows_kernel *narrow_rows;
     forward_kernels forward_lanes, forward_rows;
