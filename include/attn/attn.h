@@ -281,6 +281,9 @@ typedef struct attn_desc {
 
     float *grad_alibi_slopes; /* (H) the slopes' gradient, summed over the batch, queries and keys in a fixed order; not
                                  computed when NULL */
+
+    attn_view grad_lse; /* (B, H, T), row counts queries: the loss's gradient by the log-sum-exp, of that's type, which
+                           backward adds; zeros when data is NULL */
 } attn_desc;
 
 /* Fills *desc for these sizes: fp32; contiguous (B, H, T, D), (B, HK, S, D), (B, HK, S, DV), (B, H, T, DV) and
@@ -322,10 +325,11 @@ ATTN_API attn_status attn_forward(const attn_desc *desc, void *workspace, size_t
  * attn_forward_workspace_size. */
 ATTN_API attn_status attn_backward_workspace_size(const attn_desc *desc, size_t *size);
 
-/* The gradients of a loss L by Q, K, V and the bias, from dO = dL/dO and what forward left in o and lse. With
- * P = softmax(...), M the dropout factors (0 or 1 / (1 - dropout); 1 without) and s the score before the cap:
+/* The gradients of a loss L by Q, K, V and the bias, from dO = dL/dO, what forward left in o and lse, and, where L
+ * depends on it too, dlse = dL/dlse (0 without). With P = softmax(...), M the dropout factors (0 or 1 / (1 - dropout);
+ * 1 without) and s the score before the cap:
  *
- *     dV = (P .* M)^T dO                  delta_i = sum over c of dO_ic * O_ic
+ *     dV = (P .* M)^T dO                  delta_i = (sum over c of dO_ic * O_ic) - dlse_i
  *     dX = P .* (M .* (dO V^T) - delta)   dBias = dX
  *     dS = dX .* f'(softcap(s)) .* (1 - tanh(s / softcap)^2)   (without a function or a cap, without its factor)
  *     dQ = scale * dS K                   dK = scale * dS^T Q
@@ -342,10 +346,11 @@ ATTN_API attn_status attn_backward_workspace_size(const attn_desc *desc, size_t 
  * a block of queries by one of keys in fp32, the blocks in fp64: where positions are far from all keys, little is left
  * of such a sum, whose terms cancel.
  *
- * Reads q, k, v, o, lse, grad_o, the masks, slopes and sinks; writes, not adds to, each of grad_q, grad_k, grad_v,
- * grad_bias, grad_score_vector, grad_sinks and grad_alibi_slopes that has data. The descriptor is forward's, with the
- * same masks, cap, dropout and keys. Rows without any key left get and give zero gradients. Workspace and thread safety
- * as attn_forward; bits do not depend on the thread count.
+ * Reads q, k, v, o, lse, grad_o, grad_lse, the masks, slopes and sinks; writes, not adds to, each of grad_q, grad_k,
+ * grad_v, grad_bias, grad_score_vector, grad_sinks and grad_alibi_slopes that has data. The descriptor is forward's,
+ * with the same masks, cap, dropout and keys. Rows without any key left get and give zero gradients, but give their
+ * sink, which is their log-sum-exp, dlse. Workspace and thread safety as attn_forward; bits do not depend on the thread
+ * count.
  *
  * Statuses as attn_forward, and ATTN_ERROR_ARGUMENT: o, lse or grad_o NULL where they have elements; grad_bias without
  * bias, or with a dimension not broadcast that bias broadcasts.
@@ -367,6 +372,10 @@ typedef struct attn_second_order {
     attn_output grad_grad_o;    /* (B, H, T, DV): by dO */
     attn_mask_output grad_bias; /* (B, H, T, S), as desc's */
     float *grad_sinks;          /* (H) */
+
+    /* From here on a caller compiled against an older header has no fields: they count as zero. */
+    attn_output grad_grad_lse; /* (B, H, T), row counts queries, of the log-sum-exp's type: by dlse; not computed when
+                                  data is NULL */
 } attn_second_order;
 
 /* Fills *second for desc's sizes: contiguous views in the order above, all data NULL. struct_size is
@@ -381,12 +390,12 @@ ATTN_API attn_status attn_double_backward_workspace_size(const attn_desc *desc, 
                                                          size_t *size);
 
 /* The gradient of the gradient: of a loss whose gradients by attn_backward's results dQ, dK, dV, dBias and dz are U, W,
- * Y, Z and z', those by Q, K, V, the bias, dO and the sinks z. With backward's letters, f the cap, s the score before
- * it, and for query i and key j
+ * Y, Z and z', those by Q, K, V, the bias, dO, dlse and the sinks z. With backward's letters, f the cap, s the score
+ * before it, and for query i and key j
  *
  *     a_ij = M_ij dO_i V_j        e_ij = M_ij dO_i Y_j        g_ij = scale * (U_i K_j + Q_i W_j)
  *     r_ij = f'(s_ij) g_ij + Z_ij        rho_i = sum over j of P_ij r_ij
- *     sigma_i = sum over j of P_ij (a_ij r_ij + e_ij) - 2 delta_i rho_i
+ *     sigma_i = sum over j of P_ij (a_ij r_ij + e_ij) - (2 delta_i + dlse_i) rho_i
  *
  *     A = P .* (r - rho)          E = P .* (a - delta)
  *     X = E .* r + P .* (e - rho a - sigma)
@@ -394,11 +403,11 @@ ATTN_API attn_status attn_double_backward_workspace_size(const attn_desc *desc, 
  *
  *     by Q: scale * (C K + (f'(s) .* E) W)             by V: (M .* A)^T dO
  *     by K: scale * (C^T Q + (f'(s) .* E)^T U)         by dO: (M .* A) V + (M .* P) Y
- *     by the bias: X
+ *     by the bias: X                                   by dlse: rho
  *
- * where a sink is one more key with a = e = 0 and r = z'. This is the chain rule through attn_backward's formulas, dO
- * and the inputs being independent and O and the log-sum-exp what forward makes of the inputs; sums over j run over
- * tiles, twice, so that no T x S matrix is held.
+ * where a sink is one more key with a = e = 0 and r = z'. This is the chain rule through attn_backward's formulas, dO,
+ * dlse and the inputs being independent and O and the log-sum-exp what forward makes of the inputs; sums over j run
+ * over tiles, twice, so that no T x S matrix is held.
  *
  * Reads what attn_backward reads, with the same options, and second's by_grad_q, by_grad_k, by_grad_v,
  * by_grad_bias and by_grad_sinks; writes, not adds to, second's other arrays, those that have data. The gradients in

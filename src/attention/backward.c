@@ -4,7 +4,7 @@
  *
  * The gradients of sinks, slopes and additive scores' vector are summed over everything: each chunk of a head adds to a
  * part of its own, round by round (backward_parts.h). A block of queries gives its sink once, where its first key
- * stands. */
+ * stands, or, if it has none, with the first chunk of keys. */
 #include "attention/array_check.h"
 #include "attention/backward_bias.h"
 #include "attention/backward_check.h"
@@ -61,6 +61,10 @@ static void add_pair(backward_worker *w, const backward_pair *x, double *sink, d
         int64_t queries = least(most_queries, x->last_query - i);
         key_range keys = visible_keys_of(d, b, i, queries);
         keys.first = visible_next(d, b, h, i, queries, keys.first);
+        if (keys.first >= keys.last && sink && !x->first_key) {
+            backward_worker_queries(w, b, h, i, queries);
+            backward_add_sink(w, sink);
+        }
         if (keys.first >= x->last_key || keys.last <= x->first_key || keys.first >= keys.last) continue;
         int64_t next = visible_next(d, b, h, i, queries, most(keys.first, x->first_key));
         if (next >= least(keys.last, x->last_key)) continue;
@@ -80,11 +84,13 @@ static void backward_task(void *argument, int64_t task, int worker)
     backward_pair x;
     backward_pair_begin(&x, plan, task);
     if (x.begins) backward_zero_parts(plan, x.h, x.key_piece);
-    if (backward_pair_is_empty(&x)) return;
+    double *sink = backward_sink_part(plan, x.h, x.query_piece);
+    /* Without keys, a query still has a sink. */
+    if (backward_pair_is_empty(&x) && !(sink && !x.first_key && x.first_query < x.last_query)) return;
     backward_worker w;
     backward_worker_open(&w, plan, x.d, worker, x.d->scale, true);
     w.tile.grad_score_vector = backward_score_vector_part(plan, x.h, x.key_piece);
-    add_pair(&w, &x, backward_sink_part(plan, x.h, x.query_piece), backward_slope_part(plan, x.h, x.query_piece));
+    add_pair(&w, &x, sink, backward_slope_part(plan, x.h, x.query_piece));
 }
 
 /* The workspace is the workers' pieces, the parts, which begin a cache line, and the sums, *sums bytes of all. */

@@ -12,6 +12,12 @@ attn_status backward_check_wanted(const char *name, const attn_output *grad, att
     return grad->data ? array_check_output(name, grad, type, batches, heads, rows, columns) : ATTN_OK;
 }
 
+attn_status backward_check_given(const char *name, const attn_view *view, attn_dtype type, int64_t batches,
+                                 int64_t heads, int64_t rows, int64_t columns)
+{
+    return view->data ? array_check_view(name, view, type, batches, heads, rows, columns) : ATTN_OK;
+}
+
 attn_status backward_check(const attn_desc *d, const backward_names *names)
 {
     const attn_view o = {d->o.data, d->o.batch, d->o.head, d->o.row};
@@ -22,6 +28,7 @@ attn_status backward_check(const attn_desc *d, const backward_names *names)
     if (!status) status = array_check_view("o", &o, type, queries_B, d->H, d->T, d->DV);
     if (!status) status = array_check_view("lse", &lse, sums, queries_B, d->H, d->T, 1);
     if (!status) status = array_check_view("grad_o", &d->grad_o, type, queries_B, d->H, d->T, d->DV);
+    if (!status) status = backward_check_given("grad_lse", &d->grad_lse, sums, queries_B, d->H, d->T, 1);
     if (!status) status = backward_check_wanted(names->grad_q, &d->grad_q, type, queries_B, d->H, d->T, d->D);
     if (!status) status = backward_check_wanted(names->grad_k, &d->grad_k, type, keys_B, d->HK, d->S, d->D);
     if (!status) status = backward_check_wanted(names->grad_v, &d->grad_v, type, keys_B, d->HK, d->S, d->DV);

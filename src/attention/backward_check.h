@@ -12,7 +12,9 @@ typedef struct backward_names {
 /* Checks of a descriptor that was read: its inputs, O, the log-sum-exp, dO and whichever gradients are wanted. */
 attn_status backward_check(const attn_desc *d, const backward_names *names);
 
-/* An array that may have no data. */
+/* Arrays that may have no data. */
+attn_status backward_check_given(const char *name, const attn_view *view, attn_dtype type, int64_t batches,
+                                 int64_t heads, int64_t rows, int64_t columns);
 attn_status backward_check_wanted(const char *name, const attn_output *grad, attn_dtype type, int64_t batches,
                                   int64_t heads, int64_t rows, int64_t columns);
 

@@ -5,6 +5,8 @@
 #include "base/checked.h"
 #include "base/order.h"
 
+#include <math.h>
+
 #define FLOATS_IN_LINE ((int64_t)(ATTN_ALIGNMENT / sizeof(float)))
 
 static size_t tile_floats(const backward_plan *plan)
@@ -233,6 +235,19 @@ static bool read_queries(backward_worker *w, int64_t first)
            (!t->score_vector || finite(t->score_vector, 0, 1, t->D));
 }
 
+/* What begin made of dO and O, less the loss's gradients by the log-sum-exp. A row without keys has none to give. */
+static void subtract_grad_lse(backward_worker *w)
+{
+    const attn_view *grad = &w->d->grad_lse;
+    backward_tile *t = &w->tile;
+    const float *by_lse = view_at(grad, w->b, w->h, w->first_query);
+    for (int64_t m = 0; by_lse && m < t->queries; m++) {
+        if (t->lse[m * t->lse_row] == -INFINITY) continue;
+        t->delta[m] -= by_lse[m * grad->row];
+        t->offset[m] = -t->grad_scale * t->delta[m];
+    }
+}
+
 void backward_worker_queries(backward_worker *w, int64_t b, int64_t h, int64_t first, int64_t count)
 {
     w->b = b;
@@ -242,6 +257,7 @@ void backward_worker_queries(backward_worker *w, int64_t b, int64_t h, int64_t f
     w->tile.lse = output_at(&w->d->lse, b, h, first);
     w->queries_finite = (w->plan->paired ? read_paired_queries : read_queries)(w, first);
     w->plan->kernels->begin(&w->tile);
+    subtract_grad_lse(w);
 }
 
 bool backward_worker_finite(const backward_worker *w)

@@ -84,6 +84,7 @@ static attn_status read_descriptor(const attn_desc *desc, attn_desc *d)
                            (int)ATTN_DTYPE_F64);
     d->DV = 0;
     d->v = d->k, d->grad_o = d->q;
+    d->grad_lse.data = NULL;
     d->o = (attn_output){(void *)(uintptr_t)d->q.data, d->q.batch, d->q.head, d->q.row};
     d->dropout = 0;
     return ATTN_OK;

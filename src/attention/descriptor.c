@@ -55,6 +55,7 @@ void attn_desc_init(attn_desc *desc, size_t struct_size, int64_t B, int64_t H, i
         .window_left = -1,
         .window_right = -1,
         .grad_o = contiguous(H, T, DV),
+        .grad_lse = contiguous(H, T, 1),
         .grad_q = contiguous_output(H, T, D),
         .grad_k = contiguous_output(HK, S, D),
         .grad_v = contiguous_output(HK, S, DV),

@@ -39,16 +39,22 @@ static void write_sums(const double_worker *w, const double *rho, const double *
     const backward_tile *t = &w->first.tile;
     const int64_t at = double_sum_at(plan, w->first.b, w->first.h, w->first.first_query);
     const double by_sink = plan->second.by_grad_sinks ? plan->second.by_grad_sinks[w->first.h] : 0;
+    const attn_view *grad_lse = &w->first.d->grad_lse;
+    const float *by_lse = view_at(grad_lse, w->first.b, w->first.h, w->first.first_query);
+    float *out = output_at(&w->second.grad_grad_lse, w->first.b, w->first.h, w->first.first_query);
     for (int64_t m = 0; m < t->queries; m++) {
         double weight = by_sink != 0 ? sink_weight(w->first.d, w->first.h, t->lse[m * t->lse_row]) : 0;
         double whole = weight != 0 ? rho[m] + weight * by_sink : rho[m];
         plan->rho[at + m] = (float)whole;
-        plan->sigma[at + m] = (float)(sigma[m] - 2 * t->delta[m] * whole);
+        const bool given = by_lse && t->lse[m * t->lse_row] != -INFINITY;
+        const double twice = 2 * (double)t->delta[m] + (given ? by_lse[m * grad_lse->row] : 0);
+        plan->sigma[at + m] = (float)(sigma[m] - twice * whole);
         plan->delta[at + m] = t->delta[m];
+        if (out) out[m * w->second.grad_grad_lse.row] = (float)whole;
     }
 }
 
-/* The row sums of a block over keys keys.first .. keys.last - 1. */
+/* The row sums of a block over keys keys.first .. keys.last - 1; without any a sink is left. */
 static void sum_block(double_worker *w, key_range keys)
 {
     const int64_t size = w->plan->tiles.tile_keys;
@@ -74,14 +80,9 @@ static void sums_task(void *argument, int64_t task, int worker)
     attn_desc own;
     const attn_desc *d = sequence_read(whole, b, &own);
     if (i >= d->T) return; /* a piece of nobody */
-    const int64_t queries = least(BACKWARD_QUERIES, d->T - i), at = double_sum_at(plan, b, h, i);
+    const int64_t queries = least(BACKWARD_QUERIES, d->T - i);
     key_range keys = visible_keys_of(d, b, i, queries);
     keys.first = visible_next(d, b, h, i, queries, keys.first);
-    if (keys.first >= keys.last) {
-        float *sums[] = {plan->rho, plan->sigma, plan->delta};
-        for (int n = 0; n < 3; n++) memset(sums[n] + at, 0, (size_t)queries * sizeof(float));
-        return;
-    }
     double_worker w;
     double_worker_open(&w, plan, d, b, worker);
     double_worker_queries(&w, b, h, i, queries);

@@ -52,13 +52,21 @@ static double backward_key(const f64_row *row, const f64_chunk *chunk, int64_t n
     return -dx * fabs((double)row->position - (double)j);
 }
 
+double f64_row_delta(const f64_row *row)
+{
+    const attn_desc *d = row->d;
+    const double *by_lse = f64_view_at(&d->grad_lse, row->b, row->h, row->i);
+    const double sum =
+        f64_dot(f64_view_at(&d->grad_o, row->b, row->h, row->i), f64_output_at(&d->o, row->b, row->h, row->i), d->DV);
+    return by_lse ? sum - *by_lse : sum;
+}
+
 static void backward_row(const f64_row *row, head_sums *sums)
 {
     const attn_desc *d = row->d;
     const double lse = *f64_output_at(&d->lse, row->b, row->h, row->i), sink = f64_row_sink(row);
     if (lse == -INFINITY) return;
-    const double delta =
-        f64_dot(f64_view_at(&d->grad_o, row->b, row->h, row->i), f64_output_at(&d->o, row->b, row->h, row->i), d->DV);
+    const double delta = f64_row_delta(row);
     f64_chunk chunk;
     for (int64_t j = 0; f64_row_next(row, j, &chunk); j = chunk.first + chunk.count)
         for (int64_t n = 0; n < chunk.count; n++)

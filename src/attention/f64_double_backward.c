@@ -88,13 +88,15 @@ static double run_row(second_row *s)
     const f64_row *row = &s->row;
     const attn_desc *d = row->d;
     const double sink = f64_row_sink(row), by_sink = s->second.by_grad_sinks ? s->second.by_grad_sinks[row->h] : 0;
+    const double *by_lse = f64_view_at(&d->grad_lse, row->b, row->h, row->i);
+    double *grad_grad_lse = f64_output_at(&s->second.grad_grad_lse, row->b, row->h, row->i);
     f64_chunk chunk;
     s->lse = *f64_output_at(&d->lse, row->b, row->h, row->i);
     if (s->lse == -INFINITY) return 0;
     const double weight = sink == -INFINITY ? 0 : exp(sink - s->lse);
     s->grad_o = f64_view_at(&d->grad_o, row->b, row->h, row->i);
     s->u = f64_view_at(&s->second.by_grad_q, row->b, row->h, row->i);
-    s->delta = dot_or_zero(s->grad_o, f64_output_at(&d->o, row->b, row->h, row->i), d->DV);
+    s->delta = f64_row_delta(row);
     s->rho = weight * by_sink, s->sigma = 0;
     for (int64_t j = 0; f64_row_next(row, j, &chunk); j = chunk.first + chunk.count)
         for (int64_t n = 0; n < chunk.count; n++) {
@@ -103,7 +105,8 @@ static double run_row(second_row *s)
             s->rho += x.p * x.r;
             s->sigma += x.p * (x.a * x.r + x.e);
         }
-    s->sigma -= 2 * s->delta * s->rho;
+    s->sigma -= (2 * s->delta + (by_lse ? *by_lse : 0)) * s->rho;
+    if (grad_grad_lse) *grad_grad_lse = s->rho;
     for (int64_t j = 0; f64_row_next(row, j, &chunk); j = chunk.first + chunk.count)
         for (int64_t n = 0; n < chunk.count; n++) {
             if (!chunk.kept[n]) continue;
@@ -122,6 +125,7 @@ static double run_head(const f64_second *call, int64_t b, int64_t h)
     double sink = 0;
     f64_zero_rows(&d->grad_q, b, h, d->T, d->D);
     f64_zero_rows(&s.second.grad_grad_o, b, h, d->T, d->DV);
+    f64_zero_rows(&s.second.grad_grad_lse, b, h, d->T, 1);
     if (h % group == 0) f64_zero_rows(&d->grad_k, b, h / group, d->S, d->D);
     if (h % group == 0) f64_zero_rows(&d->grad_v, b, h / group, d->S, d->DV);
     for (int64_t i = 0; i < d->T; i++) {

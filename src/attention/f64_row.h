@@ -38,6 +38,9 @@ double f64_row_dropout(const f64_row *row, int64_t j);
 /* The row's sink, -inf without. */
 double f64_row_sink(const f64_row *row);
 
+/* The sum of dO * O less the loss's gradient by the log-sum-exp. */
+double f64_row_delta(const f64_row *row);
+
 /* Rows of an array of doubles; NULL where it has no data. */
 static inline double *f64_at(const void *data, int64_t batch, int64_t head, int64_t row, int64_t b, int64_t h,
                              int64_t i)

@@ -34,6 +34,7 @@ void idle_strides_settle(attn_desc *d)
     settle_output(&d->o, queries_B, d->H, d->T, d->DV);
     settle_output(&d->lse, queries_B, d->H, d->T, 1);
     settle_view(&d->grad_o, queries_B, d->H, d->T, d->DV);
+    settle_view(&d->grad_lse, queries_B, d->H, d->T, 1);
     settle_output(&d->grad_q, queries_B, d->H, d->T, d->D);
     settle_output(&d->grad_k, keys_B, d->HK, d->S, d->D);
     settle_output(&d->grad_v, keys_B, d->HK, d->S, d->DV);
@@ -48,4 +49,5 @@ void idle_strides_settle_second(const attn_desc *d, attn_second_order *second)
     settle_view(&second->by_grad_k, keys_B, d->HK, d->S, d->D);
     settle_view(&second->by_grad_v, keys_B, d->HK, d->S, d->DV);
     settle_output(&second->grad_grad_o, queries_B, d->H, d->T, d->DV);
+    settle_output(&second->grad_grad_lse, queries_B, d->H, d->T, 1);
 }

@@ -19,6 +19,7 @@ void attn_second_order_init(attn_second_order *second, size_t struct_size, const
         attn_desc_init(&own, sizeof own, desc->B, desc->H, desc->HK, desc->T, desc->S, desc->D, desc->DV);
         s.by_grad_q = own.q, s.by_grad_k = own.k, s.by_grad_v = own.v;
         s.grad_q = own.grad_q, s.grad_k = own.grad_k, s.grad_v = own.grad_v, s.grad_grad_o = own.o;
+        s.grad_grad_lse = own.lse;
     }
     size_t known = struct_size < sizeof s ? struct_size : sizeof s;
     memcpy(second, &s, known);
@@ -44,11 +45,12 @@ attn_status second_order_read(const attn_desc *desc, const attn_second_order *se
     if (status) return status;
     if (!second) return status_fail(ATTN_ERROR_ARGUMENT, "second is NULL, expected what attn_second_order_init fills");
     const size_t given = second->struct_size;
-    if (given < sizeof *out)
+    if (given < offsetof(attn_second_order, grad_grad_lse))
         return status_fail(ATTN_ERROR_ARGUMENT,
                            "second: struct_size = %zu, expected %zu: was attn_second_order_init called?", given,
                            sizeof *out);
-    *out = *second;
+    memset(out, 0, sizeof *out);
+    memcpy(out, second, given < sizeof *out ? given : sizeof *out);
     out->struct_size = sizeof *out;
     status = descriptor_check_later("second's", second, given, sizeof *out);
     if (status) return status;
@@ -67,21 +69,18 @@ attn_status second_order_read(const attn_desc *desc, const attn_second_order *se
     return ATTN_OK;
 }
 
-static attn_status check_given(const char *name, const attn_view *view, attn_dtype type, int64_t batches, int64_t heads,
-                               int64_t rows, int64_t columns)
-{
-    return view->data ? array_check_view(name, view, type, batches, heads, rows, columns) : ATTN_OK;
-}
-
 attn_status second_order_check(const attn_desc *d, const attn_second_order *second)
 {
     const int64_t queries_B = sequence_query_batches(d), keys_B = sequence_key_batches(d);
     attn_status status = backward_check(d, &(backward_names){"second's grad_q", "second's grad_k", "second's grad_v"});
-    if (!status) status = check_given("by_grad_q", &second->by_grad_q, d->dtype, queries_B, d->H, d->T, d->D);
-    if (!status) status = check_given("by_grad_k", &second->by_grad_k, d->dtype, keys_B, d->HK, d->S, d->D);
-    if (!status) status = check_given("by_grad_v", &second->by_grad_v, d->dtype, keys_B, d->HK, d->S, d->DV);
+    if (!status) status = backward_check_given("by_grad_q", &second->by_grad_q, d->dtype, queries_B, d->H, d->T, d->D);
+    if (!status) status = backward_check_given("by_grad_k", &second->by_grad_k, d->dtype, keys_B, d->HK, d->S, d->D);
+    if (!status) status = backward_check_given("by_grad_v", &second->by_grad_v, d->dtype, keys_B, d->HK, d->S, d->DV);
     if (!status)
         status = backward_check_wanted("grad_grad_o", &second->grad_grad_o, d->dtype, queries_B, d->H, d->T, d->DV);
+    if (!status)
+        status = backward_check_wanted("grad_grad_lse", &second->grad_grad_lse, sum_type(d->dtype), queries_B, d->H,
+                                       d->T, 1);
     if (!status)
         status = array_check_mask("by_grad_bias", &second->by_grad_bias, d, (size_t)element_size(sum_type(d->dtype)));
     if (!status) status = array_check_list("by_grad_sinks", second->by_grad_sinks, sizeof *second->by_grad_sinks);
@@ -93,6 +92,7 @@ attn_second_order second_order_of(const attn_desc *d, const attn_second_order *s
     attn_second_order own = *second;
     if (d->query_starts) {
         sequence_move_view(&own.by_grad_q, d->dtype, d->query_starts[b]);
+        sequence_move_output(&own.grad_grad_lse, sum_type(d->dtype), d->query_starts[b]);
         sequence_move_output(&own.grad_grad_o, sum_type(d->dtype), d->query_starts[b]);
     }
     if (d->key_starts) {

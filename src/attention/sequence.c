@@ -27,6 +27,7 @@ const attn_desc *sequence_read(const attn_desc *d, int64_t b, attn_desc *own)
         sequence_move_output(&own->o, d->dtype, first);
         sequence_move_output(&own->lse, sum_type(d->dtype), first);
         sequence_move_view(&own->grad_o, d->dtype, first);
+        sequence_move_view(&own->grad_lse, sum_type(d->dtype), first);
         sequence_move_output(&own->grad_q, sum_type(d->dtype), first);
     }
     if (d->key_starts) {

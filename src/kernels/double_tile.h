@@ -5,9 +5,9 @@
  *     a = m dO_i V_j       e = m dO_i Y_j       g = scale (U_i K_j + Q_i W_j)       r = f'(s) g + Z_ij
  *
  * To first order the loss is U dQ + W dK + Y dV + Z dBias, the sum over i, j of p (a - delta_i) r + p e, with
- * delta_i = sum over j of p a. With the row sums
+ * delta_i = (sum over j of p a) - dlse_i. With the row sums
  *
- *     rho_i = sum over j of p r          sigma_i = sum over j of p (a r + e) - 2 delta_i rho_i
+ *     rho_i = sum over j of p r          sigma_i = sum over j of p (a r + e) - (2 delta_i + dlse_i) rho_i
  *
  * the chain rule through delta and then through softmax gives
  *

@@ -61,6 +61,7 @@ static attn_desc alone(const call *c, int64_t b)
     attn_desc d = c->desc;
     d.B = 1;
     d.q = moved_view(d.q, b), d.k = moved_view(d.k, b), d.v = moved_view(d.v, b), d.grad_o = moved_view(d.grad_o, b);
+    if (d.grad_lse.data) d.grad_lse = moved_view(d.grad_lse, b);
     d.o = moved(d.o, b), d.lse = moved(d.lse, b);
     d.grad_q = moved(d.grad_q, b), d.grad_k = moved(d.grad_k, b), d.grad_v = moved(d.grad_v, b);
     if (d.key_lengths) d.key_lengths += b;

@@ -220,6 +220,8 @@ static void bad_arguments_are_refused(void **state)
     attn_desc *d = &c->desc;
     d->o.data = NULL, refuses(c, ATTN_ERROR_ARGUMENT, "o.data"), *d = good;
     d->lse.data = NULL, refuses(c, ATTN_ERROR_ARGUMENT, "lse.data"), *d = good;
+    d->grad_lse.data = (char *)d->lse.data + 2, refuses(c, ATTN_ERROR_ARGUMENT, "grad_lse.data = "), *d = good;
+    d->grad_lse = (attn_view){d->lse.data, INT64_MAX, 1, 1}, refuses(c, ATTN_ERROR_OVERFLOW, "grad_lse"), *d = good;
     d->grad_o.data = NULL, refuses(c, ATTN_ERROR_ARGUMENT, "grad_o.data"), *d = good;
     if (additive) {
         d->score_vector.data = NULL, refuses(c, ATTN_ERROR_ARGUMENT, "score_vector.data"), *d = good;

@@ -67,6 +67,7 @@ call_options call_random_options(uint64_t seed)
     o.additive = one_in(seed, 19, 3);
     o.alibi = one_in(seed, 60, 3);
     o.sinks = one_in(seed, 61, 3);
+    o.by_lse = one_in(seed, 69, 3);
     o.blocks = one_in(seed, 62, 3);
     o.score_function = one_in(seed, 67, 4);
     o.mask_function = one_in(seed, 68, 4);
@@ -114,6 +115,16 @@ static attn_view make_input(call *c, uint64_t stream, int64_t heads, int64_t row
         data[n] = round_to_type(c->options.type, c->options.sigma * draw_normal(c->seed, stream, n));
     attn_view view = {data, v.batch, v.head, v.row};
     return c->options.shared_rows ? reverse_or_share(c, stream, view, rows) : view;
+}
+
+/* Of fp32, whatever the call's type. */
+static attn_view make_grad_lse(call *c)
+{
+    const attn_dtype type = c->options.type;
+    c->options.type = ATTN_DTYPE_F32;
+    const attn_view view = make_input(c, 13, c->options.H, c->options.T, 1);
+    c->options.type = type;
+    return view;
 }
 
 static attn_output make_output(call *c, int n, const char *name, int64_t heads, int64_t rows, int64_t columns)
@@ -275,6 +286,7 @@ call *call_create(const call_options *options, uint64_t seed)
     d->grad_q = make_output(c, 0, "grad_q", o->H, o->T, o->D);
     d->grad_k = make_output(c, 1, "grad_k", o->HK, o->S, o->D);
     d->grad_v = make_output(c, 2, "grad_v", o->HK, o->S, o->DV);
+    if (o->by_lse) d->grad_lse = make_grad_lse(c);
     make_score_vector(c);
     make_slopes_and_sinks(c);
     make_options(c);

@@ -11,8 +11,8 @@
 typedef struct call_options {
     int64_t B, H, HK, T, S, D, DV;
     float sigma; /* of Q, K, V, dO and the bias */
-    bool causal, windowed, lengths, offsets, mask, bias, broadcast, additive, alibi, sinks, blocks, score_function,
-        mask_function;
+    bool causal, windowed, lengths, offsets, mask, bias, broadcast, additive, alibi, sinks, by_lse, blocks,
+        score_function, mask_function;
     bool shared_rows; /* Q, K, V and dO may be reversed, or the same for all sequences or heads */
     float softcap, dropout;
     int threads;

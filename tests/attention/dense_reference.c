@@ -69,6 +69,7 @@ dense dense_create(const attn_desc *d)
                .k = dense_rows(&d->k, d->B, d->HK, d->S, d->D),
                .v = dense_rows(&d->v, d->B, d->HK, d->S, d->DV),
                .grad_o = dense_rows(&d->grad_o, d->B, d->H, d->T, d->DV),
+               .grad_lse = dense_rows(&d->grad_lse, d->B, d->H, d->T, 1),
                .score_vector = dense_rows(&d->score_vector, 1, d->H, 1, d->D),
                .grad_score_vector = dense_array(d->H * d->D),
                .sinks = dense_array(d->H),
@@ -108,7 +109,8 @@ void dense_destroy(dense *x)
     double *arrays[] = {
         x->score_vector, x->grad_score_vector, x->q,     x->k,          x->v,      x->bias,        x->keep,
         x->dropout,      x->weights,           x->o,     x->lse,        x->grad_o, x->grad_q,      x->grad_k,
-        x->grad_v,       x->grad_bias,         x->sinks, x->grad_sinks, x->slopes, x->grad_slopes, x->slope_sizes};
+        x->grad_v,       x->grad_bias,         x->sinks, x->grad_sinks, x->slopes, x->grad_slopes, x->slope_sizes,
+        x->grad_lse};
     for (size_t n = 0; n < sizeof arrays / sizeof arrays[0]; n++) free(arrays[n]);
 }
 
@@ -116,8 +118,8 @@ void dense_destroy(dense *x)
 typedef struct row {
     int64_t head, position;
     const double *q, *k, *v, *score_vector, *sink, *slope, *bias, *keep, *dropout;
-    double *grad_score_vector, *grad_sink, *grad_slope, *slope_size, *weights, *o, *lse, *grad_o, *grad_q, *grad_k,
-        *grad_v, *grad_bias;
+    double *grad_score_vector, *grad_sink, *grad_slope, *slope_size, *weights, *o, *lse, *grad_o, *grad_lse, *grad_q,
+        *grad_k, *grad_v, *grad_bias;
 } row;
 
 static row row_of(const dense *x, int64_t index)
@@ -145,6 +147,7 @@ static row row_of(const dense *x, int64_t index)
                  .o = x->o + index * d->DV,
                  .lse = x->lse + index,
                  .grad_o = x->grad_o + index * d->DV,
+                 .grad_lse = x->grad_lse + index,
                  .grad_q = x->grad_q + index * d->D,
                  .grad_k = x->grad_k + keys * d->D,
                  .grad_v = x->grad_v + keys * d->DV,
@@ -234,7 +237,9 @@ static void backward_row(const attn_desc *d, row r)
     double delta = 0;
     for (int64_t j = 0; j < d->S; j++)
         if (r.keep[j]) delta += r.weights[j] * r.dropout[j] * dense_dot(r.grad_o, r.v + j * d->DV, d->DV);
-    const double delta_size = size_of_dot(r.grad_o, r.o, d->DV);
+    const double delta_size = size_of_dot(r.grad_o, r.o, d->DV) + fabs(*r.grad_lse);
+    if (*r.lse == -INFINITY) return;
+    delta -= *r.grad_lse;
     if (*r.sink != -INFINITY) *r.grad_sink -= exp(*r.sink - *r.lse) * delta;
     for (int64_t j = 0; j < d->S; j++) {
         if (!r.keep[j]) continue;
@@ -260,5 +265,8 @@ void dense_backward(dense *x)
 double dense_loss(dense *x)
 {
     dense_forward(x);
-    return dense_dot(x->o, x->grad_o, x->d->B * x->d->H * x->d->T * x->d->DV);
+    double loss = dense_dot(x->o, x->grad_o, x->d->B * x->d->H * x->d->T * x->d->DV);
+    for (int64_t n = 0; n < x->d->B * x->d->H * x->d->T; n++)
+        if (x->lse[n] != -INFINITY) loss += x->lse[n] * x->grad_lse[n];
+    return loss;
 }

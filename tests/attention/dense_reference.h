@@ -15,7 +15,7 @@ typedef struct dense {
         *slope_sizes;          /* (H); 0 without; what their gradients' terms are made of, signs aside */
     double *keep, *dropout;    /* (B, H, T, S): 1 where the pair is kept; dropout's factors */
     double *weights, *o, *lse; /* (B, H, T, S), (B, H, T, DV), (B, H, T): dense_forward */
-    double *grad_o;            /* (B, H, T, DV) */
+    double *grad_o, *grad_lse; /* (B, H, T, DV), (B, H, T): zeros without */
     bool differentiated;       /* dense_backward has run */
     double *grad_score_vector; /* as score_vector */
     double *grad_q, *grad_k, *grad_v, *grad_bias; /* as their inputs: dense_backward */
@@ -36,7 +36,8 @@ void dense_forward(dense *x);
 /* After dense_forward; a second call does nothing. */
 void dense_backward(dense *x);
 
-/* The sum of grad_o .* o after running forward: the loss whose gradients dense_backward gives. */
+/* The sum of grad_o .* o and of grad_lse .* lse, where that is finite, after running forward: the loss whose gradients
+ * dense_backward gives. */
 double dense_loss(dense *x);
 
 #endif

@@ -31,13 +31,14 @@ dense_second dense_second_create(dense *x, const attn_second_order *second)
                           .grad_k = dense_array(d->B * d->HK * d->S * d->D),
                           .grad_v = dense_array(d->B * d->HK * d->S * d->DV),
                           .grad_grad_o = dense_array(d->B * d->H * d->T * d->DV),
+                          .grad_grad_lse = dense_array(d->B * d->H * d->T),
                           .grad_sinks = dense_array(d->H)};
 }
 
 void dense_second_destroy(dense_second *s)
 {
-    double *arrays[] = {s->by_grad_q, s->by_grad_k,   s->by_grad_v,  s->by_grad_sinks, s->grad_q,   s->grad_k,
-                        s->grad_v,    s->grad_grad_o, s->grad_sinks, s->by_grad_bias,  s->grad_bias};
+    double *arrays[] = {s->by_grad_q, s->by_grad_k,   s->by_grad_v,  s->by_grad_sinks, s->grad_q,    s->grad_k,
+                        s->grad_v,    s->grad_grad_o, s->grad_sinks, s->by_grad_bias,  s->grad_bias, s->grad_grad_lse};
     for (size_t n = 0; n < sizeof arrays / sizeof arrays[0]; n++) free(arrays[n]);
 }
 
@@ -81,6 +82,9 @@ static void second_row(dense_second *s, int64_t query, int64_t h, int64_t keys, 
         pairs[j].r = pairs[j].slope * pairs[j].g + s->by_grad_bias[query * d->S + j];
         rho += p[j] * pairs[j].r;
     }
+    if (x->lse[query] == -INFINITY) return;
+    s->grad_grad_lse[query] = rho; /* which delta is less by */
+    delta -= x->grad_lse[query];
     /* The loss is the sum of ds r + p e, ds = p (a - delta). By p, beside what softmax couples: */
     const double by_sink = -delta * s->by_grad_sinks[h];
     by_lse = sink * by_sink;

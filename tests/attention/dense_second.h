@@ -9,7 +9,7 @@
 typedef struct dense_second {
     dense *x;
     double *by_grad_q, *by_grad_k, *by_grad_v, *by_grad_sinks, *by_grad_bias; /* the last (B, H, T, S) */
-    double *grad_q, *grad_k, *grad_v, *grad_grad_o, *grad_sinks, *grad_bias;
+    double *grad_q, *grad_k, *grad_v, *grad_grad_o, *grad_grad_lse, *grad_sinks, *grad_bias;
 } dense_second;
 
 dense_second dense_second_create(dense *x, const attn_second_order *second);

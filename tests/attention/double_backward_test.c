@@ -44,6 +44,7 @@ static void the_reference_agrees_with_differences(void **state)
         check_differences(&s, "k", x->k, s.grad_k, keys * o.D);
         check_differences(&s, "v", x->v, s.grad_v, keys * o.DV);
         check_differences(&s, "grad_o", x->grad_o, s.grad_grad_o, queries * o.DV);
+        if (o.by_lse) check_differences(&s, "grad_lse", x->grad_lse, s.grad_grad_lse, queries);
         if (o.sinks) check_differences(&s, "sinks", x->sinks, s.grad_sinks, o.H);
         if (o.bias) check_differences(&s, "bias", x->bias, s.grad_bias, queries * o.S);
         dense_second_destroy(&s);

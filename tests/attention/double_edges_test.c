@@ -130,6 +130,24 @@ static void packed_sequences_have_the_bits_that_they_have_alone(void **state)
     check_packed(600, 600);
 }
 
+/* Without the fields that came later. */
+static void an_earlier_version_s_struct_is_read(void **state)
+{
+    (void)state;
+    call_options o = {.B = 1, .H = 2, .HK = 2, .T = 4, .S = 4, .D = 3, .DV = 3, .sigma = 1, .threads = 1};
+    second_call *s = second_call_create(&o, 421, true);
+    float *by_lse = s->second.grad_grad_lse.data, *grad_q = s->second.grad_q.data;
+    size_t bytes = 0;
+    s->second.struct_size = offsetof(attn_second_order, grad_grad_lse);
+    by_lse[0] = grad_q[0] = 7777;
+    assert_int_equal(attn_double_backward_workspace_size(&s->c->desc, &s->second, &bytes), ATTN_OK);
+    unsigned char *workspace = aligned_alloc(ATTN_ALIGNMENT, bytes / 64 * 64 + 64);
+    assert_int_equal(attn_double_backward(&s->c->desc, &s->second, workspace, bytes), ATTN_OK);
+    assert_true(by_lse[0] == 7777 && grad_q[0] != 7777);
+    free(workspace);
+    second_call_destroy(s);
+}
+
 static void hostile_arguments_are_refused(void **state)
 {
     (void)state;
@@ -152,6 +170,7 @@ static void hostile_arguments_are_refused(void **state)
         if (!strstr(attn_error(), message)) fail_msg("%s", attn_error());                                              \
     } while (0)
     REFUSED(second.struct_size = 8, ATTN_ERROR_ARGUMENT, "struct_size = 8");
+    REFUSED(second.grad_grad_lse.head = 0, ATTN_ERROR_ARGUMENT, "grad_grad_lse.head = 0");
     REFUSED(d.B = -1, ATTN_ERROR_ARGUMENT, "B = -1");
     REFUSED(d.T = INT64_MAX / 8, ATTN_ERROR_OVERFLOW, "T = ");
     REFUSED(d.dtype = ATTN_DTYPE_INT8, ATTN_ERROR_UNSUPPORTED, "dtype = 3");
@@ -237,6 +256,7 @@ int main(void)
         cmocka_unit_test(sizes_of_zero_give_zeros),
         cmocka_unit_test(rows_without_keys_give_zeros),
         cmocka_unit_test(packed_sequences_have_the_bits_that_they_have_alone),
+        cmocka_unit_test(an_earlier_version_s_struct_is_read),
         cmocka_unit_test(hostile_arguments_are_refused),
         cmocka_unit_test(fields_of_a_later_version_are_refused),
         cmocka_unit_test(the_workspace_is_linear),

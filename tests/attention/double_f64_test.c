@@ -68,6 +68,8 @@ static wide_call wide_create(uint64_t seed)
     widen(&w, &d->k, d->HK, d->S, d->D), widen(&w, &s->by_grad_k, d->HK, d->S, d->D);
     widen(&w, &d->v, d->HK, d->S, d->DV), widen(&w, &s->by_grad_v, d->HK, d->S, d->DV);
     widen(&w, &d->grad_o, d->H, d->T, d->DV);
+    if (d->grad_lse.data) widen(&w, &d->grad_lse, d->H, d->T, 1);
+    make_output(&w, &s->grad_grad_lse, d->H, d->T, 1);
     make_output(&w, &d->o, d->H, d->T, d->DV), make_output(&w, &d->lse, d->H, d->T, 1);
     make_output(&w, &s->grad_q, d->H, d->T, d->D), make_output(&w, &s->grad_k, d->HK, d->S, d->D);
     make_output(&w, &s->grad_v, d->HK, d->S, d->DV), make_output(&w, &s->grad_grad_o, d->H, d->T, d->DV);
@@ -127,6 +129,7 @@ static void agrees_with_the_reference(void **state)
         expect_near(&w, "grad_k", w.second.grad_k.data, x.grad_k, d->B * d->HK * d->S * d->D);
         expect_near(&w, "grad_v", w.second.grad_v.data, x.grad_v, d->B * d->HK * d->S * d->DV);
         expect_near(&w, "grad_grad_o", w.second.grad_grad_o.data, x.grad_grad_o, d->B * d->H * d->T * d->DV);
+        expect_near(&w, "grad_grad_lse", w.second.grad_grad_lse.data, x.grad_grad_lse, d->B * d->H * d->T);
         if (w.second.grad_bias.data) expect_bias(&w, x.grad_bias);
         for (int64_t h = 0; w.second.grad_sinks && h < d->H; h++)
             assert_true(fabs(w.second.grad_sinks[h] - x.grad_sinks[h]) <= 1e-6 * (1 + fabs(x.grad_sinks[h])));

@@ -75,6 +75,7 @@ static wide_call wide_create(uint64_t seed)
     d->k = widen(&w, d->k, d->B, d->HK, d->S, d->D);
     d->v = widen(&w, d->v, d->B, d->HK, d->S, d->DV);
     d->grad_o = widen(&w, d->grad_o, d->B, d->H, d->T, d->DV);
+    if (o.by_lse) d->grad_lse = widen(&w, d->grad_lse, d->B, d->H, d->T, 1);
     if (o.additive) {
         d->score_vector = widen(&w, d->score_vector, 1, d->H, 1, d->D);
         w.grad_w = make_output(&w, &d->grad_score_vector, d->H, 1, d->D);

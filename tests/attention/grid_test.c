@@ -19,7 +19,7 @@
 #include <string.h>
 
 #define WIDE_SIGMA 2.5f /* scores of deviation 6 */
-#define OPTION_SETS (1 << 16)
+#define OPTION_SETS (1 << 17)
 
 static uint32_t draw(uint64_t seed, uint64_t n, uint32_t choices)
 {
@@ -44,7 +44,7 @@ static unsigned option_set(const call_options *o)
 {
     const bool bits[] = {o->causal,        o->windowed,    o->lengths,   o->offsets,     o->mask,     o->bias,
                          o->alibi,         o->sinks,       o->blocks,    o->softcap > 0, o->additive, o->score_function,
-                         o->mask_function, o->dropout > 0, o->H > o->HK, o->D != o->DV};
+                         o->mask_function, o->dropout > 0, o->H > o->HK, o->D != o->DV,  o->by_lse};
     unsigned set = 0;
     for (size_t n = 0; n < sizeof bits / sizeof bits[0]; n++) set |= (unsigned)bits[n] << n;
     return set;

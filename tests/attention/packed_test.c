@@ -19,7 +19,7 @@
 #define UNTOUCHED 12345.0f
 #define NOT_LOOKED_AT 987654321
 
-enum { Q, K, V, GRAD_O, READ };
+enum { Q, K, V, GRAD_O, GRAD_LSE, READ };
 enum { O, LSE, GRAD_Q, GRAD_K, GRAD_V, WRITTEN };
 
 /* An array by rows: what it is of, its descriptor's fields. */
@@ -42,7 +42,7 @@ typedef struct problem {
 
 static attn_view *read_field(attn_desc *d, int n)
 {
-    attn_view *fields[READ] = {&d->q, &d->k, &d->v, &d->grad_o};
+    attn_view *fields[READ] = {&d->q, &d->k, &d->v, &d->grad_o, &d->grad_lse};
     return fields[n];
 }
 
@@ -125,6 +125,7 @@ static problem *create(uint64_t seed)
 {
     call_options o = call_random_options(seed);
     o.B = SEQUENCES;
+    o.by_lse = true;
     if (o.T > 70 || o.S > 70) o.H = o.HK = 1, o.D = 1 + o.D % 9, o.DV = 1 + o.DV % 9;
     problem *p = malloc(sizeof *p);
     *p = (problem){.seed = seed,
@@ -140,7 +141,7 @@ static problem *create(uint64_t seed)
     }
     const array queries = {false, d->H, d->D}, keys = {true, d->HK, d->D}, values = {true, d->HK, d->DV},
                 results = {false, d->H, d->DV}, sums = {false, d->H, 1};
-    p->read[Q] = queries, p->read[K] = keys, p->read[V] = values, p->read[GRAD_O] = results;
+    p->read[Q] = queries, p->read[K] = keys, p->read[V] = values, p->read[GRAD_O] = results, p->read[GRAD_LSE] = sums;
     p->written[O] = results, p->written[LSE] = sums, p->written[GRAD_Q] = queries;
     p->written[GRAD_K] = keys, p->written[GRAD_V] = values;
     p->together = *d;

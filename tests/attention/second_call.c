@@ -15,7 +15,8 @@
 #define GUARD 64
 #define POISON 12345.678f
 
-static const char *const names[] = {"grad_q", "grad_k", "grad_v", "grad_grad_o", "grad_sinks", "grad_bias"};
+static const char *const names[] = {"grad_q",     "grad_k",        "grad_v",   "grad_grad_o",
+                                    "grad_sinks", "grad_grad_lse", "grad_bias"};
 
 call_options second_call_options(uint64_t seed)
 {
@@ -74,6 +75,7 @@ second_call *second_call_create(const call_options *options, uint64_t seed, bool
     want(s, 1, &second->grad_k, d->HK, d->S, d->D);
     want(s, 2, &second->grad_v, d->HK, d->S, d->DV);
     want(s, 3, &second->grad_grad_o, d->H, d->T, d->DV);
+    want(s, 5, &second->grad_grad_lse, d->H, d->T, 1);
     if (d->sinks) {
         second->by_grad_sinks = s->given[3] = draw(seed, 73, d->H, 1);
         s->sizes[4] = 2 * GUARD + (size_t)d->H;
@@ -109,7 +111,9 @@ void second_call_destroy(second_call *s)
 
 static const attn_output *output(const second_call *s, int n)
 {
-    const attn_output *outputs[] = {&s->second.grad_q, &s->second.grad_k, &s->second.grad_v, &s->second.grad_grad_o};
+    const attn_output *outputs[] = {
+        &s->second.grad_q,       &s->second.grad_k, &s->second.grad_v, &s->second.grad_grad_o, NULL,
+        &s->second.grad_grad_lse};
     return outputs[n];
 }
 
@@ -146,7 +150,8 @@ void second_call_run(second_call *s)
     if (attn_double_backward(&s->c->desc, &s->second, workspace, bytes)) fail_msg("%s", attn_error());
     for (size_t n = bytes; n < whole; n++) assert_int_equal(workspace[n], 0xfe);
     free(workspace);
-    for (int n = 0; n < 4; n++) check_guards(s, n);
+    for (int n = 0; n < SECOND_OUTPUTS; n++)
+        if (n != 4) check_guards(s, n);
     const bool any = has_pairs(&s->c->desc); /* a bias without elements has no gradient */
     for (size_t k = 0; s->second.grad_bias.data && k < s->grad_bias_size + 2 * GUARD; k++)
         if ((any && k >= GUARD && k < s->grad_bias_size + GUARD) == (s->grad_bias[k] == POISON))
@@ -185,7 +190,7 @@ static void check_bias(const second_call *s, const double *gradient, double tole
     }
     double bound = tolerance * largest_of(sizes, (int64_t)s->grad_bias_size, least);
     for (size_t k = 0; k < s->grad_bias_size; k++)
-        check_near(s, 5, (int64_t)k, s->grad_bias[GUARD + k], want[k], bound);
+        check_near(s, 6, (int64_t)k, s->grad_bias[GUARD + k], want[k], bound);
     free(want);
     free(sizes);
 }
@@ -194,8 +199,10 @@ void second_call_check(second_call *s, double tolerance, double least)
 {
     dense_second reference = dense_second_create(&s->c->reference, &s->second);
     dense_second_backward(&reference);
-    const double *wanted[] = {reference.grad_q, reference.grad_k, reference.grad_v, reference.grad_grad_o};
-    for (int n = 0; n < 4; n++) {
+    const double *wanted[] = {reference.grad_q,       reference.grad_k, reference.grad_v, reference.grad_grad_o, NULL,
+                              reference.grad_grad_lse};
+    for (int n = 0; n < SECOND_OUTPUTS; n++) {
+        if (!wanted[n]) continue;
         const attn_output *o = output(s, n);
         const float *data = o->data;
         int64_t B = s->c->options.B, at = 0;

@@ -5,7 +5,7 @@
 #include "call.h"
 #include "dense_second.h"
 
-#define SECOND_OUTPUTS 5
+#define SECOND_OUTPUTS 6
 
 typedef struct second_call {
     call *c;

@@ -276,6 +276,7 @@ static void draw_gradients(drawn_call *w)
     const attn_dtype type = type_of(d);
     const int64_t QB = query_batches(d), KB = key_batches(d);
     d->grad_o = draw_view(x, d->grad_o, QB, d->H, d->T, d->DV, type);
+    if (draw_flag(x)) d->grad_lse = draw_view(x, d->grad_lse, QB, d->H, d->T, 1, sums_of(d));
     if (w->which == DOUBLE_BACKWARD) return;
     d->grad_q = draw_output(x, d->grad_q, QB, d->H, d->T, d->D, type);
     d->grad_k = draw_output(x, d->grad_k, KB, d->HK, d->S, d->D, type);
@@ -307,6 +308,7 @@ static void draw_second(drawn_call *w)
     if (d->sinks && !(sums_absent & 2)) s->grad_sinks = draw_head_numbers(w, true);
     if (d->bias.data && !(sums_absent & 4)) s->by_grad_bias = draw_mask(w, sums_of(d), false);
     if (d->bias.data && !(sums_absent & 8)) s->grad_bias = draw_mask_output(w);
+    if (!(sums_absent & 16)) s->grad_grad_lse = draw_output(x, s->grad_grad_lse, QB, d->H, d->T, 1, sums_of(d));
     if (sums_absent == 255) s->by_grad_bias.row = s->grad_bias.row = INT64_MAX; /* of none */
 }
 

@@ -158,7 +158,8 @@ static void check_call(drawn_call *w)
     g.c = as_given(x, &w->c, sizeof w->c, w->cache_size);
     g.r = w->which == ROTARY_FILL ? &w->r
                                   : as_given(x, &w->r, sizeof w->r, draw_struct_size(x, sizeof w->r, sizeof w->r));
-    g.second = as_given(x, &w->second, sizeof w->second, draw_struct_size(x, sizeof w->second, sizeof w->second));
+    g.second = as_given(x, &w->second, sizeof w->second,
+                        draw_struct_size(x, sizeof w->second, offsetof(attn_second_order, grad_grad_lse)));
     const attn_status asked = ask_workspace(w->which, &g, &needed);
     if (!asked && (!x->reachable || needed > MOST_WORKSPACE / 2)) return; /* nobody has such arrays */
     const workspace space = asked ? (workspace){0} : draw_workspace(x, needed);
