@@ -199,8 +199,8 @@ static void read_keys(backward_worker *w, int64_t first)
     t->v = v.data, t->v_row = v.row;
 }
 
-/* Queries first .. first + t->queries - 1, as they stand and packed; whether they are finite. */
-static bool read_paired_queries(backward_worker *w, int64_t first)
+/* Queries first .. first + t->queries - 1, as they stand and packed. */
+static void read_paired_queries(backward_worker *w, int64_t first)
 {
     const attn_desc *d = w->d;
     const kernel_table *table = w->plan->table;
@@ -211,12 +211,10 @@ static bool read_paired_queries(backward_worker *w, int64_t first)
     t->o_bf16 = bf16_at(&o, w->b, w->h, first), t->o_row = o.row;
     table->pack_rows(t->q_bf16, t->q_row, t->queries, t->D, w->q_pairs);
     table->pack_rows(t->grad_o_bf16, t->grad_o_row, t->queries, t->DV, w->grad_o_pairs);
-    return table->pairs_finite(t->q_bf16, t->q_row, t->queries, t->D) &&
-           table->pairs_finite(t->grad_o_bf16, t->grad_o_row, t->queries, t->DV);
 }
 
 /* The same in fp32. */
-static bool read_queries(backward_worker *w, int64_t first)
+static void read_queries(backward_worker *w, int64_t first)
 {
     const attn_desc *d = w->d;
     backward_tile *t = &w->tile;
@@ -226,13 +224,10 @@ static bool read_queries(backward_worker *w, int64_t first)
     const staged_rows q = read_rows(w, &d->q, w->h, first, count, d->D, rows, &stage),
                       grad_o = read_rows(w, &d->grad_o, w->h, first, count, d->DV, rows, &stage),
                       result = read_rows(w, &o, w->h, first, count, d->DV, rows, &stage);
-    rows_finite_kernel *finite = w->plan->kernels->rows_finite;
     t->q = q.data, t->q_row = q.row;
     t->grad_o = grad_o.data, t->grad_o_row = grad_o.row;
     t->o = result.data, t->o_row = result.row;
     t->score_vector = view_at(&d->score_vector, 0, w->h, 0);
-    return finite(t->q, t->q_row, count, t->D) && finite(t->grad_o, t->grad_o_row, count, t->DV) &&
-           (!t->score_vector || finite(t->score_vector, 0, 1, t->D));
 }
 
 /* What begin made of dO and O, less the loss's gradients by the log-sum-exp. A row without keys has none to give. */
@@ -255,15 +250,35 @@ void backward_worker_queries(backward_worker *w, int64_t b, int64_t h, int64_t f
     w->first_query = first;
     w->tile.queries = count;
     w->tile.lse = output_at(&w->d->lse, b, h, first);
-    w->queries_finite = (w->plan->paired ? read_paired_queries : read_queries)(w, first);
+    w->queries_checked = false;
+    (w->plan->paired ? read_paired_queries : read_queries)(w, first);
     w->plan->kernels->begin(&w->tile);
     subtract_grad_lse(w);
 }
 
-bool backward_worker_finite(const backward_worker *w)
+static bool check_queries(const backward_worker *w)
 {
     const backward_tile *t = &w->tile;
-    if (!w->queries_finite) return false;
+    const kernel_table *table = w->plan->table;
+    rows_finite_kernel *finite = w->plan->kernels->rows_finite;
+    if (w->plan->paired)
+        return table->pairs_finite(t->q_bf16, t->q_row, t->queries, t->D) &&
+               table->pairs_finite(t->grad_o_bf16, t->grad_o_row, t->queries, t->DV);
+    return finite(t->q, t->q_row, t->queries, t->D) && finite(t->grad_o, t->grad_o_row, t->queries, t->DV) &&
+           (!t->score_vector || finite(t->score_vector, 0, 1, t->D));
+}
+
+bool backward_worker_queries_finite(backward_worker *w)
+{
+    if (!w->queries_checked) w->queries_finite = check_queries(w);
+    w->queries_checked = true;
+    return w->queries_finite;
+}
+
+bool backward_worker_finite(backward_worker *w)
+{
+    const backward_tile *t = &w->tile;
+    if (!backward_worker_queries_finite(w)) return false;
     return w->plan->paired ? w->plan->table->pairs_finite(t->k_bf16, t->k_row, t->keys, t->D)
                            : w->plan->kernels->rows_finite(t->k, t->k_row, t->keys, t->D);
 }

@@ -50,8 +50,8 @@ typedef struct backward_worker {
     int64_t b, h, first_query, first_key;
     float *modification, *dropout, *stages, *distance_sums;
     uint32_t *q_pairs, *grad_o_pairs, *k_pairs, *k_tiles, *v_tiles; /* where the tile's stand, with products of pairs */
-    bool queries_finite; /* the block's rows of Q and dO, and the head's score vector */
-    bool masked;         /* the tile that backward_worker_scores filled has masked pairs, or may have */
+    bool queries_finite, queries_checked; /* the former only once backward_worker_queries_finite was asked */
+    bool masked; /* the tile that backward_worker_scores filled has masked pairs, or may have */
     backward_tile tile;
 } backward_worker;
 
@@ -70,7 +70,11 @@ bool backward_worker_keys(backward_worker *w, int64_t first, int64_t count);
 bool backward_worker_scores(backward_worker *w, int64_t first, int64_t count);
 
 /* Whether nothing that the tile's products read is NaN or infinite: 0 times it would be NaN. */
-bool backward_worker_finite(const backward_worker *w);
+bool backward_worker_finite(backward_worker *w);
+
+/* The same of the block's rows of Q and dO and the head's score vector alone, looked at when first asked: where nothing
+ * is masked nobody asks. */
+bool backward_worker_queries_finite(backward_worker *w);
 
 /* backward_kernels.products for a tile with masked pairs where K, Q or dO are not finite: 0 times them would be NaN in
  * rows that do not attend to them, so masked pairs are skipped one by one. */

@@ -82,11 +82,9 @@ void double_worker_queries(double_worker *w, int64_t b, int64_t h, int64_t first
 {
     const attn_view *u = &w->second.by_grad_q;
     backward_worker_queries(&w->first, b, h, first, count);
-    w->queries_finite = w->first.queries_finite;
     w->u = read_rows(w, u, h, first, count, w->first.d->D, w->stages);
     w->grad_grad_o = output_at(&w->second.grad_grad_o, b, h, first);
     if (!u->data) return;
-    w->queries_finite &= w->plan->tiles.kernels->rows_finite(w->u.data, w->u.row, count, w->first.d->D);
     transpose_u(w, w->u_t);
 }
 
@@ -126,11 +124,12 @@ bool double_worker_keys(double_worker *w, int64_t first, int64_t count)
     return true;
 }
 
-static bool keys_finite(const double_worker *w)
+static bool all_finite(double_worker *w)
 {
     const backward_tile *t = &w->first.tile;
     rows_finite_kernel *finite = w->plan->tiles.kernels->rows_finite;
-    return finite(t->k, t->k_row, t->keys, t->D) && finite(t->v, t->v_row, t->keys, t->DV) &&
+    return backward_worker_queries_finite(&w->first) && (!w->u.data || finite(w->u.data, w->u.row, t->queries, t->D)) &&
+           finite(t->k, t->k_row, t->keys, t->D) && finite(t->v, t->v_row, t->keys, t->DV) &&
            (!w->tile.w || finite(w->tile.w, w->tile.w_row, t->keys, t->D)) &&
            (!w->tile.y || finite(w->tile.y, w->tile.y_row, t->keys, t->DV));
 }
@@ -142,7 +141,7 @@ void double_worker_products(double_worker *w)
     const attn_desc *d = w->first.d;
     const int64_t b = w->first.b, h = w->first.h, key_head = h / (d->H / d->HK);
     backward_products_kernel *multiply = w->plan->tiles.kernels->products;
-    if (w->first.masked && !(w->queries_finite && keys_finite(w))) multiply = backward_masked_products;
+    if (w->first.masked && !all_finite(w)) multiply = backward_masked_products;
 
     backward_tile t = w->first.tile; /* by V, and by Q and K through the scores */
     t.p_t = w->first.tile.ds_t, t.ds_t = w->tile.by_s_t;

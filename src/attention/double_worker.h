@@ -26,8 +26,7 @@ typedef struct double_worker {
     const double_plan *plan;
     attn_second_order second; /* the sequence's */
     backward_worker first;
-    bool queries_finite; /* first's and the block's rows of U */
-    staged_rows u;       /* the block's rows, and U^T */
+    staged_rows u; /* the block's rows, and U^T */
     float *u_t;
     float *grad_grad_o; /* the block's rows */
     float *stages;

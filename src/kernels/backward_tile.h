@@ -45,7 +45,7 @@
 #define BACKWARD_QUERIES 64 /* a multiple of every instruction set's lanes */
 #define BACKWARD_KEYS 64
 #define ADDITIVE_QUERIES 16 /* likewise; both divide those above */
-#define ADDITIVE_KEYS 8
+#define ADDITIVE_KEYS 4
 
 /* The steps of products of tiles. Whatever multiplies pairs, q_t and grad_o_t have 0 to whole ones. */
 #define BACKWARD_STEP 32

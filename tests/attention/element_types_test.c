@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "forward_call.h"
+#include "grid.h"
 
 #include "base/number_format.h"
 #include "kernels/kernels.h"
@@ -51,7 +52,8 @@ static void expect_bf16_products(const call *c, uint64_t seed, const forward_res
 static void results_are_fp32_s_rounded(void **state)
 {
     (void)state;
-    for (uint64_t seed = 4000; seed < 4060; seed++) {
+    const grid_range seeds = grid_seeds(4000, 60);
+    for (uint64_t seed = seeds.first; seed < seeds.last; seed++) {
         call_options o = call_random_options(seed);
         o.type = type_of(seed);
         if (seed % 5 == 0) o.T = 1 + o.T % 5; /* few queries have a kernel of their own */

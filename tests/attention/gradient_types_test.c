@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "call.h"
+#include "grid.h"
 
 #include "base/number_format.h"
 #include "kernels/kernels.h"
@@ -222,7 +223,8 @@ static void expect_gradients(const call_options *o, uint64_t seed)
 static void gradients_are_fp32_s_rounded(void **state)
 {
     (void)state;
-    for (uint64_t seed = 5000; seed < 5100; seed++) {
+    const grid_range seeds = grid_seeds(5000, 100);
+    for (uint64_t seed = seeds.first; seed < seeds.last; seed++) {
         call_options o = call_random_options(seed);
         o.type = type_of(seed);
         expect_gradients(&o, seed);
