@@ -17,7 +17,7 @@ typedef struct second_in_type {
 second_in_type second_in_type_create(second_call *s);
 void second_in_type_destroy(second_in_type *x);
 
-/* Poisons the outputs and runs; the bias's and the sinks' gradients go where s's go. */
+/* Poisons the outputs and runs; gradients that stay fp32, as the bias's, go where s's go. */
 void second_in_type_run(second_in_type *x);
 
 /* Runs s, then x. Fails the test unless x has the bits of s, rounded in grad_q, grad_k, grad_v and grad_grad_o, and
