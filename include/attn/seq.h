@@ -155,7 +155,7 @@ ATTN_API void attn_seq_inputs_free(attn_seq_input *inputs);
 typedef enum attn_seq_train_start {
     ATTN_SEQ_TRAIN_NEW = 0,    /* anew; refused where the directory holds a model or a checkpoint */
     ATTN_SEQ_TRAIN_RESUME = 1, /* go on from the directory's checkpoint */
-    ATTN_SEQ_TRAIN_REPLACE = 2 /* anew, whatever the directory holds */
+    ATTN_SEQ_TRAIN_REPLACE = 2 /* anew: what the directory holds is lost once there is something to learn from */
 } attn_seq_train_start;
 
 typedef enum attn_seq_weights {

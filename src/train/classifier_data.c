@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "model/config_limits.h"
+#include "train/model_directory.h"
 #include "train/started_examples.h"
 
 #include <math.h>
@@ -77,22 +78,26 @@ static attn_status read_lists(classifier_data *d, const attn_seq_train_options *
     return s;
 }
 
-static attn_status train_pieces(const example_list *l, const attn_seq_train_options *o, int threads, notice_sink n)
+static attn_status train_pieces(const example_list *l, const training_setup *setup)
 {
-    notice_tell(n, "learning at most %lld pieces", (long long)o->vocabulary);
+    const attn_seq_train_options *o = setup->options;
+    attn_status s = model_directory_make_way(o->model, setup->replaces);
+    if (s != ATTN_OK) return s;
+    notice_tell(setup->notices, "learning at most %lld pieces", (long long)o->vocabulary);
     return tokenizer_train_style(TOKENIZER_BERT, (const char *const *)l->content, l->count, o->vocabulary,
-                                 (uint32_t)o->seed, threads, o->model);
+                                 (uint32_t)o->seed, setup->threads, o->model);
 }
 
-static attn_status load_text(classifier_data *d, const attn_seq_train_options *o, bool begin, int threads,
-                             const example_list *train, const example_list *valid, notice_sink n)
+static attn_status load_text(classifier_data *d, const training_setup *setup, const example_list *train,
+                             const example_list *valid)
 {
-    attn_status s = !begin ? ATTN_OK : o->from ? tokenizer_copy(o->from, o->model) : train_pieces(train, o, threads, n);
-    if (s == ATTN_OK) s = tokenizer_open(&d->tokenizer, o->model);
+    const attn_seq_train_options *o = setup->options;
+    attn_status s = setup->begin && !o->from ? train_pieces(train, setup) : ATTN_OK;
+    if (s == ATTN_OK) s = tokenizer_open(&d->tokenizer, setup->begin && o->from ? o->from : o->model);
     if (s == ATTN_OK) s = loaded_examples_text(&d->train, train, d->tokenizer, o->longest);
     if (s == ATTN_OK) s = loaded_examples_text(&d->valid, valid, d->tokenizer, o->longest);
     if (s == ATTN_OK && d->train.too_long > 0)
-        notice_tell(n, "%s: %lld texts cut after %lld pieces", o->train, (long long)d->train.too_long,
+        notice_tell(setup->notices, "%s: %lld texts cut after %lld pieces", o->train, (long long)d->train.too_long,
                     (long long)o->longest);
     return s;
 }
@@ -209,13 +214,14 @@ static attn_status load_audio(classifier_data *d, const attn_seq_train_options *
     return s == ATTN_OK ? choose_spectrogram(d, o) : s;
 }
 
-attn_status classifier_data_load(classifier_data *out, const attn_seq_train_options *o, bool begin, int threads,
-                                 notice_sink notices)
+attn_status classifier_data_load(classifier_data *out, const training_setup *setup)
 {
+    const attn_seq_train_options *o = setup->options;
+    const bool begin = setup->begin;
     *out = (classifier_data){.kind = classifier_example_kind(o->task)};
     example_list train = {0}, valid = {0};
-    attn_status s = read_lists(out, o, &train, &valid, notices);
-    if (s == ATTN_OK && out->kind == EXAMPLES_TEXT) s = load_text(out, o, begin, threads, &train, &valid, notices);
+    attn_status s = read_lists(out, o, &train, &valid, setup->notices);
+    if (s == ATTN_OK && out->kind == EXAMPLES_TEXT) s = load_text(out, setup, &train, &valid);
     if (s == ATTN_OK && out->kind == EXAMPLES_IMAGE)
         s = o->from ? started_images(out, o, begin, &train, &valid) : load_images(out, o, &train, &valid);
     if (s == ATTN_OK && out->kind == EXAMPLES_AUDIO)

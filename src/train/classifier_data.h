@@ -5,7 +5,7 @@
 #include "attn/seq.h"
 #include "input/loaded_examples.h"
 #include "input/spectrogram.h"
-#include "train/notices.h"
+#include "train/training_loop.h"
 
 typedef struct classifier_data {
     example_kind kind;
@@ -22,10 +22,9 @@ typedef struct classifier_data {
 /* The kind of examples that a task reads; the task is one of ATTN_SEQ_TASK_CLASSIFY_... */
 example_kind classifier_example_kind(int64_t task);
 
-/* Reads the examples; of text, opens the directory's tokenizer after training it or, with o->from, copying that
- * model's, if `begin`. *out is overwritten, and must be cleared by the caller also after a failure. */
-attn_status classifier_data_load(classifier_data *out, const attn_seq_train_options *o, bool begin, int threads,
-                                 notice_sink notices);
+/* Reads the examples; of text, opens the directory's tokenizer: if the run begins, after training it, or that of
+ * options->from. *out is overwritten, and must be cleared by the caller also after a failure. */
+attn_status classifier_data_load(classifier_data *out, const training_setup *setup);
 void classifier_data_clear(classifier_data *d);
 
 #endif

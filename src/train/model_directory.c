@@ -90,7 +90,7 @@ attn_status model_directory_take(const char *directory, bool make, bool *made, i
     return ATTN_OK;
 }
 
-static attn_status refuse_model(const char *directory)
+attn_status model_directory_refuse(const char *directory)
 {
     for (size_t i = 0; i < sizeof telling_files / sizeof *telling_files; i++) {
         char path[LONGEST_PATH];
@@ -103,8 +103,10 @@ static attn_status refuse_model(const char *directory)
 }
 
 /* A tokenizer of another kind that stayed would be taken for the new model's. */
-static attn_status remove_model(const char *directory)
+attn_status model_directory_make_way(const char *directory, bool *replaces)
 {
+    if (!*replaces) return ATTN_OK;
+    *replaces = false;
     for (size_t i = 0; i < sizeof written_files / sizeof *written_files; i++) {
         char path[LONGEST_PATH];
         snprintf(path, sizeof path, "%s/%s", directory, written_files[i]);
@@ -112,9 +114,4 @@ static attn_status remove_model(const char *directory)
             return status_fail(ATTN_ERROR_FILE, "%s: cannot remove it: %s", path, strerror(errno));
     }
     return ATTN_OK;
-}
-
-attn_status model_directory_clear(const char *directory, bool replace)
-{
-    return replace ? remove_model(directory) : refuse_model(directory);
 }

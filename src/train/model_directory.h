@@ -9,7 +9,11 @@
  * written. */
 attn_status model_directory_take(const char *directory, bool make, bool *made, int *lock);
 
-/* A directory that holds a model or a checkpoint is refused, or with `replace` loses them and what belongs to them. */
-attn_status model_directory_clear(const char *directory, bool replace);
+/* Refuses a directory that holds a model or a checkpoint. */
+attn_status model_directory_refuse(const char *directory);
+
+/* Before the first file is written: with *replaces, which is then false, the directory loses a model, a checkpoint and
+ * what belongs to them. What keeps the run from beginning is found before, and costs no model. */
+attn_status model_directory_make_way(const char *directory, bool *replaces);
 
 #endif

@@ -10,7 +10,7 @@ attn_status seq2seq_task_load(seq2seq_task *k, const training_setup *setup, cons
     k->threads = setup->threads;
     k->step = setup->step;
     k->begin = setup->begin;
-    attn_status s = train_data_load(&k->data, setup->options, form, setup->begin, setup->notices);
+    attn_status s = train_data_load(&k->data, setup, form);
     *facts = (training_data_facts){.fingerprint = k->data.fingerprint, .validates = k->data.valid.count > 0};
     return s;
 }

@@ -53,7 +53,7 @@ static attn_status load(void *task, const training_setup *setup, training_data_f
     if (setup->options->task == ATTN_SEQ_TASK_TRANSLATE || setup->options->task == ATTN_SEQ_TASK_SUMMARIZE)
         return status_fail(ATTN_ERROR_ARGUMENT, "task = %lld, expected ATTN_SEQ_TASK_CLASSIFY_TEXT, _IMAGE or _AUDIO",
                            (long long)setup->options->task);
-    attn_status s = classifier_data_load(&k->data, setup->options, setup->begin, setup->threads, setup->notices);
+    attn_status s = classifier_data_load(&k->data, setup);
     if (s == ATTN_OK) s = measure_lengths(k);
     *facts = (training_data_facts){.fingerprint = k->data.fingerprint, .validates = k->data.valid.count > 0};
     return s;

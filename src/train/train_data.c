@@ -1,7 +1,7 @@
 #include "train/train_data.h"
 
-#include "base/parallel.h"
 #include "base/status.h"
+#include "train/model_directory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,21 +20,23 @@ static attn_status read_pairs(pair_texts *p, const char *path, const char *targe
     return ATTN_OK;
 }
 
-static attn_status train_pieces(const pair_texts *p, const attn_seq_train_options *o, const train_data_form *form,
-                                notice_sink n)
+static attn_status train_pieces(const pair_texts *p, const training_setup *setup, const train_data_form *form)
 {
+    const attn_seq_train_options *o = setup->options;
+    attn_status s = model_directory_make_way(o->model, setup->replaces);
+    if (s != ATTN_OK) return s;
     const char **lines = malloc(2 * (size_t)p->count * sizeof *lines);
     if (!lines) return status_fail(ATTN_ERROR_MEMORY, "out of memory for %lld pairs", (long long)p->count);
     for (int64_t i = 0; i < p->count; i++) {
         lines[2 * i] = p->source[i];
         lines[2 * i + 1] = p->target[i];
     }
-    notice_tell(n, "learning %lld pieces from both sides", (long long)o->vocabulary);
-    int threads = o->threads > 0 ? (int)o->threads : parallel_default_threads();
+    notice_tell(setup->notices, "learning %lld pieces from both sides", (long long)o->vocabulary);
+    const int threads = setup->threads;
     const uint32_t seed = (uint32_t)o->seed;
-    attn_status s = form->bart_tokenizer ? tokenizer_train_style(TOKENIZER_BART, lines, 2 * p->count, o->vocabulary,
-                                                                 seed, threads, o->model)
-                                         : tokenizer_train(lines, 2 * p->count, o->vocabulary, seed, threads, o->model);
+    s = form->bart_tokenizer
+            ? tokenizer_train_style(TOKENIZER_BART, lines, 2 * p->count, o->vocabulary, seed, threads, o->model)
+            : tokenizer_train(lines, 2 * p->count, o->vocabulary, seed, threads, o->model);
     free(lines);
     return s;
 }
@@ -75,14 +77,14 @@ static int64_t longest_of(const token_side *side, int64_t count)
     return longest;
 }
 
-static attn_status load_training(train_data *d, const attn_seq_train_options *o, const train_data_form *form,
-                                 bool train_tokenizer, notice_sink n)
+static attn_status load_training(train_data *d, const training_setup *setup, const train_data_form *form)
 {
+    const attn_seq_train_options *o = setup->options;
+    const notice_sink n = setup->notices;
     pair_texts texts = {0};
     attn_status s = read_pairs(&texts, o->train, o->train_target, n);
-    if (s == ATTN_OK && train_tokenizer)
-        s = o->from ? tokenizer_copy(o->from, o->model) : train_pieces(&texts, o, form, n);
-    if (s == ATTN_OK) s = tokenizer_open(&d->tokenizer, o->model);
+    if (s == ATTN_OK && setup->begin && !o->from) s = train_pieces(&texts, setup, form);
+    if (s == ATTN_OK) s = tokenizer_open(&d->tokenizer, setup->begin && o->from ? o->from : o->model);
     if (s == ATTN_OK) s = encode(&d->train, d, &texts, o->longest, o->train, n);
     pair_texts_clear(&texts);
     if (s != ATTN_OK) return s;
@@ -97,14 +99,15 @@ static attn_status load_training(train_data *d, const attn_seq_train_options *o,
     return ATTN_OK;
 }
 
-attn_status train_data_load(train_data *out, const attn_seq_train_options *o, const train_data_form *form,
-                            bool train_tokenizer, notice_sink notices)
+attn_status train_data_load(train_data *out, const training_setup *setup, const train_data_form *form)
 {
+    const attn_seq_train_options *o = setup->options;
+    const notice_sink notices = setup->notices;
     memset(out, 0, sizeof *out);
     out->policy = form->long_sources;
     /* Validation pairs first: a mistake in them is told before the long work. */
     attn_status s = o->valid ? read_pairs(&out->valid_texts, o->valid, o->valid_target, notices) : ATTN_OK;
-    if (s == ATTN_OK) s = load_training(out, o, form, train_tokenizer, notices);
+    if (s == ATTN_OK) s = load_training(out, setup, form);
     if (s == ATTN_OK && o->valid) s = encode(&out->valid, out, &out->valid_texts, out->positions, o->valid, notices);
     return s;
 }

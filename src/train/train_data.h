@@ -5,7 +5,7 @@
 #include "attn/seq.h"
 #include "input/pairs.h"
 #include "input/tokenizer.h"
-#include "train/notices.h"
+#include "train/training_loop.h"
 
 typedef struct train_data {
     tokenizer *tokenizer;
@@ -23,10 +23,9 @@ typedef struct train_data_form {
     bool bart_tokenizer; /* tokenizer.json in BART's style, else Marian's files */
 } train_data_form;
 
-/* Reads the pairs and opens the directory's tokenizer, after training it, or copying o->from's, if `train_tokenizer`.
- * *out is overwritten, and must be cleared by the caller also after a failure. */
-attn_status train_data_load(train_data *out, const attn_seq_train_options *o, const train_data_form *form,
-                            bool train_tokenizer, notice_sink notices);
+/* Reads the pairs and opens the directory's tokenizer: if the run begins, after training it, or that of
+ * options->from. *out is overwritten, and must be cleared by the caller also after a failure. */
+attn_status train_data_load(train_data *out, const training_setup *setup, const train_data_form *form);
 void train_data_clear(train_data *d);
 
 #endif

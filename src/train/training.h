@@ -18,6 +18,7 @@ typedef struct training {
     attn_seq_train_options o; /* complete */
     int threads;
     bool made_directory;
+    bool replaces;       /* the model of the directory, which still holds it */
     int lock;            /* on the directory; -1: none */
     bool changes_format; /* resumed to save in another one than before */
     checkpoint checkpoint;

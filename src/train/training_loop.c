@@ -2,7 +2,9 @@
 
 #include "base/random.h"
 #include "base/status.h"
+#include "input/tokenizer.h"
 #include "train/clip.h"
+#include "train/model_directory.h"
 #include "train/training.h"
 
 #include <math.h>
@@ -152,11 +154,11 @@ static attn_status change_format(training *r)
  * Without a checkpoint a kill before the first in its time would leave a model that no run can go on from. */
 static attn_status begin(training *r)
 {
-    const bool resume = r->o.start == ATTN_SEQ_TRAIN_RESUME;
-    attn_status s = !resume && r->o.from ? r->kind->save(r->task) : ATTN_OK;
-    if (s != ATTN_OK) return s;
-    if (!resume) return save_checkpoint(r);
-    return r->changes_format ? change_format(r) : ATTN_OK;
+    if (r->o.start == ATTN_SEQ_TRAIN_RESUME) return r->changes_format ? change_format(r) : ATTN_OK;
+    attn_status s = model_directory_make_way(r->o.model, &r->replaces);
+    if (s == ATTN_OK && r->o.from) s = tokenizer_copy(r->o.from, r->o.model);
+    if (s == ATTN_OK && r->o.from) s = r->kind->save(r->task);
+    return s == ATTN_OK ? save_checkpoint(r) : s;
 }
 
 static attn_status run(training *r)

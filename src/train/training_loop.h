@@ -23,6 +23,7 @@
 typedef struct training_setup {
     const attn_seq_train_options *options;
     bool begin;          /* false: the run goes on, so what load once wrote to options->model (a tokenizer) is there */
+    bool *replaces;      /* for model_directory_make_way, before load writes anything */
     int threads;         /* at least 1 */
     const int64_t *step; /* steps done so far, as the run goes on */
     notice_sink notices;

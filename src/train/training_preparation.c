@@ -32,7 +32,7 @@ static attn_status take_up(training *r)
 static attn_status load(training *r, bool begin)
 {
     r->threads = r->o.threads > 0 ? (int)r->o.threads : parallel_default_threads();
-    const training_setup setup = {&r->o, begin, r->threads, &r->state.step, {training_tell, r}};
+    const training_setup setup = {&r->o, begin, &r->replaces, r->threads, &r->state.step, {training_tell, r}};
     return r->kind->load(r->task, &setup, &r->facts);
 }
 
@@ -66,7 +66,8 @@ attn_status training_prepare(training *r)
     bool resume = r->o.start == ATTN_SEQ_TRAIN_RESUME;
     attn_status s = resume ? ATTN_OK : begin_anew(r);
     if (s == ATTN_OK) s = model_directory_take(r->o.model, !resume, &r->made_directory, &r->lock);
-    if (s == ATTN_OK && !resume) s = model_directory_clear(r->o.model, r->o.start == ATTN_SEQ_TRAIN_REPLACE);
+    r->replaces = r->o.start == ATTN_SEQ_TRAIN_REPLACE;
+    if (s == ATTN_OK && !resume && !r->replaces) s = model_directory_refuse(r->o.model);
     if (s == ATTN_OK && resume) s = take_up(r);
     if (s == ATTN_OK) s = load(r, !resume);
     if (s == ATTN_OK) s = create_state(r);

@@ -192,6 +192,37 @@ static void a_model_is_not_written_over(void **state)
     assert_int_equal(access(scratch_path("translator/model.safetensors"), F_OK), 0);
 }
 
+static void move(const char *from, const char *to)
+{
+    char old[256];
+    snprintf(old, sizeof old, "%s", scratch_path(from));
+    assert_int_equal(rename(old, scratch_path(to)), 0);
+}
+
+/* Nothing is written, and nothing lost, for the sake of a directory that lacks a file. */
+static void a_file_that_lacks_is_looked_for_where_the_run_begins(void **state)
+{
+    (void)state;
+    watcher w = {0};
+    move("translator/source.spm", "aside");
+    attn_seq_train_options o = started(tiny("never", &w), "never", "translator");
+    refused_by(attn_seq_train_translator, &o, ATTN_ERROR_FILE, "translator: no tokenizer");
+    move("aside", "translator/source.spm");
+    move("translator/model.safetensors", "aside");
+    o = started(tiny("never", &w), "never", "translator");
+    refused_by(attn_seq_train_translator, &o, ATTN_ERROR_FILE, "translator/model.safetensors: cannot read");
+    o = started(tiny("lstm", &w), "lstm", "translator");
+    o.start = ATTN_SEQ_TRAIN_REPLACE;
+    refused_by(attn_seq_train_translator, &o, ATTN_ERROR_FILE, "translator/model.safetensors: cannot read");
+    assert_int_equal(access(scratch_path("lstm/model.safetensors"), F_OK), 0);
+    move("aside", "translator/model.safetensors");
+
+    move("bert/tokenizer.json", "aside");
+    attn_seq_train_options c = started(tiny_classifier("never", "texts.tsv", &w), "never", "bert");
+    refused_by(attn_seq_train_classifier, &c, ATTN_ERROR_FILE, "bert: no tokenizer");
+    move("aside", "bert/tokenizer.json");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +232,7 @@ int main(void)
         cmocka_unit_test(other_labels_have_a_head_of_their_own),
         cmocka_unit_test(what_does_not_fit_is_named),
         cmocka_unit_test(a_model_is_not_written_over),
+        cmocka_unit_test(a_file_that_lacks_is_looked_for_where_the_run_begins),
     };
     return cmocka_run_group_tests(tests, write_all, scratch_remove);
 }

@@ -82,6 +82,27 @@ static void says_what_is_wrong_before_the_work(void **state)
     refused(&o, ATTN_ERROR_ARGUMENT, "attn_seq_train_options_init");
 }
 
+/* A mistake in what is to be learnt from costs no model. */
+static void what_is_to_be_replaced_stays_until_a_run_begins(void **state)
+{
+    (void)state;
+    watcher w = {0};
+    size_t size;
+    void *before = read_file(scratch_path("unbroken/checkpoint.safetensors"), &size);
+    const int64_t files = count_files(scratch_path("unbroken"));
+    attn_seq_train_options o = tiny("unbroken", &w);
+    o.start = ATTN_SEQ_TRAIN_REPLACE;
+    o.train = scratch_path("absent.tsv");
+    refused(&o, ATTN_ERROR_FILE, "absent.tsv: cannot open it");
+    assert_int_equal(count_files(scratch_path("unbroken")), files);
+    size_t left;
+    void *after = read_file(scratch_path("unbroken/checkpoint.safetensors"), &left);
+    assert_int_equal(left, size);
+    assert_memory_equal(before, after, size);
+    free(before);
+    free(after);
+}
+
 static void damaged_checkpoints_are_refused(void **state)
 {
     (void)state;
@@ -115,6 +136,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_disk_costs_nothing_that_was_saved),
         cmocka_unit_test(says_what_is_wrong_before_the_work),
+        cmocka_unit_test(what_is_to_be_replaced_stays_until_a_run_begins),
         cmocka_unit_test(damaged_checkpoints_are_refused),
     };
     return cmocka_run_group_tests(tests, create, scratch_remove);
