@@ -4,7 +4,9 @@
 
 const char *const train_arch_names[] = {"transformer", "lstm", "gru", "rnn", NULL};
 const char *const train_format_names[] = {"fp32", "bf16", "int8", NULL};
-static const char *const product_names[] = {"fp32", "bf16", NULL};
+const char *const train_attention_names[] = {"none", "additive", "dot", "general", "concat", NULL};
+const char *const train_schedule_names[] = {"root", "flat", NULL};
+const char *const train_compute_names[] = {"fp32", "bf16", NULL};
 
 void train_options_fill(option *table, const option *own, size_t own_count, attn_seq_train_options *o,
                         train_choices *choices)
@@ -25,7 +27,7 @@ void train_options_fill(option *table, const option *own, size_t own_count, attn
         option_int(0, "seed", "N", &o->seed, 0, INT64_C(1) << 53, "of all random numbers (default 1)"),
         option_int(0, "threads", "N", &o->threads, 0, 1024,
                    "0: as many as there are processors for this process (default 0)"),
-        option_choice(0, "compute", &choices->compute, product_names,
+        option_choice(0, "compute", &choices->compute, train_compute_names,
                       "type of the products; bf16 needs a CPU that has them (default fp32)"),
         option_choice(0, "format", &choices->format, train_format_names,
                       "of the saved weights; int8 of recurrent networks alone (default fp32)"),

@@ -11,7 +11,11 @@
 
 /* The choices of --arch, in the order of attn_seq_arch. */
 extern const char *const train_arch_names[];
-/* Those of --format, in the order of attn_seq_weights. */
+/* Those of --attention, --schedule, --compute and --format, in the order of attn_seq_attend, attn_seq_schedule,
+ * attn_seq_compute and attn_seq_weights. */
+extern const char *const train_attention_names[];
+extern const char *const train_schedule_names[];
+extern const char *const train_compute_names[];
 extern const char *const train_format_names[];
 
 /* A number for an option that lifts a limit. */

@@ -7,8 +7,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *const schedule_names[] = {"root", "flat", NULL};
-
 typedef struct train_line {
     const pairs_training *training;
     train_choices choices;
@@ -50,7 +48,7 @@ static int parse(train_line *l, int argc, char **argv)
         option_float(0, "rate", "R", &o->rate, 0, 10, "peak learning rate (default 0.001)"),
         option_int(0, "warmup", "N", &o->warmup, 1, 1000000000,
                    "steps to the peak; what then comes, --schedule says (default 1000)"),
-        option_choice(0, "schedule", &l->schedule, schedule_names,
+        option_choice(0, "schedule", &l->schedule, train_schedule_names,
                       "root: after the warm-up the rate falls as 1/sqrt(step); flat: it stays (default root)"),
         option_float(0, "cooldown", "F", &o->cooldown, 0, 1,
                      "last fraction of the run, over which the rate falls to 0 (default 0.3)"),

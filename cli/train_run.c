@@ -53,9 +53,16 @@ static void print_option(FILE *f, const char *field, size_t length, const char *
 /* The number of a choice as its word: what follows it. Other fields' are left to be printed. */
 static const char *print_choice(FILE *f, const char *field, size_t length, const char *value)
 {
-    const char *const *words = length == 4 && !strncmp(field, "arch", length)     ? train_arch_names
-                               : length == 6 && !strncmp(field, "format", length) ? train_format_names
-                                                                                  : NULL;
+    static const struct {
+        const char *field;
+        const char *const *words;
+    } choices[] = {
+        {"arch", train_arch_names},       {"attention", train_attention_names}, {"schedule", train_schedule_names},
+        {"compute", train_compute_names}, {"format", train_format_names},
+    };
+    const char *const *words = NULL;
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
+        if (strlen(choices[i].field) == length && !strncmp(choices[i].field, field, length)) words = choices[i].words;
     char *end;
     long number = strtol(value, &end, 10);
     if (!words || end == value || number < 0) return value;

@@ -11,8 +11,6 @@ static const char details[] =
     "that Marian has not: DIR's model_type is then attn-transformer, for attn alone.\n"
     "\n" TRAIN_PAIRS_DETAILS("train translate", "any other Transformer's: transformers.MarianMTModel", "BLEU");
 
-static const char *const attention_names[] = {"none", "additive", "dot", "general", "concat", NULL};
-
 typedef struct architecture_choice {
     attn_seq_train_options *options;
     int arch, attention; /* -1: not said */
@@ -45,7 +43,7 @@ int command_train_translate(int argc, char **argv)
     architecture_choice choice = {.options = &options, .arch = -1, .attention = -1};
     const option own[] = {
         option_choice(0, "arch", &choice.arch, train_arch_names, "what to train (default transformer)"),
-        option_choice(0, "attention", &choice.attention, attention_names,
+        option_choice(0, "attention", &choice.attention, train_attention_names,
                       "how a recurrent decoder scores the encoder's states (default general)"),
         option_flag(0, "input-feeding", &choice.feeding,
                     "with dot, general and concat: give the next step what was attended to; slower"),

@@ -129,8 +129,8 @@ attn_status setting_adopt(const setting *s, attn_seq_train_options *o, const cha
     char said[4096];
     setting_write(s, o, said, sizeof said);
     if (s->fixed && strcmp(said, written) != 0)
-        return status_fail(ATTN_ERROR_ARGUMENT, "%s = %s, but the run that %s holds was begun with %s", s->name, said,
-                           path, written[0] ? written : "none");
+        return status_fail(ATTN_ERROR_ARGUMENT, "%s = %s, but the run that %s holds was begun with %s = %s", s->name,
+                           said, path, s->name, written[0] ? written : "none");
     return ATTN_OK;
 }
 
