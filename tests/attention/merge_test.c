@@ -1,5 +1,5 @@
 /* attn_merge against fp64, and the whole operator against its parts: forward over any split of the keys merged,
- * backward part by part, a prefix that all sequences share. */
+ * backward part by part. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
