@@ -105,12 +105,14 @@ static void cut_strips(forward_plan *plan)
     if (blocks > 1) cut_heads(plan, blocks * plan->block_queries);
 }
 
-/* How many strips make a task. */
+/* How many strips make a task; with one worker, all. */
 static int64_t strips_of_task(const forward_plan *plan)
 {
+    const int workers = parallel_workers(&plan->d->parallel);
+    if (workers == 1) return plan->strips ? plan->strips : 1;
     const double work = strip_work(plan);
     const int64_t least = work >= TASK_WORK ? 1 : (int64_t)(TASK_WORK / (work + TASK_WORK / 1024)) + 1;
-    const int64_t most = plan->strips / (TASKS_PER_WORKER * parallel_workers(&plan->d->parallel));
+    const int64_t most = plan->strips / (TASKS_PER_WORKER * workers);
     const double run = RUN_WORK / (work + RUN_WORK / 1024);
     const int64_t strips = run < (double)most ? (int64_t)run : most;
     return strips > least ? strips : least;

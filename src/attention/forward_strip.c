@@ -169,8 +169,11 @@ static void step_block(strip *s, const strip_block *x, int64_t j)
     const int64_t key_step = s->lanes ? (queries + lanes - 1) / lanes * lanes : 1;
     float *modification = (float *)(s->piece + s->plan->modification),
           *factors = (float *)(s->piece + s->plan->dropout);
+    query_range band = {0, 0};
+    const bool banded = s->lanes && visible_in_band(d, s->b, s->h, x->first, queries, j, keys, &band);
     const visible_kind kind =
-        visible_tile(d, s->b, s->h, x->first, queries, j, keys, modification, query_step, key_step);
+        banded ? VISIBLE_ALL
+               : visible_tile(d, s->b, s->h, x->first, queries, j, keys, modification, query_step, key_step);
     if (kind == VISIBLE_NONE) return;
     if (d->dropout > 0) {
         const dropout_draw draw = {.key = d->dropout_keys[s->b],
@@ -186,6 +189,7 @@ static void step_block(strip *s, const strip_block *x, int64_t j)
     forward_chunk chunk = s->staged;
     chunk.modification = visible_modifies(kind) ? modification : NULL;
     chunk.masked = kind == VISIBLE_SOME;
+    chunk.banded = banded, chunk.first_seeing = band.first, chunk.last_seeing = band.last;
     chunk.dropout = d->dropout > 0 ? factors : NULL;
     chunk.ahead = &s->ahead;
     s->kernels->step(&x->block, &chunk);

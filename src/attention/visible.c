@@ -91,17 +91,24 @@ static void fill(float *out, int64_t count, int64_t step, float value)
 /* Farther than any pair of a tile with queries in lanes is from another. */
 #define BEYOND_TILE ((int64_t)1 << 20)
 
+/* The queries, counted from i, that causal mask and window let see key j; of key j + n they are n farther. */
+static query_range band_of(const attn_desc *d, int64_t b, int64_t i, int64_t j)
+{
+    const int64_t offset = offset_of(d, b), right = reach_right(d), far = BEYOND_TILE;
+    query_range band = {-far, far};
+    /* key j is seen by i + offset >= j - right and i + offset <= j + left */
+    if (right >= 0) band.first = clamp(subtract(subtract(j, add(offset, right)), i), -far, far);
+    if (d->window_left >= 0) band.last = clamp(subtract(add(subtract(d->window_left, offset), j + 1), i), -far, far);
+    return band;
+}
+
 /* Masks what causal, window and key length leave out, with queries in lanes; `alone`: nothing was written before. */
 static void cut_lanes(const attn_desc *d, int64_t b, int64_t i, int64_t ni, int64_t j, int64_t nj, float *out,
                       int64_t key_step, bool alone)
 {
-    const int64_t offset = offset_of(d, b), right = reach_right(d), seen = clamp(key_length(d, b) - j, 0, nj);
-    int64_t first = -BEYOND_TILE, last = BEYOND_TILE;
-    /* key j is seen by i + offset >= j - right and i + offset <= j + left */
-    if (right >= 0) first = clamp(subtract(subtract(j, add(offset, right)), i), first, last);
-    if (d->window_left >= 0)
-        last = clamp(subtract(add(subtract(d->window_left, offset), j + 1), i), -BEYOND_TILE, last);
-    kernels_table()->cut(&(cut_tile){ni, seen, first, last, out, key_step, alone});
+    const int64_t seen = clamp(key_length(d, b) - j, 0, nj);
+    const query_range band = band_of(d, b, i, j);
+    kernels_table()->cut(&(cut_tile){ni, seen, band.first, band.last, out, key_step, alone});
     for (int64_t n = seen; n < nj; n++) fill(out + n * key_step, ni, 1, -INFINITY);
 }
 
@@ -178,6 +185,17 @@ static attn_tile_kept call_mask(const attn_desc *d, const block_tile *t, float *
     tile.values = modification;
     tile.query_step = query_step, tile.key_step = key_step;
     return d->mask_function(d->mask_user, &tile);
+}
+
+bool visible_in_band(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
+                     query_range *band)
+{
+    const key_range first = visible_keys(d, b, i), last = visible_keys(d, b, i + ni - 1);
+    const bool none = first.first >= j + nj || last.last <= j, cut = last.first > j || first.last < j + nj;
+    if (none || !cut || adds(d, h) || d->block_mask.starts || d->mask_function || j + nj > key_length(d, b))
+        return false;
+    *band = band_of(d, b, i, j);
+    return true;
 }
 
 visible_kind visible_tile(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,

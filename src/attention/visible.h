@@ -5,6 +5,8 @@
 
 #include "attn/attn.h"
 
+#include <stdbool.h>
+
 /* Keys first .. last - 1; none when first >= last. */
 typedef struct key_range {
     int64_t first, last;
@@ -48,6 +50,12 @@ static inline bool visible_modifies(visible_kind kind)
 {
     return kind == VISIBLE_ADDED || kind == VISIBLE_SOME;
 }
+
+/* Whether causal mask and window alone, and nothing else, cut a tile of queries i .. i + ni - 1 and keys
+ * j .. j + nj - 1, of which some pair is seen: then key j + n is seen by the queries from i + band->first + n up to and
+ * without i + band->last + n. Both are held within 2^20. */
+bool visible_in_band(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
+                     query_range *band);
 
 /* A tile of queries i .. i + ni - 1 and keys j .. j + nj - 1 of sequence b, head h. Where it modifies, the modification
  * of query i + m and key j + n goes to modification[m * query_step + n * key_step], one of whose steps is 1.

@@ -30,7 +30,28 @@ typedef struct addition {
     const float *change; /* of the group's first query, for the tile's first key */
     int64_t stride;
     bool masked;
+    const forward_chunk *band; /* NULL: none */
+    int64_t key, query;        /* in the chunk and the block, of the tile */
 } addition;
+
+/* Whether all queries of a tile see all its keys. */
+INLINE bool is_in_band(const int rows, const int vectors, const addition *add)
+{
+    const int64_t last_key = add->key + rows - 1, last_query = add->query + vectors * SIMD_LANES - 1;
+    return add->band->first_seeing + last_key <= add->query && last_query < add->band->last_seeing + add->key;
+}
+
+INLINE void mask_band(const int rows, const int vectors, const addition *add, vec sum[MOST_ROWS][GROUP])
+{
+    const vec none = vec_set1(-INFINITY);
+#pragma GCC unroll 8
+    for (int row = 0; row < rows; row++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            const vmask seen = in_band(add->band, add->key + row, add->query + v * SIMD_LANES);
+            sum[row][v] = vec_select(seen, sum[row][v], none);
+        }
+}
 
 INLINE void add_change(const bool masked, const int rows, const int vectors, const addition *add,
                        vec sum[MOST_ROWS][GROUP])
@@ -58,6 +79,7 @@ INLINE void score_tile(const int rows, const int vectors, const int width, const
     multiply_tile(rows, vectors, width, k, k_row, 1, q, D, ahead, sum);
     if (add->change && add->masked) add_change(true, rows, vectors, add, sum);
     if (add->change && !add->masked) add_change(false, rows, vectors, add, sum);
+    if (add->band && !is_in_band(rows, vectors, add)) mask_band(rows, vectors, add, sum);
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4
@@ -82,6 +104,7 @@ INLINE void score_chunk(const int vectors, const int width, const forward_block 
     int64_t row = chunk->k_row, D = block->D, take;
     addition add = {.stride = block_vectors(block) * SIMD_LANES, .masked = chunk->masked};
     if (chunk->modification && !bends(block)) add.change = chunk->modification + g->first;
+    if (chunk->banded && !bends(block)) add.band = chunk, add.query = g->first;
     for (int64_t left = chunk->keys; left; left -= take) {
         take = next_rows(whole, left);
         if (take == 1) score_tile(1, vectors, width, k, row, q, D, &add, chunk->ahead, scores, most);
@@ -95,6 +118,7 @@ INLINE void score_chunk(const int vectors, const int width, const forward_block 
         k += take * row;
         scores += take * vectors * SIMD_LANES;
         if (add.change) add.change += take * add.stride;
+        add.key += take;
     }
 }
 
@@ -197,7 +221,7 @@ static void value_chunk_selected(int vectors, int width, const forward_block *bl
             float *o = g->o + (c * width + v) * SIMD_LANES;
             vec sum = vec_mul(vec_load(o), shrink[v]);
             for (int64_t n = 0; n < chunk->keys; n++) {
-                vec change = vec_load(chunk->modification + n * stride + g->first + v * SIMD_LANES);
+                vec change = change_at(chunk, stride, n, g->first + v * SIMD_LANES);
                 vec weight = vec_load(g->scores + (n * vectors + v) * SIMD_LANES);
                 vec next = vec_fma(vec_set1(chunk->v[n * chunk->v_row + c]), weight, sum);
                 sum = vec_select(vec_equal(change, masked), sum, next);

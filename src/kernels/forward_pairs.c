@@ -152,7 +152,7 @@ static bool values_are_finite(const forward_block *block, const forward_chunk *c
 static vmask seeing(const forward_chunk *chunk, int64_t n, int64_t stride, int64_t first)
 {
     if (n >= chunk->keys) return mask_first(0);
-    return mask_not(vec_equal(vec_load(chunk->modification + n * stride + first), vec_set1(-INFINITY)));
+    return mask_not(vec_equal(change_at(chunk, stride, n, first), vec_set1(-INFINITY)));
 }
 
 /* value_chunk where a masked key's value may be NaN or infinite, which a weight of 0 would not silence: it is taken as
@@ -187,7 +187,7 @@ INLINE void step_part(const int vectors, const int width, const forward_block *b
     vec most[GROUP], shrink[GROUP];
     for (int v = 0; v < vectors; v++) most[v] = vec_set1(-INFINITY);
     score_chunk(vectors, width, block, &part, g, most);
-    if (part.modification || block->softcap > 0 || block->function.call) modify_chunk(vectors, block, &part, g, most);
+    if (is_modified(&part) || block->softcap > 0 || block->function.call) modify_chunk(vectors, block, &part, g, most);
     weigh_chunk(vectors, block, &part, g, most, shrink);
     if (finite)
         value_chunk(vectors, width, block, &part, g, shrink);

@@ -192,7 +192,7 @@ static void scale_scores(const forward_block *block, const lane_group *panel, in
 /* Everything of the softmax before the weights. */
 static void begin_weights(const forward_block *block, strip_step *s)
 {
-    const bool modified = s->part.modification || block->softcap > 0 || block->function.call;
+    const bool modified = is_modified(&s->part) || block->softcap > 0 || block->function.call;
     for (int p = 0; p < s->live; p++) {
         vec most[GROUP];
         scale_scores(block, &s->panels[p], s->part.keys, most);
@@ -262,13 +262,19 @@ static bool values_are_finite(const forward_block *block, const forward_chunk *c
     return vec_sum(nothing) == 0;
 }
 
+static bool sees(const forward_chunk *chunk, int64_t stride, int64_t n, int64_t query)
+{
+    if (!chunk->banded) return chunk->modification[n * stride + query] != -INFINITY;
+    return chunk->first_seeing + n <= query && query < chunk->last_seeing + n;
+}
+
 /* Adds the value x of a key, NaN or infinite, in the chunk's place n to column c of the queries that see the key. */
 static void add_unbounded(const forward_block *block, const forward_chunk *chunk, const lane_group *panel, int64_t c,
                           int64_t n, uint16_t x)
 {
     const int64_t stride = block_vectors(block) * SIMD_LANES, left = block->queries - panel->first;
     for (int64_t m = 0; m < TILE_ROWS && m < left; m++) {
-        if (chunk->modification[n * stride + panel->first + m] == -INFINITY) continue;
+        if (!sees(chunk, stride, n, panel->first + m)) continue;
         uint16_t weight;
         memcpy(&weight, (const char *)(panel->scores + n / 2 * TILE_ROWS + m) + n % 2 * sizeof weight, sizeof weight);
         panel->o[c * TILE_ROWS + m] += bf16_to_float(weight) * bf16_to_float(x);

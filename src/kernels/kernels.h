@@ -68,8 +68,12 @@ typedef struct forward_chunk {
     int64_t keys;              /* 1 .. FORWARD_CHUNK */
     const float *modification; /* added to the capped scores, -inf masks; NULL: none */
     bool masked;               /* whether some modification is -inf; false promises that none is */
-    const float *dropout;      /* multiplies the weights after they are summed; NULL: none */
-    lines_ahead *ahead;        /* what to ask for meanwhile; tiles, and queries in rows, pass it over */
+    /* In lanes, in place of a modification: key n is seen by queries first_seeing + n to last_seeing + n - 1 of the
+     * block alone. All within 2^20 either way. */
+    bool banded;
+    int64_t first_seeing, last_seeing;
+    const float *dropout; /* multiplies the weights after they are summed; NULL: none */
+    lines_ahead *ahead;   /* what to ask for meanwhile; tiles, and queries in rows, pass it over */
 } forward_chunk;
 
 /* What a block begins with: its sink as the largest score, and the sum exp(sink - sink), which is 1 for a number. */

@@ -44,6 +44,26 @@ static inline void call_function(int vectors, const forward_block *block, const 
                         NULL, 1, lanes);
 }
 
+/* Of queries from `query` on, in lanes, which see key n of a banded chunk. */
+INLINE vmask in_band(const forward_chunk *chunk, int64_t n, int64_t query)
+{
+    const vec x = vec_add(vec_set1((float)(query - n)), vec_steps(1)); /* exact */
+    return mask_and(mask_not(vec_less(x, vec_set1((float)chunk->first_seeing))),
+                    vec_less(x, vec_set1((float)chunk->last_seeing)));
+}
+
+/* What is added to the score of key n for these queries, -inf where it is masked. */
+INLINE vec change_at(const forward_chunk *chunk, int64_t stride, int64_t n, int64_t query)
+{
+    if (!chunk->banded) return vec_load(chunk->modification + n * stride + query);
+    return vec_select(in_band(chunk, n, query), vec_zero(), vec_set1(-INFINITY));
+}
+
+static inline bool is_modified(const forward_chunk *chunk)
+{
+    return chunk->modification || chunk->banded;
+}
+
 /* Caps the scores, has the caller's function applied, adds the modification, masks; the largest of what is left into
  * most. */
 INLINE void modify_chunk(const int vectors, const forward_block *block, const forward_chunk *chunk, const lane_group *g,
@@ -59,8 +79,8 @@ INLINE void modify_chunk(const int vectors, const forward_block *block, const fo
             float *at = g->scores + (n * vectors + v) * SIMD_LANES;
             vec s = vec_load(at);
             if (!called && block->softcap > 0) s = vec_mul(cap, vec_tanh(vec_div(s, cap)));
-            if (chunk->modification) {
-                vec change = vec_load(chunk->modification + n * stride + g->first + v * SIMD_LANES);
+            if (is_modified(chunk)) {
+                vec change = change_at(chunk, stride, n, g->first + v * SIMD_LANES);
                 s = vec_select(vec_equal(change, masked), masked, vec_add(s, change));
             }
             vec_store(at, s);
@@ -97,7 +117,7 @@ INLINE void add_sums(const int vectors, const lane_group *g, const vec shrink[GR
 
 static inline bool is_masked(const forward_chunk *chunk)
 {
-    return chunk->modification && chunk->masked;
+    return chunk->banded || (chunk->modification && chunk->masked);
 }
 
 /* Whether a group's query sees key n of the chunk. */
@@ -117,11 +137,22 @@ typedef struct key_span {
     int64_t first, last; /* and not including it */
 } key_span;
 
+/* Those of a banded chunk, by its edges. */
+static inline key_span band_keys(int vectors, const forward_chunk *chunk, const lane_group *g)
+{
+    const int64_t last_query = g->first + (int64_t)vectors * SIMD_LANES - 1;
+    int64_t first = g->first - chunk->last_seeing + 1, last = last_query - chunk->first_seeing + 1;
+    if (first < 0) first = 0;
+    if (last > chunk->keys) last = chunk->keys;
+    return first < last ? (key_span){first - first % 2, last} : (key_span){0, 0};
+}
+
 static inline key_span seen_keys(int vectors, const forward_block *block, const forward_chunk *chunk,
                                  const lane_group *g)
 {
     key_span span = {0, chunk->keys};
     if (!is_masked(chunk)) return span;
+    if (chunk->banded) return band_keys(vectors, chunk, g);
     int64_t stride = block_vectors(block) * SIMD_LANES;
     while (span.first < span.last && !is_seen(vectors, stride, chunk, g, span.first)) span.first++;
     while (span.first < span.last && !is_seen(vectors, stride, chunk, g, span.last - 1)) span.last--;
@@ -136,6 +167,7 @@ static inline forward_chunk chunk_span(const forward_block *block, const forward
     forward_chunk part = *chunk;
     part.key += span.first;
     part.keys = span.last - span.first;
+    part.first_seeing += span.first, part.last_seeing += span.first;
     if (part.modification) part.modification += span.first * stride;
     if (part.dropout) part.dropout += span.first * stride;
     return part;
