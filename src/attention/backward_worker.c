@@ -33,12 +33,12 @@ static bool packed_arrays(const attn_desc *d, size_t of_D, size_t of_DV, size_t 
            checked_add(*floats, values, floats);
 }
 
-/* With products of pairs: the rounded tiles, three of half the size of others, and Q, dO and K as products take them,
- * with products of tiles K and V as scores do. */
+/* With products of pairs: the rounded tiles, three of half the size of others, Q and dO as products take them, and of
+ * each tile of a chunk K likewise, with products of tiles K and V as scores take them. */
 static bool pair_floats(const backward_plan *plan, size_t *floats)
 {
     const size_t tiles = plan->table->pack_keys != NULL;
-    return packed_arrays(plan->d, 2 + tiles, 1 + tiles, floats) &&
+    return packed_arrays(plan->d, 1 + BACKWARD_TILES * (1 + tiles), 1 + BACKWARD_TILES * tiles, floats) &&
            checked_add(*floats, 3 * tile_floats(plan) / 2, floats);
 }
 
@@ -79,7 +79,7 @@ backward_plan backward_plan_tiles(const attn_desc *d)
                            .kernels = &table->backward,
                            .dropout_threshold = dropout_threshold(d->dropout),
                            .kept_factor = 1 / (1 - d->dropout),
-                           .chunk = 4 * BACKWARD_QUERIES,
+                           .chunk = BACKWARD_TILES * BACKWARD_QUERIES,
                            .key_step = 1,
                            .tile_queries = additive ? ADDITIVE_QUERIES : BACKWARD_QUERIES,
                            .tile_keys = additive ? ADDITIVE_KEYS : BACKWARD_KEYS};
@@ -113,12 +113,15 @@ static void open_pairs(backward_worker *w)
     t->grad_o_t = t->q_t + packed_floats(t->D);
     w->q_pairs = t->ds_pairs + numbers / 2;
     w->grad_o_pairs = w->q_pairs + packed_floats(t->D);
-    w->k_pairs = w->grad_o_pairs + packed_floats(t->DV);
-    t->q_pairs = w->q_pairs, t->grad_o_pairs = w->grad_o_pairs, t->k_pairs = w->k_pairs;
-    if (!w->plan->table->pack_keys) return;
-    w->k_tiles = w->k_pairs + packed_floats(t->D);
-    w->v_tiles = w->k_tiles + packed_floats(t->D);
-    t->k_tiles = w->k_tiles, t->v_tiles = w->v_tiles;
+    t->q_pairs = w->q_pairs, t->grad_o_pairs = w->grad_o_pairs;
+    uint32_t *at = w->grad_o_pairs + packed_floats(t->DV);
+    for (int n = 0; n < BACKWARD_TILES; n++) {
+        packed_keys *packed = &w->packed[n];
+        packed->k_pairs = at, at += packed_floats(t->D);
+        if (!w->plan->table->pack_keys) continue;
+        packed->k_tiles = at, at += packed_floats(t->D);
+        packed->v_tiles = at, at += packed_floats(t->DV);
+    }
 }
 
 void backward_worker_open(backward_worker *w, const backward_plan *plan, const attn_desc *d, int worker,
@@ -161,19 +164,30 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, const a
     if (plan->paired) open_pairs(w);
 }
 
+/* The tile's keys and values, which stand there, packed to where they are not yet. */
+static void pack_keys(backward_worker *w, packed_keys *packed, int64_t head, int64_t first)
+{
+    const backward_tile *t = &w->tile;
+    const kernel_table *table = w->plan->table;
+    if (packed->b == w->b && packed->head == head && packed->first == first && packed->count == t->keys) return;
+    packed->b = w->b, packed->head = head, packed->first = first, packed->count = t->keys;
+    if (t->p_bf16) table->pack_rows(t->k_bf16, t->k_row, t->keys, t->D, packed->k_pairs);
+    if (!table->pack_keys) return;
+    table->pack_keys(t->k_bf16, t->k_row, t->keys, t->D, packed->k_tiles);
+    table->pack_keys(t->v_bf16, t->v_row, t->keys, t->DV, packed->v_tiles);
+}
+
 /* Keys first .. first + t->keys - 1 and their values, as they stand and packed. */
 static void read_paired_keys(backward_worker *w, int64_t first)
 {
     const attn_desc *d = w->d;
-    const kernel_table *table = w->plan->table;
     backward_tile *t = &w->tile;
     const int64_t head = w->h / (d->H / d->HK);
+    packed_keys *packed = &w->packed[first / BACKWARD_KEYS % BACKWARD_TILES];
     t->k_bf16 = bf16_at(&d->k, w->b, head, first), t->k_row = d->k.row;
     t->v_bf16 = bf16_at(&d->v, w->b, head, first), t->v_row = d->v.row;
-    if (t->p_bf16) table->pack_rows(t->k_bf16, t->k_row, t->keys, t->D, w->k_pairs);
-    if (!table->pack_keys) return;
-    table->pack_keys(t->k_bf16, t->k_row, t->keys, t->D, w->k_tiles);
-    table->pack_keys(t->v_bf16, t->v_row, t->keys, t->DV, w->v_tiles);
+    pack_keys(w, packed, head, first);
+    t->k_pairs = packed->k_pairs, t->k_tiles = packed->k_tiles, t->v_tiles = packed->v_tiles;
 }
 
 /* Rows of an array of the sequence that the worker is at. *stage has room for `most`, and moves on behind them. */

@@ -2,7 +2,7 @@
  *
  *     [minus_lse | offset | delta | distance_sums | p_t | ds_t | modification | dropout | slope_t | q_t, grad_o_t, or
  * bent for additive scores | stages of Q, dO, O, K, V; or, with products of pairs, p_bf16 | ds_bf16 | ds_pairs |
- * q_pairs | grad_o_pairs | k_pairs, with products of tiles k_tiles | v_tiles]
+ * q_pairs | grad_o_pairs | for each tile of a chunk's keys k_pairs, with products of tiles k_tiles | v_tiles]
  *
  * (slope_t for a score function alone, the stages for types other than fp32) whose size is a constant and D + DV rows
  * of BACKWARD_QUERIES, or D rows of twice as many: nothing grows with T or S.
@@ -43,13 +43,24 @@ void backward_plan_pairs(backward_plan *plan);
 /* The floats of one worker's piece, a whole number of cache lines; false when they do not fit. */
 bool backward_worker_floats(const backward_plan *plan, size_t *floats);
 
+/* Tiles of queries, and of keys, in a chunk, but for additive scores, whose are smaller. */
+#define BACKWARD_TILES 4
+
+/* A tile's keys packed for products of pairs, which stay until other keys take their place: a chunk's keys are packed
+ * once for all blocks of queries that meet them. */
+typedef struct packed_keys {
+    int64_t b, head, first, count; /* whose they are; count 0: nobody's */
+    uint32_t *k_pairs, *k_tiles, *v_tiles;
+} packed_keys;
+
 /* A worker at a block of queries of one head. */
 typedef struct backward_worker {
     const backward_plan *plan;
     const attn_desc *d; /* the sequence's: attention/sequence.h */
     int64_t b, h, first_query, first_key;
     float *modification, *dropout, *stages, *distance_sums;
-    uint32_t *q_pairs, *grad_o_pairs, *k_pairs, *k_tiles, *v_tiles; /* where the tile's stand, with products of pairs */
+    uint32_t *q_pairs, *grad_o_pairs; /* where the tile's stand, with products of pairs */
+    packed_keys packed[BACKWARD_TILES];
     bool queries_finite, queries_checked; /* the former only once backward_worker_queries_finite was asked */
     bool masked; /* the tile that backward_worker_scores filled has masked pairs, or may have */
     backward_tile tile;

@@ -5,43 +5,6 @@
 
 extern backward_scores_kernel SIMD_NAMED(backward_pairs_scores);
 
-/* Both keys key and key + 1, unless that is not there, at queries query .. query + 2 * SIMD_LANES - 1, unless there is
- * but one vector of them. */
-PRODUCT_INLINE void round_square(const bool plain, const backward_tile *t, int64_t key, bool two_keys, int64_t query,
-                                 bool two_vectors)
-{
-    const pairs first = round_key(plain, t, key, query, two_vectors);
-    const pairs second = two_keys ? round_key(plain, t, key + 1, query, two_vectors) : pairs_set1(0);
-    pairs high;
-    uint32_t *joined = t->ds_pairs + key / 2 * BACKWARD_QUERIES + query;
-    pairs_store(joined, pairs_weave(first, second, &high));
-    pairs_store(joined + SIMD_LANES, high);
-}
-
-PRODUCT_INLINE void round_rows(const bool plain, const backward_tile *t, int64_t key, int64_t rows, int64_t query,
-                               int64_t vectors)
-{
-    for (int64_t r = 0; r < rows; r += 2)
-        for (int64_t v = 0; v < vectors; v += 2) {
-            const bool two_keys = r + 1 < rows, two_vectors = v + 1 < vectors;
-            if (two_keys && two_vectors)
-                round_square(plain, t, key + r, true, query + v * SIMD_LANES, true);
-            else
-                round_square(plain, t, key + r, two_keys, query + v * SIMD_LANES, two_vectors);
-        }
-}
-
-/* key is even, and so is the number of vectors before query. */
-static void differentiate_rows(const backward_tile *t, int64_t key, int64_t rows, int64_t query, int64_t vectors)
-{
-    if (!t->p_bf16)
-        keep_rows(t, key, rows, query, vectors);
-    else if (is_plain(t))
-        round_rows(true, t, key, rows, query, vectors);
-    else
-        round_rows(false, t, key, rows, query, vectors);
-}
-
 /* out[r * BACKWARD_QUERIES + v * SIMD_LANES] = row r times the columns, `length` numbers each. */
 PRODUCT_INLINE void multiply(const int R, const int V, const uint16_t *rows, int64_t row, const float *columns,
                              int64_t length, float *out)
@@ -65,7 +28,7 @@ PRODUCT_INLINE void score_tile(const int R, const int V, const backward_tile *t,
     const int64_t at = key * BACKWARD_QUERIES + query;
     multiply(R, V, t->k_bf16 + key * t->k_row, t->k_row, t->q_t + query, t->D, t->p_t + at);
     multiply(R, V, t->v_bf16 + key * t->v_row, t->v_row, t->grad_o_t + query, t->DV, t->ds_t + at);
-    if (!t->function.call) differentiate_rows(t, key, R, query, V);
+    if (!t->function.call) differentiate_rows(true, t, key, R, query, V);
 }
 
 PRODUCT_INLINE void score_keys(const int V, const backward_tile *t, int64_t query)
@@ -97,7 +60,7 @@ void SIMD_NAMED(backward_pairs_scores)(const backward_tile *t)
     if (vectors == 1) score_keys(1, t, query);
     if (t->function.call) {
         call_function(t, all);
-        differentiate_rows(t, 0, t->keys, 0, all);
+        differentiate_rows(true, t, 0, t->keys, 0, all);
     }
     if (t->p_bf16 && t->queries % 2) silence_beyond(t);
 }

@@ -21,7 +21,7 @@ typedef struct score_square {
     int64_t done;
 } score_square;
 
-/* Keys that become weights at a time. */
+/* Keys that become weights at a time: even. */
 #define SLICE 8
 
 static int64_t count_squares(const backward_tile *t)
@@ -40,24 +40,12 @@ static score_square square_at(const backward_tile *t, int64_t n)
                           .vectors = (queries < TILE_BF16 ? queries + SIMD_LANES - 1 : TILE_BF16) / SIMD_LANES};
 }
 
-PRODUCT_INLINE void round_keys(const bool plain, const backward_tile *t, const score_square *s, int64_t last)
-{
-    for (int64_t n = s->done; n < last; n++)
-        for (int64_t v = 0; v < s->vectors; v += 2)
-            round_key(plain, t, s->key + n, s->query + v * SIMD_LANES, v + 1 < s->vectors);
-}
-
 /* The next of the square's scores to weights. */
 static inline void weigh_slice(const backward_tile *t, score_square *s)
 {
     const int64_t last = s->keys - s->done < SLICE ? s->keys : s->done + SLICE;
     if (s->done >= last) return;
-    if (!t->p_bf16)
-        keep_rows(t, s->key + s->done, last - s->done, s->query, s->vectors);
-    else if (is_plain(t))
-        round_keys(true, t, s, last);
-    else
-        round_keys(false, t, s, last);
+    differentiate_rows(false, t, s->key + s->done, last - s->done, s->query, s->vectors);
     s->done = last;
 }
 

@@ -22,21 +22,45 @@ static weight_slope differentiate_options(const backward_tile *t, int64_t at, in
     return differentiate(!t->distance_sums, t, at, query);
 }
 
-/* A key's weights and gradients at queries query .. query + 2 * SIMD_LANES - 1, unless there is but one vector of them,
- * to p_bf16 and ds_bf16; the gradients. */
-PRODUCT_INLINE pairs round_key(const bool plain, const backward_tile *t, int64_t key, int64_t query, bool two_vectors)
+/* Both keys key and key + 1, unless that is not there, at queries query .. query + 2 * SIMD_LANES - 1, unless there is
+ * but one vector of them. */
+PRODUCT_INLINE void round_square(const bool plain, const bool joined, const backward_tile *t, int64_t key,
+                                 bool two_keys, int64_t query, bool two_vectors)
 {
-    weight_slope x[2] = {{vec_zero(), vec_zero()}, {vec_zero(), vec_zero()}};
-    const int64_t at = key * BACKWARD_QUERIES + query;
-    for (int v = 0; v < 1 + two_vectors; v++) {
-        const int64_t there = v * SIMD_LANES;
-        x[v] = plain ? differentiate_plain(t, at + there, query + there)
-                     : differentiate_options(t, at + there, query + there);
+    weight_slope x[2][2];
+    for (int r = 0; r < 2; r++)
+        for (int v = 0; v < 2; v++) {
+            const int64_t q = query + v * SIMD_LANES, at = (key + r) * BACKWARD_QUERIES + q;
+            if ((r && !two_keys) || (v && !two_vectors))
+                x[r][v] = (weight_slope){vec_zero(), vec_zero()};
+            else
+                x[r][v] = plain ? differentiate_plain(t, at, q) : differentiate_options(t, at, q);
+        }
+    pairs ds[2], high;
+    for (int r = 0; r < 1 + two_keys; r++) {
+        const int64_t at = (key + r) * BACKWARD_QUERIES + query;
+        pairs_store(t->p_bf16 + at, pairs_narrow(x[r][0].p, x[r][1].p));
+        ds[r] = pairs_narrow(x[r][0].ds, x[r][1].ds);
+        pairs_store(t->ds_bf16 + at, ds[r]);
     }
-    const pairs ds = pairs_narrow(x[0].ds, x[1].ds);
-    pairs_store(t->p_bf16 + at, pairs_narrow(x[0].p, x[1].p));
-    pairs_store(t->ds_bf16 + at, ds);
-    return ds;
+    if (!joined) return;
+    if (!two_keys) ds[1] = pairs_set1(0);
+    uint32_t *to = t->ds_pairs + key / 2 * BACKWARD_QUERIES + query;
+    pairs_store(to, pairs_weave(ds[0], ds[1], &high));
+    pairs_store(to + SIMD_LANES, high);
+}
+
+PRODUCT_INLINE void round_rows(const bool plain, const bool joined, const backward_tile *t, int64_t key, int64_t rows,
+                               int64_t query, int64_t vectors)
+{
+    for (int64_t r = 0; r < rows; r += 2)
+        for (int64_t v = 0; v < vectors; v += 2) {
+            const bool two_keys = r + 1 < rows, two_vectors = v + 1 < vectors;
+            if (two_keys && two_vectors)
+                round_square(plain, joined, t, key + r, true, query + v * SIMD_LANES, true);
+            else
+                round_square(plain, joined, t, key + r, two_keys, query + v * SIMD_LANES, two_vectors);
+        }
 }
 
 static inline void keep_rows(const backward_tile *t, int64_t key, int64_t rows, int64_t query, int64_t vectors)
@@ -48,6 +72,19 @@ static inline void keep_rows(const backward_tile *t, int64_t key, int64_t rows, 
             vec_store(t->p_t + at, x.p);
             vec_store(t->ds_t + at, x.ds);
         }
+}
+
+/* To weights and gradients, rounded where p_bf16 is, the gradients by pairs of keys too where `joined`. key is even,
+ * and so is the number of vectors before query. */
+static void differentiate_rows(const bool joined, const backward_tile *t, int64_t key, int64_t rows, int64_t query,
+                               int64_t vectors)
+{
+    if (!t->p_bf16)
+        keep_rows(t, key, rows, query, vectors);
+    else if (is_plain(t))
+        round_rows(true, joined, t, key, rows, query, vectors);
+    else
+        round_rows(false, joined, t, key, rows, query, vectors);
 }
 
 #endif
