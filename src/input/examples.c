@@ -17,9 +17,20 @@ static bool is_folder(const char *path)
 /* What an IDX file begins with: two zeros, the type of the elements, the rank. */
 #define IDX_BEGINNING 4
 
+/* What a pipe begins with would be gone when it is read again, and the examples with it. */
+static attn_status refuse_pipe(const char *path)
+{
+    struct stat s;
+    if (stat(path, &s) != 0 || S_ISREG(s.st_mode)) return ATTN_OK;
+    return status_fail(ATTN_ERROR_FILE,
+                       "%s: a pipe or a device, expected a file or a folder: it is read more than once", path);
+}
+
 /* The first bytes of a file, plain or gzip; how many to *count. */
 static attn_status read_beginning(const char *path, char *bytes, int most, int *count)
 {
+    attn_status refused = refuse_pipe(path);
+    if (refused != ATTN_OK) return refused;
     errno = 0;
     gzFile f = gzopen(path, "rb");
     if (!f) return status_fail(ATTN_ERROR_FILE, "%s: cannot open it: %s", path, strerror(errno ? errno : ENOMEM));

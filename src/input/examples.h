@@ -31,7 +31,7 @@ typedef struct example_list {
 } example_list;
 
 /* Finds out the kind of what stands at a path: a folder by its files, an IDX file by its first bytes, anything else by
- * its first line. FORMAT when it is none of them. */
+ * its first line. FORMAT when it is none of them, FILE also for a pipe, which could not be read again. */
 attn_status example_kind_of(const char *path, example_kind *kind);
 
 /* labels_path: the labels of an IDX file, NULL for the file of the same name with "labels" for "images" and "idx1" for

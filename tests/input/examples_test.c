@@ -202,6 +202,24 @@ static void names_what_is_wrong(void **state)
 
 enum { COUNT = 1000, SIZE = 7 };
 
+/* Whose first examples would be lost where its beginning tells what it holds. */
+static void refuses_a_pipe(void **state)
+{
+    (void)state;
+    static const char text[] = "good\ta film\nbad\tno film\n";
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], text, sizeof text - 1), sizeof text - 1);
+    close(ends[1]);
+    char path[32];
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    example_kind kind;
+    assert_int_equal(example_kind_of(path, &kind), ATTN_ERROR_FILE);
+    assert_int_equal(example_list_read(&list, path, NULL, EXAMPLES_TEXT), ATTN_ERROR_FILE);
+    assert_non_null(strstr(attn_seq_error(), ": a pipe or a device, expected a file or a folder"));
+    close(ends[0]);
+}
+
 static void plans_every_example_once(void **state)
 {
     (void)state;
@@ -243,6 +261,7 @@ int main(void)
         cmocka_unit_test_teardown(holds_out_every_third, clear_list),
         cmocka_unit_test_teardown(relabels_or_names_what_is_unknown, clear_list),
         cmocka_unit_test_teardown(names_what_is_wrong, clear_list),
+        cmocka_unit_test_teardown(refuses_a_pipe, clear_list),
         cmocka_unit_test(plans_every_example_once),
     };
     return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
