@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-bool forward_arrays_borrow(forward_arrays *a, problem *p, PyObject *grad_out, PyObject *out, PyObject *lse)
+bool forward_arrays_borrow(forward_arrays *a, problem *p, PyObject *grad_out, PyObject *out, PyObject *lse,
+                           PyObject *grad_lse)
 {
     int64_t shape[ARRAY_RANK];
     int rank = problem_shape(p, p->desc.DV, shape);
@@ -11,6 +12,12 @@ bool forward_arrays_borrow(forward_arrays *a, problem *p, PyObject *grad_out, Py
         !rows_match(p, &a->out, out, "out", p->element, rank, shape, true) ||
         !rows_match(p, &a->lse, lse, "lse", p->sum_element, problem_row_shape(p, shape), shape, false))
         return false;
+    a->has_grad_lse = grad_lse != Py_None;
+    if (a->has_grad_lse &&
+        !rows_match(p, &a->grad_lse, grad_lse, "grad_lse", p->sum_element, problem_row_shape(p, shape), shape, false))
+        return false;
+    const attn_output by_lse = array_output(&a->grad_lse, 0);
+    p->desc.grad_lse = (attn_view){by_lse.data, by_lse.batch, by_lse.head, by_lse.row};
     p->desc.grad_o = array_view(&a->grad_out);
     p->desc.o = array_output(&a->out, 1);
     p->desc.lse = array_output(&a->lse, 0);
@@ -22,6 +29,7 @@ void forward_arrays_select(const forward_arrays *a, problem *p, int64_t call)
     p->desc.grad_o.data = problem_part(p, &a->grad_out, call);
     p->desc.o.data = problem_part(p, &a->out, call);
     p->desc.lse.data = problem_part(p, &a->lse, call);
+    p->desc.grad_lse.data = problem_part(p, &a->grad_lse, call);
 }
 
 void forward_arrays_release(forward_arrays *a)
@@ -29,6 +37,7 @@ void forward_arrays_release(forward_arrays *a)
     array_release(&a->grad_out);
     array_release(&a->out);
     array_release(&a->lse);
+    array_release(&a->grad_lse);
 }
 
 /* The names on offer, as an error tells them: at most as many as fit. */

@@ -6,11 +6,13 @@
 #include "problem.h"
 
 typedef struct forward_arrays {
-    array grad_out, out, lse;
+    array grad_out, out, lse, grad_lse;
+    bool has_grad_lse;
 } forward_arrays;
 
-/* Borrows them, and tells the descriptor how they lie. False with an exception. */
-bool forward_arrays_borrow(forward_arrays *a, problem *p, PyObject *grad_out, PyObject *out, PyObject *lse);
+/* Borrows them, grad_lse unless it is None, and tells the descriptor how they lie. False with an exception. */
+bool forward_arrays_borrow(forward_arrays *a, problem *p, PyObject *grad_out, PyObject *out, PyObject *lse,
+                           PyObject *grad_lse);
 
 /* Points the descriptor at the n-th call's part of them. */
 void forward_arrays_select(const forward_arrays *a, problem *p, int64_t call);

@@ -1,7 +1,7 @@
 #include "backward_arrays.h"
 #include "calls.h"
 
-enum { QUERY = 1, KEY, VALUE, OUT, LSE, FIRST_OPTION, GRADIENTS = FIRST_OPTION + OPTIONS, ARGUMENTS };
+enum { QUERY = 1, KEY, VALUE, OUT, LSE, GRAD_LSE, FIRST_OPTION, GRADIENTS = FIRST_OPTION + OPTIONS, ARGUMENTS };
 
 typedef enum gradient {
     GRAD_QUERY,
@@ -78,7 +78,7 @@ PyObject *call_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t
     if (!call_counted(count, ARGUMENTS)) return NULL;
     if (problem_open(&p, arguments[QUERY], arguments[KEY], arguments[VALUE], arguments + FIRST_OPTION) &&
         call_seeded(&p, arguments[FIRST_OPTION + OPTION_SEED]) && tile_functions_differentiable(&p.functions) &&
-        forward_arrays_borrow(&a, &p, arguments[0], arguments[OUT], arguments[LSE]) &&
+        forward_arrays_borrow(&a, &p, arguments[0], arguments[OUT], arguments[LSE], arguments[GRAD_LSE]) &&
         choose(&g, &p, arguments[GRADIENTS]) && create(&g, &p, arguments[QUERY]) && compute(&a, &g, &p))
         returned = gradients_take(&g);
     gradients_release(&g);

@@ -1,14 +1,15 @@
 #include "backward_arrays.h"
 #include "calls.h"
 
-enum { QUERY = 1, KEY, VALUE, OUT, LSE, FIRST_OPTION };
+enum { QUERY = 1, KEY, VALUE, OUT, LSE, GRAD_LSE, FIRST_OPTION };
 enum { GIVEN = FIRST_OPTION + OPTIONS, GRADIENTS = GIVEN + 5, ARGUMENTS };
 
 /* What is given of the later loss, by the first gradients, and what is wanted: the order of both. */
-typedef enum place { AT_QUERY, AT_KEY, AT_VALUE, AT_SINKS, AT_MASK, AT_GRAD_OUT, PLACES } place;
+typedef enum place { AT_QUERY, AT_KEY, AT_VALUE, AT_SINKS, AT_MASK, AT_GRAD_OUT, AT_GRAD_LSE, PLACES } place;
 
-static const gradient_kind kinds[PLACES] = {{"query", OF_ROWS},  {"key", OF_ROWS},       {"value", OF_ROWS},
-                                            {"sinks", OF_HEADS}, {"attn_mask", OF_MASK}, {"grad_out", OF_ROWS}};
+static const gradient_kind kinds[PLACES] = {{"query", OF_ROWS},   {"key", OF_ROWS},       {"value", OF_ROWS},
+                                            {"sinks", OF_HEADS},  {"attn_mask", OF_MASK}, {"grad_out", OF_ROWS},
+                                            {"grad_lse", OF_ROWS}};
 static const char *const given_names[AT_GRAD_OUT] = {"by_query", "by_key", "by_value", "by_sinks", "by_attn_mask"};
 
 typedef struct double_arrays {
@@ -23,7 +24,8 @@ static const problem as_given;
 
 static const array *input_at(const double_arrays *a, const problem *p, place at)
 {
-    const array *inputs[PLACES] = {&p->query, &p->key, &p->value, &p->sinks, &p->mask, &a->first.grad_out};
+    const array *inputs[PLACES] = {&p->query,          &p->key,           &p->value, &p->sinks, &p->mask,
+                                   &a->first.grad_out, &a->first.grad_lse};
     return inputs[at];
 }
 
@@ -65,7 +67,7 @@ static bool borrow_given(double_arrays *a, const problem *p, PyObject *const *gi
 
 static bool choose(double_arrays *a, const problem *p, PyObject *chosen)
 {
-    const bool offered[PLACES] = {true, true, true, p->has_sinks, p->additive_mask, true};
+    const bool offered[PLACES] = {true, true, true, p->has_sinks, p->additive_mask, true, a->first.has_grad_lse};
     return gradients_choose(&a->gradients, p, chosen, offered);
 }
 
@@ -73,12 +75,12 @@ static bool create(double_arrays *a, const problem *p, PyObject *like)
 {
     attn_second_order *s = &a->second;
     gradients *g = &a->gradients;
-    attn_output *outputs[PLACES] = {&s->grad_q, &s->grad_k, &s->grad_v, NULL, NULL, &s->grad_grad_o};
+    attn_output *outputs[PLACES] = {&s->grad_q, &s->grad_k, &s->grad_v, NULL, NULL, &s->grad_grad_o, &s->grad_grad_lse};
     const array *inputs[PLACES];
     for (int at = 0; at < PLACES; at++) inputs[at] = input_at(a, p, at);
     if (!gradients_create(g, p, like, inputs)) return false;
     for (int at = 0; at < PLACES; at++)
-        if (outputs[at] && g->wanted[at]) *outputs[at] = array_output(&g->results[at].view, 1);
+        if (outputs[at] && g->wanted[at]) *outputs[at] = array_output(&g->results[at].view, at != AT_GRAD_LSE);
     if (g->wanted[AT_SINKS]) s->grad_sinks = g->results[AT_SINKS].view.data;
     if (g->wanted[AT_MASK]) s->grad_bias = mask_broadcast(p, &g->mask_steps);
     return true;
@@ -89,7 +91,7 @@ static void select_arrays(double_arrays *a, problem *p, int64_t call)
     attn_second_order *s = &a->second;
     const gradients *g = &a->gradients;
     attn_view *views[] = {&s->by_grad_q, &s->by_grad_k, &s->by_grad_v};
-    attn_output *outputs[PLACES] = {&s->grad_q, &s->grad_k, &s->grad_v, NULL, NULL, &s->grad_grad_o};
+    attn_output *outputs[PLACES] = {&s->grad_q, &s->grad_k, &s->grad_v, NULL, NULL, &s->grad_grad_o, &s->grad_grad_lse};
     forward_arrays_select(&a->first, p, call);
     s->by_grad_bias.data = problem_part(p, &a->given[AT_MASK], call);
     if (g->wanted[AT_MASK]) s->grad_bias.data = problem_part(p, &g->mask_steps, call);
@@ -142,7 +144,7 @@ PyObject *call_double_backward(PyObject *module, PyObject *const *arguments, Py_
     if (problem_open(&p, arguments[QUERY], arguments[KEY], arguments[VALUE], arguments + FIRST_OPTION) &&
         check_function(arguments[FIRST_OPTION + OPTION_SCORE_FUNCTION]) &&
         call_seeded(&p, arguments[FIRST_OPTION + OPTION_SEED]) &&
-        forward_arrays_borrow(&a.first, &p, arguments[0], arguments[OUT], arguments[LSE]) &&
+        forward_arrays_borrow(&a.first, &p, arguments[0], arguments[OUT], arguments[LSE], arguments[GRAD_LSE]) &&
         borrow_given(&a, &p, arguments + GIVEN) && choose(&a, &p, arguments[GRADIENTS]) &&
         create(&a, &p, arguments[QUERY]) && compute(&a, &p))
         returned = gradients_take(&a.gradients);

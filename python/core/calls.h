@@ -9,11 +9,11 @@
 /* forward(query, key, value, OPTIONS..., return_lse, return_weights, out) -> array, or a tuple of arrays */
 PyObject *call_forward(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
-/* backward(grad_out, query, key, value, out, lse, OPTIONS..., names of the gradients) -> dict */
+/* backward(grad_out, query, key, value, out, lse, grad_lse or None, OPTIONS..., names of the gradients) -> dict */
 PyObject *call_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
-/* double_backward(grad_out, query, key, value, out, lse, OPTIONS..., by_query, by_key, by_value, by_sinks,
- * by_attn_mask, names of the gradients) -> dict */
+/* double_backward(grad_out, query, key, value, out, lse, grad_lse or None, OPTIONS..., by_query, by_key, by_value,
+ * by_sinks, by_attn_mask, names of the gradients) -> dict */
 PyObject *call_double_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 /* merge(tuple of outs, tuple of lses, threads) -> (out, lse) */

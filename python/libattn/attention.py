@@ -118,6 +118,7 @@ def attention_backward(
     scale: float | None = None,
     enable_gqa: bool = False,
     *,
+    grad_lse: SupportsDLPack | None = None,
     window: tuple[int, int] | None = None,
     softcap: float = 0.0,
     alibi_slopes: SupportsDLPack | None = None,
@@ -135,6 +136,7 @@ def attention_backward(
 
     grad_out: (..., H, T, DV), the loss's gradient by out.
     out, lse: (..., H, T, DV) and (..., H, T), what the forward pass returned with ``return_lse=True``.
+    grad_lse: (..., H, T), the loss's gradient by lse, or None where it does not depend on that.
     gradients: the names of those to compute; None is all of them.
 
     The other arguments are the forward pass's, the seed too where dropout_p is not 0. A score_function needs its
@@ -151,6 +153,7 @@ def attention_backward(
         value,
         out,
         lse,
+        grad_lse,
         attn_mask,
         dropout_p,
         is_causal,

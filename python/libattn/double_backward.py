@@ -23,6 +23,7 @@ def attention_double_backward(
     scale: float | None = None,
     enable_gqa: bool = False,
     *,
+    grad_lse: SupportsDLPack | None = None,
     by_query: SupportsDLPack | None = None,
     by_key: SupportsDLPack | None = None,
     by_value: SupportsDLPack | None = None,
@@ -50,8 +51,8 @@ def attention_double_backward(
     The other arguments are those that ``attention_backward`` was given.
 
     Returns a dict: "query" (..., H, T, D), "key" (..., HK, S, D), "value" (..., HK, S, DV), "grad_out" (..., H, T, DV);
-    of sinks "sinks" (H,); of a mask of float32 "attn_mask", as there. out and lse are what the forward pass makes of query, key, value and sinks: their share is in
-    the gradients by these.
+    where there is a grad_lse "grad_lse" (..., H, T); of sinks "sinks" (H,); of a mask of floats "attn_mask", as there.
+    out and lse are what the forward pass makes of query, key, value and sinks: their share is in the gradients by these.
     """
     return _core.double_backward(
         grad_out,
@@ -60,6 +61,7 @@ def attention_double_backward(
         value,
         out,
         lse,
+        grad_lse,
         attn_mask,
         dropout_p,
         is_causal,

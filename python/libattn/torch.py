@@ -1,8 +1,8 @@
 """The functions of libattn as PyTorch differentiates them, and a module in the shape of torch.nn.MultiheadAttention.
 
 Tensors are on the CPU, of float32, float16, bfloat16 or float64. Where no input requires a gradient nothing is recorded.
-Gradients of gradients are computed too, but not with additive scores, of alibi_slopes nor through the log-sum-exp:
-these are refused. Under torch.autocast query, key and value are made of its type, as for PyTorch's own.
+Gradients of gradients are computed too, but not with additive scores nor of alibi_slopes: these are refused. Under
+torch.autocast query, key and value are made of its type, as for PyTorch's own.
 """
 
 from __future__ import annotations
@@ -46,8 +46,7 @@ def scaled_dot_product_attention(
     """``libattn.scaled_dot_product_attention``, through which gradients flow.
 
     They flow to query (..., H, T, D), key (..., HK, S, D), value (..., HK, S, DV), an attn_mask of floats, the
-    sinks (H,) and alibi_slopes (H,). They flow through the log-sum-exp too, where it is returned; but that of a query
-    without any key left, which is its sink, may give the sink no gradient. Without a seed, the dropout draws one from PyTorch's generator.
+    sinks (H,) and alibi_slopes (H,). They flow through the log-sum-exp too, where it is returned. Without a seed, the dropout draws one from PyTorch's generator.
     """
     options: dict[str, Any] = dict(
         dropout_p=dropout_p, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa, window=window

@@ -49,27 +49,10 @@ class _Attention(torch.autograd.Function):
         out, lse, *tensors = ctx.saved_tensors
         if grad_out is None:
             grad_out = torch.zeros_like(out)
-        element, by_lse = out.dtype, grad_lse is not None
-        if grad_lse is not None:
-            # Of the log-sum-exp's type, whose gradients a narrower one may not hold.
-            grad_out, out, *tensors[:3] = (x.to(lse.dtype) for x in (grad_out, out, *tensors[:3]))
-            grad_out, out, tensors[2] = _with_lse(grad_out, grad_lse, out, tensors[2])
         wanted = [name for name, needed in zip(_INPUTS, ctx.needs_input_grad) if needed]
-        found = _Gradients.apply(grad_out, out, lse, *tensors, ctx.calls, ctx.options, wanted, by_lse)
+        found = _Gradients.apply(grad_out, grad_lse, out, lse, *tensors, ctx.calls, ctx.options, wanted)
         gradients = dict(zip(wanted, found))
-        if by_lse and "value" in gradients:
-            gradients["value"] = gradients["value"][..., :-1]
-        for name in gradients.keys() & {"query", "key", "value"}:
-            gradients[name] = gradients[name].to(element)
         return *(gradients.get(name) for name in _INPUTS), None, None
-
-
-def _with_lse(grad_out: Tensor, grad_lse: Tensor, out: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """With one more column each, by which backward finds the gradients of the log-sum-exp too: these are
-    weights * grad_lse by the scores, and what it computes, weights * (grad_out V^T - the sum of grad_out * out), has
-    that where V is 0, out 1 and grad_out -grad_lse."""
-    ones, zeros = out.new_ones(*out.shape[:-1], 1), value.new_zeros(*value.shape[:-1], 1)
-    return torch.cat((grad_out, -grad_lse[..., None]), -1), torch.cat((out, ones), -1), torch.cat((value, zeros), -1)
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -82,30 +65,32 @@ class _Gradients(torch.autograd.Function):
     gradients owes to them is in the gradients by the inputs."""
 
     @staticmethod
-    def forward(ctx: Any, grad_out: Tensor, out: Tensor, lse: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
-        *tensors, calls, options, wanted, by_lse = arguments
+    def forward(
+        ctx: Any, grad_out: Tensor, grad_lse: Tensor | None, out: Tensor, lse: Tensor, *arguments: Any
+    ) -> tuple[Tensor, ...]:
+        *tensors, calls, options, wanted = arguments
         grad_out = _rows(grad_out)
-        ctx.save_for_backward(grad_out, out, lse, *tensors)
-        ctx.calls, ctx.options, ctx.wanted, ctx.by_lse = calls, options, wanted, by_lse
+        ctx.save_for_backward(grad_out, grad_lse, out, lse, *tensors)
+        ctx.calls, ctx.options, ctx.wanted = calls, options, wanted
         ctx.set_materialize_grads(False)
-        gradients = calls.backward(grad_out, out=out, lse=lse, **_given(tensors), **options, gradients=wanted)
+        results = dict(out=out, lse=lse, grad_lse=grad_lse)
+        gradients = calls.backward(grad_out, **results, **_given(tensors), **options, gradients=wanted)
         return tuple(gradients[name] for name in wanted)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        grad_out, out, lse, *tensors = ctx.saved_tensors
+        grad_out, grad_lse, out, lse, *tensors = ctx.saved_tensors
         of = {name: _rows(x) for name, x in zip(ctx.wanted, gradients) if x is not None}
-        needed = dict(zip(("grad_out", "out", "lse", *_INPUTS), ctx.needs_input_grad))
-        if ctx.by_lse:
-            raise NotImplementedError("libattn.torch: gradients of the log-sum-exp's gradients are not computed")
+        needed = dict(zip(("grad_out", "grad_lse", "out", "lse", *_INPUTS), ctx.needs_input_grad))
         if needed["alibi_slopes"] or "alibi_slopes" in of:
             raise NotImplementedError("libattn.torch: gradients of its gradients are not computed of alibi_slopes")
         if ctx.calls.double_backward is None:
             raise NotImplementedError("libattn.torch: gradients of its gradients are not computed of additive scores")
-        names = [name for name in ("grad_out", *_INPUTS) if needed[name]]
-        found = _SecondGradients.apply(grad_out, out, lse, *tensors, ctx.calls, ctx.options, of, names)
+        names = [name for name in ("grad_out", "grad_lse", *_INPUTS) if needed[name]]
+        found = _SecondGradients.apply(grad_out, grad_lse, out, lse, *tensors, ctx.calls, ctx.options, of, names)
         found = dict(zip(names, found))
-        return found.get("grad_out"), None, None, *(found.get(name) for name in _INPUTS), None, None, None, None
+        by = (found.get(name) for name in _INPUTS)
+        return found.get("grad_out"), found.get("grad_lse"), None, None, *by, None, None, None
 
 
 class _SecondGradients(torch.autograd.Function):
@@ -113,12 +98,13 @@ class _SecondGradients(torch.autograd.Function):
     given zeros."""
 
     @staticmethod
-    def forward(ctx: Any, grad_out: Tensor, out: Tensor, lse: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, grad_out: Tensor, grad_lse: Tensor | None, out: Tensor, lse: Tensor, *arguments: Any
+    ) -> tuple[Tensor, ...]:
         *tensors, calls, options, of, names = arguments
         by = {f"by_{name}": x.detach() for name, x in of.items()}
-        found = calls.double_backward(
-            grad_out, out=out, lse=lse, **_given(tensors), **options, **by, gradients=names
-        )
+        results = dict(out=out, lse=lse, grad_lse=grad_lse)
+        found = calls.double_backward(grad_out, **results, **_given(tensors), **options, **by, gradients=names)
         return tuple(found[name] for name in names)
 
     @staticmethod

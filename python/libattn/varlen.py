@@ -95,6 +95,7 @@ def varlen_attention_backward(
     scale: float | None = None,
     enable_gqa: bool = False,
     *,
+    grad_lse: SupportsDLPack | None = None,
     window: tuple[int, int] | None = None,
     softcap: float = 0.0,
     alibi_slopes: SupportsDLPack | None = None,
@@ -111,7 +112,7 @@ def varlen_attention_backward(
     """The gradients of a loss by what ``varlen_attention`` read, as ``attention_backward`` gives them: "query"
     (T, H, D), "key" (S, HK, D), "value" (S, HK, DV), "attn_mask" in its own shape, "sinks" and "alibi_slopes" (H,).
 
-    grad_out, out: (T, H, DV); lse: (T, H)
+    grad_out, out: (T, H, DV); lse, grad_lse: (T, H)
     """
     return _core.backward(
         grad_out,
@@ -120,6 +121,7 @@ def varlen_attention_backward(
         value,
         out,
         lse,
+        grad_lse,
         attn_mask,
         dropout_p,
         is_causal,
@@ -158,6 +160,7 @@ def varlen_attention_double_backward(
     scale: float | None = None,
     enable_gqa: bool = False,
     *,
+    grad_lse: SupportsDLPack | None = None,
     by_query: SupportsDLPack | None = None,
     by_key: SupportsDLPack | None = None,
     by_value: SupportsDLPack | None = None,
@@ -187,6 +190,7 @@ def varlen_attention_double_backward(
         value,
         out,
         lse,
+        grad_lse,
         attn_mask,
         dropout_p,
         is_causal,

@@ -64,12 +64,60 @@ def test_the_log_sum_exps_gradient_keeps_its_range_beside_float16(loss_scale, ke
     torch.testing.assert_close(got.double(), want, rtol=2e-3, atol=1e-7)
 
 
-def test_the_log_sum_exps_gradient_is_not_differentiated():
-    q, k, v = inputs()
-    lse = lt.scaled_dot_product_attention(q, k, v, return_lse=True)[1]
-    (gradient,) = torch.autograd.grad(lse.sum(), q, create_graph=True)
-    with pytest.raises(NotImplementedError, match="log-sum-exp"):
-        gradient.sum().backward()
-    out = lt.scaled_dot_product_attention(q, k, v, return_lse=True)[0]
-    (gradient,) = torch.autograd.grad(out.sum(), q, create_graph=True)
-    gradient.sum().backward()  # of the result alone they are
+def test_gradgradcheck_of_the_log_sum_exp():
+    tensors = [x.detach().double().requires_grad_() for x in inputs(H=4, HK=2, T=3, S=4, D=5, DV=2)]
+    bias = torch.randn(4, 1, 4, dtype=torch.float64, requires_grad=True)
+    for options in ({"softcap": 2.0, "is_causal": True}, {"window": (1, 0), "dropout_p": 0.3, "seed": 5}):
+
+        def function(*x):
+            return lt.scaled_dot_product_attention(*x, enable_gqa=True, **options, return_lse=True)
+
+        assert torch.autograd.gradcheck(function, [*tensors, bias])
+        assert torch.autograd.gradgradcheck(function, [*tensors, bias])
+    assert torch.autograd.gradgradcheck(lambda *x: function(*x)[1], tensors)
+    rows = [x.transpose(1, 2).flatten(0, 1).detach().requires_grad_() for x in tensors]
+
+    def packed(*x):
+        return lt.varlen_attention(*x, [0, 2, 6], [0, 5, 8], enable_gqa=True, return_lse=True)
+
+    assert torch.autograd.gradgradcheck(packed, rows)
+
+
+def test_second_gradients_of_the_log_sum_exp_and_sinks():
+    """As dense tensors have them, in float32; a sink of float32 is nothing that a check by differences can step on."""
+
+    def reference(q, k, v, z):
+        scores = torch.cat([q @ k.mT / q.size(-1) ** 0.5, z[:, None, None].expand(2, 4, 9, 1)], -1)
+        return scores.softmax(-1)[..., :13] @ v, scores.logsumexp(-1)
+
+    def second(function, tensors, weights):
+        out, lse = function(*tensors)
+        loss = (out * weights[0]).sum() + (lse.square() * weights[1]).sum()
+        first = torch.autograd.grad(loss, tensors, create_graph=True)
+        return torch.autograd.grad(sum(x.square().sum() for x in first), tensors)
+
+    tensors = [*inputs(), torch.randn(4, requires_grad=True)]
+    weights = torch.randn(2, 4, 9, 6), torch.randn(2, 4, 9)
+
+    def ours(q, k, v, z):
+        return lt.scaled_dot_product_attention(q, k, v, sinks=z, return_lse=True)
+
+    expected = second(reference, doubled(tensors), [x.double() for x in weights])
+    for got, wanted in zip(second(ours, tensors, weights), expected):
+        close(got, wanted, 1e-4)
+
+
+def test_a_sink_without_keys_is_its_log_sum_exp():
+    q = torch.randn(2, 4, 3, 8, requires_grad=True)
+    sinks = torch.tensor([0.5, -1.0, 2.0, 0.0], requires_grad=True)
+    weights = torch.randn(2, 4, 3)
+    nothing = torch.zeros(3, 3, dtype=torch.bool)
+    for options in ({"key_lengths": [0, 0]}, {"attn_mask": nothing}, {"window": (0, 0), "query_offset": 9}):
+        lse = lt.scaled_dot_product_attention(q, q, q, sinks=sinks, **options, return_lse=True)[1]
+        close(lse, sinks.detach()[:, None].expand(2, 4, 3))
+        by_q, by_sinks = torch.autograd.grad((lse * weights).sum(), [q, sinks])
+        assert not by_q.any()
+        close(by_sinks, weights.sum((0, 2)))
+    none = q[:, :, :0].detach()
+    lse = lt.scaled_dot_product_attention(q, none, none, sinks=sinks, return_lse=True)[1]
+    close(torch.autograd.grad((lse * weights).sum(), sinks)[0], weights.sum((0, 2)))
