@@ -14,7 +14,8 @@ void train_options_fill(option *table, const option *own, size_t own_count, attn
     *choices = (train_choices){.format = -1, .compute = -1};
     const option others[TRAIN_OPTIONS_COUNT - 1] = {
         option_string(0, "from", "DIR", &o->from,
-                      "fine-tune this model: --model begins with its weights, sizes and tokenizer"),
+                      "fine-tune this model, or the installed one of this name: --model begins with its weights, sizes "
+                      "and tokenizer"),
         option_flag(0, "resume", &choices->resume, "go on from DIR's checkpoint"),
         option_flag(0, "force", &choices->force, "begin anew even where DIR holds a model, which is lost"),
         option_float(0, "label-smoothing", "E", &o->label_smoothing, 0, 0.99, "(default 0.1)"),

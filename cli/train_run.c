@@ -158,10 +158,28 @@ static attn_status go(const train_run *run, watched_run *w)
     return status;
 }
 
+/* --from NAME is found as --model NAME of the other commands is. A run that goes on needs that model no more. */
+static int find_from(const train_run *run, char **directory)
+{
+    attn_seq_train_options *o = run->options;
+    *directory = NULL;
+    if (!o->from) return 0;
+    if (attn_seq_model_find(o->from, ATTN_SEQ_TASK_ANY, directory) == ATTN_OK)
+        o->from = *directory;
+    else if (!run->choices.resume)
+        return failure_of_library(run->command);
+    return 0;
+}
+
 int train_run_go(const train_run *run)
 {
     watched_run w;
-    return tell_end(run, go(run, &w));
+    char *from;
+    const int failed = find_from(run, &from);
+    if (failed) return failed;
+    const int status = tell_end(run, go(run, &w));
+    attn_seq_free(from);
+    return status;
 }
 
 /* Sums over the folds, for mean and deviation. */
@@ -210,7 +228,7 @@ static int tell_end_of_fold(const train_run *run, attn_status status)
     return 128 + (int)stop_signal;
 }
 
-int train_run_folds(const train_run *run, int64_t folds)
+static int go_through_folds(const train_run *run, int64_t folds)
 {
     watched_run w = {0};
     fold_sums sums = {0};
@@ -231,4 +249,14 @@ int train_run_folds(const train_run *run, int64_t folds)
     }
     print_mean(run, folds, &w.last, &sums);
     return 0;
+}
+
+int train_run_folds(const train_run *run, int64_t folds)
+{
+    char *from;
+    const int failed = find_from(run, &from);
+    if (failed) return failed;
+    const int status = go_through_folds(run, folds);
+    attn_seq_free(from);
+    return status;
 }

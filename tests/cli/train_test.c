@@ -107,6 +107,8 @@ static void fine_tunes(void **state)
     assert_int_equal(shell("$ATTN train translate --resume --model $D/base --compute bf16"), 1);
     shell_said("--compute = bf16, but the run that ");
     shell_said("/base/checkpoint.safetensors holds was begun with --compute = fp32\n");
+    assert_int_equal(shell("$ATTN train translate --from mnist --model $D/m --train $D/pairs.tsv"), 1);
+    shell_said("mnist: a model that classifies images");
     assert_int_equal(shell("$ATTN train classify --from $D/base --model $D/m --train $D/pairs.tsv"), 1);
     shell_said("/base/config.json: architectures is [\"MarianMTModel\"], expected that of a classifier");
     assert_int_equal(shell("test -e $D/m"), 1);
