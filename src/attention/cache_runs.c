@@ -21,13 +21,15 @@ static row_run run_from(const attn_cache *c, const attn_output *rows, int64_t si
     else if (c->page_table && c->page_size - j % c->page_size < even)
         even = c->page_size - j % c->page_size;
     return (row_run){.at = cache_row(c, rows, size, b, kv_head, stands),
-                     .step = stands == j && rows->data ? rows->row * size : 0,
+                     .step = stands == j ? rows->row * size : 0,
                      .count = even < count ? even : count};
 }
 
 void cache_find_rows(const attn_cache *c, const attn_output *rows, int64_t b, int64_t kv_head, int64_t first,
                      int64_t count, key_range seen, const void **out)
 {
+    for (int64_t n = 0; n < count && !rows->data; n++) out[n] = NULL; /* without elements */
+    if (!rows->data) return;
     for (int64_t n = 0; n < count;) {
         const row_run run = run_from(c, rows, element_size(c->dtype), b, kv_head, first + n, count - n, seen);
         for (int64_t i = 0; i < run.count; i++) out[n + i] = run.at + i * run.step;
