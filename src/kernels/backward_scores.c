@@ -36,22 +36,14 @@ static void differentiate_rows(const backward_tile *t, int64_t key, int64_t rows
         }
 }
 
-/* Additive scores of key n into p_t, V dO^T into ds_t; lanes beyond the queries become 0. */
-static void bend_key(const backward_tile *t, int64_t n)
+/* Additive scores of key n and `queries` queries from m on into p_t, V dO^T into ds_t. */
+PRODUCT_INLINE void bend_key(const int queries, const backward_tile *t, int64_t n, int64_t m)
 {
-    const float *w = t->score_vector, *k = t->k + n * t->k_row, *v = t->v + n * t->v_row;
-    float *s = t->p_t + n * BACKWARD_QUERIES, *dp = t->ds_t + n * BACKWARD_QUERIES;
-    float *bent = t->bent + n * t->queries * t->bent_row;
-    int64_t m = 0, row = t->q_row, bent_row = t->bent_row, grad_row = t->grad_o_row;
-    for (; m + ADDITIVE_ROWS <= t->queries; m += ADDITIVE_ROWS) {
-        additive_score(ADDITIVE_ROWS, w, k, t->q + m * row, row, t->D, s + m, bent + m * bent_row, bent_row);
-        product_along(ADDITIVE_ROWS, v, t->grad_o + m * grad_row, grad_row, t->DV, 1, dp + m);
-    }
-    for (; m < t->queries; m++) {
-        additive_score(1, w, k, t->q + m * row, row, t->D, s + m, bent + m * bent_row, bent_row);
-        product_along(1, v, t->grad_o + m * grad_row, grad_row, t->DV, 1, dp + m);
-    }
-    for (; m % SIMD_LANES; m++) s[m] = dp[m] = 0;
+    float *bent = t->bent + (n * t->queries + m) * t->bent_row;
+    const int64_t at = n * BACKWARD_QUERIES + m;
+    additive_score(queries, t->score_vector, t->k + n * t->k_row, t->q + m * t->q_row, t->q_row, t->D, t->p_t + at,
+                   bent, t->bent_row);
+    product_along(queries, t->v + n * t->v_row, t->grad_o + m * t->grad_o_row, t->grad_o_row, t->DV, 1, t->ds_t + at);
 }
 
 /* The same of a tile of one query for `keys` keys from n on, side by side: at most ADDITIVE_ROWS. */
@@ -68,11 +60,20 @@ PRODUCT_INLINE void bend_query(const int keys, const backward_tile *t, int64_t n
     }
 }
 
+/* A few queries meet all keys before the next ones do, so that their rows stay near the core; lanes beyond the queries
+ * become 0. */
 static void bend_tile(const backward_tile *t)
 {
-    int64_t n = 0;
+    int64_t n = 0, m = 0;
     for (; t->queries == 1 && n + ADDITIVE_ROWS <= t->keys; n += ADDITIVE_ROWS) bend_query(ADDITIVE_ROWS, t, n);
-    for (; n < t->keys; n++) bend_key(t, n);
+    const int64_t first = n;
+    for (; m + ADDITIVE_ROWS <= t->queries; m += ADDITIVE_ROWS)
+        for (n = first; n < t->keys; n++) bend_key(ADDITIVE_ROWS, t, n, m);
+    for (; m < t->queries; m++)
+        for (n = first; n < t->keys; n++) bend_key(1, t, n, m);
+    for (n = first; n < t->keys; n++)
+        for (m = t->queries; m % SIMD_LANES; m++)
+            t->p_t[n * BACKWARD_QUERIES + m] = t->ds_t[n * BACKWARD_QUERIES + m] = 0;
 }
 
 PRODUCT_INLINE void score_tile(const int R, const int V, const backward_tile *t, int64_t key, int64_t query)
