@@ -36,8 +36,9 @@ typedef struct pairs_training {
     "a run that is over.\n"                                                                                            \
     "\n"                                                                                                               \
     "--from begins with a model that was trained before, here or by transformers, and goes on\n"                       \
-    "at --rate 0.00005 unless told. Its sizes and tokenizer are kept; dropout is its own unless\n"                     \
-    "said. DIR holds it whole from the beginning: --resume does not need the other directory.\n"                       \
+    "at --rate 0.00005 --warmup 20 --schedule flat unless told. Its sizes and tokenizer are kept;\n"                   \
+    "dropout is its own unless said. DIR holds it whole from the beginning: --resume does not need\n"                  \
+    "the other directory.\n"                                                                                           \
     "\n"                                                                                                               \
     "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C and 143 by\n"                                 \
     "SIGTERM, both after saving."

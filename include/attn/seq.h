@@ -319,8 +319,8 @@ ATTN_API void attn_seq_train_options_init(attn_seq_train_options *options);
  *
  * With `from` the run fine-tunes a model that was trained before, here or by transformers: weights, tokenizer, arch and
  * sizes are that directory's, and saying a size that is another is refused. `longest` is at most its positions;
- * dropouts that are not said are its own; the default of `rate` is 5e-5. config.json and model.safetensors then stand
- * in options->model from the beginning, and the run is resumed without that directory.
+ * dropouts that are not said are its own; `rate` is by default 5e-5, `warmup` 20 and `schedule` flat. config.json and
+ * model.safetensors then stand in options->model from the beginning, and the run is resumed without that directory.
  *
  * Memory: about 24 bytes for each parameter, and the activations of one batch.
  * Thread safety: one run for each directory at a time.
@@ -385,7 +385,8 @@ ATTN_API attn_status attn_seq_train_summarizer(const attn_seq_train_options *opt
  * With `from` the directory holds such a model, or a BERT, ViT or AST with another head or none, as transformers saves
  * BertModel, BertForMaskedLM or ViTModel; images and recordings are prepared as its preprocessor_config.json says. The
  * head stays where the examples have the same labels, in whichever order, and is else drawn anew, as is what the file
- * lacks of it; a notice names these weights. Defaults are then rate 5e-5, weight_decay 0.01 and, of texts, augment 0.
+ * lacks of it; a notice names these weights. Defaults are then rate 5e-5, warmup 20, weight_decay 0.01
+ * and, of texts, augment 0.
  *
  * Files, kills, resuming, thread safety and statuses are as attn_seq_train_translator has them; instead of its
  * tokenizer's files there are tokenizer.json and tokenizer_config.json, or preprocessor_config.json. */

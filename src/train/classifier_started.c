@@ -3,8 +3,10 @@
 #include "base/status.h"
 #include "model/classifier_renewed.h"
 
-/* As transformers' Trainer begins, far below training from nothing, whose rate would forget what is known. */
+/* As transformers' Trainer begins, far below training from nothing, whose rate would forget what is known; and reached
+ * early, since a few examples of one's own are a few dozen steps. */
 #define USUAL_RATE 5e-5
+#define USUAL_WARMUP 20
 #define USUAL_DECAY 0.01
 #define USUAL_LONGEST 256
 
@@ -67,6 +69,7 @@ static attn_status fix_image(attn_seq_train_options *o, const classifier_config 
 static attn_status fix_sizes(attn_seq_train_options *o, const classifier_config *c)
 {
     setting_prefer(o, "rate", USUAL_RATE);
+    setting_prefer(o, "warmup", USUAL_WARMUP);
     setting_prefer(o, "weight_decay", USUAL_DECAY);
     setting_prefer(o, "dropout", c->dropout);
     attn_status s = c->family == CLASSIFIER_RECURRENT ? fix_recurrent(o, c) : fix_encoder(o, c);

@@ -6,8 +6,10 @@
 #include "model/recurrent_config.h"
 #include "model/translator_config.h"
 
-/* Far below training from nothing, whose rate would forget what is known. */
+/* Far below training from nothing, whose rate would forget what is known; and reached early, since a few lines of one's
+ * own are a few dozen steps, which a long warm-up would end with nothing learnt. */
 #define USUAL_RATE 5e-5
+#define USUAL_WARMUP 20
 
 typedef struct fixed_setting {
     const char *name; /* NULL ends a list */
@@ -24,6 +26,8 @@ static attn_status fix_all(attn_seq_train_options *o, const fixed_setting *list)
 static attn_status fix_longest(attn_seq_train_options *o, int64_t positions, int64_t usual)
 {
     setting_prefer(o, "rate", USUAL_RATE);
+    setting_prefer(o, "warmup", USUAL_WARMUP);
+    setting_prefer(o, "schedule", ATTN_SEQ_SCHEDULE_FLAT);
     setting_prefer(o, "longest", (double)(positions < usual ? positions : usual));
     if (o->longest <= positions) return ATTN_OK;
     return status_fail(ATTN_ERROR_ARGUMENT, "longest = %lld, but the model of %s has %lld positions",

@@ -223,6 +223,24 @@ static void a_file_that_lacks_is_looked_for_where_the_run_begins(void **state)
     move("aside", "bert/tokenizer.json");
 }
 
+/* A few lines of one's own are a few dozen steps. */
+static void the_rate_is_soon_at_its_peak(void **state)
+{
+    (void)state;
+    for (int classifies = 0; classifies < 2; classifies++) {
+        watcher w = {.stop_at = 25};
+        attn_seq_train_options o = classifies ? started(tiny_classifier("soon", "texts.tsv", &w), "soon", "bert")
+                                              : started(tiny("soon", &w), "soon", "translator");
+        o.start = ATTN_SEQ_TRAIN_REPLACE;
+        o.rate = NAN;
+        o.warmup = -1;
+        o.steps = 100;
+        const attn_status s = classifies ? attn_seq_train_classifier(&o) : attn_seq_train_translator(&o);
+        assert_int_equal(s, ATTN_ERROR_INTERRUPTED);
+        assert_float_equal(w.last.rate, 5e-5, 1e-10);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +251,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_named),
         cmocka_unit_test(a_model_is_not_written_over),
         cmocka_unit_test(a_file_that_lacks_is_looked_for_where_the_run_begins),
+        cmocka_unit_test(the_rate_is_soon_at_its_peak),
     };
     return cmocka_run_group_tests(tests, write_all, scratch_remove);
 }
