@@ -617,9 +617,10 @@ ATTN_API attn_status attn_decode_workspace_size(const attn_desc *desc, const att
  * Reads desc's q, masks, slopes, sinks and options, not its k and v, and the cache; writes o and lse. Rows of K and V,
  * pages and entries of the page table that no query sees, by lengths, causal or window, are not read: pages that a
  * window has left behind may be gone. A sequence of length 0 gives rows of zeros. What a bf16 or fp16
- * cache holds is made fp32 exactly, so that the bits are those of an fp32 cache that holds the same; but where desc and
- * cache are both bf16 and the CPU multiplies that itself, products are its, as in attn_forward. The bytes of an
- * int8 cache are made fp32 exactly too; a row's scale multiplies its score, or its weight, in fp32. Keys are cut in
+ * cache holds is made fp32 exactly, so that the bits are those of an fp32 cache that holds the same. The bytes of an
+ * int8 cache are made fp32 exactly too; a row's scale multiplies its score, or its weight, in fp32. But where desc is
+ * bf16, the cache bf16 or int8, and the CPU multiplies bf16 itself, products are its, as in attn_forward: bf16 holds
+ * these bytes, and weights, with their rows' scales, are rounded to it. Keys are cut in
  * chunks of 512, merged in order as attn_merge does: the bits depend on neither the threads nor the batch, the pages, S
  * or T. Workspace and thread safety as attn_forward; the cache may be read by several calls at once.
  *

@@ -164,10 +164,12 @@ static const float *find_scales(const attn_cache *c, const attn_output *scales, 
     return out;
 }
 
-/* Whether products are those of bf16, as in forward: the caller's numbers are that all over. */
+/* Whether products are those of bf16, as in forward: the caller's queries are bf16, and bf16 holds what is cached. */
 static bool multiplies_pairs(const decode_plan *plan)
 {
-    return plan->d.dtype == ATTN_DTYPE_BF16 && plan->c.dtype == ATTN_DTYPE_BF16 && plan->table->decode_pairs;
+    const attn_dtype cached = plan->c.dtype;
+    return plan->d.dtype == ATTN_DTYPE_BF16 && (cached == ATTN_DTYPE_BF16 || cached == ATTN_DTYPE_INT8) &&
+           plan->table->decode_pairs;
 }
 
 /* The queries of x's heads, from `head` on: where they stand for products of bf16, else in fp32. */

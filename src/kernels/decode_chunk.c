@@ -17,20 +17,6 @@
 
 extern decode_chunk_kernel SIMD_NAMED(decode_chunk);
 
-/* Bytes of an element of K and V. */
-ROW_INLINE int64_t element_of(const attn_dtype type)
-{
-    return type == ATTN_DTYPE_F32 ? 4 : type == ATTN_DTYPE_INT8 ? 1 : 2;
-}
-
-ROW_INLINE vec load_bytes(const int8_t *byte, int part)
-{
-    int8_t some[SIMD_LANES];
-    if (part == SIMD_LANES) return vec_load_int8(byte);
-    for (int i = 0; i < SIMD_LANES; i++) some[i] = i < part ? byte[i] : 0;
-    return vec_load_int8(some);
-}
-
 /* Columns c .. of a row of K or V. */
 ROW_INLINE vec load_row(const attn_dtype type, const void *row, int64_t c, int part)
 {
@@ -43,14 +29,6 @@ ROW_INLINE vec load_row(const attn_dtype type, const void *row, int64_t c, int p
         half = some;
     }
     return type == ATTN_DTYPE_BF16 ? vec_load_bf16(half) : vec_load_fp16(half);
-}
-
-/* Asks the second cache for a row that is still far: several rows at once are no order that the CPU would foresee, and
- * the first cache's few outstanding lines are too few to cover the memory's latency. */
-ROW_INLINE void fetch(const attn_dtype type, const void *row, int64_t c)
-{
-    const int64_t at = c * element_of(type);
-    if (at % 64 == 0) __builtin_prefetch((const char *)row + at, 0, 2);
 }
 
 /* So many vectors of columns from d on, row of K after row; next: those wanted later, or NULL. */

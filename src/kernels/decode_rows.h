@@ -6,6 +6,30 @@
 #include "kernels/kernels.h"
 #include "kernels/row_softmax.h"
 
+#include <string.h>
+
+/* Bytes of an element of K and V. */
+ROW_INLINE int64_t element_of(const attn_dtype type)
+{
+    return type == ATTN_DTYPE_F32 ? 4 : type == ATTN_DTYPE_INT8 ? 1 : 2;
+}
+
+ROW_INLINE vec load_bytes(const int8_t *byte, int part)
+{
+    int8_t some[SIMD_LANES] = {0};
+    if (part >= SIMD_LANES) return vec_load_int8(byte);
+    if (part > 0) memcpy(some, byte, (size_t)part);
+    return vec_load_int8(some);
+}
+
+/* Asks the second cache for a row that is still far: several rows at once are no order that the CPU would foresee, and
+ * the first cache's few outstanding lines are too few to cover the memory's latency. */
+ROW_INLINE void fetch(const attn_dtype type, const void *row, int64_t c)
+{
+    const int64_t at = c * element_of(type);
+    if (at % 64 == 0) __builtin_prefetch((const char *)row + at, 0, 2);
+}
+
 static inline const float *query_at(const decode_chunk *x, int64_t m)
 {
     return x->q + m / x->queries * x->q_head + m % x->queries * x->q_row;

@@ -13,6 +13,8 @@
  *                              the lower half of the lanes; those of the upper half in h
  *   pairs_zip(a, b, &h)        likewise, but in the order of columns that takes least to make: half of the lanes'
  * pairs, the other half in h pairs_unzip(&x, &y)        floats that stand in that order, to that of the columns
+ *   pairs_exact(x, y)          each x as the first, each y as the second of a pair, of numbers that bf16 holds
+ *   pairs_halves(a)            of a row of numbers: the first half's the firsts, the other half's the seconds
  *   pairs_keep(m, n, a)        a's firsts where m, its seconds where n, and 0 elsewhere
  *   pairs_floats(a)            the same bits as floats, to be moved alone */
 #ifndef KERNELS_SIMD_PAIRS_H
@@ -50,12 +52,21 @@ static inline vec pairs_dot(pairs a, pairs b, vec c)
 {
     return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b);
 }
-static inline pairs pairs_round(vec x, vec y)
+static inline pairs pairs_halves(pairs a)
 {
-    /* All of y above all of x, to be interleaved. */
     const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                                            21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(y, x));
+    return _mm512_permutexvar_epi16(order, a);
+}
+static inline pairs pairs_round(vec x, vec y)
+{
+    return pairs_halves((__m512i)_mm512_cvtne2ps_pbh(y, x));
+}
+static inline pairs pairs_exact(vec x, vec y)
+{
+    const __m512i order = _mm512_set_epi16(63, 31, 61, 29, 59, 27, 57, 25, 55, 23, 53, 21, 51, 19, 49, 17, 47, 15, 45,
+                                           13, 43, 11, 41, 9, 39, 7, 37, 5, 35, 3, 33, 1);
+    return _mm512_permutex2var_epi16(_mm512_castps_si512(x), order, _mm512_castps_si512(y));
 }
 static inline pairs pairs_narrow(vec x, vec y)
 {
@@ -129,6 +140,14 @@ static inline pairs pairs_round(vec x, vec y)
 static inline pairs pairs_narrow(vec x, vec y)
 {
     return pairs_round(x, y);
+}
+static inline pairs pairs_exact(vec x, vec y)
+{
+    return pairs_round(x, y);
+}
+static inline pairs pairs_halves(pairs a)
+{
+    return a;
 }
 static inline pairs pairs_weave(pairs a, pairs b, pairs *high)
 {

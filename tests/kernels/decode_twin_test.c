@@ -107,7 +107,7 @@ static problem *make_problem(uint64_t seed, bool in_pairs)
     x->keys = whole(2, 0, 3) ? whole(3, 1, 70) : whole(4, 1, DECODE_CHUNK);
     x->D = whole(5, 0, 2) ? whole(15, 0, 70) : 32 * whole(16, 2, 6), x->DV = whole(6, 0, 200);
     x->scale = -0.4f, x->softcap = whole(7, 0, 1) ? 2 : 0;
-    x->type = in_pairs ? ATTN_DTYPE_BF16 : (attn_dtype)(seed % 4);
+    x->type = in_pairs ? (seed % 2 ? ATTN_DTYPE_INT8 : ATTN_DTYPE_BF16) : (attn_dtype)(seed % 4);
     x->q_row = x->D + GAP, x->q_head = x->queries * x->q_row;
     x->o_row = x->DV + GAP, x->o_head = x->queries * x->o_row;
     x->lse_row = 2, x->lse_head = x->queries * 2;
