@@ -7,7 +7,7 @@ static void add_rows(lines_ahead *ahead, const step_place *x, const attn_view *v
 {
     const attn_dtype type = x->d->dtype;
     const int64_t size = element_size(type);
-    if (!view->data) return;
+    if (!view->data || rows <= 0) return;
     lines_ahead_add(ahead, row_at(type, view, x->b, head, first), view->row * size, columns * size, rows);
 }
 
@@ -25,13 +25,13 @@ void forward_ahead_keys(lines_ahead *ahead, const step_place *x)
     add_rows(ahead, x, &x->d->k, head, x->key, x->keys, x->d->D);
 }
 
-/* Of the mask's contiguous rows; one that all queries share is one. */
+/* Of the mask's contiguous rows; one that all queries share is one. A single row's stride may be anything. */
 static void add_mask(lines_ahead *ahead, const step_place *x, const attn_mask *mask, int64_t size)
 {
-    if (!mask->data || mask->column != 1) return;
+    const int64_t rows = mask->row ? x->queries : 1;
+    if (!mask->data || mask->column != 1 || x->keys <= 0) return;
     const int64_t at = x->b * mask->batch + x->h * mask->head + x->first * mask->row + x->key;
-    lines_ahead_add(ahead, (const char *)mask->data + at * size, mask->row * size, x->keys * size,
-                    mask->row ? x->queries : 1);
+    lines_ahead_add(ahead, (const char *)mask->data + at * size, rows > 1 ? mask->row * size : 0, x->keys * size, rows);
 }
 
 void forward_ahead_masks(lines_ahead *ahead, const step_place *x)
