@@ -163,7 +163,7 @@ static int score_references(evaluation *e)
         sum += scores[i].log_probability;
         e->pieces_scored += scores[i].tokens;
     }
-    e->perplexity = exp(-sum / (double)e->pieces_scored);
+    e->perplexity = e->pieces_scored ? exp(-sum / (double)e->pieces_scored) : NAN; /* whose sign 0 / 0 leaves open */
     free(scores);
     return failed;
 }
