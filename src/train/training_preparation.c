@@ -29,9 +29,17 @@ static attn_status take_up(training *r)
     return s;
 }
 
-static attn_status load(training *r, bool begin)
+/* Before anything is read or written: the CPU may lack the products that are asked for. */
+static attn_status create_tape(training *r)
 {
     r->threads = r->o.threads > 0 ? (int)r->o.threads : parallel_default_threads();
+    attn_status s = tape_create(&r->tape, TAPE_TRAIN, r->threads);
+    if (s != ATTN_OK) return s;
+    return tape_set_products(r->tape, r->o.compute == ATTN_SEQ_COMPUTE_BF16 ? DENSE_BF16 : DENSE_FP32);
+}
+
+static attn_status load(training *r, bool begin)
+{
     const training_setup setup = {&r->o, begin, &r->replaces, r->threads, &r->state.step, {training_tell, r}};
     return r->kind->load(r->task, &setup, &r->facts);
 }
@@ -69,11 +77,10 @@ attn_status training_prepare(training *r)
     r->replaces = r->o.start == ATTN_SEQ_TRAIN_REPLACE;
     if (s == ATTN_OK && !resume && !r->replaces) s = model_directory_refuse(r->o.model);
     if (s == ATTN_OK && resume) s = take_up(r);
+    if (s == ATTN_OK) s = create_tape(r);
     if (s == ATTN_OK) s = load(r, !resume);
     if (s == ATTN_OK) s = create_state(r);
     if (s == ATTN_OK && resume) s = checkpoint_restore(&r->checkpoint, &r->state, r->facts.fingerprint);
-    if (s == ATTN_OK) s = tape_create(&r->tape, TAPE_TRAIN, r->threads);
-    if (s == ATTN_OK) s = tape_set_products(r->tape, r->o.compute == ATTN_SEQ_COMPUTE_BF16 ? DENSE_BF16 : DENSE_FP32);
     r->clock.seconds = r->saved_at = r->state.seconds;
     return s;
 }

@@ -114,6 +114,15 @@ static void fine_tunes(void **state)
     assert_int_equal(shell("test -e $D/m"), 1);
 }
 
+static void products_that_the_cpu_lacks_cost_no_model(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$ATTN train translate --model $D/old " TINY "--steps 2 --quiet"), 0);
+    assert_int_equal(shell("ATTN_CPU=scalar $ATTN train translate --force --compute bf16 --model $D/old " TINY), 1);
+    shell_said_only("attn train translate: no bf16 products on this CPU, expected AVX512_BF16 or AMX\n");
+    assert_int_equal(shell("$ATTN train translate --model $D/old --resume --steps 3 --quiet"), 0);
+}
+
 static void one_run_has_a_directory(void **state)
 {
     (void)state;
@@ -193,6 +202,7 @@ int main(void)
         cmocka_unit_test(tells_what_it_could_not_do),
         cmocka_unit_test(trains_and_translates),
         cmocka_unit_test(fine_tunes),
+        cmocka_unit_test(products_that_the_cpu_lacks_cost_no_model),
         cmocka_unit_test(one_run_has_a_directory),
         cmocka_unit_test(tells_programs_in_json),
         cmocka_unit_test(signals_save_and_say_how_to_go_on),
