@@ -45,6 +45,22 @@ static void no_dimensions_need_no_score_vector(void **state)
     call_destroy(c);
 }
 
+/* Without keys a query still gives its sink a gradient, 0 without one of the log-sum-exp, and stays within a workspace
+ * of additive scores' size. */
+static void no_keys_leave_the_sinks_gradient(void **state)
+{
+    (void)state;
+    for (int by_lse = 0; by_lse < 2; by_lse++) {
+        call_options o = plain(2, 2, 63, 0, 3, 160);
+        o.sinks = true, o.by_lse = by_lse;
+        call *c = call_create(&o, 7);
+        if (additive) c->desc.score_vector.data = NULL;
+        call_backward(c);
+        call_check(c, 1e-5, 1);
+        call_destroy(c);
+    }
+}
+
 /* A gradient's row holds zeros, or nothing that is not a number. */
 static bool row_is_zero(const attn_output *g, int64_t b, int64_t h, int64_t i, int64_t columns)
 {
@@ -272,6 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(empty_sizes_give_zeros),
         cmocka_unit_test(no_dimensions_need_no_score_vector),
+        cmocka_unit_test(no_keys_leave_the_sinks_gradient),
         cmocka_unit_test(rows_without_keys_give_zero),
         cmocka_unit_test(what_is_masked_may_be_anything),
         cmocka_unit_test(what_is_attended_to_spreads_its_nan),
