@@ -263,7 +263,8 @@ typedef struct attn_desc {
      * neither read nor written. NULL: T queries each. Likewise key_starts for keys and values, within 0 .. S; either
      * may be given alone. What else counts queries or keys counts them within the sequence: positions, so that
      * query_offsets says how each is aligned, key_lengths, the rows and columns of masks, bias and grad_bias (which has
-     * as many as the longest sequence), and dropout. A sequence has the bits that it has alone. */
+     * as many as the longest sequence; where its batch stride is not 0, what is beyond a sequence's own rows and
+     * columns is not written), and dropout. A sequence has the bits that it has alone. */
     const int64_t *query_starts;
     const int64_t *key_starts;
 
