@@ -2,65 +2,45 @@
 
 #include "base/status.h"
 #include "model/classifier_renewed.h"
+#include "train/recurrent_arch.h"
+#include "train/started_settings.h"
 
-/* As transformers' Trainer begins, far below training from nothing, whose rate would forget what is known; and reached
- * early, since a few examples of one's own are a few dozen steps. */
-#define USUAL_RATE 5e-5
-#define USUAL_WARMUP 20
 #define USUAL_DECAY 0.01
 #define USUAL_LONGEST 256
 
-typedef struct fixed_setting {
-    const char *name; /* NULL ends a list */
-    double value;
-} fixed_setting;
-
-static attn_status fix_all(attn_seq_train_options *o, const fixed_setting *list)
-{
-    attn_status s = ATTN_OK;
-    for (; list->name && s == ATTN_OK; list++) s = setting_fix(o, list->name, list->value);
-    return s;
-}
-
 static attn_status fix_encoder(attn_seq_train_options *o, const classifier_config *c)
 {
-    const fixed_setting fixed[] = {
+    const setting_default fixed[] = {
         {"arch", ATTN_SEQ_ARCH_TRANSFORMER}, {"width", (double)c->width}, {"heads", (double)c->heads},
         {"layers", (double)c->layers},       {"ffn", (double)c->ffn},     {NULL, 0},
     };
     setting_prefer(o, "attention_dropout", c->attention_dropout);
-    return fix_all(o, fixed);
+    return started_fix(o, fixed);
 }
 
 static attn_status fix_recurrent(attn_seq_train_options *o, const classifier_config *c)
 {
-    static const attn_seq_arch archs[] = {[RECURRENT_RNN] = ATTN_SEQ_ARCH_RNN,
-                                          [RECURRENT_LSTM] = ATTN_SEQ_ARCH_LSTM,
-                                          [RECURRENT_GRU] = ATTN_SEQ_ARCH_GRU};
-    const fixed_setting fixed[] = {
-        {"arch", archs[c->cell]},
+    const setting_default fixed[] = {
+        {"arch", recurrent_arch_of(c->cell)},
         {"width", (double)c->width},
         {"embedding", (double)c->embedding},
         {"layers", (double)c->layers},
         {NULL, 0},
     };
-    return fix_all(o, fixed);
+    return started_fix(o, fixed);
 }
 
 static attn_status fix_text(attn_seq_train_options *o, const classifier_config *c)
 {
     attn_status s = setting_fix(o, "vocabulary", (double)c->vocab_size);
     setting_prefer(o, "augment", 0); /* what is known was learnt from whole texts */
-    setting_prefer(o, "longest", (double)(c->max_positions < USUAL_LONGEST ? c->max_positions : USUAL_LONGEST));
-    if (s != ATTN_OK || o->longest <= c->max_positions) return s;
-    return status_fail(ATTN_ERROR_ARGUMENT, "longest = %lld, but the model of %s has %lld positions",
-                       (long long)o->longest, o->from, (long long)c->max_positions);
+    return s == ATTN_OK ? started_longest(o, c->max_positions, USUAL_LONGEST) : s;
 }
 
 static attn_status fix_image(attn_seq_train_options *o, const classifier_config *c)
 {
-    const fixed_setting fixed[] = {{"image_size", (double)c->rows}, {"patch", (double)c->patch_rows}, {NULL, 0}};
-    if (c->rows == c->columns && c->patch_rows == c->patch_columns) return fix_all(o, fixed);
+    const setting_default fixed[] = {{"image_size", (double)c->rows}, {"patch", (double)c->patch_rows}, {NULL, 0}};
+    if (c->rows == c->columns && c->patch_rows == c->patch_columns) return started_fix(o, fixed);
     return status_fail(
         ATTN_ERROR_UNSUPPORTED, "from = %s, whose images are %lld x %lld in patches of %lld x %lld, expected squares",
         o->from, (long long)c->rows, (long long)c->columns, (long long)c->patch_rows, (long long)c->patch_columns);
@@ -68,8 +48,7 @@ static attn_status fix_image(attn_seq_train_options *o, const classifier_config 
 
 static attn_status fix_sizes(attn_seq_train_options *o, const classifier_config *c)
 {
-    setting_prefer(o, "rate", USUAL_RATE);
-    setting_prefer(o, "warmup", USUAL_WARMUP);
+    started_prefer_rate(o);
     setting_prefer(o, "weight_decay", USUAL_DECAY);
     setting_prefer(o, "dropout", c->dropout);
     attn_status s = c->family == CLASSIFIER_RECURRENT ? fix_recurrent(o, c) : fix_encoder(o, c);

@@ -5,40 +5,11 @@
 #include "model/model_files.h"
 #include "model/recurrent_config.h"
 #include "model/translator_config.h"
-
-/* Far below training from nothing, whose rate would forget what is known; and reached early, since a few lines of one's
- * own are a few dozen steps, which a long warm-up would end with nothing learnt. */
-#define USUAL_RATE 5e-5
-#define USUAL_WARMUP 20
-
-typedef struct fixed_setting {
-    const char *name; /* NULL ends a list */
-    double value;
-} fixed_setting;
-
-static attn_status fix_all(attn_seq_train_options *o, const fixed_setting *list)
-{
-    attn_status s = ATTN_OK;
-    for (; list->name && s == ATTN_OK; list++) s = setting_fix(o, list->name, list->value);
-    return s;
-}
-
-static attn_status fix_longest(attn_seq_train_options *o, int64_t positions, int64_t usual)
-{
-    setting_prefer(o, "rate", USUAL_RATE);
-    setting_prefer(o, "warmup", USUAL_WARMUP);
-    setting_prefer(o, "schedule", ATTN_SEQ_SCHEDULE_FLAT);
-    setting_prefer(o, "longest", (double)(positions < usual ? positions : usual));
-    if (o->longest <= positions) return ATTN_OK;
-    return status_fail(ATTN_ERROR_ARGUMENT, "longest = %lld, but the model of %s has %lld positions",
-                       (long long)o->longest, o->from, (long long)positions);
-}
+#include "train/recurrent_arch.h"
+#include "train/started_settings.h"
 
 static attn_status fix_recurrent(attn_seq_train_options *o, const char *path, int64_t longest)
 {
-    static const attn_seq_arch archs[] = {[RECURRENT_RNN] = ATTN_SEQ_ARCH_RNN,
-                                          [RECURRENT_LSTM] = ATTN_SEQ_ARCH_LSTM,
-                                          [RECURRENT_GRU] = ATTN_SEQ_ARCH_GRU};
     static const attn_seq_attend attentions[] = {[RECURRENT_UNATTENDED] = ATTN_SEQ_ATTEND_NONE,
                                                  [RECURRENT_ADDITIVE] = ATTN_SEQ_ATTEND_ADDITIVE,
                                                  [RECURRENT_DOT] = ATTN_SEQ_ATTEND_DOT,
@@ -47,19 +18,15 @@ static attn_status fix_recurrent(attn_seq_train_options *o, const char *path, in
     recurrent_config c;
     attn_status s = recurrent_config_read(&c, path);
     if (s != ATTN_OK) return s;
-    const fixed_setting fixed[] = {
-        {"arch", archs[c.cell]},
-        {"attention", attentions[c.attention]},
-        {"feeding", c.input_feeding},
-        {"embedding", (double)c.embedding_size},
-        {"vocabulary", (double)c.vocab_size},
-        {"width", (double)c.hidden_size},
-        {"layers", (double)c.encoder_layers},
-        {NULL, 0},
+    const setting_default fixed[] = {
+        {"arch", recurrent_arch_of(c.cell)},  {"attention", attentions[c.attention]},
+        {"feeding", c.input_feeding},         {"embedding", (double)c.embedding_size},
+        {"vocabulary", (double)c.vocab_size}, {"width", (double)c.hidden_size},
+        {"layers", (double)c.encoder_layers}, {NULL, 0},
     };
     setting_prefer(o, "dropout", c.dropout);
-    s = fix_all(o, fixed);
-    return s == ATTN_OK ? fix_longest(o, c.max_length, longest) : s;
+    s = started_fix(o, fixed);
+    return s == ATTN_OK ? started_longest(o, c.max_length, longest) : s;
 }
 
 static attn_status fix_transformer(attn_seq_train_options *o, const char *path, int64_t longest)
@@ -67,7 +34,7 @@ static attn_status fix_transformer(attn_seq_train_options *o, const char *path, 
     translator_config c;
     attn_status s = translator_config_read(&c, path);
     if (s != ATTN_OK) return s;
-    const fixed_setting fixed[] = {
+    const setting_default fixed[] = {
         {"arch", ATTN_SEQ_ARCH_TRANSFORMER},
         {"vocabulary", (double)c.vocab_size},
         {"width", (double)c.d_model},
@@ -81,8 +48,8 @@ static attn_status fix_transformer(attn_seq_train_options *o, const char *path, 
     };
     setting_prefer(o, "dropout", c.dropout);
     setting_prefer(o, "attention_dropout", c.attention_dropout);
-    s = fix_all(o, fixed);
-    return s == ATTN_OK ? fix_longest(o, c.max_position_embeddings, longest) : s;
+    s = started_fix(o, fixed);
+    return s == ATTN_OK ? started_longest(o, c.max_position_embeddings, longest) : s;
 }
 
 attn_status seq2seq_started_settings(attn_seq_train_options *o, attn_seq_task task, int64_t longest)
@@ -92,6 +59,8 @@ attn_status seq2seq_started_settings(attn_seq_train_options *o, attn_seq_task ta
     attn_status s = architecture_read(&a, o->from);
     if (s == ATTN_OK) s = architecture_expect(a, o->from, task);
     if (s != ATTN_OK) return s;
+    started_prefer_rate(o);
+    setting_prefer(o, "schedule", ATTN_SEQ_SCHEDULE_FLAT);
     s = model_files_name(&files, o->from);
     if (s == ATTN_OK)
         s = a->family == ARCHITECTURE_RECURRENT ? fix_recurrent(o, files.config, longest)

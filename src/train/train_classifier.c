@@ -6,6 +6,7 @@
 #include "train/classifier_defaults.h"
 #include "train/classifier_started.h"
 #include "train/classifier_validation.h"
+#include "train/recurrent_arch.h"
 #include "train/training_loop.h"
 
 #include <math.h>
@@ -108,11 +109,8 @@ static classifier_config configure(const classifier_task *k)
         c.pad_id = tokenizer_find(d->tokenizer, TOKENIZER_SOURCE, "[PAD]");
     }
     if (o->arch != ATTN_SEQ_ARCH_TRANSFORMER) {
-        static const recurrent_cell cells[] = {[ATTN_SEQ_ARCH_LSTM] = RECURRENT_LSTM,
-                                               [ATTN_SEQ_ARCH_GRU] = RECURRENT_GRU,
-                                               [ATTN_SEQ_ARCH_RNN] = RECURRENT_RNN};
         c.family = CLASSIFIER_RECURRENT;
-        c.cell = cells[o->arch];
+        c.cell = recurrent_arch_cell(o->arch);
         c.embedding = o->embedding ? o->embedding : o->width;
     }
     return c;

@@ -1,6 +1,7 @@
 #include "attn/seq.h"
 
 #include "output/bleu.h"
+#include "train/recurrent_arch.h"
 #include "train/seq2seq_started.h"
 #include "train/seq2seq_task.h"
 #include "train/validation.h"
@@ -62,9 +63,6 @@ static translator_config configure(const seq2seq_task *k)
 
 static recurrent_config configure_recurrent(const seq2seq_task *k)
 {
-    static const recurrent_cell cells[] = {[ATTN_SEQ_ARCH_LSTM] = RECURRENT_LSTM,
-                                           [ATTN_SEQ_ARCH_GRU] = RECURRENT_GRU,
-                                           [ATTN_SEQ_ARCH_RNN] = RECURRENT_RNN};
     static const recurrent_attention attentions[] = {[ATTN_SEQ_ATTEND_NONE] = RECURRENT_UNATTENDED,
                                                      [ATTN_SEQ_ATTEND_ADDITIVE] = RECURRENT_ADDITIVE,
                                                      [ATTN_SEQ_ATTEND_DOT] = RECURRENT_DOT,
@@ -73,7 +71,7 @@ static recurrent_config configure_recurrent(const seq2seq_task *k)
     const attn_seq_train_options *o = k->options;
     const int64_t pieces = tokenizer_vocabulary(k->data.tokenizer, TOKENIZER_TARGET);
     return (recurrent_config){
-        .cell = cells[o->arch],
+        .cell = recurrent_arch_cell(o->arch),
         .attention = attentions[o->attention],
         .input_feeding = o->feeding,
         .bidirectional = true,
