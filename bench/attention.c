@@ -8,6 +8,7 @@
 #include "base/number_format.h"
 #include "base/random.h"
 #include "kernels/kernels.h"
+#include "shapes_file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -320,28 +321,13 @@ static bool parse_line(char *line, measurement *m)
     return true;
 }
 
-static void bench_file(const char *path, bool json)
+static bool bench_line(char *line, bool json)
 {
-    FILE *file = fopen(path, "r");
-    if (!file) {
-        perror(path);
-        exit(1);
-    }
-    char line[256];
-    for (int number = 1; fgets(line, sizeof line, file); number++) {
-        measurement m;
-        if (line[strspn(line, " \t\r\n")] == 0 || line[0] == '#') continue;
-        if (!parse_line(line, &m)) {
-            fprintf(stderr,
-                    "%s:%d: expected: direction B H HK T S D DV [bf16] [additive] [causal] [mask] [bias] [alibi] "
-                    "[window=L,R] [softcap] [wide] [threads=N]\n",
-                    path, number);
-            exit(1);
-        }
-        figures f = measure_shape(&m);
-        print_row(&m, &f, json);
-    }
-    fclose(file);
+    measurement m;
+    if (!parse_line(line, &m)) return false;
+    figures f = measure_shape(&m);
+    print_row(&m, &f, json);
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -360,6 +346,8 @@ int main(int argc, char **argv)
             "            B   H  HK      T      S    D   DV  options          n  microsecs      rate     peak  ratio  "
             "speed-up  of plain\n");
     }
-    for (int n = 1 + json; n < argc; n++) bench_file(argv[n], json);
+    static const char expected[] = "direction B H HK T S D DV [bf16] [additive] [causal] [mask] [bias] [alibi] "
+                                   "[window=L,R] [softcap] [wide] [threads=N]";
+    for (int n = 1 + json; n < argc; n++) shapes_file_bench(argv[n], bench_line, json, expected);
     return 0;
 }

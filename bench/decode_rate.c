@@ -7,6 +7,7 @@
 #include "base/number_format.h"
 #include "base/random.h"
 #include "kernels/kernels.h"
+#include "shapes_file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -207,25 +208,13 @@ static bool parse_line(char *line, measurement *m)
     return true;
 }
 
-static void bench_file(const char *path, bool json)
+static bool bench_line(char *line, bool json)
 {
-    FILE *file = fopen(path, "r");
-    if (!file) {
-        perror(path);
-        exit(1);
-    }
-    char line[256];
-    for (int number = 1; fgets(line, sizeof line, file); number++) {
-        measurement m;
-        if (line[strspn(line, " \t\r\n")] == 0 || line[0] == '#') continue;
-        if (!parse_line(line, &m)) {
-            fprintf(stderr, "%s:%d: expected: B H HK T S D DV [bf16|fp16|int8] [page=N] [threads=N]\n", path, number);
-            exit(1);
-        }
-        figures f = measure_shape(&m);
-        print_row(&m, &f, json);
-    }
-    fclose(file);
+    measurement m;
+    if (!parse_line(line, &m)) return false;
+    figures f = measure_shape(&m);
+    print_row(&m, &f, json);
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -236,6 +225,7 @@ int main(int argc, char **argv)
         printf("%s, %s; GB/s of K and V; read: one thread reading as much\n", attn_cpu_name(), attn_cpu_used());
         printf("   B   H  HK   T      S    D   DV  type  page  n   microsecs     GB/s     read  ratio\n");
     }
-    for (int n = 1 + json; n < argc; n++) bench_file(argv[n], json);
+    static const char expected[] = "B H HK T S D DV [bf16|fp16|int8] [page=N] [threads=N]";
+    for (int n = 1 + json; n < argc; n++) shapes_file_bench(argv[n], bench_line, json, expected);
     return 0;
 }

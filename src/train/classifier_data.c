@@ -214,18 +214,21 @@ static attn_status load_audio(classifier_data *d, const attn_seq_train_options *
     return s == ATTN_OK ? choose_spectrogram(d, o) : s;
 }
 
-attn_status classifier_data_load(classifier_data *out, const training_setup *setup)
+static attn_status load_examples(classifier_data *d, const training_setup *setup, const example_list *train,
+                                 const example_list *valid)
 {
     const attn_seq_train_options *o = setup->options;
-    const bool begin = setup->begin;
-    *out = (classifier_data){.kind = classifier_example_kind(o->task)};
+    if (d->kind == EXAMPLES_TEXT) return load_text(d, setup, train, valid);
+    if (o->from) return started_examples_load(d, o, setup->begin, train, valid);
+    return d->kind == EXAMPLES_IMAGE ? load_images(d, o, train, valid) : load_audio(d, o, train, valid);
+}
+
+attn_status classifier_data_load(classifier_data *out, const training_setup *setup)
+{
+    *out = (classifier_data){.kind = classifier_example_kind(setup->options->task)};
     example_list train = {0}, valid = {0};
-    attn_status s = read_lists(out, o, &train, &valid, setup->notices);
-    if (s == ATTN_OK && out->kind == EXAMPLES_TEXT) s = load_text(out, setup, &train, &valid);
-    if (s == ATTN_OK && out->kind == EXAMPLES_IMAGE)
-        s = o->from ? started_images(out, o, begin, &train, &valid) : load_images(out, o, &train, &valid);
-    if (s == ATTN_OK && out->kind == EXAMPLES_AUDIO)
-        s = o->from ? started_audio(out, o, begin, &train, &valid) : load_audio(out, o, &train, &valid);
+    attn_status s = read_lists(out, setup->options, &train, &valid, setup->notices);
+    if (s == ATTN_OK) s = load_examples(out, setup, &train, &valid);
     out->labels = train.labels;
     train.labels = (label_list){0};
     out->fingerprint = s == ATTN_OK ? loaded_examples_fingerprint(&out->train) : 0;

@@ -42,16 +42,6 @@ static attn_status load_images(classifier_data *d, const preparation_files *f, c
     return s;
 }
 
-attn_status started_images(classifier_data *d, const attn_seq_train_options *o, bool begin, const example_list *train,
-                           const example_list *valid)
-{
-    preparation_files f;
-    attn_status s = read_files(&f, o, begin);
-    if (s == ATTN_OK) s = load_images(d, &f, train, valid);
-    classifier_config_clear(&f.config);
-    return s;
-}
-
 static attn_status load_audio(classifier_data *d, const preparation_files *f, const example_list *train,
                               const example_list *valid)
 {
@@ -68,12 +58,13 @@ static attn_status load_audio(classifier_data *d, const preparation_files *f, co
     return s;
 }
 
-attn_status started_audio(classifier_data *d, const attn_seq_train_options *o, bool begin, const example_list *train,
-                          const example_list *valid)
+attn_status started_examples_load(classifier_data *d, const attn_seq_train_options *o, bool begin,
+                                  const example_list *train, const example_list *valid)
 {
     preparation_files f;
     attn_status s = read_files(&f, o, begin);
-    if (s == ATTN_OK) s = load_audio(d, &f, train, valid);
+    if (s == ATTN_OK)
+        s = d->kind == EXAMPLES_IMAGE ? load_images(d, &f, train, valid) : load_audio(d, &f, train, valid);
     classifier_config_clear(&f.config);
     return s;
 }

@@ -4,10 +4,9 @@
 
 #include "train/classifier_data.h"
 
-/* Both read the preparation of o->from or, where the run goes on, that which it wrote to o->model. */
-attn_status started_images(classifier_data *d, const attn_seq_train_options *o, bool begin, const example_list *train,
-                           const example_list *valid);
-attn_status started_audio(classifier_data *d, const attn_seq_train_options *o, bool begin, const example_list *train,
-                          const example_list *valid);
+/* d->kind is images or recordings. Reads the preparation of o->from or, where the run goes on, that which it wrote to
+ * o->model. */
+attn_status started_examples_load(classifier_data *d, const attn_seq_train_options *o, bool begin,
+                                  const example_list *train, const example_list *valid);
 
 #endif

@@ -1,9 +1,5 @@
 /* Classifiers that begin with a directory's weights: heads for the same labels, for others, and files without one. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "../scratch.h"
 
 #include "base/random.h"
 #include "base/replace_file.h"
@@ -11,37 +7,10 @@
 #include "model/classifier_renewed.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 enum { LABELS = 3 };
 
 static char *labels[LABELS] = {"bad", "so so", "good"};
-static char directory[64];
-
-static int make_directory(void **state)
-{
-    (void)state;
-    strcpy(directory, "/tmp/attn-renewed-XXXXXX");
-    return mkdtemp(directory) ? 0 : -1;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", directory);
-    return system(command);
-}
-
-static const char *in_directory(const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    return path;
-}
 
 /* A model whose weights are all its own, saved. */
 static classifier *save(classifier_family family)
@@ -65,14 +34,14 @@ static classifier *save(classifier_family family)
     if (classifier_create(&m, &c, true, 3) != ATTN_OK) fail_msg("%s", status_message());
     for (int64_t i = 0; i < m->parameters.total; i++)
         m->parameters.values[i] += random_unit(random_philox(1, (uint64_t)i, 0).word[0]) - 0.5f;
-    assert_int_equal(classifier_save(m, directory, WEIGHTS_FP32), ATTN_OK);
+    assert_int_equal(classifier_save(m, scratch_directory, WEIGHTS_FP32), ATTN_OK);
     return m;
 }
 
 static classifier *renew(int64_t count, char **names, weights_drawn *drawn)
 {
     classifier *m;
-    if (classifier_renew(&m, directory, count, names, 7, drawn) != ATTN_OK) fail_msg("%s", status_message());
+    if (classifier_renew(&m, scratch_directory, count, names, 7, drawn) != ATTN_OK) fail_msg("%s", status_message());
     assert_int_equal(m->config.label_count, count);
     assert_string_equal(m->config.labels[count - 1], names[count - 1]);
     return m;
@@ -146,14 +115,14 @@ static void save_encoder(classifier *m, bool bare, const char *left_out)
         entries[count++] = (safetensors_entry){p->name + (bare ? strlen("bert.") : 0), SAFETENSORS_F32, p->tensor.rank,
                                                p->tensor.shape, p->tensor.value};
     }
-    assert_int_equal(safetensors_write(in_directory("model.safetensors"), entries, count, NULL, 0), ATTN_OK);
+    assert_int_equal(safetensors_write(scratch_path("model.safetensors"), entries, count, NULL, 0), ATTN_OK);
     char text[256];
     snprintf(text, sizeof text,
              "{\"architectures\": [\"%s\"], \"model_type\": \"bert\", \"hidden_size\": 12, \"num_hidden_layers\": 1, "
              "\"num_attention_heads\": 2, \"intermediate_size\": 20, \"vocab_size\": 17, \"type_vocab_size\": 1, "
              "\"max_position_embeddings\": 9}",
              bare ? "BertModel" : "BertForMaskedLM");
-    assert_int_equal(replace_file_save(in_directory("config.json"), text, strlen(text)), ATTN_OK);
+    assert_int_equal(replace_file_save(scratch_path("config.json"), text, strlen(text)), ATTN_OK);
 }
 
 static void encoders_are_given_a_head(void **state)
@@ -163,14 +132,14 @@ static void encoders_are_given_a_head(void **state)
         weights_drawn drawn;
         classifier *m = save(CLASSIFIER_BERT), *opened;
         save_encoder(m, bare, bare ? "(none)" : "pooler.");
-        assert_int_equal(classifier_open(&opened, directory, false), ATTN_ERROR_UNSUPPORTED);
+        assert_int_equal(classifier_open(&opened, scratch_directory, false), ATTN_ERROR_UNSUPPORTED);
         classifier *again = renew(LABELS, labels, &drawn);
         assert_int_equal(drawn.count, bare ? 2 : 4);
         same_encoder(m, again, bare);
         classifier_destroy(again);
 
         save_encoder(m, bare, "layer.0.output.dense.bias");
-        assert_int_equal(classifier_renew(&opened, directory, LABELS, labels, 7, &drawn), ATTN_ERROR_FORMAT);
+        assert_int_equal(classifier_renew(&opened, scratch_directory, LABELS, labels, 7, &drawn), ATTN_ERROR_FORMAT);
         assert_null(opened);
         assert_non_null(strstr(status_message(), "bert.encoder.layer.0.output.dense.bias is missing"));
         classifier_destroy(m);
@@ -184,5 +153,5 @@ int main(void)
         cmocka_unit_test(heads_of_other_labels_are_drawn),
         cmocka_unit_test(encoders_are_given_a_head),
     };
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }
