@@ -2,15 +2,14 @@
 
 #include "failure.h"
 #include "json.h"
-#include "message.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 /* Beyond this a terminal does not hold the table; JSON has it whole. */
 #define MOST_COLUMNS 16
+#define MOST_CELLS 16 /* of a label */
 
 static double now(void)
 {
@@ -19,52 +18,60 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int width_of(const attn_seq_description *d, const attn_seq_evaluation *e)
+/* A label as the table has it. */
+typedef struct heading {
+    char *text;
+    int64_t cells;
+} heading;
+
+static void print_heading(const heading *h, int width)
 {
-    int width = snprintf(NULL, 0, "%" PRId64, e->count);
-    for (int64_t i = 0; i < d->label_count; i++) {
-        int length = (int)strlen(d->labels[i]);
-        if (length > width) width = length < 16 ? length : 16;
-    }
-    return width;
+    printf("%*s%s", width - (int)h->cells, "", h->text);
 }
 
-static void print_cell(const char *text, int width)
-{
-    char cell[17];
-    snprintf(cell, sizeof cell, "%s", text);
-    for (int pad = width - (int)strlen(cell); pad > 0; pad--) putchar(' ');
-    message_print_text(stdout, cell);
-}
-
-static void print_confusion(const attn_seq_description *d, const attn_seq_evaluation *e)
+static void print_table(const heading *headings, const attn_seq_evaluation *e)
 {
     const int64_t n = e->label_count;
-    if (n > MOST_COLUMNS) return;
-    const int width = width_of(d, e);
+    int width = snprintf(NULL, 0, "%" PRId64, e->count);
+    for (int64_t i = 0; i < n; i++)
+        if (headings[i].cells > width) width = (int)headings[i].cells;
     puts("rows: expected; columns: found");
     printf("%*s", width, "");
     for (int64_t i = 0; i < n; i++) {
         putchar(' ');
-        print_cell(d->labels[i], width);
+        print_heading(&headings[i], width);
     }
     putchar('\n');
     for (int64_t i = 0; i < n; i++) {
-        print_cell(d->labels[i], width);
+        print_heading(&headings[i], width);
         for (int64_t j = 0; j < n; j++) printf(" %*" PRId64, width, e->confusion[i * n + j]);
         putchar('\n');
     }
 }
 
-static void print_text(const attn_seq_description *d, const attn_seq_evaluation *e, double seconds)
+static attn_status print_confusion(const attn_seq_description *d, const attn_seq_evaluation *e)
+{
+    heading headings[MOST_COLUMNS] = {0};
+    const int64_t n = e->label_count;
+    if (n > MOST_COLUMNS) return ATTN_OK;
+    attn_status s = ATTN_OK;
+    for (int64_t i = 0; i < n && s == ATTN_OK; i++)
+        s = attn_seq_label_fit(d->labels[i], MOST_CELLS, &headings[i].text, &headings[i].cells);
+    if (s == ATTN_OK) print_table(headings, e);
+    for (int64_t i = 0; i < n; i++) attn_seq_free(headings[i].text);
+    return s;
+}
+
+static attn_status print_text(const attn_seq_description *d, const attn_seq_evaluation *e, double seconds)
 {
     int64_t right = 0;
     for (int64_t i = 0; i < e->label_count; i++) right += e->confusion[i * e->label_count + i];
     printf("accuracy %.2f (%" PRId64 " of %" PRId64 ")\nmacro-F1 %.2f\nloss %.4f\n", e->accuracy, right, e->count,
            e->macro_f1, e->loss);
-    print_confusion(d, e);
+    attn_status s = print_confusion(d, e);
     printf("speed %.1f examples/s (%" PRId64 " in %.2f s, reading included)\n", (double)e->count / seconds, e->count,
            seconds);
+    return s;
 }
 
 static void print_json(const attn_seq_description *d, const attn_seq_evaluation *e, double seconds)
@@ -99,10 +106,11 @@ int eval_labels(const attn_seq_model *model, const char *path, const char *label
     const double start = now();
     if (attn_seq_model_describe(model, &d)) return failure_of_library("eval");
     if (attn_seq_classifier_evaluate(model, path, labels_path, threads, &e)) return failure_of_library("eval");
+    attn_status s = ATTN_OK;
     if (json)
         print_json(&d, &e, now() - start);
     else
-        print_text(&d, &e, now() - start);
+        s = print_text(&d, &e, now() - start);
     attn_seq_evaluation_clear(&e);
-    return 0;
+    return s == ATTN_OK ? 0 : failure_of_library("eval");
 }

@@ -518,6 +518,15 @@ ATTN_API attn_status attn_seq_attention_write_json(const attn_seq_attended *inpu
 ATTN_API attn_status attn_seq_patches_write_png(const attn_seq_patches *patches, const float *values, const char *title,
                                                 const char *path);
 
+/* A label as a table of words and numbers has it: on one line and in at most `most` cells of a terminal (1 to 65536),
+ * of which wide characters take two and combining ones none; where that is not all, it ends with an ellipsis. Bytes
+ * that are no UTF-8 become U+FFFD, control characters and directional overrides a space; the locale plays no part. NULL
+ * gives an empty text. *text is to be freed by attn_seq_free, NULL on failure; *cells receives what it takes.
+ *
+ * Thread safety: may run in several threads at once.
+ * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (text or cells NULL, most out of range); ATTN_ERROR_MEMORY. */
+ATTN_API attn_status attn_seq_label_fit(const char *label, int64_t most, char **text, int64_t *cells);
+
 /* Frees what a function of this library gave to its caller; NULL is ignored. */
 ATTN_API void attn_seq_free(void *memory);
 

@@ -57,15 +57,11 @@ static void spaces(const drawing *d, size_t count)
 /* The label at the right end of `width` cells, cut with an ellipsis where it does not fit. */
 static void draw_row_label(const drawing *d, const char *label, size_t width)
 {
-    size_t full = label_width(label), room = full > width ? width - 1 : width, used = 0, bytes = 0, cells;
-    for (size_t n; (n = label_first(label + bytes, &cells)) && used + cells <= room; bytes += n) used += cells;
-    if (full > width) {
-        spaces(d, room - used);
-        fprintf(d->out, "%.*s\xE2\x80\xA6", (int)bytes, label);
-        return;
-    }
-    spaces(d, width - used);
-    fwrite(label, 1, bytes, d->out);
+    size_t cells;
+    const int bytes = (int)label_cut(label, width, &cells);
+    const bool whole = !label[bytes];
+    spaces(d, width - cells - !whole);
+    fprintf(d->out, "%.*s%s", bytes, label, whole ? "" : LABEL_ELLIPSIS);
 }
 
 static size_t letters_of(const char *label)
@@ -87,7 +83,7 @@ static void draw_column_letter(const drawing *d, const char *label, size_t line,
     size_t index = line - (height - shown);
     if (letters > height && index == height - 1) {
         spaces(d, d->cell_width - 1);
-        fputs("\xE2\x80\xA6", d->out);
+        fputs(LABEL_ELLIPSIS, d->out);
         return;
     }
     size_t n = label_first(label, &cells);

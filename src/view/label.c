@@ -1,12 +1,17 @@
 #include "view/label.h"
 
+#include "attn/seq.h"
+#include "base/status.h"
+
 #include <glib.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char replacement[] = "\xEF\xBF\xBD", ellipsis[] = "\xE2\x80\xA6";
+#define MOST_CELLS 65536
+
+static const char replacement[] = "\xEF\xBF\xBD", ellipsis[] = LABEL_ELLIPSIS;
 
 static bool directional_override(gunichar c)
 {
@@ -74,4 +79,31 @@ size_t label_first(const char *clean, size_t *cells)
     at = g_utf8_next_char(at);
     while (*at && cells_of(g_utf8_get_char(at)) == 0) at = g_utf8_next_char(at);
     return (size_t)(at - clean);
+}
+
+size_t label_cut(const char *clean, size_t width, size_t *cells)
+{
+    const size_t room = label_width(clean) > width ? width - 1 : width;
+    size_t bytes = 0, more;
+    *cells = 0;
+    for (size_t n; (n = label_first(clean + bytes, &more)) && *cells + more <= room; bytes += n) *cells += more;
+    return bytes;
+}
+
+attn_status attn_seq_label_fit(const char *label, int64_t most, char **text, int64_t *cells)
+{
+    if (!text || !cells) return status_fail(ATTN_ERROR_ARGUMENT, "%s is NULL", text ? "cells" : "text");
+    *text = NULL;
+    if (most < 1 || most > MOST_CELLS)
+        return status_fail(ATTN_ERROR_ARGUMENT, "most = %lld, expected 1 to %d", (long long)most, MOST_CELLS);
+    char *clean = label_clean(label, SIZE_MAX);
+    if (!clean) return status_fail(ATTN_ERROR_MEMORY, "out of memory for a label");
+    size_t used, bytes = label_cut(clean, (size_t)most, &used);
+    *cells = (int64_t)used;
+    if (clean[bytes]) {
+        memcpy(clean + bytes, ellipsis, sizeof ellipsis);
+        ++*cells;
+    }
+    *text = clean;
+    return ATTN_OK;
 }

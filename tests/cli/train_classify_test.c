@@ -46,6 +46,13 @@ static void trains_and_evaluates_classifiers(void **state)
     assert_int_equal(shell("$ATTN eval -m $D/c $D/texts.tsv"), 0);
     shell_said("accuracy ");
     shell_said("rows: expected; columns: found\n     blue  red\nblue ");
+    assert_int_equal(
+        shell("sed 's/red/\xE4\xB8\xAD\xE6\x96\x87/; s/blue/\xC3\xA9t\xC3\xA9/' $D/texts.tsv > $D/wide.tsv;"
+              "$ATTN train classify --model $D/wide --quiet " TINY_CLASSIFIER "--train $D/wide.tsv --force &&"
+              "LC_ALL=C $ATTN eval -m $D/wide $D/wide.tsv"),
+        0);
+    shell_said(
+        "rows: expected; columns: found\n      \xC3\xA9t\xC3\xA9 \xE4\xB8\xAD\xE6\x96\x87\n \xC3\xA9t\xC3\xA9    ");
     assert_int_equal(shell("$ATTN eval --json -m $D/c $D/texts.tsv | grep -c '\"confusion\": \\[\\[.*\\]\\]'"), 0);
     assert_int_equal(shell("$ATTN eval --labels $D/labels -m $D/c $D/texts.tsv"), 1);
     shell_said("texts.tsv: no IDX file, so that its labels cannot stand in ");

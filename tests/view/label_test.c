@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "attn/seq.h"
 #include "view/label.h"
 
 #include <stdlib.h>
@@ -64,6 +65,38 @@ static void knows_widths(void **state)
     assert_int_equal(label_first("", &cells), 0);
 }
 
+static void expect_fit(const char *label, int64_t most, const char *expected, int64_t expected_cells)
+{
+    char *text;
+    int64_t cells;
+    assert_int_equal(attn_seq_label_fit(label, most, &text, &cells), ATTN_OK);
+    assert_string_equal(text, expected);
+    assert_int_equal(cells, expected_cells);
+    attn_seq_free(text);
+}
+
+static void fits_cells_not_bytes(void **state)
+{
+    (void)state;
+    char *text;
+    int64_t cells;
+    expect_fit("\xC3\xA9t\xC3\xA9", 3, "\xC3\xA9t\xC3\xA9", 3);
+    expect_fit("\xE4\xB8\xAD\xE6\x96\x87", 4, "\xE4\xB8\xAD\xE6\x96\x87", 4);
+    expect_fit("\xE4\xB8\xAD\xE6\x96\x87", 3, "\xE4\xB8\xAD\xE2\x80\xA6", 3); /* one wide letter, an ellipsis */
+    expect_fit("a\xE4\xB8\xAD\xE6\x96\x87", 3, "a\xE2\x80\xA6", 2);           /* the next would take two */
+    expect_fit("ab", 1, "\xE2\x80\xA6", 1);
+    expect_fit("e\xCC\x81", 1, "e\xCC\x81", 1);
+    expect_fit("a\033b", 65536, "a b", 3);
+    expect_fit("\xFF", 1, "\xEF\xBF\xBD", 1);
+    expect_fit("", 1, "", 0);
+    expect_fit(NULL, 1, "", 0);
+    assert_int_equal(attn_seq_label_fit("a", 0, &text, &cells), ATTN_ERROR_ARGUMENT);
+    assert_null(text);
+    assert_int_equal(attn_seq_label_fit("a", 65537, &text, &cells), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(attn_seq_label_fit("a", 1, NULL, &cells), ATTN_ERROR_ARGUMENT);
+    assert_int_equal(attn_seq_label_fit("a", 1, &text, NULL), ATTN_ERROR_ARGUMENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -71,6 +104,7 @@ int main(void)
         cmocka_unit_test(replaces_what_is_no_utf8),
         cmocka_unit_test(cuts_with_an_ellipsis),
         cmocka_unit_test(knows_widths),
+        cmocka_unit_test(fits_cells_not_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
