@@ -321,6 +321,8 @@ ATTN_API void attn_seq_train_options_init(attn_seq_train_options *options);
  * sizes are that directory's, and saying a size that is another is refused. `longest` is at most its positions;
  * dropouts that are not said are its own; `rate` is by default 5e-5, `warmup` 20 and `schedule` flat. config.json and
  * model.safetensors then stand in options->model from the beginning, and the run is resumed without that directory.
+ * Where there is validation data the model is validated before the first step too (VALIDATED with step 0); when no
+ * later validation is better it stays what is saved, and a notice says so at the end.
  *
  * Memory: about 24 bytes for each parameter, and the activations of one batch.
  * Thread safety: one run for each directory at a time.

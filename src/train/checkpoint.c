@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATE_ENTRIES = 7, MOST_SETTINGS = 64, VALUE_BYTES = 4096 };
+enum { STATE_ENTRIES = 8, MOST_SETTINGS = 64, VALUE_BYTES = 4096 };
 
 attn_status checkpoint_path(const char *directory, char *path, size_t size)
 {
@@ -40,6 +40,7 @@ static void write_metadata(written_metadata *m, const train_state *s, const attn
     snprintf(add(m, "state.step"), VALUE_BYTES, "%lld", (long long)s->step);
     snprintf(add(m, "state.seconds"), VALUE_BYTES, "%.17g", s->seconds);
     snprintf(add(m, "state.best"), VALUE_BYTES, "%.17g", s->best);
+    snprintf(add(m, "state.start"), VALUE_BYTES, "%.17g", s->start);
     snprintf(add(m, "state.validated"), VALUE_BYTES, "%lld", (long long)s->validated);
     snprintf(add(m, "state.stale"), VALUE_BYTES, "%lld", (long long)s->stale);
     snprintf(add(m, "state.pairs"), VALUE_BYTES, "%016llx", (unsigned long long)fingerprint);
@@ -166,6 +167,8 @@ attn_status checkpoint_restore(const checkpoint *c, train_state *s, uint64_t fin
     if (status == ATTN_OK) status = read_count(c, "state.stale", &s->stale);
     if (status == ATTN_OK) status = read_number(c, "state.seconds", 0, &s->seconds);
     if (status == ATTN_OK) status = read_number(c, "state.best", -INFINITY, &s->best);
+    if (status == ATTN_OK && safetensors_metadata(c->file, "state.start")) /* runs of before did not ask */
+        status = read_number(c, "state.start", -INFINITY, &s->start);
     if (status == ATTN_OK) status = read_array(c, "weights", s->total, s->parameters->values);
     if (status == ATTN_OK) status = read_array(c, "first_moment", s->total, s->adam.first);
     if (status == ATTN_OK) status = read_array(c, "second_moment", s->total, s->adam.second);

@@ -29,7 +29,7 @@ attn_status train_state_create(train_state *out, parameters *p, double weight_de
     memset(out, 0, sizeof *out);
     out->parameters = p;
     out->total = p->total;
-    out->best = -INFINITY;
+    out->best = out->start = -INFINITY;
     const adam_options settings = adam_settings(weight_decay);
     attn_status s = adam_create(&out->adam, &settings, out->total);
     if (s == ATTN_OK && weight_decay > 0) s = exempt_vectors(&out->adam, p);

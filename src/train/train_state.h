@@ -14,6 +14,7 @@ typedef struct train_state {
     int64_t step;      /* steps done; epoch and batch follow from it, and so do all random numbers */
     double seconds;    /* of work */
     double best;       /* a validation's rank; -infinity before the first */
+    double start;      /* the rank of the model that the run began with; -infinity: not known */
     int64_t validated; /* the step that was validated last, 0: none */
     int64_t stale;     /* validations since the best one */
 } train_state;

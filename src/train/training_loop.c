@@ -78,7 +78,9 @@ static attn_status judge(training *r)
     r->state.stale = p->best ? 0 : r->state.stale + 1;
     if (!p->best) return ATTN_OK;
     if (!isnan(v.rank)) r->state.best = v.rank;
-    return r->kind->save(r->task);
+    if (r->state.step > 0) return r->kind->save(r->task);
+    r->state.start = r->state.best; /* of weights that begin saved */
+    return ATTN_OK;
 }
 
 static attn_status validate_and_save(training *r)
@@ -127,11 +129,18 @@ static bool ended_early(const training *r)
     return r->o.patience > 0 && r->state.stale >= r->o.patience;
 }
 
+/* Of a model that knows something already it is asked first how much: learning may do nothing but harm. */
+static bool start_is_to_be_judged(const training *r)
+{
+    return r->o.from && r->facts.validates && isinf(r->state.best);
+}
+
 /* A step that was validated before the run was stopped is not validated again. */
 static bool validation_due(const training *r)
 {
     int64_t step = r->state.step;
-    if (step == 0 || step == r->state.validated) return false;
+    if (step == 0) return start_is_to_be_judged(r);
+    if (step == r->state.validated) return false;
     int64_t every = r->o.valid_every > 0 ? r->o.valid_every : r->batches;
     return step % every == 0 || training_fraction_done(r) >= 1;
 }
@@ -161,14 +170,8 @@ static attn_status begin(training *r)
     return s == ATTN_OK ? save_checkpoint(r) : s;
 }
 
-static attn_status run(training *r)
+static attn_status go_to_the_end(training *r)
 {
-    training_update_progress(r);
-    attn_status begun = begin(r);
-    if (begun != ATTN_OK) return begun;
-    working_clock_start(&r->clock);
-    if (training_fraction_done(r) >= 1)
-        training_tell(r, "the run is at its end already: more epochs, steps or minutes would go on");
     for (;;) {
         attn_status s = validation_due(r) ? validate_and_save(r) : ATTN_OK;
         if (s == ATTN_ERROR_INTERRUPTED || (s == ATTN_OK && asked_to_stop(r))) return stop_here(r);
@@ -180,6 +183,21 @@ static attn_status run(training *r)
     }
     training_tell(r, "ended early: validations no longer get better");
     return ATTN_OK;
+}
+
+static attn_status run(training *r)
+{
+    training_update_progress(r);
+    attn_status s = begin(r);
+    if (s != ATTN_OK) return s;
+    working_clock_start(&r->clock);
+    if (training_fraction_done(r) >= 1)
+        training_tell(r, "the run is at its end already: more epochs, steps or minutes would go on");
+    s = go_to_the_end(r);
+    if (s == ATTN_OK && isfinite(r->state.start) && r->state.best <= r->state.start)
+        training_tell(r, "warning: no step made the model better than it was when the run began, so that what is saved "
+                         "is that model; a lower rate or more examples may help");
+    return s;
 }
 
 attn_status training_run(const training_kind *kind, void *task, const attn_seq_train_options *options)

@@ -223,6 +223,65 @@ static void a_file_that_lacks_is_looked_for_where_the_run_begins(void **state)
     move("aside", "bert/tokenizer.json");
 }
 
+static const char harm[] = "no step made the model better than it was when the run began";
+
+/* Of a model that the rate spoils, stopped and resumed: what is saved is what it was. */
+static void only_harmed(attn_seq_train_options o, trainer *train, watcher *w)
+{
+    o.rate = 1;
+    o.warmup = 1;
+    o.steps = 12;
+    o.valid_every = 5;
+    o.start = ATTN_SEQ_TRAIN_REPLACE;
+    w->stop_at = 7;
+    w->validations = 0;
+    w->notices[0] = '\0';
+    assert_int_equal(train(&o), ATTN_ERROR_INTERRUPTED);
+    assert_int_equal(w->validations, 2);
+    assert_null(strstr(w->notices, harm));
+    w->stop_at = 0;
+    attn_seq_train_options again = resumed(strrchr(o.model, '/') + 1, w);
+    if (train(&again) != ATTN_OK) fail_msg("%s", attn_seq_error());
+    assert_int_equal(w->validations, 4);
+    assert_false(w->last.best);
+    if (!strstr(w->notices, harm)) fail_msg("nothing of harm in \"%s\"", w->notices);
+    char weights[300], from[300];
+    snprintf(weights, sizeof weights, "%s/model.safetensors", o.model);
+    snprintf(from, sizeof from, "%s/model.safetensors", o.from);
+    assert_same_file(weights, from);
+}
+
+static void what_only_did_harm_is_said_and_not_saved(void **state)
+{
+    (void)state;
+    watcher w = {0};
+    only_harmed(started(tiny("harmed", &w), "harmed", "translator"), attn_seq_train_translator, &w);
+    only_harmed(started(tiny_classifier("harmed", "texts.tsv", &w), "harmed", "bert"), attn_seq_train_classifier, &w);
+}
+
+/* Asked to stop while the start is validated: it is when the run goes on. */
+static void the_start_is_validated_once(void **state)
+{
+    (void)state;
+    watcher w = {0};
+    attn_seq_train_options little = tiny_classifier("little", "texts.tsv", &w);
+    little.steps = 1;
+    if (attn_seq_train_classifier(&little) != ATTN_OK) fail_msg("%s", attn_seq_error());
+    attn_seq_train_options o = started(tiny_classifier("helped", "texts.tsv", &w), "helped", "little");
+    w = (watcher){.stop_at = -1};
+    o.steps = 60;
+    o.valid_every = 60;
+    assert_int_equal(attn_seq_train_classifier(&o), ATTN_ERROR_INTERRUPTED);
+    assert_int_equal(w.last.step, 0);
+    assert_int_equal(w.validations, 0);
+    w.stop_at = 0;
+    o = resumed("helped", &w);
+    if (attn_seq_train_classifier(&o) != ATTN_OK) fail_msg("%s", attn_seq_error());
+    assert_int_equal(w.validations, 2);
+    assert_null(strstr(w.notices, harm));
+    assert_true(w.last.step == 60 && w.last.best);
+}
+
 /* A few lines of one's own are a few dozen steps. */
 static void the_rate_is_soon_at_its_peak(void **state)
 {
@@ -252,6 +311,8 @@ int main(void)
         cmocka_unit_test(a_model_is_not_written_over),
         cmocka_unit_test(a_file_that_lacks_is_looked_for_where_the_run_begins),
         cmocka_unit_test(the_rate_is_soon_at_its_peak),
+        cmocka_unit_test(what_only_did_harm_is_said_and_not_saved),
+        cmocka_unit_test(the_start_is_validated_once),
     };
     return cmocka_run_group_tests(tests, write_all, scratch_remove);
 }

@@ -6,7 +6,7 @@
 
 #include "attn/seq.h"
 
-/* What a run tells, and when it is asked to stop. */
+/* What a run tells, and when it is asked to stop: 0 never, -1 at once. */
 typedef struct watcher {
     attn_seq_train_progress last;
     int64_t stop_at, validations, saves;
@@ -25,7 +25,7 @@ static inline void watch(void *argument, const attn_seq_train_progress *p)
 static inline bool stop(void *argument)
 {
     const watcher *w = argument;
-    return w->stop_at > 0 && w->last.step >= w->stop_at;
+    return w->stop_at != 0 && w->last.step >= w->stop_at;
 }
 
 /* Watched from the beginning, nothing else said. */
