@@ -37,6 +37,13 @@ static inline const uint16_t *bf16_at(const attn_view *view, int64_t b, int64_t 
     return view->data ? (const uint16_t *)view->data + b * view->batch + h * view->head + row * view->row : NULL;
 }
 
+/* The same in an array of any type that is written. */
+static inline void *output_row_at(attn_dtype type, const attn_output *view, int64_t b, int64_t h, int64_t row)
+{
+    if (!view->data) return NULL;
+    return (char *)view->data + (b * view->batch + h * view->head + row * view->row) * element_size(type);
+}
+
 static inline float *output_at(const attn_output *view, int64_t b, int64_t h, int64_t row)
 {
     return view->data ? (float *)view->data + b * view->batch + h * view->head + row * view->row : NULL;

@@ -59,9 +59,7 @@ static void merge_columns(const merge_plan *plan, const row_scale *scale, int64_
         const float *o = staged_columns_read(plan->table, d->dtype, row, c, count, stage);
         for (int64_t x = 0; x < count; x++) sum[x] += weight * o[x];
     }
-    const attn_view out = {d->o.data, d->o.batch, d->o.head, d->o.row};
-    void *row = (void *)(uintptr_t)row_at(d->dtype, &out, b, h, i);
-    staged_columns_write(plan->table, d->dtype, sum, row, c, count);
+    staged_columns_write(plan->table, d->dtype, sum, output_row_at(d->dtype, &d->o, b, h, i), c, count);
 }
 
 static void merge_row(const merge_plan *plan, int64_t row)

@@ -172,12 +172,11 @@ static void rotate_task(void *argument, int64_t task, int worker)
     const rotate_plan *plan = argument;
     const attn_desc *d = &plan->d;
     int64_t b = task / d->H, h = task % d->H;
-    const attn_view y = {plan->y.data, plan->y.batch, plan->y.head, plan->y.row};
     const int64_t first =
         plan->r.R ? first_position(plan, b) : 0; /* without angles, not checked to have a sum with i */
     for (int64_t i = 0; i < d->T; i++)
         rotary_row(&plan->r, first + i, d->dtype, row_at(d->dtype, &d->q, b, h, i),
-                   (void *)(uintptr_t)row_at(d->dtype, &y, b, h, i), d->D);
+                   output_row_at(d->dtype, &plan->y, b, h, i), d->D);
 }
 
 static attn_status check_positions(const rotate_plan *plan)

@@ -26,7 +26,8 @@ void SIMD_NAMED(pack_rows)(const uint16_t *rows, int64_t row, int64_t count, int
     for (int64_t n = 0; n < whole_tiles(count); n += 2)
         for (int64_t c = 0; c < whole_tiles(columns); c += 2 * SIMD_LANES) {
             const int there = (int)(columns - c < 2 * SIMD_LANES ? columns - c : 2 * SIMD_LANES);
-            const bool first = there > 0 && n<count, second = there> 0 && n + 1 < count;
+            const bool first = n < count && there > 0;
+            const bool second = n + 1 < count && there > 0;
             pairs high, low = pairs_weave(first ? pairs_load_n(rows + n * row + c, there) : nothing,
                                           second ? pairs_load_n(rows + (n + 1) * row + c, there) : nothing, &high);
             uint32_t *at = to + n / TILE_BF16 * TILE_WORDS + n % TILE_BF16 / 2 * ROW_WORDS;

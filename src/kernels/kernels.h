@@ -195,8 +195,7 @@ typedef struct kernel_table {
     pairs_finite_kernel *pairs_finite; /* likewise */
     double_kernels double_backward;
     decode_chunk_kernel *decode_chunk;
-    decode_chunk_kernel
-        *decode_pairs; /* on Q of bf16, K and V of bf16 or int8; NULL where the CPU has no products of pairs */
+    decode_chunk_kernel *decode_pairs; /* on Q of bf16, K and V of bf16 or int8; likewise */
 } kernel_table;
 
 /* Puts one instruction set's kernels into the table, over those that are there (kernel_set.c). */

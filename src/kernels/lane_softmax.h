@@ -47,9 +47,7 @@ static inline void call_function(int vectors, const forward_block *block, const 
 /* Of queries from `query` on, in lanes, which see key n of a banded chunk. */
 INLINE vmask in_band(const forward_chunk *chunk, int64_t n, int64_t query)
 {
-    const vec x = vec_add(vec_set1((float)(query - n)), vec_steps(1)); /* exact */
-    return mask_and(mask_not(vec_less(x, vec_set1((float)chunk->first_seeing))),
-                    vec_less(x, vec_set1((float)chunk->last_seeing)));
+    return mask_between(query - n, chunk->first_seeing, chunk->last_seeing);
 }
 
 /* What is added to the score of key n for these queries, -inf where it is masked. */

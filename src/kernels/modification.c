@@ -174,15 +174,13 @@ attn_tile_kept SIMD_NAMED(modification)(const modification_tile *tile)
 
 void SIMD_NAMED(cut)(const cut_tile *tile)
 {
-    const vec first = vec_set1((float)tile->first), last = vec_set1((float)tile->last), none = vec_set1(-INFINITY);
-    const vec lane = vec_steps(1), zero = vec_zero();
+    const vec none = vec_set1(-INFINITY), zero = vec_zero();
     for (int64_t n = 0; n < tile->keys; n++)
         for (int64_t m = 0; m < tile->queries; m += SIMD_LANES) {
             float *at = tile->out + m + n * tile->key_step;
             const int64_t left = tile->queries - m;
             const int count = (int)(left < SIMD_LANES ? left : SIMD_LANES);
-            const vec x = vec_add(vec_set1((float)(m - n)), lane);
-            const vmask seen = mask_and(mask_not(vec_less(x, first)), vec_less(x, last));
+            const vmask seen = mask_between(m - n, tile->first, tile->last);
             const vec kept = vec_select(seen, tile->alone ? zero : vec_load_n(at, count), none);
             if (count == SIMD_LANES)
                 vec_store(at, kept);

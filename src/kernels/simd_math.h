@@ -16,6 +16,13 @@ static inline vec vec_steps(float step)
     return vec_mul(vec_set1(step), vec_load(count));
 }
 
+/* Which lanes hold one of first .. last - 1, lane l holding from + l; all within 2^20 either way, exact as floats. */
+static inline vmask mask_between(int64_t from, int64_t first, int64_t last)
+{
+    const vec x = vec_add(vec_set1((float)from), vec_steps(1));
+    return mask_and(mask_not(vec_less(x, vec_set1((float)first))), vec_less(x, vec_set1((float)last)));
+}
+
 /* Below this, e^x is taken as 0: its value would be near the smallest normal number, and subnormal ones cost hundreds
  * of cycles on some CPUs. */
 #define VEC_EXP_FLUSH (-87.0f)

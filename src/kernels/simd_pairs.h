@@ -11,8 +11,9 @@
  *   pairs_narrow(x, y)         all of x, then all of y, likewise: number i of twice as many is that of lane i
  *   pairs_weave(a, b, &h)      of two rows of numbers pairs, a's the firsts, b's the seconds: those of the numbers in
  *                              the lower half of the lanes; those of the upper half in h
- *   pairs_zip(a, b, &h)        likewise, but in the order of columns that takes least to make: half of the lanes'
- * pairs, the other half in h pairs_unzip(&x, &y)        floats that stand in that order, to that of the columns
+ *   pairs_zip(a, b, &h)        likewise, but in the order of columns that takes least to make: half of them, the others
+ *                              in h
+ *   pairs_unzip(&x, &y)        floats that stand in that order, to that of the columns
  *   pairs_exact(x, y)          each x as the first, each y as the second of a pair, of numbers that bf16 holds
  *   pairs_halves(a)            of a row of numbers: the first half's the firsts, the other half's the seconds
  *   pairs_keep(m, n, a)        a's firsts where m, its seconds where n, and 0 elsewhere
