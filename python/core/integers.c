@@ -1,4 +1,4 @@
-#include "problem.h"
+#include "integers.h"
 
 #include <string.h>
 

@@ -1,4 +1,6 @@
-#include "problem.h"
+#include "kept_keys.h"
+#include "array_rows.h"
+#include "integers.h"
 #include "workspace.h"
 
 #include <stdlib.h>

@@ -1,24 +1,6 @@
 #include "problem.h"
 
-#include <math.h>
 #include <string.h>
-#include <unistd.h>
-
-static int64_t stride_before(const array *x, int from_end)
-{
-    return x->rank >= from_end ? x->stride[x->rank - from_end] : 0;
-}
-
-attn_view array_view(const array *x)
-{
-    return (attn_view){x->data, stride_before(x, 4), stride_before(x, 3), stride_before(x, 2)};
-}
-
-attn_output array_output(const array *x, int inner)
-{
-    return (attn_output){x->data, stride_before(x, 3 + inner), stride_before(x, 2 + inner),
-                         stride_before(x, 1 + inner)};
-}
 
 void *problem_part(const problem *p, const array *x, int64_t call)
 {
@@ -96,18 +78,18 @@ static bool see_cache(problem *p, PyObject *description)
     return cache_open(&p->cache, description, &p->key, &p->value, "query", p->query.shape[0]);
 }
 
+static bool query_borrow(problem *p, PyObject *object)
+{
+    if (!float_rows_borrow(&p->query, object, "query", 2)) return false;
+    p->element = p->query.element;
+    p->sum_element = array_is(&p->query, ELEMENT_F64) ? ELEMENT_F64 : ELEMENT_F32;
+    return true;
+}
+
 /* Keys or values: of query's elements, or as a cache has them. */
 static bool keys_borrow(const problem *p, array *x, PyObject *object, const char *name, bool cached)
 {
     return cached ? cached_rows_borrow(x, object, name, 2) : elements_borrow(x, object, name, p->element, 2);
-}
-
-attn_dtype dtype_of(const array *x)
-{
-    if (array_is(x, ELEMENT_F32)) return ATTN_DTYPE_F32;
-    if (array_is(x, ELEMENT_F64)) return ATTN_DTYPE_F64;
-    if (array_is(x, ELEMENT_INT8)) return ATTN_DTYPE_INT8;
-    return array_is(x, ELEMENT_F16) ? ATTN_DTYPE_FP16 : ATTN_DTYPE_BF16;
 }
 
 /* float64 is for checking: what keeps rows or is called with tiles of float32 has none. */
@@ -189,116 +171,6 @@ static bool open_mask(problem *p, PyObject *object)
     return true;
 }
 
-static bool read_double(PyObject *object, const char *name, double *value)
-{
-    *value = PyFloat_AsDouble(object);
-    return *value != -1 || !PyErr_Occurred() || argument_refuse(object, name, "a number");
-}
-
-static bool float_fits(PyObject *object, const char *name, double wide)
-{
-    if (!isfinite(wide) || isfinite((float)wide)) return true; /* what is not finite the operator has words for */
-    PyErr_Format(PyExc_ValueError, "%s: expected a number that float32 holds, got %R", name, object);
-    return false;
-}
-
-static bool read_float(PyObject *object, const char *name, float *value)
-{
-    double wide;
-    if (!read_double(object, name, &wide)) return false;
-    return float_fits(object, name, wide) && (*value = (float)wide, true);
-}
-
-static bool read_window(problem *p, PyObject *object)
-{
-    if (!PyTuple_Check(object) || PyTuple_Size(object) != 2) {
-        PyErr_Format(PyExc_ValueError, "window: expected a tuple (left, right) of integers, -1 for unbounded, got %R",
-                     object);
-        return false;
-    }
-    return integer_read(PyTuple_GetItem(object, 0), "window", &p->desc.window_left) &&
-           integer_read(PyTuple_GetItem(object, 1), "window", &p->desc.window_right);
-}
-
-/* Sequence n's key: the n-th number of the generator SplitMix64 that starts at the seed (Steele, Lea and Flood, "Fast
- * Splittable Pseudorandom Number Generators", 2014). */
-static uint64_t derived_key(uint64_t seed, int64_t sequence)
-{
-    uint64_t z = seed + ((uint64_t)sequence + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-static bool read_keys(const problem *p, PyObject *object, int64_t *keys)
-{
-    uint64_t seed;
-    if (object != Py_None && !integer_is(object))
-        return integers_read(object, "seed", INTEGER_OR_EACH, p->sequences, keys);
-    if (object == Py_None) {
-        if (getentropy(&seed, sizeof seed) != 0) return PyErr_SetFromErrno(PyExc_OSError) != NULL;
-    } else {
-        PyObject *number = PyNumber_Index(object);
-        seed = number ? PyLong_AsUnsignedLongLong(number) : 0;
-        Py_XDECREF(number);
-        if (PyErr_Occurred()) {
-            PyErr_Format(PyExc_ValueError, "seed: expected 0 to 2^64 - 1, got %R", object);
-            return false;
-        }
-    }
-    for (int64_t n = 0; n < p->sequences; n++) keys[n] = (int64_t)derived_key(seed, n);
-    return true;
-}
-
-/* What has one entry a sequence: offsets, unless they are one number, lengths, keys. */
-static bool open_sequences(problem *p, PyObject *const *options)
-{
-    PyObject *offset = options[OPTION_QUERY_OFFSET], *lengths = options[OPTION_KEY_LENGTHS];
-    if (p->cached && offset != Py_None && integer_is(offset)) {
-        PyErr_Format(PyExc_ValueError,
-                     "query_offset: expected None or one integer for each sequence of a cache, got %R", offset);
-        return false;
-    }
-    if (integer_is(offset)) {
-        if (!integer_read(offset, "query_offset", &p->desc.query_offset)) return false;
-        offset = Py_None;
-    }
-    bool dropped = p->desc.dropout != 0;
-    if (offset == Py_None && lengths == Py_None && !dropped) return true;
-    size_t n = (size_t)p->sequences;
-    p->per_sequence = n > SIZE_MAX / 32 ? NULL : PyMem_Malloc(3 * n * sizeof *p->per_sequence);
-    if (!p->per_sequence) return PyErr_NoMemory() != NULL;
-    int64_t *at = p->per_sequence;
-    if (offset != Py_None) {
-        if (!integers_read(offset, "query_offset", p->cached ? INTEGER_EACH : INTEGER_OR_EACH, p->sequences, at))
-            return false;
-        p->query_offsets = at;
-    }
-    if (lengths != Py_None) {
-        if (!integers_read(lengths, "key_lengths", INTEGER_EACH, p->sequences, at + n)) return false;
-        p->key_lengths = at + n;
-    }
-    if (dropped) {
-        if (!read_keys(p, options[OPTION_SEED], at + 2 * n)) return false;
-        p->dropout_keys = (uint64_t *)(at + 2 * n);
-    }
-    return true;
-}
-
-static bool open_numbers(problem *p, PyObject *const *options)
-{
-    attn_desc *d = &p->desc;
-    PyObject *scale = options[OPTION_SCALE], *threads = options[OPTION_THREADS], *window = options[OPTION_WINDOW];
-    if (scale != Py_None && !(read_double(scale, "scale", &d->scale_f64) && float_fits(scale, "scale", d->scale_f64)))
-        return false;
-    if (scale != Py_None) d->scale = (float)d->scale_f64;
-    if (!read_float(options[OPTION_DROPOUT], "dropout_p", &d->dropout)) return false;
-    if (!read_float(options[OPTION_SOFTCAP], "softcap", &d->softcap)) return false;
-    if (!truth_read(options[OPTION_CAUSAL], "is_causal", &d->causal)) return false;
-    if (window != Py_None && !read_window(p, window)) return false;
-    return threads_read(threads, &d->parallel);
-}
-
 bool problem_open(problem *p, PyObject *query, PyObject *key, PyObject *value, PyObject *const *options)
 {
     memset(p, 0, sizeof *p);
@@ -311,7 +183,7 @@ bool problem_open(problem *p, PyObject *query, PyObject *key, PyObject *value, P
     if (!tile_functions_open(&p->functions, &p->desc, query, options[OPTION_SCORE_FUNCTION],
                              options[OPTION_MASK_FUNCTION]))
         return false;
-    return problem_open_heads(p, options) && open_numbers(p, options) && open_sequences(p, options);
+    return problem_open_heads(p, options) && problem_open_numbers(p, options) && problem_open_sequences(p, options);
 }
 
 void problem_close(problem *p)

@@ -2,7 +2,9 @@
 #ifndef PYTHON_PROBLEM_H
 #define PYTHON_PROBLEM_H
 
+#include "array_rows.h"
 #include "attn/attn.h"
+#include "integers.h"
 #include "kept_keys.h"
 #include "result.h"
 #include "tile_functions.h"
@@ -72,20 +74,9 @@ int problem_mask_shape(const problem *p, int64_t *shape);
 /* What has an entry for each head: slopes, sinks, the vector of additive scores. A part of problem_open. */
 bool problem_open_heads(problem *p, PyObject *const *options);
 
-/* Sees rows of elements of one type, the last dimension contiguous, `rank` dimensions or more; and of query's, whatever
- * of the operator's types. False with an exception. */
-bool elements_borrow(array *x, PyObject *object, const char *name, element_type element, int rank);
-bool query_borrow(problem *p, PyObject *object);
-
-/* Sees rows of fp32, the last dimension contiguous, `rank` dimensions or more. False with an exception. */
-bool rows_borrow(array *x, PyObject *object, const char *name, int rank);
-
-/* Likewise rows of fp32, fp16 or bf16; and those of a cache, which may be of int8, too. */
-bool narrow_rows_borrow(array *x, PyObject *object, const char *name, int rank);
-bool cached_rows_borrow(array *x, PyObject *object, const char *name, int rank);
-
-/* The operator's name of x's elements. */
-attn_dtype dtype_of(const array *x);
+/* What is a number: scale, window, dropout and the like; and what has one for each sequence. Parts of problem_open. */
+bool problem_open_numbers(problem *p, PyObject *const *options);
+bool problem_open_sequences(problem *p, PyObject *const *options);
 
 /* An array of this shape, as it is seen; `rows`: its last dimension contiguous. False with an exception. */
 bool rows_match(const problem *p, array *x, PyObject *object, const char *name, element_type element, int rank,
@@ -101,10 +92,6 @@ void *problem_part(const problem *p, const array *x, int64_t call);
 int problem_shape(const problem *p, int64_t last, int64_t *shape);
 int problem_row_shape(const problem *p, int64_t *shape);
 
-/* Strides of the (batch, head, row) of an array (..., H, T, C), or of (..., H, T). */
-attn_view array_view(const array *x);
-attn_output array_output(const array *x, int inner);
-
 /* As result_create and result_borrow, for an array that begins with the problem's dimensions as they are seen: the
  * object of a packed one is (T, H) and so on, its view (H, T). */
 bool problem_create(const problem *p, result *r, PyObject *like, element_type element, int rank, const int64_t *shape);
@@ -114,31 +101,11 @@ bool problem_borrow(const problem *p, result *r, PyObject *object, const char *n
 /* The shape of an array that is seen so, as its owner knows it. */
 const char *problem_shape_text(const problem *p, char *text, const array *x);
 
-/* threads, None or a number, as an operator takes it. False with an exception. */
-bool threads_read(PyObject *threads, attn_parallel *parallel);
-
 /* Whether some of a gradient, or of a mask's, is written by no call: where it sums over nothing, for a mask may have
  * entries of queries or keys that are none; and where a packed sequence is shorter than its part of the mask. */
 static inline bool problem_leaves(const problem *p, bool mask)
 {
     return !p->calls || !p->desc.B || !p->desc.T || !p->desc.S || (mask && p->packed);
 }
-
-/* True or False, or a number that is one or the other; a text is none. False with an exception that names it. */
-bool truth_read(PyObject *object, const char *name, bool *value);
-
-/* Whether it is one integer, of Python or of NumPy, rather than an array of them. */
-bool integer_is(PyObject *object);
-
-/* One integer of 64 bits. False with an exception that names it. */
-bool integer_read(PyObject *object, const char *name, int64_t *value);
-
-/* How many integers there are in an array (n) or a sequence. False with an exception. */
-bool integers_count(PyObject *object, const char *name, const char *expected, int64_t *count);
-
-/* Integers of an array or a sequence, as many as `count`, of shape (count). False with an exception, by which something
- * else should have been what was expected. */
-bool integers_read(PyObject *object, const char *name, const char *expected, int64_t count, int64_t *values);
-extern const char *const INTEGER_EACH, *const INTEGER_OR_EACH;
 
 #endif
