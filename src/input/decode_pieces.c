@@ -149,10 +149,3 @@ attn_status decode_shown_pieces(token_pipeline *p, const char *path)
     free(place);
     return failed ? status_fail(ATTN_ERROR_MEMORY, "%s: out of memory", path) : ATTN_OK;
 }
-
-const char *token_pipeline_shown(const token_pipeline *p, int32_t id)
-{
-    const char *piece = token_pipeline_piece(p, id);
-    if (!piece || !p->shown || added_tokens_of_id(&p->added, id)) return piece;
-    return p->shown[id];
-}

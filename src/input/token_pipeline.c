@@ -145,3 +145,10 @@ attn_status token_pipeline_decode(const token_pipeline *p, const int32_t *ids, i
     *text = joined.bytes;
     return ATTN_OK;
 }
+
+const char *token_pipeline_shown(const token_pipeline *p, int32_t id)
+{
+    const char *piece = token_pipeline_piece(p, id);
+    if (!piece || !p->shown || added_tokens_of_id(&p->added, id)) return piece;
+    return p->shown[id];
+}
