@@ -13,6 +13,7 @@ awk -v scratch="$scratch" '
 beginning=$scratch/00.c
 failed=0
 programs=0
+[ ! -e "$scratch/00.expected" ] || { echo 'doc/c.md: what the first program prints has no program'; failed=1; }
 for program in "$scratch"/*.c; do
     [ "$program" = "$beginning" ] && continue
     name=${program%.c}
