@@ -1,5 +1,5 @@
-/* What masks say of a tile with queries in lanes, on every instruction set: every size about a vector's, and nothing
- * beside the tile. */
+/* What masks, biases and distances say of a tile, on every instruction set: every size about a vector's, any strides,
+ * queries in lanes and in rows, and nothing beside the tile. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,8 @@
 
 #include "base/random.h"
 #include "kernels/kernels.h"
+
+#include <math.h>
 
 #define MOST 40 /* queries, and keys */
 #define STEP 48
@@ -62,6 +64,89 @@ static void test_mask_alone(void **state)
         }
 }
 
+#define FARTHEST 60                          /* stride of a row, either way */
+#define ORIGIN ((MOST - 1) * (FARTHEST + 3)) /* from where columns go by 3 at most, either way */
+#define SPAN (2 * ORIGIN + 1)
+
+static uint8_t any_mask[SPAN];
+static float any_bias[SPAN];
+
+/* One number in `one_in` is masked, and of a bias as many are NaN. */
+static void fill_any(uint64_t call, uint32_t one_in)
+{
+    for (uint64_t n = 0; n < SPAN; n++) {
+        const random_block x = random_philox(35, call, n);
+        any_mask[n] = x.word[0] % one_in ? (uint8_t)(1 + x.word[0] % 255) : 0;
+        any_bias[n] = x.word[1] % one_in ? (float)(int32_t)x.word[2] * 0x1p-29f : x.word[3] % 2 ? NAN : -INFINITY;
+    }
+}
+
+static int64_t within(uint32_t word, int64_t most)
+{
+    return (int64_t)(word % (uint64_t)(2 * most + 1)) - most;
+}
+
+static modification_tile draw_tile(uint64_t call)
+{
+    const random_block x = random_philox(36, call, 0), strides = random_philox(37, call, 0),
+                       last = random_philox(38, call, 0);
+    modification_tile tile = {.queries = 1 + x.word[0] % MOST, .keys = 1 + x.word[1] % MOST, .out = out};
+    if (x.word[2] % 4) tile.mask = any_mask + ORIGIN;
+    if (x.word[3] % 4) tile.bias = any_bias + ORIGIN;
+    const int64_t mask_column = within(strides.word[2], 3), bias_column = within(strides.word[3], 3);
+    tile.mask_row = last.word[0] % 4 ? within(strides.word[0], FARTHEST) : 0;
+    tile.bias_row = last.word[1] % 4 ? within(strides.word[1], FARTHEST) : 0;
+    tile.mask_column = last.word[0] / 4 % 2 ? 1 : mask_column;
+    tile.bias_column = last.word[1] / 4 % 2 ? 1 : bias_column;
+    if (last.word[2] % 2) tile.slope = 0.3f, tile.distance = within(last.word[3], 100);
+    const bool lanes = last.word[2] / 2 % 2;
+    tile.query_step = lanes ? 1 : STEP, tile.key_step = lanes ? STEP : 1;
+    return tile;
+}
+
+/* What the contract says of one pair. */
+static float modified(const modification_tile *tile, int64_t m, int64_t n)
+{
+    if (tile->mask && !tile->mask[m * tile->mask_row + n * tile->mask_column]) return -INFINITY;
+    const float x = tile->bias ? tile->bias[m * tile->bias_row + n * tile->bias_column] : 0;
+    return tile->slope != 0 ? x - tile->slope * fabsf((float)(tile->distance + m - n)) : x;
+}
+
+static void expect_tile(const modification_tile *tile, int level, uint64_t call, attn_tile_kept kept)
+{
+    bool some = false, all = true;
+    for (int64_t outer = 0; outer < MOST; outer++)
+        for (int64_t inner = 0; inner < STEP; inner++) {
+            const bool lanes = tile->query_step == 1;
+            const int64_t m = lanes ? inner : outer, n = lanes ? outer : inner;
+            const bool inside = m < tile->queries && n < tile->keys;
+            const float got = out[outer * STEP + inner], want = inside ? modified(tile, m, n) : MARK;
+            if (got != want && !(isnan(got) && isnan(want)))
+                fail_msg("level %d, call %llu: query %lld, key %lld: %g, expected %g", level, (unsigned long long)call,
+                         (long long)m, (long long)n, (double)got, (double)want);
+            some |= inside && want != -INFINITY, all &= !inside || want != -INFINITY;
+        }
+    const attn_tile_kept expected = all ? ATTN_TILE_ALL : some ? ATTN_TILE_SOME : ATTN_TILE_NONE;
+    if (kept != expected)
+        fail_msg("level %d, call %llu: %d is kept, expected %d", level, (unsigned long long)call, (int)kept,
+                 (int)expected);
+}
+
+static void test_any_tile(void **state)
+{
+    (void)state;
+    for (uint64_t call = 0; call < 600; call++) {
+        fill_any(call, call % 4 ? 2 + (uint32_t)call : 1 + (uint32_t)(call / 4 % 2) * 100000);
+        const modification_tile tile = draw_tile(call);
+        for (int level = 0; level <= (int)cpu_detect()->found; level++) {
+            kernel_table table;
+            kernels_fill(&table, (cpu_level)level);
+            mark();
+            expect_tile(&tile, level, call, table.modification(&tile));
+        }
+    }
+}
+
 static void test_cut(void **state)
 {
     (void)state;
@@ -86,6 +171,7 @@ static void test_cut(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mask_alone), cmocka_unit_test(test_cut)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mask_alone), cmocka_unit_test(test_any_tile),
+                                       cmocka_unit_test(test_cut)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
