@@ -1,5 +1,5 @@
-/* Bits of bf16 and fp16 calls: gradients on any threads, by a window or a mask, of packed sequences; weights and their
- * column sums beside fp32's. */
+/* Bits of bf16 and fp16 calls: gradients on any threads, by a window or a mask, of packed sequences, of a bias that
+ * heads share; weights and their column sums beside fp32's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -128,6 +128,73 @@ static void packed_sequences_are_found(void **state)
     expect_packed_as_alone(ATTN_DTYPE_FP16);
 }
 
+/* The bias's gradient alone. */
+static void bias_gradient(const narrow_twin *t, attn_mask_output to, uint64_t seed)
+{
+    attn_desc d = t->d;
+    d.grad_q.data = d.grad_k.data = d.grad_v.data = NULL;
+    d.grad_bias = to;
+    narrow_backward(&d, seed);
+}
+
+/* What is summed over sequences, heads and, with column 0, keys is what each pair has alone, added in order: keys that
+ * stay packed are taken for no others. */
+static void a_shared_bias_gets_the_sum_of_all(void **state)
+{
+    (void)state;
+    enum { B = 2, H = 4, T = 70, S = 330, PAIRS = T * S };
+    static float apart[B * H][T][S], together[PAIRS];
+    for (uint64_t seed = 5800; seed < 5804; seed++) {
+        call_options o = {.B = B, .H = H, .HK = 2, .T = T, .S = S, .D = 24, .DV = 40, .sigma = 1, .threads = 2};
+        o.type = narrow_type_of(seed), o.bias = true;
+        narrow_twin t = narrow_twin_create(&o, seed);
+        float *bias = (float *)(uintptr_t)t.d.bias.data;
+        for (int n = 1; n < B * H; n++) memcpy(bias + n * PAIRS, bias, sizeof apart[0]);
+        const int columns = seed < 5802 ? S : 1;
+        bias_gradient(&t, (attn_mask_output){apart, H * PAIRS, PAIRS, S, 1}, seed);
+        bias_gradient(&t, (attn_mask_output){together, 0, 0, columns, columns > 1}, seed);
+        for (int at = 0; at < T * columns; at++) {
+            float sum = 0;
+            for (int n = 0; n < B * H; n++)
+                for (int j = at % columns; j < S; j += columns) sum += apart[n][at / columns][j];
+            if (sum != together[at])
+                fail_msg("seed %llu: number %d is %.9g, of each pair's %.9g", (unsigned long long)seed, at,
+                         (double)together[at], (double)sum);
+        }
+        narrow_twin_destroy(&t);
+    }
+}
+
+/* A tile of keys of which one block of queries sees the beginning, the next one as many at its end. */
+static void two_ends_of_a_tile_are_two(void **state)
+{
+    (void)state;
+    enum { T = 128, S = 64 };
+    static unsigned char mask[T][S];
+    for (int reach = 0; reach <= 10; reach += 10) {
+        call_options o = {.B = 1, .H = 1, .HK = 1, .T = T, .S = S, .D = 24, .DV = 40, .sigma = 1, .threads = 1};
+        o.type = ATTN_DTYPE_BF16;
+        narrow_twin t = narrow_twin_create(&o, 5900);
+        uint16_t *kept[NARROW];
+        t.d.query_offset = -S / 2;
+        for (int i = 0; i < T; i++)
+            for (int j = 0; j < S; j++) mask[i][j] = abs(i - S / 2 - j) <= reach;
+        t.d.mask = (attn_mask){mask, 0, 0, S, 1};
+        narrow_backward(&t.d, 5900);
+        for (int n = 0; n < NARROW; n++) {
+            const size_t bytes = t.c->outputs[n].size * sizeof(uint16_t);
+            kept[n] = memcpy(malloc(bytes), t.gradients[n], bytes);
+        }
+        t.d.mask.data = NULL, t.d.window_left = t.d.window_right = reach;
+        narrow_backward(&t.d, 5900);
+        for (int n = 0; n < NARROW; n++) {
+            assert_memory_equal(kept[n], t.gradients[n], t.c->outputs[n].size * sizeof(uint16_t));
+            free(kept[n]);
+        }
+        narrow_twin_destroy(&t);
+    }
+}
+
 static void weights_and_their_sums_are_fp32_s(void **state)
 {
     (void)state;
@@ -160,10 +227,9 @@ static void weights_and_their_sums_are_fp32_s(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bits_are_the_same_on_any_threads),
-        cmocka_unit_test(a_window_has_the_bits_of_a_mask),
-        cmocka_unit_test(packed_sequences_are_found),
-        cmocka_unit_test(weights_and_their_sums_are_fp32_s),
+        cmocka_unit_test(bits_are_the_same_on_any_threads), cmocka_unit_test(a_window_has_the_bits_of_a_mask),
+        cmocka_unit_test(packed_sequences_are_found),       cmocka_unit_test(a_shared_bias_gets_the_sum_of_all),
+        cmocka_unit_test(two_ends_of_a_tile_are_two),       cmocka_unit_test(weights_and_their_sums_are_fp32_s),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
