@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "gradient_errors.h"
 #include "grid.h"
 #include "narrow_twin.h"
 
@@ -14,8 +15,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define STEEPEST 1.25 /* slope of tile_functions.h */
 
 /* Where fp32 has a guard, so has the type; where it has a number, that number rounded, unless `guards` alone are asked
  * for. */
@@ -44,62 +43,6 @@ static bool multiplies_pairs(const call_options *o)
     return o->type == ATTN_DTYPE_BF16 && !o->additive && kernels_table()->backward_pairs.begin;
 }
 
-/* A bound of what O's rounding changes delta by. */
-static double delta_error(const dense *x, int64_t row)
-{
-    const int64_t DV = x->d->DV;
-    double sum = 0;
-    for (int64_t a = 0; a < DV; a++) sum += fabs(x->grad_o[row * DV + a] * x->o[row * DV + a]);
-    return 0x1p-8 * sum;
-}
-
-/* The sums of absolute values of what dQ, dK and dV are the sums of, (B, heads, rows, columns) each. */
-static void sum_magnitudes(call *c, double *sums[NARROW])
-{
-    dense *x = &c->reference;
-    const attn_desc *d = &c->desc;
-    dense_backward(x);
-    for (int64_t pair = 0; pair < d->B * d->H * d->T * d->S; pair++) {
-        const int64_t row = pair / d->S, b = row / d->T / d->H, h = row / d->T % d->H;
-        const int64_t key = (b * d->HK + h / (d->H / d->HK)) * d->S + pair % d->S;
-        const double p = x->weights[pair] * x->dropout[pair];
-        const double ds = STEEPEST * d->scale * (fabs(x->grad_bias[pair]) + x->weights[pair] * delta_error(x, row));
-        for (int64_t a = 0; a < d->D; a++) sums[0][row * d->D + a] += ds * fabs(x->k[key * d->D + a]);
-        for (int64_t a = 0; a < d->D; a++) sums[1][key * d->D + a] += ds * fabs(x->q[row * d->D + a]);
-        for (int64_t a = 0; a < d->DV; a++) sums[2][key * d->DV + a] += p * fabs(x->grad_o[row * d->DV + a]);
-    }
-}
-
-/* Rounding P and dS to bf16 changes each of the products by 2^-8 of it at most, and the gradient's own rounding that.
- */
-static void expect_gradient_near(const narrow_twin *t, int n, const double *sums)
-{
-    const call_output *wide = &t->c->outputs[n];
-    const double *sum = sums;
-    for (int64_t b = 0; b < wide->batches; b++)
-        for (int64_t h = 0; h < wide->heads; h++)
-            for (int64_t i = 0; i < wide->rows; i++)
-                for (int64_t x = 0; x < wide->columns; x++, sum++) {
-                    const int64_t at = GUARD + b * wide->view.batch + h * wide->view.head + i * wide->view.row + x;
-                    const float got = float_of(t->c->options.type, t->gradients[n][at]), want = wide->buffer[at];
-                    if (!(fabs((double)got - want) <= 0x1.01p-8 * (*sum + fabsf(want)) + 1e-6))
-                        fail_msg("seed %llu: %s[%lld] is %g, of fp32 products %g, which sum to %g at most",
-                                 (unsigned long long)t->c->seed, wide->name, (long long)at, (double)got, (double)want,
-                                 *sum);
-                }
-}
-
-static void expect_near(const narrow_twin *t)
-{
-    double *sums[NARROW];
-    for (int n = 0; n < NARROW; n++) {
-        const call_output *o = &t->c->outputs[n];
-        sums[n] = calloc((size_t)(o->batches * o->heads * o->rows * o->columns) + 1, sizeof(double));
-    }
-    sum_magnitudes(t->c, sums);
-    for (int n = 0; n < NARROW; n++) expect_gradient_near(t, n, sums[n]), free(sums[n]);
-}
-
 /* What stays fp32 in any type, as bytes that can be compared. */
 static float *keep_others(const call *c, size_t *count)
 {
@@ -115,13 +58,13 @@ static float *keep_others(const call *c, size_t *count)
     return kept;
 }
 
-/* The bias's and the sinks' gradients are of P and dS before they are rounded. */
-static void expect_others_near(uint64_t seed, const float *got, const float *want, size_t count)
+/* What fp32 did not write is not written. */
+static void expect_guards_alike(uint64_t seed, const float *got, const float *want, size_t count)
 {
     for (size_t n = 0; n < count; n++)
-        if (memcmp(&got[n], &want[n], sizeof *got) && !(fabsf(got[n] - want[n]) <= 1e-4f * (1 + fabsf(want[n]))))
-            fail_msg("seed %llu: number %zu of the others is %.9g, of fp32 products %.9g", (unsigned long long)seed, n,
-                     (double)got[n], (double)want[n]);
+        if (isnan(want[n]) && memcmp(&got[n], &want[n], sizeof *got))
+            fail_msg("seed %llu: number %zu of the others is %.9g, which fp32 does not write", (unsigned long long)seed,
+                     n, (double)got[n]);
 }
 
 /* Gradients have the bits of fp32's, rounded, or are as near to them as products of bf16 let them be. */
@@ -135,10 +78,10 @@ static void expect_gradients(const call_options *o, uint64_t seed)
     t.d.parallel.threads = 1 + (o->threads + 1) % 4;
     narrow_backward(&t.d, seed);
     for (int n = 0; n < NARROW; n++) expect_in_type(&t, n, pairs);
-    if (pairs) expect_near(&t);
+    if (pairs) gradient_errors_in_type(&t);
     float *narrow = keep_others(t.c, &count);
     if (pairs)
-        expect_others_near(seed, narrow, wide, count);
+        expect_guards_alike(seed, narrow, wide, count), gradient_errors_in_fp32(&t);
     else
         assert_memory_equal(wide, narrow, count * sizeof *wide);
     free(wide);
@@ -173,31 +116,31 @@ static void empty_sizes_have_gradients(void **state)
 static void what_is_masked_may_hold_anything(void **state)
 {
     (void)state;
-    enum { LENGTH = 21, WIDTH = 19 };
+    enum { ROWS = 21, COLUMNS = 19 };
     const float values[] = {NAN, INFINITY, -INFINITY};
     for (uint64_t seed = 5700; seed < 5706; seed++) {
-        call_options o = {.B = 1, .H = 1, .HK = 1, .T = LENGTH, .S = LENGTH, .D = WIDTH, .DV = WIDTH, .sigma = 1};
+        call_options o = {.B = 1, .H = 1, .HK = 1, .T = ROWS, .S = ROWS, .D = COLUMNS, .DV = COLUMNS, .sigma = 1};
         o.threads = 1, o.type = narrow_type_of(seed), o.mask = true;
         narrow_twin t = narrow_twin_create(&o, seed);
         attn_desc *d = &t.c->desc;
         unsigned char *mask = (unsigned char *)(uintptr_t)d->mask.data;
-        for (int n = 0; n < LENGTH; n++) mask[n * LENGTH + 4] = mask[6 * LENGTH + n] = 0;
+        for (int n = 0; n < ROWS; n++) mask[n * d->mask.row + 4] = mask[6 * d->mask.row + n] = 0;
         dense_destroy(&t.c->reference);
         t.c->reference = dense_create(d);
         dense_forward(&t.c->reference);
-        for (int n = 0; n < LENGTH * WIDTH; n++) {
+        for (int n = 0; n < ROWS * COLUMNS; n++) {
             t.o[n] = narrow_of(o.type, (float)t.c->reference.o[n]);
             ((float *)d->o.data)[n] = float_of(o.type, t.o[n]);
         }
-        for (int n = 0; n < LENGTH; n++) ((float *)d->lse.data)[n] = (float)t.c->reference.lse[n];
+        for (int n = 0; n < ROWS; n++) ((float *)d->lse.data)[n] = (float)t.c->reference.lse[n];
         call_backward(t.c);
         const attn_view *views[] = {&t.d.k, &t.d.v, &t.d.q, &t.d.grad_o};
         for (int n = 0; n < 4; n++)
-            for (int x = 0; x < WIDTH; x++)
+            for (int x = 0; x < COLUMNS; x++)
                 ((uint16_t *)(uintptr_t)views[n]->data)[(n < 2 ? 4 : 6) * views[n]->row + x] =
                     narrow_of(o.type, values[seed / 2 % 3]);
         narrow_backward(&t.d, seed);
-        expect_near(&t);
+        gradient_errors_in_type(&t);
         narrow_twin_destroy(&t);
     }
 }
@@ -224,8 +167,9 @@ static void unwanted_gradients_are_left_out(void **state)
     }
 }
 
-/* What anyone would write in the type: weights and their gradients are rounded to it before they are multiplied. */
-static void plain_backward(const call *c, float *grad_q, float *grad_k, float *grad_v)
+/* What anyone would write in the type: weights and their gradients are rounded to it before they are multiplied. The
+ * bias's gradient, of fp32, is summed over the queries before. */
+static void plain_backward(const call *c, float *grad_q, float *grad_k, float *grad_v, float *grad_bias)
 {
     const attn_desc *d = &c->desc;
     const attn_dtype type = c->options.type;
@@ -240,7 +184,10 @@ static void plain_backward(const call *c, float *grad_q, float *grad_k, float *g
             float s = 0, dp = 0;
             for (int64_t x = 0; x < d->D; x++) s += q[x] * k[x];
             for (int64_t x = 0; x < d->DV; x++) dp += go[x] * v[x];
-            float p = expf(s * d->scale - lse), ds = round_to_type(type, p * (dp - delta));
+            s = s * d->scale + ((const float *)d->bias.data)[i * d->bias.row + j];
+            float p = expf(s - lse), ds = p * (dp - delta);
+            grad_bias[j] += ds;
+            ds = round_to_type(type, ds);
             p = round_to_type(type, p);
             for (int64_t x = 0; x < d->DV; x++) grad_v[j * d->DV + x] += p * go[x];
             for (int64_t x = 0; x < d->D; x++) grad_q[i * d->D + x] += ds * k[x] * d->scale;
@@ -249,33 +196,60 @@ static void plain_backward(const call *c, float *grad_q, float *grad_k, float *g
     }
 }
 
+/* The largest errors of one gradient, ours and the plain way's. */
+typedef struct worst {
+    double ours, theirs;
+} worst;
+
+static void add_errors(worst *w, double got, double plain, double want)
+{
+    if (!(fabs(got - want) <= w->ours)) w->ours = fabs(got - want); /* a NaN counts */
+    w->theirs = fmax(w->theirs, fabs(plain - want));
+}
+
+static void expect_within_three(const call *c, const char *name, worst w)
+{
+    print_message("type %d, %s: off by %.3g, the plain way by %.3g\n", (int)c->options.type, name, w.ours, w.theirs);
+    if (!(w.ours <= 3 * w.theirs)) fail_msg("%s is off by more than three times the plain way", name);
+}
+
+enum { LENGTH = 160, WIDTH = 64 };
+
+static worst bias_errors(const narrow_twin *t, const float *plain)
+{
+    worst w = {0};
+    for (int j = 0; j < LENGTH; j++) {
+        double want = 0;
+        for (int i = 0; i < LENGTH; i++) want += t->c->reference.grad_bias[i * LENGTH + j];
+        add_errors(&w, ((const float *)t->d.grad_bias.data)[j], plain[j], want);
+    }
+    return w;
+}
+
 static void errs_no_more_than_three_times_the_plain_way(void **state)
 {
     (void)state;
-    enum { LENGTH = 160, WIDTH = 64 };
     for (uint64_t seed = 5300; seed < 5302; seed++) {
         call_options o = {.B = 1, .H = 1, .HK = 1, .T = LENGTH, .S = LENGTH, .D = WIDTH, .DV = WIDTH, .sigma = 1};
-        o.threads = 1, o.type = narrow_type_of(seed);
+        o.threads = 1, o.type = narrow_type_of(seed), o.bias = true;
         narrow_twin t = narrow_twin_create(&o, seed);
-        static float plain[NARROW][LENGTH * WIDTH];
+        static float plain[NARROW][LENGTH * WIDTH], plain_bias[LENGTH];
         memset(plain, 0, sizeof plain);
-        plain_backward(t.c, plain[0], plain[1], plain[2]);
+        memset(plain_bias, 0, sizeof plain_bias);
+        plain_backward(t.c, plain[0], plain[1], plain[2], plain_bias);
+        t.d.grad_bias.row = 0;
         narrow_backward(&t.d, seed);
         dense_backward(&t.c->reference);
         const double *want[NARROW] = {t.c->reference.grad_q, t.c->reference.grad_k, t.c->reference.grad_v};
         for (int n = 0; n < NARROW; n++) {
-            double ours = 0, theirs = 0;
+            worst w = {0};
             for (int64_t k = 0; k < LENGTH * WIDTH; k++) {
-                int64_t at = GUARD + k / WIDTH * t.c->outputs[n].view.row + k % WIDTH;
-                double got = fabs(float_of(o.type, t.gradients[n][at]) - want[n][k]);
-                if (!(got <= ours)) ours = got; /* a NaN counts */
-                theirs = fmax(theirs, fabs(round_to_type(o.type, plain[n][k]) - want[n][k]));
+                const int64_t at = GUARD + k / WIDTH * t.c->outputs[n].view.row + k % WIDTH;
+                add_errors(&w, float_of(o.type, t.gradients[n][at]), round_to_type(o.type, plain[n][k]), want[n][k]);
             }
-            print_message("type %d, %s: off by %.3g, the plain way by %.3g\n", (int)o.type, t.c->outputs[n].name, ours,
-                          theirs);
-            if (!(ours <= 3 * theirs))
-                fail_msg("%s is off by more than three times the plain way", t.c->outputs[n].name);
+            expect_within_three(t.c, t.c->outputs[n].name, w);
         }
+        expect_within_three(t.c, "grad_bias", bias_errors(&t, plain_bias));
         narrow_twin_destroy(&t);
     }
 }
