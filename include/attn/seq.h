@@ -309,7 +309,8 @@ ATTN_API void attn_seq_train_options_init(attn_seq_train_options *options);
  * Loss: label-smoothed cross-entropy, mean over a batch's target tokens. Optimizer: Adam, beta 0.9 and 0.98, with the
  * rate of `rate`, `warmup` and `cooldown`. The SentencePiece model is trained first, on both sides together. The
  * weights that are saved are those of the best validation (BLEU of greedy translations, several targets of one source
- * being references of the same segment), or the last ones where there is none.
+ * being references of the same segment; while it is 0, and where no target has the four words that it takes, the loss),
+ * or the last ones where there is none.
  *
  * The directory's files are each replaced in one step: source.spm, target.spm, vocab.json, tokenizer_config.json at the
  * beginning; config.json, generation_config.json, model.safetensors whenever they are better; checkpoint.safetensors
@@ -334,8 +335,9 @@ ATTN_API attn_status attn_seq_train_translator(const attn_seq_train_options *opt
 
 /* The same for summaries: trains a BART (Lewis et al. 2020), which transformers.BartForConditionalGeneration opens, on
  * texts and their summaries. Texts are cut to their first `longest` pieces; the best validation is that of the highest
- * ROUGE-L of greedy summaries. In the first `denoise` steps the model learns from the texts alone, to restore spans
- * that were masked, as BART is trained before it learns a task: it is then quicker to find in a text what it writes. */
+ * ROUGE-L of greedy summaries, while that is 0 of the least loss. In the first `denoise` steps the model learns from
+ * the texts alone, to restore spans that were masked, as BART is trained before it learns a task: it is then quicker to
+ * find in a text what it writes. */
 ATTN_API attn_status attn_seq_train_summarizer(const attn_seq_train_options *options);
 
 /* Trains a classifier of texts, images or recordings, from labelled examples, and leaves it in options->model as a

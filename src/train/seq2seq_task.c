@@ -46,6 +46,15 @@ tensor *seq2seq_task_loss(void *task, tape *t, step_figures *f)
     return batch_loss(t, &k->model, &k->batch, (float)k->options->label_smoothing, &f->nll, &f->counted);
 }
 
+attn_status seq2seq_task_validate(seq2seq_task *k, segments_scorer score, stop_question stop, validation_result *v)
+{
+    bool reachable = false;
+    attn_status s = validation_loss(&v->loss, &k->model, &k->data, k->threads, stop);
+    if (s == ATTN_OK) s = validation_greedy(v->scores, &reachable, score, &k->model, &k->data, k->threads, stop);
+    if (s == ATTN_OK) v->rank = reachable && v->scores[0] > 0 ? v->scores[0] : -v->loss;
+    return s;
+}
+
 attn_status seq2seq_task_save(void *task)
 {
     const seq2seq_task *k = task;

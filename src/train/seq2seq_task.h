@@ -8,6 +8,7 @@
 #include "model/seq2seq.h"
 #include "train/train_data.h"
 #include "train/training_loop.h"
+#include "train/validation.h"
 
 typedef struct seq2seq_task {
     const attn_seq_train_options *options;
@@ -32,6 +33,11 @@ void seq2seq_task_take(seq2seq_task *k, seq2seq model, parameters **p);
 attn_status seq2seq_task_plan(void *task, uint64_t key, int64_t *batches);
 attn_status seq2seq_task_fetch(void *task, int64_t index, uint64_t key);
 tensor *seq2seq_task_loss(void *task, tape *t, step_figures *f);
+
+/* The best model is that of the first of the scores that `score` gives or, until there is one and where right results
+ * would have none, of the loss. */
+attn_status seq2seq_task_validate(seq2seq_task *k, segments_scorer score, stop_question stop, validation_result *v);
+
 attn_status seq2seq_task_save(void *task);
 attn_status seq2seq_task_rewrite(void *task);
 void seq2seq_task_clear(void *task);

@@ -4,7 +4,6 @@
 #include "output/rouge.h"
 #include "train/seq2seq_started.h"
 #include "train/seq2seq_task.h"
-#include "train/validation.h"
 
 typedef struct summarizer_task {
     seq2seq_task base;
@@ -86,6 +85,7 @@ static attn_status fetch(void *task, int64_t index, uint64_t key)
     if (status != ATTN_OK) return status;
     return batch_fill_all(&k->batch, &s->restored, k->model.sizes.pad_id, k->model.sizes.start_id);
 }
+
 static attn_status score(const attn_seq_segment *segments, int64_t count, double *scores)
 {
     rouge_score rouge;
@@ -99,11 +99,7 @@ static attn_status score(const attn_seq_segment *segments, int64_t count, double
 
 static attn_status validate(void *task, stop_question stop, validation_result *v)
 {
-    seq2seq_task *k = task;
-    attn_status s = validation_loss(&v->loss, &k->model, &k->data, k->threads, stop);
-    if (s == ATTN_OK) s = validation_greedy(v->scores, score, &k->model, &k->data, k->threads, stop);
-    v->rank = v->scores[0];
-    return s;
+    return seq2seq_task_validate(task, score, stop, v);
 }
 
 static void clear(void *task)

@@ -4,7 +4,6 @@
 #include "train/recurrent_arch.h"
 #include "train/seq2seq_started.h"
 #include "train/seq2seq_task.h"
-#include "train/validation.h"
 
 static attn_status defaults(void *task, const attn_seq_train_options *o, const setting_default **list)
 {
@@ -119,12 +118,7 @@ static attn_status score(const attn_seq_segment *segments, int64_t count, double
 
 static attn_status validate(void *task, stop_question stop, validation_result *v)
 {
-    seq2seq_task *k = task;
-    attn_status s = validation_loss(&v->loss, &k->model, &k->data, k->threads, stop);
-    if (s == ATTN_OK) s = validation_greedy(v->scores, score, &k->model, &k->data, k->threads, stop);
-    if (s != ATTN_OK) return s;
-    v->rank = v->scores[0] > 0 ? v->scores[0] : -v->loss; /* until four words match the loss tells more */
-    return ATTN_OK;
+    return seq2seq_task_validate(task, score, stop, v);
 }
 
 attn_status attn_seq_train_translator(const attn_seq_train_options *options)

@@ -118,14 +118,30 @@ static attn_status make_segments(grouped_pairs *g, const tokenizer *k)
     return ATTN_OK;
 }
 
-attn_status validation_greedy(double *scores, segments_scorer score, const seq2seq *m, const train_data *data,
-                              int threads, stop_question stop)
+static attn_status score_references(const grouped_pairs *g, segments_scorer score, bool *reachable)
+{
+    double scores[ATTN_SEQ_TRAIN_SCORES] = {0};
+    attn_seq_segment *right = malloc(((size_t)g->count + 1) * sizeof *right);
+    if (!right) return status_fail(ATTN_ERROR_MEMORY, "out of memory to validate on %lld pairs", (long long)g->count);
+    for (int64_t i = 0; i < g->count; i++) {
+        right[i] = g->segment[i];
+        right[i].hypothesis = right[i].references[0];
+    }
+    attn_status s = score(right, g->count, scores);
+    *reachable = scores[0] > 0;
+    free(right);
+    return s;
+}
+
+attn_status validation_greedy(double *scores, bool *reachable, segments_scorer score, const seq2seq *m,
+                              const train_data *data, int threads, stop_question stop)
 {
     grouped_pairs g = {0};
     attn_status s = group(&g, data);
     if (s == ATTN_OK) s = translate(&g, m, threads, stop);
     if (s == ATTN_OK) s = make_segments(&g, data->tokenizer);
     if (s == ATTN_OK) s = score(g.segment, g.count, scores);
+    if (s == ATTN_OK) s = score_references(&g, score, reachable);
     clear(&g);
     return s;
 }

@@ -36,6 +36,38 @@ static void learns_what_can_be_learnt(void **state)
     translates(o.model, "three seven", "trois sept");
 }
 
+/* BLEU counts four words in a row: of lines of two it is 0 when they are right. */
+static void the_best_for_short_lines_has_the_least_loss(void **state)
+{
+    (void)state;
+    watcher w = {0};
+    attn_seq_train_options o = tiny("short", &w);
+    o.steps = 120;
+    o.valid_every = 20;
+    o.average = 0.9;
+    o.dropout = o.label_smoothing = 0;
+    assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
+    assert_true(w.last.valid_scores[0].value == 0);
+    assert_true(w.last.best);
+}
+
+/* ROUGE's words are of Latin letters and digits. */
+static void the_best_of_another_script_has_the_least_loss(void **state)
+{
+    (void)state;
+    watcher w = {0};
+    FILE *f = fopen(scratch_path("greek.tsv"), "w");
+    for (int i = 0; i < 32; i++)
+        fprintf(f, "%s %s\t%s\n", i % 2 ? "one" : "two", "words", i % 2 ? "\u03ad\u03bd\u03b1" : "\u03b4\u03cd\u03bf");
+    fclose(f);
+    attn_seq_train_options o = tiny("greek", &w);
+    o.train = o.valid = scratch_path("greek.tsv");
+    o.vocabulary = 40;
+    assert_int_equal(attn_seq_train_summarizer(&o), ATTN_OK);
+    assert_true(w.last.valid_scores[0].value == 0);
+    assert_true(w.last.best);
+}
+
 /* Every arch with every attention that it takes, some of them fed. */
 static void recurrent_networks_learn(void **state)
 {
@@ -167,6 +199,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(learns_what_can_be_learnt),
+        cmocka_unit_test(the_best_for_short_lines_has_the_least_loss),
+        cmocka_unit_test(the_best_of_another_script_has_the_least_loss),
         cmocka_unit_test(recurrent_networks_learn),
         cmocka_unit_test(recurrent_networks_are_kept_in_int8),
         cmocka_unit_test(transformers_are_not_kept_in_int8),
