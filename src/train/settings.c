@@ -236,7 +236,7 @@ attn_status settings_complete(attn_seq_train_options *o, const setting_default *
     if (o->key_value_heads && o->heads % o->key_value_heads != 0)
         return status_fail(ATTN_ERROR_ARGUMENT, "heads = %lld is no multiple of key_value_heads = %lld",
                            (long long)o->heads, (long long)o->key_value_heads);
-    if (o->width % 2 != 0)
+    if (o->width % 2 != 0 && !o->from) /* a model that is there has what width it has */
         return status_fail(ATTN_ERROR_ARGUMENT, "width = %lld, expected an even number", (long long)o->width);
     if (o->format == ATTN_SEQ_WEIGHTS_INT8 && o->arch == ATTN_SEQ_ARCH_TRANSFORMER)
         return status_fail(ATTN_ERROR_ARGUMENT,
