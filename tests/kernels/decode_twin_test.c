@@ -6,16 +6,16 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "guarded_floats.h"
+
 #include "base/number_format.h"
 #include "base/random.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define GAP 5
-#define GUARD_WORD 0x7fc0deadu
 
 static uint64_t seed_of_test;
 
@@ -27,20 +27,6 @@ static int64_t whole(uint64_t n, int64_t low, int64_t high)
 static float uniform(uint64_t stream, uint64_t n)
 {
     return 2 * random_unit(random_philox(seed_of_test, n, stream).word[0]) - 1;
-}
-
-static float *guards(int64_t count)
-{
-    float *x = aligned_alloc(64, ((size_t)count * sizeof *x + 127) / 64 * 64);
-    const uint32_t word = GUARD_WORD;
-    for (int64_t n = 0; n < count; n++) memcpy(&x[n], &word, sizeof word);
-    return x;
-}
-
-static bool is_guard(const float *x)
-{
-    const uint32_t word = GUARD_WORD;
-    return !memcmp(x, &word, sizeof word);
 }
 
 /* Rows in an order of their own, each ending where its allocation does: what reads beyond one is seen by the address

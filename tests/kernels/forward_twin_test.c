@@ -6,17 +6,17 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "guarded_floats.h"
+#include "tile_standin.h"
+
 #include "base/number_format.h"
 #include "base/random.h"
 #include "kernels/kernels.h"
-#include "tile_standin.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define GAP 5
-#define GUARD_WORD 0x7fc0deadu
 
 static uint64_t seed_of_test;
 
@@ -43,20 +43,6 @@ static uint16_t *rounded(const float *x, int64_t count)
     uint16_t *y = malloc((size_t)count * sizeof *y + 1);
     for (int64_t n = 0; n < count; n++) y[n] = bf16_of_float(x[n]);
     return y;
-}
-
-static float *guards(int64_t count)
-{
-    float *x = aligned_alloc(64, ((size_t)count * sizeof *x + 127) / 64 * 64);
-    const uint32_t word = GUARD_WORD;
-    for (int64_t n = 0; n < count; n++) memcpy(&x[n], &word, sizeof word);
-    return x;
-}
-
-static bool is_guard(const float *x)
-{
-    const uint32_t word = GUARD_WORD;
-    return !memcmp(x, &word, sizeof word);
 }
 
 typedef struct problem {
