@@ -7,6 +7,7 @@
 #include "dense_reference.h"
 
 #define CALL_SEQUENCES 8
+#define GUARD 64 /* elements around an output */
 
 typedef struct call_options {
     int64_t B, H, HK, T, S, D, DV;

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GUARD 64
-
 static attn_dtype type_of(uint64_t seed)
 {
     return seed % 2 ? ATTN_DTYPE_BF16 : ATTN_DTYPE_FP16;

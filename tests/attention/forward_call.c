@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define GAP 3
-#define GUARD 64
 /* NaNs that no operation makes. */
 #define POISON 0x7fc0deadu
 #define POISON_16 0x7fadu

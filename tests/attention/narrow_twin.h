@@ -6,7 +6,6 @@
 
 #include "base/number_format.h"
 
-#define GUARD 64
 #define POISON 0x7fadu /* a NaN that no operation makes */
 #define NARROW 3       /* grad_q, grad_k and grad_v are of the call's type */
 

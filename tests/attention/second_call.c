@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GUARD 64
 #define POISON 12345.678f
 
 static const char *const names[] = {"grad_q",     "grad_k",        "grad_v",   "grad_grad_o",

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GUARD 64
 #define WIDE_POISON 12345.678f /* second_call.c's */
 #define POISON 0x7fadu         /* a NaN that no operation makes */
 
