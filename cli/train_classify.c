@@ -34,7 +34,8 @@ static const char details[] =
     "BertForMaskedLM, ViTModel and others of transformers). Sizes, tokenizer and preparation are that\n"
     "model's; its head stays where the labels are the same, and is else drawn anew, which is told.\n"
     "Defaults are then rate 0.00005, warmup 20, weight-decay 0.01, of texts augment 0, and the\n"
-    "model's dropouts.\n"
+    "model's dropouts. Where no step makes it better than it was, DIR keeps it so, and a warning\n"
+    "says that.\n"
     "\n"
     "Defaults that depend on what is learnt from (recurrent: --arch lstm, gru or rnn):\n"
     "\n"
@@ -53,9 +54,7 @@ static const char details[] =
     "  augment            3       2          1       1\n"
     "  average            0.99    0.99       0.998   0.998\n"
     "  epochs             5       6          30      40\n"
-    "\n"
-    "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C and 143 by\n"
-    "SIGTERM, both after saving.";
+    "\n" TRAIN_EXIT_STATUS;
 
 static int check(const command_line *line, classify_line *l)
 {

@@ -18,6 +18,11 @@ extern const char *const train_schedule_names[];
 extern const char *const train_compute_names[];
 extern const char *const train_format_names[];
 
+/* What the details of every one of them end with. */
+#define TRAIN_EXIT_STATUS                                                                                              \
+    "Exit status: 0 done, 1 failed, 2 wrong usage; stopped after saving: 130 by Ctrl-C, 143 by\n"                      \
+    "SIGTERM, 129 by its terminal's end, 141 by that of the program that reads what it tells."
+
 /* A number for an option that lifts a limit. */
 #define TRAIN_OPTIONS_MANY INT64_C(1000000000000000)
 

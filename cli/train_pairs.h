@@ -3,6 +3,7 @@
 #define CLI_TRAIN_PAIRS_H
 
 #include "options.h"
+#include "train_options.h"
 
 #include "attn/seq.h"
 
@@ -38,10 +39,9 @@ typedef struct pairs_training {
     "--from begins with a model that was trained before, here or by transformers, and goes on\n"                       \
     "at --rate 0.00005 --warmup 20 --schedule flat unless told. Its sizes and tokenizer are kept;\n"                   \
     "dropout is its own unless said. DIR holds it whole from the beginning: --resume does not need\n"                  \
-    "the other directory.\n"                                                                                           \
-    "\n"                                                                                                               \
-    "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C and 143 by\n"                                 \
-    "SIGTERM, both after saving."
+    "the other directory. With --valid it is validated before the first step too: where no step\n"                     \
+    "makes it better DIR keeps it as it was, and a warning says so.\n"                                                 \
+    "\n" TRAIN_EXIT_STATUS
 
 /* Parses the command line and trains. The exit status. */
 int train_pairs(const pairs_training *t, int argc, char **argv);

@@ -14,16 +14,27 @@ static volatile sig_atomic_t stop_signal;
 
 static void note_signal(int number)
 {
-    stop_signal = number;
+    if (!stop_signal) stop_signal = number;
 }
 
-/* The first Ctrl-C or SIGTERM asks for a checkpoint; a second one ends the process at once. */
+/* A signal that comes more than once for one reason; nohup's stays ignored. */
+static void catch_lasting(int number)
+{
+    struct sigaction action = {.sa_handler = note_signal}, before;
+    sigemptyset(&action.sa_mask);
+    if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN) sigaction(number, &action, NULL);
+}
+
+/* The first Ctrl-C or SIGTERM asks for a checkpoint; a second one ends the process at once. So does a terminal that is
+ * closed, or a reader of what is told that is gone: Ctrl-C ends the `tee` behind a run before the run. */
 static void catch_signals(void)
 {
     struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    catch_lasting(SIGHUP);
+    catch_lasting(SIGPIPE);
 }
 
 static bool asked_to_stop(void *argument)

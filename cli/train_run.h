@@ -1,5 +1,5 @@
-/* Runs a training that a command line has described: shows its progress, stops it at a checkpoint on Ctrl-C and
- * SIGTERM, and tells how it ended. */
+/* Runs a training that a command line has described: shows its progress, stops it at a checkpoint on Ctrl-C,
+ * SIGTERM, SIGHUP and SIGPIPE, and tells how it ended. */
 #ifndef CLI_TRAIN_RUN_H
 #define CLI_TRAIN_RUN_H
 

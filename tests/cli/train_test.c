@@ -150,8 +150,8 @@ static void tells_programs_in_json(void **state)
 static void signals_save_and_say_how_to_go_on(void **state)
 {
     (void)state;
-    static const char *const signals[][2] = {{"INT", "130"}, {"TERM", "143"}};
-    for (int i = 0; i < 2; i++) {
+    static const char *const signals[][2] = {{"INT", "130"}, {"TERM", "143"}, {"HUP", "129"}};
+    for (int i = 0; i < 3; i++) {
         shell("rm -rf $D/s $D/lines; mkfifo $D/lines; "
               "$ATTN train translate --model $D/s " TINY
               "--steps 1000000 --valid-every 1000000 --json > $D/lines & P=$!; "
@@ -163,6 +163,20 @@ static void signals_save_and_say_how_to_go_on(void **state)
         shell_said(signals[i][1]);
         assert_int_equal(shell("$ATTN train translate --model $D/s --resume --steps 1 --quiet"), 0);
     }
+}
+
+/* As when Ctrl-C ends what stands behind it in a pipe, too. */
+static void a_reader_that_is_gone_costs_nothing(void **state)
+{
+    (void)state;
+    shell("rm -rf $D/s; ($ATTN train translate --model $D/s " TINY
+          "--steps 1000000 --valid-every 1 --patience 0 --json; echo status $? >&2) | grep -m1 '\"step\": 3'");
+    shell_said("stopped after step ");
+    shell_said("status 141\n");
+    assert_int_equal(shell("$ATTN train translate --model $D/s --resume --steps 1 --quiet"), 0);
+    assert_int_equal(shell("trap '' HUP; $ATTN train translate --model $D/h " TINY "--steps 20 --quiet & P=$!; "
+                           "kill -HUP $P; wait $P"),
+                     0);
 }
 
 /* Before the first step, long before a checkpoint is due. */
@@ -206,6 +220,7 @@ int main(void)
         cmocka_unit_test(one_run_has_a_directory),
         cmocka_unit_test(tells_programs_in_json),
         cmocka_unit_test(signals_save_and_say_how_to_go_on),
+        cmocka_unit_test(a_reader_that_is_gone_costs_nothing),
         cmocka_unit_test(an_early_kill_can_be_resumed),
         cmocka_unit_test(a_kill_at_any_instant_loses_nothing),
     };
