@@ -1,6 +1,7 @@
 #include "train/checkpoint.h"
 
 #include "base/status.h"
+#include "formats/decimal.h"
 #include "train/settings.h"
 
 #include <math.h>
@@ -38,9 +39,9 @@ static void write_metadata(written_metadata *m, const train_state *s, const attn
 {
     snprintf(add(m, "state.kind"), VALUE_BYTES, "%s", kind);
     snprintf(add(m, "state.step"), VALUE_BYTES, "%lld", (long long)s->step);
-    snprintf(add(m, "state.seconds"), VALUE_BYTES, "%.17g", s->seconds);
-    snprintf(add(m, "state.best"), VALUE_BYTES, "%.17g", s->best);
-    snprintf(add(m, "state.start"), VALUE_BYTES, "%.17g", s->start);
+    decimal_write(add(m, "state.seconds"), VALUE_BYTES, s->seconds);
+    decimal_write(add(m, "state.best"), VALUE_BYTES, s->best);
+    decimal_write(add(m, "state.start"), VALUE_BYTES, s->start);
     snprintf(add(m, "state.validated"), VALUE_BYTES, "%lld", (long long)s->validated);
     snprintf(add(m, "state.stale"), VALUE_BYTES, "%lld", (long long)s->stale);
     snprintf(add(m, "state.pairs"), VALUE_BYTES, "%016llx", (unsigned long long)fingerprint);
@@ -118,7 +119,7 @@ static attn_status read_number(const checkpoint *c, const char *name, double lea
 {
     const char *text = safetensors_metadata(c->file, name);
     char *end = NULL;
-    if (text) *value = strtod(text, &end);
+    if (text) *value = decimal_read(text, &end);
     if (!text || end == text || *end || !(*value >= least))
         return status_fail(ATTN_ERROR_FORMAT, "%s: %s is \"%.40s\", expected a number", c->path, name,
                            text ? text : "");

@@ -1,6 +1,7 @@
 #include "train/settings.h"
 
 #include "base/status.h"
+#include "formats/decimal.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -93,7 +94,7 @@ void setting_write(const setting *s, const attn_seq_train_options *o, char *text
     if (s->kind == SETTING_INTEGER)
         snprintf(text, size, "%lld", (long long)*integer_of(s, o));
     else if (s->kind == SETTING_NUMBER)
-        snprintf(text, size, "%.17g", *number_of(s, o));
+        decimal_write(text, size, *number_of(s, o));
     else
         snprintf(text, size, "%s", *text_of(s, o));
 }
@@ -110,7 +111,7 @@ static attn_status read_value(const setting *s, attn_seq_train_options *o, const
     if (s->kind == SETTING_INTEGER)
         *integer_of(s, o) = strtoll(written, &end, 10);
     else
-        *number_of(s, o) = strtod(written, &end);
+        *number_of(s, o) = decimal_read(written, &end);
     if (*end || !was_said(s, o))
         return status_fail(ATTN_ERROR_FORMAT, "%s: %s is \"%.40s\", expected a number", path, s->name, written);
     return ATTN_OK;
@@ -121,7 +122,7 @@ attn_status setting_adopt(const setting *s, attn_seq_train_options *o, const cha
 {
     char standard[64] = "";
     if (!written && s->later) {
-        if (s->kind != SETTING_TEXT) snprintf(standard, sizeof standard, "%.17g", s->standard);
+        if (s->kind != SETTING_TEXT) decimal_write(standard, sizeof standard, s->standard);
         written = standard;
     }
     if (!written) return status_fail(ATTN_ERROR_FORMAT, "%s: %s is missing", path, s->name);
