@@ -78,9 +78,8 @@ static attn_status judge(training *r)
     r->state.stale = p->best ? 0 : r->state.stale + 1;
     if (!p->best) return ATTN_OK;
     if (!isnan(v.rank)) r->state.best = v.rank;
-    if (r->state.step > 0) return r->kind->save(r->task);
-    r->state.start = r->state.best; /* of weights that begin saved */
-    return ATTN_OK;
+    if (r->state.step == 0) r->state.start = r->state.best;
+    return r->kind->save(r->task);
 }
 
 static attn_status validate_and_save(training *r)
@@ -148,22 +147,38 @@ static bool validation_due(const training *r)
 /* The best model so far lies in the directory alone, and may stay the best. */
 static attn_status change_format(training *r)
 {
+    attn_status s = r->kind->rewrite(r->task);
+    if (s != ATTN_OK) return s;
+    training_tell(r, "the best model so far is written again in the other format");
+    return ATTN_OK;
+}
+
+/* A checkpoint that was taken elsewhere without it, say: what comes has nothing to be better than. */
+static void forget_best(training *r)
+{
+    if (r->state.validated == 0 && isinf(r->state.best)) return;
+    r->state.best = r->state.start = -INFINITY;
+    r->state.validated = r->state.stale = 0;
+    training_tell(r, "model.safetensors is gone, and with it the best model so far: the next validation is the best");
+}
+
+static attn_status go_on(training *r)
+{
     char path[4096];
     if (snprintf(path, sizeof path, "%s/model.safetensors", r->o.model) >= (int)sizeof path)
         return status_fail(ATTN_ERROR_ARGUMENT, "%.60s...: the path is too long", r->o.model);
-    if (access(path, F_OK) == 0) {
-        attn_status s = r->kind->rewrite(r->task);
-        if (s != ATTN_OK) return s;
-        training_tell(r, "the best model so far is written again in the other format");
-    }
-    return save_checkpoint(r);
+    const bool there = access(path, F_OK) == 0;
+    if (!there) forget_best(r);
+    if (!r->changes_format) return ATTN_OK;
+    attn_status s = there ? change_format(r) : ATTN_OK;
+    return s == ATTN_OK ? save_checkpoint(r) : s;
 }
 
 /* What began with another model is resumed without it: its configuration lies in the directory from now on.
  * Without a checkpoint a kill before the first in its time would leave a model that no run can go on from. */
 static attn_status begin(training *r)
 {
-    if (r->o.start == ATTN_SEQ_TRAIN_RESUME) return r->changes_format ? change_format(r) : ATTN_OK;
+    if (r->o.start == ATTN_SEQ_TRAIN_RESUME) return go_on(r);
     attn_status s = model_directory_make_way(r->o.model, &r->replaces);
     if (s == ATTN_OK && r->o.from) s = tokenizer_copy(r->o.from, r->o.model);
     if (s == ATTN_OK && r->o.from) s = r->kind->save(r->task);

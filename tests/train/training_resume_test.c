@@ -124,6 +124,32 @@ static void replacing_begins_anew(void **state)
     assert_int_equal(w.last.step, 2);
 }
 
+/* A checkpoint alone, without the best model: of a run that is over, and of one that goes on to nothing better. */
+static void a_best_model_that_is_gone_is_none(void **state)
+{
+    (void)state;
+    for (int steps = 24; steps <= 26; steps += 2) {
+        watcher w = {0};
+        attn_seq_train_options o = tiny("gone", &w);
+        o.start = ATTN_SEQ_TRAIN_REPLACE;
+        assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
+        assert_int_equal(unlink(scratch_path("gone/model.safetensors")), 0);
+        w = (watcher){0};
+        o = resumed("gone", &w);
+        o.steps = steps;
+        if (attn_seq_train_translator(&o) != ATTN_OK) fail_msg("%s", attn_seq_error());
+        assert_non_null(strstr(w.notices, "model.safetensors is gone"));
+        assert_int_equal(w.validations, 1);
+        assert_true(w.last.best);
+        assert_int_equal(access(scratch_path("gone/model.safetensors"), F_OK), 0);
+        w = (watcher){0};
+        o = resumed("gone", &w);
+        assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
+        assert_null(strstr(w.notices, "is gone"));
+        assert_int_equal(w.validations, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +159,7 @@ int main(void)
         cmocka_unit_test(resuming_is_for_the_same_run),
         cmocka_unit_test(settings_that_came_later_may_be_missing),
         cmocka_unit_test(replacing_begins_anew),
+        cmocka_unit_test(a_best_model_that_is_gone_is_none),
     };
     return cmocka_run_group_tests(tests, create, scratch_remove);
 }
