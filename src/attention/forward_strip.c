@@ -167,13 +167,13 @@ static void step_block(strip *s, const strip_block *x, int64_t j)
     const int64_t lanes = s->kernels->lanes, queries = x->block.queries;
     const int64_t query_step = s->lanes ? 1 : FORWARD_CHUNK;
     const int64_t key_step = s->lanes ? (queries + lanes - 1) / lanes * lanes : 1;
-    float *modification = (float *)(s->piece + s->plan->modification),
-          *factors = (float *)(s->piece + s->plan->dropout);
-    query_range band = {0, 0};
-    const bool banded = s->lanes && visible_in_band(d, s->b, s->h, x->first, queries, j, keys, &band);
+    char *changes = s->piece + s->plan->modification; /* bits, or what is added */
+    float *modification = (float *)changes, *factors = (float *)(s->piece + s->plan->dropout);
+    uint64_t *seen = (uint64_t *)changes;
+    const bool bits = s->lanes && visible_has_bits(d, s->h);
     const visible_kind kind =
-        banded ? VISIBLE_ALL
-               : visible_tile(d, s->b, s->h, x->first, queries, j, keys, modification, query_step, key_step);
+        bits ? visible_bits(d, s->b, s->h, x->first, queries, j, keys, seen)
+             : visible_tile(d, s->b, s->h, x->first, queries, j, keys, modification, query_step, key_step);
     if (kind == VISIBLE_NONE) return;
     if (d->dropout > 0) {
         const dropout_draw draw = {.key = d->dropout_keys[s->b],
@@ -187,9 +187,9 @@ static void step_block(strip *s, const strip_block *x, int64_t j)
         s->staged =
             (s->paired ? paired_chunk_at : chunk_at)(s->plan, d, s->b, s->h / (d->H / d->HK), j, keys, s->piece);
     forward_chunk chunk = s->staged;
-    chunk.modification = visible_modifies(kind) ? modification : NULL;
+    chunk.modification = !bits && visible_modifies(kind) ? modification : NULL;
     chunk.masked = kind == VISIBLE_SOME;
-    chunk.banded = banded, chunk.first_seeing = band.first, chunk.last_seeing = band.last;
+    chunk.seen = bits && chunk.masked ? seen : NULL;
     chunk.dropout = d->dropout > 0 ? factors : NULL;
     chunk.ahead = &s->ahead;
     s->kernels->step(&x->block, &chunk);

@@ -187,15 +187,41 @@ static attn_tile_kept call_mask(const attn_desc *d, const block_tile *t, float *
     return d->mask_function(d->mask_user, &tile);
 }
 
-bool visible_in_band(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
-                     query_range *band)
+bool visible_has_bits(const attn_desc *d, int64_t h)
+{
+    return !d->bias.data && slope_of(d, h) == 0 && !d->block_mask.starts && !d->mask_function;
+}
+
+/* What causal, window and key length leave out. */
+static void cut_bits(const attn_desc *d, int64_t b, int64_t i, int64_t j, int64_t nj, uint64_t *seen)
+{
+    const query_range band = band_of(d, b, i, j);
+    const int64_t length = clamp(key_length(d, b) - j, 0, nj);
+    for (int64_t n = 0; n < length; n++) seen[n] &= first_bits(band.last + n) & ~first_bits(band.first + n);
+    for (int64_t n = length; n < nj; n++) seen[n] = 0;
+}
+
+visible_kind visible_bits(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
+                          uint64_t *seen)
 {
     const key_range first = visible_keys(d, b, i), last = visible_keys(d, b, i + ni - 1);
     const bool none = first.first >= j + nj || last.last <= j, cut = last.first > j || first.last < j + nj;
-    if (none || !cut || adds(d, h) || d->block_mask.starts || d->mask_function || j + nj > key_length(d, b))
-        return false;
-    *band = band_of(d, b, i, j);
-    return true;
+    const attn_mask *mask = &d->mask;
+    const uint64_t queries = first_bits(ni);
+    uint64_t some = 0, all = queries;
+    if (none) return VISIBLE_NONE;
+    if (!cut && !mask->data) return VISIBLE_ALL;
+    if (mask->data)
+        kernels_table()->seen(&(seen_tile){.queries = ni,
+                                           .keys = nj,
+                                           .mask = (const uint8_t *)mask->data + mask_offset(mask, b, h, i, j),
+                                           .mask_row = mask->row,
+                                           .mask_column = mask->column,
+                                           .seen = seen});
+    for (int64_t n = 0; n < nj && !mask->data; n++) seen[n] = UINT64_MAX;
+    if (cut) cut_bits(d, b, i, j, nj, seen);
+    for (int64_t n = 0; n < nj; n++) some |= seen[n], all &= seen[n];
+    return !(some & queries) ? VISIBLE_NONE : all == queries ? VISIBLE_ALL : VISIBLE_SOME;
 }
 
 visible_kind visible_tile(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,

@@ -51,16 +51,19 @@ static inline bool visible_modifies(visible_kind kind)
     return kind == VISIBLE_ADDED || kind == VISIBLE_SOME;
 }
 
-/* Whether causal mask and window alone, and nothing else, cut a tile of queries i .. i + ni - 1 and keys
- * j .. j + nj - 1, of which some pair is seen: then key j + n is seen by the queries from i + band->first + n up to and
- * without i + band->last + n. Both are held within 2^20. */
-bool visible_in_band(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
-                     query_range *band);
-
 /* A tile of queries i .. i + ni - 1 and keys j .. j + nj - 1 of sequence b, head h. Where it modifies, the modification
  * of query i + m and key j + n goes to modification[m * query_step + n * key_step], one of whose steps is 1.
  * A masked score must be replaced by -inf, not summed, since -inf + NaN is NaN. */
 visible_kind visible_tile(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
                           float *modification, int64_t query_step, int64_t key_step);
+
+/* Whether what head h sees is told by a bit for each pair: nothing is added to scores, and neither lists nor a function
+ * say what is seen. */
+bool visible_has_bits(const attn_desc *d, int64_t h);
+
+/* The same tile of up to 64 queries of such a head by bits: where some pairs are masked, key j + n is seen by query i +
+ * m if bit m of seen[n] is set; bits behind the queries' may be anything. Never VISIBLE_ADDED. */
+visible_kind visible_bits(const attn_desc *d, int64_t b, int64_t h, int64_t i, int64_t ni, int64_t j, int64_t nj,
+                          uint64_t *seen);
 
 #endif

@@ -25,33 +25,15 @@ INLINE void multiply_tile(const int rows, const int vectors, const int width, co
     }
 }
 
-/* What is added to a chunk's scores as they leave the registers; change NULL: nothing. */
+/* What happens to a chunk's scores as they leave the registers: change NULL: nothing is added, seen NULL: nothing is
+ * masked by bits. */
 typedef struct addition {
     const float *change; /* of the group's first query, for the tile's first key */
     int64_t stride;
     bool masked;
-    const forward_chunk *band; /* NULL: none */
-    int64_t key, query;        /* in the chunk and the block, of the tile */
+    const uint64_t *seen; /* for the tile's first key */
+    int64_t query;        /* the group's first, in the block */
 } addition;
-
-/* Whether all queries of a tile see all its keys. */
-INLINE bool is_in_band(const int rows, const int vectors, const addition *add)
-{
-    const int64_t last_key = add->key + rows - 1, last_query = add->query + vectors * SIMD_LANES - 1;
-    return add->band->first_seeing + last_key <= add->query && last_query < add->band->last_seeing + add->key;
-}
-
-INLINE void mask_band(const int rows, const int vectors, const addition *add, vec sum[MOST_ROWS][GROUP])
-{
-    const vec none = vec_set1(-INFINITY);
-#pragma GCC unroll 8
-    for (int row = 0; row < rows; row++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
-            const vmask seen = in_band(add->band, add->key + row, add->query + v * SIMD_LANES);
-            sum[row][v] = vec_select(seen, sum[row][v], none);
-        }
-}
 
 INLINE void add_change(const bool masked, const int rows, const int vectors, const addition *add,
                        vec sum[MOST_ROWS][GROUP])
@@ -79,7 +61,7 @@ INLINE void score_tile(const int rows, const int vectors, const int width, const
     multiply_tile(rows, vectors, width, k, k_row, 1, q, D, ahead, sum);
     if (add->change && add->masked) add_change(true, rows, vectors, add, sum);
     if (add->change && !add->masked) add_change(false, rows, vectors, add, sum);
-    if (add->band && !is_in_band(rows, vectors, add)) mask_band(rows, vectors, add, sum);
+    if (add->seen) mask_unseen(rows, vectors, GROUP, add->seen, add->query, sum[0]);
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4
@@ -87,12 +69,6 @@ INLINE void score_tile(const int rows, const int vectors, const int width, const
             vec_store(scores + (row * vectors + v) * SIMD_LANES, sum[row][v]);
             most[v] = vec_max(sum[row][v], most[v]); /* a NaN is passed over here and found by its weight */
         }
-}
-
-/* Whether the scores have to be bent before anything is added to them. */
-static bool bends(const forward_block *block)
-{
-    return block->softcap > 0 || block->function.call;
 }
 
 INLINE void score_chunk(const int vectors, const int width, const forward_block *block, const forward_chunk *chunk,
@@ -104,7 +80,7 @@ INLINE void score_chunk(const int vectors, const int width, const forward_block 
     int64_t row = chunk->k_row, D = block->D, take;
     addition add = {.stride = block_vectors(block) * SIMD_LANES, .masked = chunk->masked};
     if (chunk->modification && !bends(block)) add.change = chunk->modification + g->first;
-    if (chunk->banded && !bends(block)) add.band = chunk, add.query = g->first;
+    if (chunk->seen && !bends(block)) add.seen = chunk->seen, add.query = g->first;
     for (int64_t left = chunk->keys; left; left -= take) {
         take = next_rows(whole, left);
         if (take == 1) score_tile(1, vectors, width, k, row, q, D, &add, chunk->ahead, scores, most);
@@ -118,7 +94,7 @@ INLINE void score_chunk(const int vectors, const int width, const forward_block 
         k += take * row;
         scores += take * vectors * SIMD_LANES;
         if (add.change) add.change += take * add.stride;
-        add.key += take;
+        if (add.seen) add.seen += take;
     }
 }
 
@@ -155,9 +131,30 @@ INLINE void drop_chunk(const int vectors, const forward_block *block, const forw
     }
 }
 
+/* Columns c .. c + rows - 1 of O where a masked key's value may be NaN or infinite, which a weight of 0 would not
+ * silence: such a pair is passed over. The same sums in the same order otherwise. */
+static __attribute__((noinline)) void value_tile_selected(int rows, int vectors, int width, const forward_block *block,
+                                                          const forward_chunk *chunk, int64_t c, const lane_group *g,
+                                                          const vec shrink[GROUP])
+{
+    const int64_t stride = block_vectors(block) * SIMD_LANES;
+    for (int64_t last = c + rows; c < last; c++) {
+        for (int v = 0; v < vectors; v++) {
+            float *o = g->o + (c * width + v) * SIMD_LANES;
+            vec sum = vec_mul(vec_load(o), shrink[v]);
+            for (int64_t n = 0; n < chunk->keys; n++) {
+                vec weight = vec_load(g->scores + (n * vectors + v) * SIMD_LANES);
+                vec next = vec_fma(vec_set1(chunk->v[n * chunk->v_row + c]), weight, sum);
+                sum = vec_select(seeing(chunk, stride, n, g->first + v * SIMD_LANES), next, sum);
+            }
+            vec_store(o, sum);
+        }
+    }
+}
+
 /* `rows` columns of O: shrunk, then the chunk's weighted values added. */
-INLINE void value_tile(const int rows, const int vectors, const int width, const forward_chunk *chunk, int64_t c,
-                       const lane_group *g, const vec shrink[GROUP])
+INLINE void value_tile(const int rows, const int vectors, const int width, const forward_block *block,
+                       const forward_chunk *chunk, int64_t c, const lane_group *g, const vec shrink[GROUP])
 {
     vec sum[MOST_ROWS][GROUP];
     float *o = g->o + c * width * SIMD_LANES;
@@ -167,6 +164,10 @@ INLINE void value_tile(const int rows, const int vectors, const int width, const
         for (int v = 0; v < vectors; v++)
             sum[row][v] = vec_mul(vec_load(o + (row * width + v) * SIMD_LANES), shrink[v]);
     multiply_tile(rows, vectors, vectors, chunk->v + c, 1, chunk->v_row, g->scores, chunk->keys, chunk->ahead, sum);
+    if (is_masked(chunk) && !are_finite(rows, vectors, GROUP, sum[0], block->queries - g->first)) {
+        value_tile_selected(rows, vectors, width, block, chunk, c, g, shrink);
+        return;
+    }
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4
@@ -180,60 +181,20 @@ INLINE void value_chunk(const int vectors, const int width, const forward_block 
     int64_t take;
     for (int64_t c = 0; c < block->DV; c += take) {
         take = next_rows(whole, block->DV - c);
-        if (take == 1) value_tile(1, vectors, width, chunk, c, g, shrink);
-        if (take == 2) value_tile(2, vectors, width, chunk, c, g, shrink);
-        if (take == 3) value_tile(3, vectors, width, chunk, c, g, shrink);
-        if (take == 4) value_tile(4, vectors, width, chunk, c, g, shrink);
-        if (take == 5) value_tile(5, vectors, width, chunk, c, g, shrink);
-        if (take == 6) value_tile(6, vectors, width, chunk, c, g, shrink);
-        if (take == 7 && whole > 6) value_tile(7, vectors, width, chunk, c, g, shrink);
-        if (take == 8 && whole > 6) value_tile(8, vectors, width, chunk, c, g, shrink);
-    }
-}
-
-/* Whether all of the chunk's values are finite. */
-static bool values_are_finite(const forward_block *block, const forward_chunk *chunk)
-{
-    vec zero = vec_zero(), nothing[4] = {zero, zero, zero, zero}; /* sums of 0 * x, side by side */
-    const int64_t whole = block->DV - block->DV % (4 * SIMD_LANES);
-    for (int64_t n = 0; n < chunk->keys; n++) {
-        const float *v = chunk->v + n * chunk->v_row;
-        for (int64_t c = 0; c < whole; c += 4 * SIMD_LANES)
-#pragma GCC unroll 4
-            for (int x = 0; x < 4; x++) nothing[x] = vec_fma(vec_load(v + c + x * SIMD_LANES), zero, nothing[x]);
-        for (int64_t c = whole; c < block->DV; c += SIMD_LANES) {
-            vec x = vec_load_n(v + c, (int)(block->DV - c < SIMD_LANES ? block->DV - c : SIMD_LANES));
-            nothing[0] = vec_fma(x, zero, nothing[0]);
-        }
-    }
-    return vec_sum(vec_add(vec_add(nothing[0], nothing[1]), vec_add(nothing[2], nothing[3]))) == 0;
-}
-
-/* value_chunk where a masked key's value may be NaN or infinite, which a weight of 0 would not silence: such a pair is
- * passed over. The same sums in the same order otherwise. */
-static void value_chunk_selected(int vectors, int width, const forward_block *block, const forward_chunk *chunk,
-                                 const lane_group *g, const vec shrink[GROUP])
-{
-    int64_t stride = block_vectors(block) * SIMD_LANES;
-    vec masked = vec_set1(-INFINITY);
-    for (int64_t c = 0; c < block->DV; c++) {
-        for (int v = 0; v < vectors; v++) {
-            float *o = g->o + (c * width + v) * SIMD_LANES;
-            vec sum = vec_mul(vec_load(o), shrink[v]);
-            for (int64_t n = 0; n < chunk->keys; n++) {
-                vec change = change_at(chunk, stride, n, g->first + v * SIMD_LANES);
-                vec weight = vec_load(g->scores + (n * vectors + v) * SIMD_LANES);
-                vec next = vec_fma(vec_set1(chunk->v[n * chunk->v_row + c]), weight, sum);
-                sum = vec_select(vec_equal(change, masked), sum, next);
-            }
-            vec_store(o, sum);
-        }
+        if (take == 1) value_tile(1, vectors, width, block, chunk, c, g, shrink);
+        if (take == 2) value_tile(2, vectors, width, block, chunk, c, g, shrink);
+        if (take == 3) value_tile(3, vectors, width, block, chunk, c, g, shrink);
+        if (take == 4) value_tile(4, vectors, width, block, chunk, c, g, shrink);
+        if (take == 5) value_tile(5, vectors, width, block, chunk, c, g, shrink);
+        if (take == 6) value_tile(6, vectors, width, block, chunk, c, g, shrink);
+        if (take == 7 && whole > 6) value_tile(7, vectors, width, block, chunk, c, g, shrink);
+        if (take == 8 && whole > 6) value_tile(8, vectors, width, block, chunk, c, g, shrink);
     }
 }
 
 /* `vectors` of a group of `width`. */
 INLINE void step_part(const int vectors, const int width, const forward_block *block, const forward_chunk *whole,
-                      const lane_group *g, bool finite)
+                      const lane_group *g)
 {
     const key_span span = seen_keys(vectors, block, whole, g);
     if (span.first == span.last) return;
@@ -245,15 +206,12 @@ INLINE void step_part(const int vectors, const int width, const forward_block *b
     if (bends(block)) modify_chunk(vectors, block, &part, g, most);
     weigh_chunk(vectors, &part, g, most, shrink);
     if (part.dropout) drop_chunk(vectors, block, &part, g);
-    if (finite)
-        value_chunk(vectors, width, block, &part, g, shrink);
-    else
-        value_chunk_selected(vectors, width, block, &part, g, shrink);
+    value_chunk(vectors, width, block, &part, g, shrink);
 }
 
 #include "kernels/lane_steps.h" /* of step_part */
 
 void SIMD_NAMED(forward_lanes_step)(const forward_block *block, const forward_chunk *chunk)
 {
-    step_groups(&steps, block, chunk, !is_masked(chunk) || values_are_finite(block, chunk));
+    step_groups(&steps, block, chunk);
 }

@@ -45,9 +45,10 @@ void SIMD_NAMED(forward_pairs_begin)(const forward_block *block)
     }
 }
 
-/* Scores of `rows` keys, their largest into most. */
+/* Scores of `rows` keys, their largest into most; seen: which queries from `query` on see them, NULL: all. */
 INLINE void score_tile(const int rows, const int vectors, const int width, const uint16_t *k, int64_t k_row,
-                       const float *q, int64_t D, float scale, lines_ahead *ahead, float *scores, vec most[GROUP])
+                       const float *q, int64_t D, float scale, const uint64_t *seen, int64_t query, lines_ahead *ahead,
+                       float *scores, vec most[GROUP])
 {
     vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS];
 #pragma GCC unroll 8
@@ -60,10 +61,14 @@ INLINE void score_tile(const int rows, const int vectors, const int width, const
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) sum[row][v] = vec_mul(sum[row][v], vec_set1(scale));
+    if (seen) mask_unseen(rows, vectors, PRODUCT_MOST_VECTORS, seen, query, sum[0]);
+#pragma GCC unroll 8
+    for (int row = 0; row < rows; row++)
+#pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
-            vec score = vec_mul(sum[row][v], vec_set1(scale));
-            vec_store(scores + (row * vectors + v) * SIMD_LANES, score);
-            most[v] = vec_max(score, most[v]); /* a NaN is passed over here and found by its weight */
+            vec_store(scores + (row * vectors + v) * SIMD_LANES, sum[row][v]);
+            most[v] = vec_max(sum[row][v], most[v]); /* a NaN is passed over here and found by its weight */
         }
 }
 
@@ -76,24 +81,56 @@ INLINE void score_chunk(const int vectors, const int width, const forward_block 
     float *scores = g->scores, scale = block->scale;
     int64_t row = chunk->k_row, D = block->D, take;
     lines_ahead *ahead = chunk->ahead;
+    const uint64_t *seen = bends(block) ? NULL : chunk->seen;
     for (int64_t left = chunk->keys; left; left -= take) {
         take = next_rows(whole, left);
-        if (take == 1) score_tile(1, vectors, width, k, row, q, D, scale, ahead, scores, most);
-        if (take == 2) score_tile(2, vectors, width, k, row, q, D, scale, ahead, scores, most);
-        if (take == 3) score_tile(3, vectors, width, k, row, q, D, scale, ahead, scores, most);
-        if (take == 4) score_tile(4, vectors, width, k, row, q, D, scale, ahead, scores, most);
-        if (take == 5) score_tile(5, vectors, width, k, row, q, D, scale, ahead, scores, most);
-        if (take == 6) score_tile(6, vectors, width, k, row, q, D, scale, ahead, scores, most);
-        if (take == 7 && whole > 6) score_tile(7, vectors, width, k, row, q, D, scale, ahead, scores, most);
-        if (take == 8 && whole > 6) score_tile(8, vectors, width, k, row, q, D, scale, ahead, scores, most);
+        if (take == 1) score_tile(1, vectors, width, k, row, q, D, scale, seen, g->first, ahead, scores, most);
+        if (take == 2) score_tile(2, vectors, width, k, row, q, D, scale, seen, g->first, ahead, scores, most);
+        if (take == 3) score_tile(3, vectors, width, k, row, q, D, scale, seen, g->first, ahead, scores, most);
+        if (take == 4) score_tile(4, vectors, width, k, row, q, D, scale, seen, g->first, ahead, scores, most);
+        if (take == 5) score_tile(5, vectors, width, k, row, q, D, scale, seen, g->first, ahead, scores, most);
+        if (take == 6) score_tile(6, vectors, width, k, row, q, D, scale, seen, g->first, ahead, scores, most);
+        if (take == 7 && whole > 6)
+            score_tile(7, vectors, width, k, row, q, D, scale, seen, g->first, ahead, scores, most);
+        if (take == 8 && whole > 6)
+            score_tile(8, vectors, width, k, row, q, D, scale, seen, g->first, ahead, scores, most);
         k += take * row;
         scores += take * vectors * SIMD_LANES;
+        if (seen) seen += take;
+    }
+}
+
+/* Of key n, if there is one, which queries see it. */
+static vmask seeing_there(const forward_chunk *chunk, int64_t n, int64_t stride, int64_t first)
+{
+    return n < chunk->keys ? seeing(chunk, stride, n, first) : mask_first(0);
+}
+
+/* Columns c .. c + rows - 1 of O where a masked key's value may be NaN or infinite, which a weight of 0 would not
+ * silence: it is taken as 0 there. The same sums in the same order otherwise. */
+static __attribute__((noinline)) void value_tile_selected(int rows, int vectors, int width, const forward_block *block,
+                                                          const forward_chunk *chunk, int64_t c, const lane_group *g,
+                                                          const vec shrink[GROUP])
+{
+    const int64_t stride = block_vectors(block) * SIMD_LANES;
+    for (int64_t last = c + rows; c < last; c++) {
+        for (int v = 0; v < vectors; v++) {
+            float *o = g->o + (c * width + v) * SIMD_LANES;
+            vec sum = vec_mul(vec_load(o), shrink[v]);
+            for (int64_t n = 0; n < chunk->keys; n += 2) {
+                const int64_t lane = g->first + v * SIMD_LANES;
+                pairs value = pairs_keep(seeing_there(chunk, n, stride, lane), seeing_there(chunk, n + 1, stride, lane),
+                                         pairs_set1(chunk->v_pairs[n / 2 * chunk->v_row + c]));
+                sum = pairs_dot(value, pairs_load(g->scores + (n / 2 * vectors + v) * SIMD_LANES), sum);
+            }
+            vec_store(o, sum);
+        }
     }
 }
 
 /* `rows` columns of O: shrunk, then the chunk's weighted values added. */
-INLINE void value_tile(const int rows, const int vectors, const int width, const forward_chunk *chunk, int64_t c,
-                       const lane_group *g, const vec shrink[GROUP])
+INLINE void value_tile(const int rows, const int vectors, const int width, const forward_block *block,
+                       const forward_chunk *chunk, int64_t c, const lane_group *g, const vec shrink[GROUP])
 {
     vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS];
     float *o = g->o + c * width * SIMD_LANES;
@@ -110,6 +147,10 @@ INLINE void value_tile(const int rows, const int vectors, const int width, const
                                       .right_row = vectors * SIMD_LANES,
                                       .count = (chunk->keys + 1) / 2,
                                       .ahead = chunk->ahead});
+    if (is_masked(chunk) && !are_finite(rows, vectors, PRODUCT_MOST_VECTORS, sum[0], block->queries - g->first)) {
+        value_tile_selected(rows, vectors, width, block, chunk, c, g, shrink);
+        return;
+    }
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4
@@ -123,62 +164,20 @@ INLINE void value_chunk(const int vectors, const int width, const forward_block 
     int64_t take;
     for (int64_t c = 0; c < block->DV; c += take) {
         take = next_rows(whole, block->DV - c);
-        if (take == 1) value_tile(1, vectors, width, chunk, c, g, shrink);
-        if (take == 2) value_tile(2, vectors, width, chunk, c, g, shrink);
-        if (take == 3) value_tile(3, vectors, width, chunk, c, g, shrink);
-        if (take == 4) value_tile(4, vectors, width, chunk, c, g, shrink);
-        if (take == 5) value_tile(5, vectors, width, chunk, c, g, shrink);
-        if (take == 6) value_tile(6, vectors, width, chunk, c, g, shrink);
-        if (take == 7 && whole > 6) value_tile(7, vectors, width, chunk, c, g, shrink);
-        if (take == 8 && whole > 6) value_tile(8, vectors, width, chunk, c, g, shrink);
-    }
-}
-
-/* Whether all of the chunk's values are finite: 0 times them is 0. */
-static bool values_are_finite(const forward_block *block, const forward_chunk *chunk)
-{
-    vec nothing = vec_zero();
-    for (int64_t n = 0; 2 * n < chunk->keys; n++) {
-        const uint32_t *v = chunk->v_pairs + n * chunk->v_row;
-        for (int64_t c = 0; c < block->DV; c += SIMD_LANES) {
-            int left = (int)(block->DV - c < SIMD_LANES ? block->DV - c : SIMD_LANES);
-            nothing = pairs_dot(pairs_load_n((const uint16_t *)(v + c), 2 * left), pairs_set1(0), nothing);
-        }
-    }
-    return vec_sum(nothing) == 0;
-}
-
-/* Of key n, if there is one, which queries see it. */
-static vmask seeing(const forward_chunk *chunk, int64_t n, int64_t stride, int64_t first)
-{
-    if (n >= chunk->keys) return mask_first(0);
-    return mask_not(vec_equal(change_at(chunk, stride, n, first), vec_set1(-INFINITY)));
-}
-
-/* value_chunk where a masked key's value may be NaN or infinite, which a weight of 0 would not silence: it is taken as
- * 0 there. The same sums in the same order otherwise. */
-static void value_chunk_selected(int vectors, int width, const forward_block *block, const forward_chunk *chunk,
-                                 const lane_group *g, const vec shrink[GROUP])
-{
-    const int64_t stride = block_vectors(block) * SIMD_LANES;
-    for (int64_t c = 0; c < block->DV; c++) {
-        for (int v = 0; v < vectors; v++) {
-            float *o = g->o + (c * width + v) * SIMD_LANES;
-            vec sum = vec_mul(vec_load(o), shrink[v]);
-            for (int64_t n = 0; n < chunk->keys; n += 2) {
-                const int64_t lane = g->first + v * SIMD_LANES;
-                pairs value = pairs_keep(seeing(chunk, n, stride, lane), seeing(chunk, n + 1, stride, lane),
-                                         pairs_set1(chunk->v_pairs[n / 2 * chunk->v_row + c]));
-                sum = pairs_dot(value, pairs_load(g->scores + (n / 2 * vectors + v) * SIMD_LANES), sum);
-            }
-            vec_store(o, sum);
-        }
+        if (take == 1) value_tile(1, vectors, width, block, chunk, c, g, shrink);
+        if (take == 2) value_tile(2, vectors, width, block, chunk, c, g, shrink);
+        if (take == 3) value_tile(3, vectors, width, block, chunk, c, g, shrink);
+        if (take == 4) value_tile(4, vectors, width, block, chunk, c, g, shrink);
+        if (take == 5) value_tile(5, vectors, width, block, chunk, c, g, shrink);
+        if (take == 6) value_tile(6, vectors, width, block, chunk, c, g, shrink);
+        if (take == 7 && whole > 6) value_tile(7, vectors, width, block, chunk, c, g, shrink);
+        if (take == 8 && whole > 6) value_tile(8, vectors, width, block, chunk, c, g, shrink);
     }
 }
 
 /* `vectors` of a group of `width`. */
 INLINE void step_part(const int vectors, const int width, const forward_block *block, const forward_chunk *whole,
-                      const lane_group *g, bool finite)
+                      const lane_group *g)
 {
     const key_span span = seen_keys(vectors, block, whole, g);
     if (span.first == span.last) return;
@@ -187,17 +186,14 @@ INLINE void step_part(const int vectors, const int width, const forward_block *b
     vec most[GROUP], shrink[GROUP];
     for (int v = 0; v < vectors; v++) most[v] = vec_set1(-INFINITY);
     score_chunk(vectors, width, block, &part, g, most);
-    if (is_modified(&part) || block->softcap > 0 || block->function.call) modify_chunk(vectors, block, &part, g, most);
+    if (part.modification || bends(block)) modify_chunk(vectors, block, &part, g, most);
     weigh_chunk(vectors, block, &part, g, most, shrink);
-    if (finite)
-        value_chunk(vectors, width, block, &part, g, shrink);
-    else
-        value_chunk_selected(vectors, width, block, &part, g, shrink);
+    value_chunk(vectors, width, block, &part, g, shrink);
 }
 
 #include "kernels/lane_steps.h" /* of step_part */
 
 void SIMD_NAMED(forward_pairs_step)(const forward_block *block, const forward_chunk *chunk)
 {
-    step_groups(&steps, block, chunk, !is_masked(chunk) || values_are_finite(block, chunk));
+    step_groups(&steps, block, chunk);
 }

@@ -192,7 +192,7 @@ static void scale_scores(const forward_block *block, const lane_group *panel, in
 /* Everything of the softmax before the weights. */
 static void begin_weights(const forward_block *block, strip_step *s)
 {
-    const bool modified = is_modified(&s->part) || block->softcap > 0 || block->function.call;
+    const bool modified = is_modified(&s->part) || bends(block);
     for (int p = 0; p < s->live; p++) {
         vec most[GROUP];
         scale_scores(block, &s->panels[p], s->part.keys, most);
@@ -264,8 +264,8 @@ static bool values_are_finite(const forward_block *block, const forward_chunk *c
 
 static bool sees(const forward_chunk *chunk, int64_t stride, int64_t n, int64_t query)
 {
-    if (!chunk->banded) return chunk->modification[n * stride + query] != -INFINITY;
-    return chunk->first_seeing + n <= query && query < chunk->last_seeing + n;
+    if (chunk->seen) return chunk->seen[n] >> query & 1;
+    return chunk->modification[n * stride + query] != -INFINITY;
 }
 
 /* Adds the value x of a key, NaN or infinite, in the chunk's place n to column c of the queries that see the key. */

@@ -6,6 +6,7 @@ peak_kernel SIMD_NAMED(peak), SIMD_NAMED(tanh_peak);
 read_kernel SIMD_NAMED(read);
 dropout_factors_kernel SIMD_NAMED(dropout_factors);
 modification_kernel SIMD_NAMED(modification);
+seen_kernel SIMD_NAMED(seen);
 cut_kernel SIMD_NAMED(cut);
 widen_rows_kernel SIMD_NAMED(widen_rows);
 narrow_rows_kernel SIMD_NAMED(narrow_rows);
@@ -30,6 +31,7 @@ void SIMD_NAMED(kernel_set)(kernel_table *table)
     table->read = SIMD_NAMED(read);
     table->dropout_factors = SIMD_NAMED(dropout_factors);
     table->modification = SIMD_NAMED(modification);
+    table->seen = SIMD_NAMED(seen);
     table->cut = SIMD_NAMED(cut);
     table->widen_rows = SIMD_NAMED(widen_rows);
     table->narrow_rows = SIMD_NAMED(narrow_rows);

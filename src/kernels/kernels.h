@@ -68,12 +68,9 @@ typedef struct forward_chunk {
     int64_t keys;              /* 1 .. FORWARD_CHUNK */
     const float *modification; /* added to the capped scores, -inf masks; NULL: none */
     bool masked;               /* whether some modification is -inf; false promises that none is */
-    /* In lanes, in place of a modification: key n is seen by queries first_seeing + n to last_seeing + n - 1 of the
-     * block alone. All within 2^20 either way. */
-    bool banded;
-    int64_t first_seeing, last_seeing;
-    const float *dropout; /* multiplies the weights after they are summed; NULL: none */
-    lines_ahead *ahead;   /* what to ask for meanwhile; tiles, and queries in rows, pass it over */
+    const uint64_t *seen;      /* in lanes, in place of a modification: query m sees key n if bit m of seen[n] is set */
+    const float *dropout;      /* multiplies the weights after they are summed; NULL: none */
+    lines_ahead *ahead;        /* what to ask for meanwhile; tiles, and queries in rows, pass it over */
 } forward_chunk;
 
 /* What a block begins with: its sink as the largest score, and the sum exp(sink - sink), which is 1 for a number. */
@@ -85,6 +82,12 @@ static inline float forward_sink(const forward_block *block)
 static inline float forward_sink_sum(float sink)
 {
     return sink == -INFINITY ? 0 : 1 + (sink - sink);
+}
+
+/* The first n of a word's bits. */
+static inline uint64_t first_bits(int64_t n)
+{
+    return n <= 0 ? 0 : n >= 64 ? UINT64_MAX : ((uint64_t)1 << n) - 1;
 }
 
 typedef void forward_begin_kernel(const forward_block *block);
@@ -135,6 +138,17 @@ typedef struct modification_tile {
 
 typedef attn_tile_kept modification_kernel(const modification_tile *tile);
 
+/* A boolean mask's bytes for up to 64 queries as bits: bit m of seen[n] tells whether that of query m and key n is not
+ * 0. Bits behind the queries' may be anything. */
+typedef struct seen_tile {
+    int64_t queries, keys;
+    const uint8_t *mask; /* [m * mask_row + n * mask_column] */
+    int64_t mask_row, mask_column;
+    uint64_t *seen;
+} seen_tile;
+
+typedef void seen_kernel(const seen_tile *tile);
+
 /* Masks what causal and window leave out of a tile with queries in lanes: key n is seen by queries first + n to
  * last + n - 1 alone, for all others out[m + n * key_step] becomes -inf. What is seen keeps its modification, or with
  * `alone` gets 0. Sizes and bounds are within 2^20 either way, so that they are exact as floats. */
@@ -182,6 +196,7 @@ typedef struct kernel_table {
     read_kernel *read;
     dropout_factors_kernel *dropout_factors;
     modification_kernel *modification;
+    seen_kernel *seen;
     cut_kernel *cut;
     widen_rows_kernel *widen_rows;
     narrow_rows_kernel *narrow_rows;

@@ -44,22 +44,40 @@ static inline void call_function(int vectors, const forward_block *block, const 
                         NULL, 1, lanes);
 }
 
-/* Of queries from `query` on, in lanes, which see key n of a banded chunk. */
-INLINE vmask in_band(const forward_chunk *chunk, int64_t n, int64_t query)
+/* Of queries from `query` on, in lanes, which see key n of a masked chunk. */
+INLINE vmask seeing(const forward_chunk *chunk, int64_t stride, int64_t n, int64_t query)
 {
-    return mask_between(query - n, chunk->first_seeing, chunk->last_seeing);
-}
-
-/* What is added to the score of key n for these queries, -inf where it is masked. */
-INLINE vec change_at(const forward_chunk *chunk, int64_t stride, int64_t n, int64_t query)
-{
-    if (!chunk->banded) return vec_load(chunk->modification + n * stride + query);
-    return vec_select(in_band(chunk, n, query), vec_zero(), vec_set1(-INFINITY));
+    if (chunk->seen) return mask_of_bits(chunk->seen[n] >> query);
+    return mask_not(vec_equal(vec_load(chunk->modification + n * stride + query), vec_set1(-INFINITY)));
 }
 
 static inline bool is_modified(const forward_chunk *chunk)
 {
-    return chunk->modification || chunk->banded;
+    return chunk->modification || chunk->seen;
+}
+
+/* Scores [rows][width] of queries from `query` on, -inf where a bit of the rows' keys is not set. */
+INLINE void mask_unseen(const int rows, const int vectors, const int width, const uint64_t *seen, int64_t query,
+                        vec *scores)
+{
+    const uint64_t all = first_bits(vectors * SIMD_LANES) << query;
+    uint64_t kept = all;
+#pragma GCC unroll 8
+    for (int row = 0; row < rows; row++) kept &= seen[row];
+    if (kept == all) return;
+#pragma GCC unroll 8
+    for (int row = 0; row < rows; row++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            const vmask keep = mask_of_bits(seen[row] >> (query + v * SIMD_LANES));
+            scores[row * width + v] = vec_select(keep, scores[row * width + v], vec_set1(-INFINITY));
+        }
+}
+
+/* Whether the scores have to be bent before anything is added to them. */
+static inline bool bends(const forward_block *block)
+{
+    return block->softcap > 0 || block->function.call;
 }
 
 /* Caps the scores, has the caller's function applied, adds the modification, masks; the largest of what is left into
@@ -77,10 +95,9 @@ INLINE void modify_chunk(const int vectors, const forward_block *block, const fo
             float *at = g->scores + (n * vectors + v) * SIMD_LANES;
             vec s = vec_load(at);
             if (!called && block->softcap > 0) s = vec_mul(cap, vec_tanh(vec_div(s, cap)));
-            if (is_modified(chunk)) {
-                vec change = change_at(chunk, stride, n, g->first + v * SIMD_LANES);
-                s = vec_select(vec_equal(change, masked), masked, vec_add(s, change));
-            }
+            const int64_t query = g->first + v * SIMD_LANES;
+            if (chunk->modification) s = vec_add(s, vec_load(chunk->modification + n * stride + query));
+            if (is_modified(chunk)) s = vec_select(seeing(chunk, stride, n, query), s, masked);
             vec_store(at, s);
             most[v] = vec_max(s, most[v]);
         }
@@ -115,18 +132,35 @@ INLINE void add_sums(const int vectors, const lane_group *g, const vec shrink[GR
 
 static inline bool is_masked(const forward_chunk *chunk)
 {
-    return chunk->banded || (chunk->modification && chunk->masked);
+    return chunk->seen || (chunk->modification && chunk->masked);
 }
 
 /* Whether a group's query sees key n of the chunk. */
 static inline bool is_seen(int vectors, int64_t stride, const forward_chunk *chunk, const lane_group *g, int64_t n)
 {
-    vmask unseen = mask_first(SIMD_LANES);
-    for (int v = 0; v < vectors; v++) {
-        vec change = vec_load(chunk->modification + n * stride + g->first + v * SIMD_LANES);
-        unseen = mask_and(unseen, vec_equal(change, vec_set1(-INFINITY)));
-    }
-    return mask_any(mask_not(unseen));
+    if (chunk->seen) return chunk->seen[n] >> g->first & first_bits((int64_t)vectors * SIMD_LANES);
+    vmask seen = mask_first(0);
+    for (int v = 0; v < vectors; v++) seen = mask_or(seen, seeing(chunk, stride, n, g->first + v * SIMD_LANES));
+    return mask_any(seen);
+}
+
+/* Whether the sums [rows][width] of so many queries are finite. Then all values in them were, those of masked pairs
+ * too.
+ */
+INLINE bool are_finite(const int rows, const int vectors, const int width, const vec *sum, int64_t queries)
+{
+    vec nothing[GROUP], all = vec_zero(), zero = vec_zero();
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) nothing[v] = vec_mul(sum[v], zero);
+#pragma GCC unroll 8
+    for (int row = 1; row < rows; row++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) nothing[v] = vec_fma(sum[row * width + v], zero, nothing[v]);
+    const int last = vectors - 1; /* some of its lanes may be nobody's */
+    nothing[last] = vec_select(mask_first((int)queries - last * SIMD_LANES), nothing[last], zero);
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) all = vec_add(all, nothing[v]);
+    return !mask_any(mask_not(vec_equal(all, zero)));
 }
 
 /* The keys of the chunk that lie between the first and the last that a query of the group sees; in whole pairs from the
@@ -135,22 +169,11 @@ typedef struct key_span {
     int64_t first, last; /* and not including it */
 } key_span;
 
-/* Those of a banded chunk, by its edges. */
-static inline key_span band_keys(int vectors, const forward_chunk *chunk, const lane_group *g)
-{
-    const int64_t last_query = g->first + (int64_t)vectors * SIMD_LANES - 1;
-    int64_t first = g->first - chunk->last_seeing + 1, last = last_query - chunk->first_seeing + 1;
-    if (first < 0) first = 0;
-    if (last > chunk->keys) last = chunk->keys;
-    return first < last ? (key_span){first - first % 2, last} : (key_span){0, 0};
-}
-
 static inline key_span seen_keys(int vectors, const forward_block *block, const forward_chunk *chunk,
                                  const lane_group *g)
 {
     key_span span = {0, chunk->keys};
     if (!is_masked(chunk)) return span;
-    if (chunk->banded) return band_keys(vectors, chunk, g);
     int64_t stride = block_vectors(block) * SIMD_LANES;
     while (span.first < span.last && !is_seen(vectors, stride, chunk, g, span.first)) span.first++;
     while (span.first < span.last && !is_seen(vectors, stride, chunk, g, span.last - 1)) span.last--;
@@ -165,7 +188,7 @@ static inline forward_chunk chunk_span(const forward_block *block, const forward
     forward_chunk part = *chunk;
     part.key += span.first;
     part.keys = span.last - span.first;
-    part.first_seeing += span.first, part.last_seeing += span.first;
+    if (part.seen) part.seen += span.first;
     if (part.modification) part.modification += span.first * stride;
     if (part.dropout) part.dropout += span.first * stride;
     return part;
@@ -189,21 +212,20 @@ static inline bool halves_pay(const forward_block *block, const forward_chunk *c
 }
 
 /* One chunk's step for a group of so many vectors; for two halves of a group of four, one after the other. */
-typedef void group_step(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite);
+typedef void group_step(const forward_block *block, const forward_chunk *chunk, const lane_group *g);
 
 typedef struct group_steps {
     group_step *of[GROUP + 1], *halves;
 } group_steps;
 
 /* The step for every group of the block. */
-static inline void step_groups(const group_steps *steps, const forward_block *block, const forward_chunk *chunk,
-                               bool finite)
+static inline void step_groups(const group_steps *steps, const forward_block *block, const forward_chunk *chunk)
 {
     int64_t vectors = block_vectors(block);
     for (int64_t vector = 0; vector < vectors; vector += GROUP) {
         lane_group g = group_at(block, vector);
         const bool halved = g.vectors == 4 && is_masked(chunk) && halves_pay(block, chunk, &g);
-        (halved ? steps->halves : steps->of[g.vectors])(block, chunk, &g, finite);
+        (halved ? steps->halves : steps->of[g.vectors])(block, chunk, &g);
     }
 }
 

@@ -5,32 +5,32 @@
 
 #include "kernels/lane_softmax.h"
 
-static void step_1(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
+static void step_1(const forward_block *block, const forward_chunk *chunk, const lane_group *g)
 {
-    step_part(1, 1, block, chunk, g, finite);
+    step_part(1, 1, block, chunk, g);
 }
 
-static void step_2(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
+static void step_2(const forward_block *block, const forward_chunk *chunk, const lane_group *g)
 {
-    step_part(2, 2, block, chunk, g, finite);
+    step_part(2, 2, block, chunk, g);
 }
 
 #if GROUP == 4
-static void step_3(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
+static void step_3(const forward_block *block, const forward_chunk *chunk, const lane_group *g)
 {
-    step_part(3, 3, block, chunk, g, finite);
+    step_part(3, 3, block, chunk, g);
 }
 
-static void step_4(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
+static void step_4(const forward_block *block, const forward_chunk *chunk, const lane_group *g)
 {
-    step_part(4, 4, block, chunk, g, finite);
+    step_part(4, 4, block, chunk, g);
 }
 
-static void step_halves(const forward_block *block, const forward_chunk *chunk, const lane_group *g, bool finite)
+static void step_halves(const forward_block *block, const forward_chunk *chunk, const lane_group *g)
 {
     for (int v = 0; v < 4; v += 2) {
         const lane_group half = half_group(g, v);
-        step_part(2, 4, block, chunk, &half, finite);
+        step_part(2, 4, block, chunk, &half);
     }
 }
 

@@ -24,6 +24,8 @@
  *   vec_sum, vec_largest            over the lanes, in a fixed order
  *   mask_first(n)                   the first n lanes
  *   mask_load_bytes(p, n)           lane i is true if i < n and p[i] is not zero
+ *   mask_of_bits(bits)              lane i is true if bit i is set; bits beyond the lanes are passed over
+ *   bits_of_bytes(p, n)             bit i is set if i < n and p[i] is not zero, n <= 64
  *   ivec_multiply_wide(a, f, &h)    the low words of a * f; the high ones in h
  *   ivec_less                       unsigned */
 #ifndef KERNELS_SIMD_H

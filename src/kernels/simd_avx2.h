@@ -186,6 +186,24 @@ static inline vmask mask_load_bytes(const uint8_t *p, int n)
     __m256i wide = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)bytes));
     return _mm256_castsi256_ps(_mm256_cmpgt_epi32(wide, _mm256_setzero_si256()));
 }
+static inline vmask mask_of_bits(uint64_t bits)
+{
+    const __m256i each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    const __m256i kept = _mm256_and_si256(_mm256_set1_epi32((int)(uint32_t)bits), each);
+    return _mm256_castsi256_ps(_mm256_cmpeq_epi32(kept, each));
+}
+static inline uint64_t bits_of_bytes(const uint8_t *p, int n)
+{
+    uint64_t zeros = 0;
+    uint8_t padded[64] = {0};
+    if (n < 64) p = memcpy(padded, p, (size_t)n);
+    for (int i = 0; i < 64; i += 32) {
+        const __m256i bytes = _mm256_loadu_si256((const __m256i *)(p + i));
+        const __m256i zero = _mm256_cmpeq_epi8(bytes, _mm256_setzero_si256());
+        zeros |= (uint64_t)(uint32_t)_mm256_movemask_epi8(zero) << i;
+    }
+    return ~zeros;
+}
 static inline float vec_sum(vec a)
 {
     __m128 x = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

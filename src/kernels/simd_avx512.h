@@ -183,6 +183,15 @@ static inline vmask mask_load_bytes(const uint8_t *p, int n)
     __m128i bytes = _mm_maskz_loadu_epi8(mask_first(n), p);
     return _mm_test_epi8_mask(bytes, bytes);
 }
+static inline vmask mask_of_bits(uint64_t bits)
+{
+    return (vmask)bits;
+}
+static inline uint64_t bits_of_bytes(const uint8_t *p, int n)
+{
+    const __m512i bytes = _mm512_maskz_loadu_epi8(n < 64 ? ((uint64_t)1 << n) - 1 : UINT64_MAX, p);
+    return _mm512_test_epi8_mask(bytes, bytes);
+}
 static inline float vec_sum(vec a)
 {
     __m256 y = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));

@@ -183,6 +183,22 @@ static inline vmask mask_load_bytes(const uint8_t *p, int n)
     uint32x4_t wide = vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(bytes)))));
     return vtstq_u32(wide, wide);
 }
+static inline vmask mask_of_bits(uint64_t bits)
+{
+    return vtstq_u32(vdupq_n_u32((uint32_t)bits), vshlq_u32(vdupq_n_u32(1), vreinterpretq_s32_u32(ivec_iota())));
+}
+static inline uint64_t bits_of_bytes(const uint8_t *p, int n)
+{
+    const uint8_t each[8] = {1, 2, 4, 8, 16, 32, 64, 128};
+    uint8_t padded[64] = {0};
+    if (n < 64) p = memcpy(padded, p, (size_t)n);
+    uint64_t bits = 0;
+    for (int i = 0; i < 64; i += 8) {
+        const uint8x8_t bytes = vld1_u8(p + i);
+        bits |= (uint64_t)vaddv_u8(vand_u8(vtst_u8(bytes, bytes), vld1_u8(each))) << i;
+    }
+    return bits;
+}
 static inline float vec_sum(vec a)
 {
     return vaddvq_f32(a);

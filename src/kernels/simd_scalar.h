@@ -157,6 +157,16 @@ static inline vmask mask_load_bytes(const uint8_t *p, int n)
 {
     return n > 0 && *p;
 }
+static inline vmask mask_of_bits(uint64_t bits)
+{
+    return bits & 1;
+}
+static inline uint64_t bits_of_bytes(const uint8_t *p, int n)
+{
+    uint64_t bits = 0;
+    for (int i = 0; i < n; i++) bits |= (uint64_t)(p[i] != 0) << i;
+    return bits;
+}
 static inline float vec_sum(vec a)
 {
     return a;

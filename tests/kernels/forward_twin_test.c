@@ -54,6 +54,7 @@ typedef struct problem {
     uint16_t *q16, *k16, *v16; /* the same in bf16 */
     bool called;               /* with a function */
     bool distances_alone;      /* neither mask nor bias */
+    bool by_bits;              /* the mask alone, as bits, with queries in lanes */
     uint8_t *mask;
     float *bias, *factors; /* [query][key] */
     bool modified, dropped;
@@ -94,6 +95,7 @@ static problem make_problem(uint64_t seed, int64_t most_queries)
     p.called = whole(11, 0, 3) == 0;
     p.distance = whole(9, -100, 100);
     p.distances_alone = p.slope != 0 && whole(10, 0, 1);
+    p.by_bits = p.modified && whole(12, 0, 1);
     return p;
 }
 
@@ -115,6 +117,15 @@ static int64_t whole_tiles(int64_t count)
     return (count + 31) / 32 * 32;
 }
 
+/* The mask of so many keys from j on as bits. */
+static void see(const problem *p, const kernel_table *table, int64_t j, int64_t keys, uint64_t seen[FORWARD_CHUNK])
+{
+    table->seen(&(seen_tile){
+        .queries = p->queries, .keys = keys, .mask = p->mask + j, .mask_row = p->keys, .mask_column = 1, .seen = seen});
+    for (int64_t n = 0; n < keys; n++)
+        for (int64_t m = 0; m < p->queries; m++) assert_int_equal(seen[n] >> m & 1, p->mask[m * p->keys + j + n] != 0);
+}
+
 /* O's rows and then the log-sum-exps, guarded; the chunk's own arrays in the layout of lanes or rows. */
 static float *run(const problem *p, const kernel_table *table, layout how)
 {
@@ -128,6 +139,8 @@ static float *run(const problem *p, const kernel_table *table, layout how)
     const bool packs_keys = how == PAIRS && table->pack_keys;
     float *joined = guards(paired + GAP), *keys_packed = guards(packed + GAP), *scratch = guards((int64_t)size + GAP),
           *modification = guards(tile), *factors = guards(tile);
+    const bool by_bits = p->by_bits && lanes;
+    uint64_t seen[FORWARD_CHUNK];
     float *out = guards(GAP + p->queries * (wide + 2));
     const forward_block block = {.queries = p->queries,
                                  .D = p->D,
@@ -175,6 +188,8 @@ static float *run(const problem *p, const kernel_table *table, layout how)
                 factors[i * query_step + n * key_step] = p->factors[pair];
             }
         assert_int_equal(kept, want_all ? ATTN_TILE_ALL : want_any ? ATTN_TILE_SOME : ATTN_TILE_NONE);
+        bool masked = kept != ATTN_TILE_ALL;
+        if (by_bits) masked = true, see(p, table, j, keys, seen);
         const uint16_t *k16 = p->k16 + j * (p->D + GAP);
         if (how == PAIRS) table->pack_values(p->v16 + j * wide, wide, keys, p->DV, (uint32_t *)joined);
         if (packs_keys) table->pack_keys(k16, p->D + GAP, keys, p->D, (uint32_t *)keys_packed);
@@ -188,8 +203,9 @@ static float *run(const problem *p, const kernel_table *table, layout how)
                                                .v_row = how == PAIRS ? p->DV : wide,
                                                .key = j,
                                                .keys = keys,
-                                               .modification = p->modified ? modification : NULL,
-                                               .masked = kept != ATTN_TILE_ALL,
+                                               .modification = p->modified && !by_bits ? modification : NULL,
+                                               .seen = by_bits ? seen : NULL,
+                                               .masked = masked,
                                                .dropout = p->dropped ? factors : NULL,
                                                .ahead = &ahead});
     }

@@ -169,9 +169,37 @@ static void test_cut(void **state)
         }
 }
 
+/* Every size about a word's, rows and columns of any stride, and nothing behind the keys. */
+static void test_seen(void **state)
+{
+    (void)state;
+    static uint8_t bytes[64 * 3 * 140];
+    uint64_t words[130];
+    for (size_t n = 0; n < sizeof bytes; n++) {
+        const uint32_t draw = random_philox(35, n, 0).word[0];
+        bytes[n] = draw % 3 ? (uint8_t)(1u << draw / 3 % 8) : 0;
+    }
+    for (int level = 0; level <= (int)cpu_detect()->found; level++)
+        for (uint64_t call = 0; call < 200; call++) {
+            kernel_table table;
+            kernels_fill(&table, (cpu_level)level);
+            const random_block draw = random_philox(36, call, 0);
+            const int64_t queries = 1 + draw.word[0] % 64, keys = 1 + draw.word[1] % 128, step = 1 + draw.word[2] % 3;
+            const int64_t row = draw.word[3] % 4 ? keys * step + 5 : 0;
+            for (int n = 0; n < 130; n++) words[n] = 0x123456789abcdef0u;
+            table.seen(&(seen_tile){queries, keys, bytes, row, step, words});
+            for (int64_t n = 0; n < keys; n++)
+                for (int64_t m = 0; m < queries; m++)
+                    if ((words[n] >> m & 1) != (bytes[m * row + n * step] != 0))
+                        fail_msg("level %d, call %llu: query %lld, key %lld: %d", level, (unsigned long long)call,
+                                 (long long)m, (long long)n, (int)(words[n] >> m & 1));
+            for (int64_t n = keys; n < 130; n++) assert_true(words[n] == 0x123456789abcdef0u);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_mask_alone), cmocka_unit_test(test_any_tile),
-                                       cmocka_unit_test(test_cut)};
+                                       cmocka_unit_test(test_cut), cmocka_unit_test(test_seen)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
