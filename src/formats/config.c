@@ -1,6 +1,7 @@
 #include "formats/config.h"
 
 #include "base/status.h"
+#include "formats/regular_file.h"
 #include "formats/whole_file.h"
 
 #include <jansson.h>
@@ -63,7 +64,8 @@ attn_status config_open(config **out, const char *path)
     *out = NULL;
     unsigned char *text;
     size_t bytes;
-    attn_status status = whole_file_read(&text, &bytes, path, CONFIG_MOST_BYTES);
+    attn_status status = regular_file_expect(path);
+    if (status == ATTN_OK) status = whole_file_read(&text, &bytes, path, CONFIG_MOST_BYTES);
     if (status != ATTN_OK) return status;
     status = config_parse(out, path, (const char *)text, bytes);
     free(text);

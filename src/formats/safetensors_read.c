@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "base/number_format.h"
 #include "base/status.h"
+#include "formats/regular_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -189,6 +190,8 @@ static attn_status read_header(safetensors *s)
 
 static attn_status map_file(safetensors *s)
 {
+    attn_status expected = regular_file_expect(s->path);
+    if (expected != ATTN_OK) return expected;
     int fd = open(s->path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) != 0) {

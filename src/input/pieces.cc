@@ -17,6 +17,7 @@
 
 extern "C" {
 #include "base/status.h"
+#include "formats/regular_file.h"
 #include "input/pieces_check.h"
 }
 
@@ -46,6 +47,8 @@ constexpr std::streamoff largest_model = 64 << 20;
 
 attn_status read_model(const char *path, std::string *bytes)
 {
+    attn_status s = regular_file_expect(path);
+    if (s != ATTN_OK) return s;
     std::ifstream file(path, std::ios::binary | std::ios::ate);
     if (!file) return status_fail(ATTN_ERROR_FILE, "%s: cannot open it: %s", path, strerror(errno));
     std::streamoff size = file.tellg();

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* asprintf */
 #include "base/status.h"
 #include "formats/config.h"
+#include "formats/regular_file.h"
 #include "input/decode_pieces.h"
 #include "input/lines.h"
 
@@ -53,7 +54,8 @@ static attn_status read_lines(line_list *l, const char *path)
     lines *file;
     char *line;
     size_t bytes;
-    attn_status s = lines_open(&file, path);
+    attn_status s = regular_file_expect(path);
+    if (s == ATTN_OK) s = lines_open(&file, path);
     if (s != ATTN_OK) return s;
     while ((s = lines_next(file, &line, &bytes)) == ATTN_OK && line) {
         if (strlen(line) != bytes || l->count == MOST_PIECES)

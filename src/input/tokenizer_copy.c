@@ -3,6 +3,7 @@
 
 #include "base/replace_file.h"
 #include "base/status.h"
+#include "formats/regular_file.h"
 #include "formats/whole_file.h"
 
 #include <errno.h>
@@ -28,7 +29,8 @@ static attn_status copy_file(const char *from, const char *to)
     }
     unsigned char *bytes;
     size_t size;
-    attn_status s = whole_file_read(&bytes, &size, from, MOST_BYTES);
+    attn_status s = regular_file_expect(from);
+    if (s == ATTN_OK) s = whole_file_read(&bytes, &size, from, MOST_BYTES);
     if (s != ATTN_OK) return s;
     s = replace_file_save(to, bytes, size);
     free(bytes);

@@ -1,14 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "../scratch.h"
 
 #include "formats/config.h"
 #include "base/status.h"
-
-#include <string.h>
-#include <unistd.h>
 
 static config *parse(const char *text)
 {
@@ -95,7 +88,11 @@ static void reads_files(void **state)
     assert_int_equal(config_open(&c, "no/such.json"), ATTN_ERROR_FILE);
     assert_string_equal(status_message(), "no/such.json: cannot read: No such file or directory");
     assert_int_equal(config_open(&c, "."), ATTN_ERROR_FILE);
-    assert_int_equal(config_open(&c, "/dev/zero"), ATTN_ERROR_FORMAT); /* endless */
+    assert_int_equal(config_open(&c, "/dev/zero"), ATTN_ERROR_FILE); /* endless */
+    assert_string_equal(status_message(), "/dev/zero: a pipe or a device, expected a file");
+    const char *path = scratch_write("long.json", "", 0);
+    assert_int_equal(truncate(path, (off_t)CONFIG_MOST_BYTES + 1), 0);
+    assert_int_equal(config_open(&c, path), ATTN_ERROR_FORMAT);
     assert_non_null(strstr(status_message(), "longer than"));
 }
 
@@ -123,5 +120,5 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_object), cmocka_unit_test(reads_files),
         cmocka_unit_test(walks_a_vocabulary),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }
