@@ -139,7 +139,7 @@ attn_status attn_append(const attn_cache *cache, int64_t T, const attn_view *k, 
         status = status_fail(ATTN_ERROR_OVERFLOW, "B * HK * T with T = %lld does not fit, expected at most 2^59",
                              (long long)T);
     if (!status) status = check_rows(&plan);
-    if (status) return status;
+    if (status || (!c->D && !c->DV)) return status;
     plan.head_tasks = T / TASK_ROWS + (T % TASK_ROWS != 0);
     parallel_run(parallel, c->B * c->HK * plan.head_tasks, append_task, &plan);
     return ATTN_OK;

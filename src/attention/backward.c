@@ -140,7 +140,7 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
     const attn_desc summing = sums ? backward_sums_place(&d, NULL, (float *)((char *)workspace + bytes - sums)) : d;
     plan.d = &summing;
     plan.workspace = workspace;
-    if (bytes) backward_parts_place(&plan);
+    if (bytes && d.T) backward_parts_place(&plan); /* without queries no part has anything */
     if (bytes) plan.pairs = backward_pairs(&plan);
     if (d.grad_q.data || d.grad_k.data || d.grad_v.data || d.grad_score_vector.data || d.grad_sinks ||
         d.grad_alibi_slopes)

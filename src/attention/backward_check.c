@@ -35,3 +35,11 @@ attn_status backward_check(const attn_desc *d, const backward_names *names)
     if (!status) status = backward_check_wanted("grad_score_vector", &d->grad_score_vector, sums, 1, d->H, 1, d->D);
     return status ? status : backward_bias_check(d);
 }
+
+bool backward_is_idle(const attn_desc *d)
+{
+    if (d->grad_q.data || d->grad_k.data || d->grad_v.data) return false;
+    if (!d->B || !d->T) return true;
+    if (d->S && d->grad_bias.data) return false;
+    return !d->grad_sinks && !d->grad_alibi_slopes && !d->grad_score_vector.data;
+}

@@ -43,6 +43,7 @@ void backward_pair_begin(backward_pair *x, const backward_plan *plan, int64_t ta
 void backward_rounds(backward_plan *plan, attn_task task, void *argument)
 {
     const attn_desc *d = plan->d;
-    for (plan->round = 0; plan->round < plan->pairs * (d->H / d->HK); plan->round++)
+    const int64_t heads = d->T ? d->H / d->HK : 1; /* without queries only keys' rows are zeroed, by the first */
+    for (plan->round = 0; plan->round < plan->pairs * heads; plan->round++)
         parallel_run(&d->parallel, d->HK * plan->pieces, task, argument);
 }

@@ -210,7 +210,7 @@ static void run(double_plan *plan)
     backward_plan *tiles = &plan->tiles;
     place_sums(plan);
     tiles->pairs = backward_pairs(tiles);
-    parallel_run(&d->parallel, d->H * sequence_query_pieces(d, d->B, BACKWARD_QUERIES), sums_task, plan);
+    if (d->T) parallel_run(&d->parallel, d->H * sequence_query_pieces(d, d->B, BACKWARD_QUERIES), sums_task, plan);
     backward_rounds(tiles, products_task, plan);
     if (d->grad_bias.data) backward_bias(tiles, bias_of_sequence);
 }
@@ -239,13 +239,18 @@ attn_status attn_double_backward(const attn_desc *desc, const attn_second_order 
     if (!status) status = array_check_workspace(workspace, workspace_size, bytes);
     if (!status && d.dtype == ATTN_DTYPE_F64) f64_double_backward(&d, &plan.second);
     if (status || d.dtype == ATTN_DTYPE_F64) return status;
+    if (second_order_is_idle(&d, &plan.second)) {
+        second_order_zero_sinks(&d);
+        return ATTN_OK;
+    }
     const attn_output grad_grad_o = plan.second.grad_grad_o;
     const attn_desc summing =
         sums ? backward_sums_place(&d, &plan.second.grad_grad_o, (float *)((char *)workspace + bytes - sums)) : d;
     plan.tiles.d = &summing;
     plan.tiles.workspace = workspace;
     if (bytes) run(&plan);
-    if (d.grad_sinks) parallel_run(&d.parallel, d.H, sink_task, &plan);
+    if (d.grad_sinks && d.T) parallel_run(&d.parallel, d.H, sink_task, &plan);
+    if (!d.T) second_order_zero_sinks(&d);
     backward_sums_write(plan.tiles.table, &d, &grad_grad_o, &summing, &plan.second.grad_grad_o);
     return ATTN_OK;
 }

@@ -1,6 +1,7 @@
 /* Backward on fp64: each query adds what it gives to its own row of dQ and its keys' rows of dK and dV (f64_row.h). The
  * heads that share a key head follow one another in one task; where something is summed over the batch there is but
  * one task, so that each sum has one order. */
+#include "attention/backward_check.h"
 #include "attention/f64_row.h"
 #include "attention/sequence.h"
 #include "base/parallel.h"
@@ -95,7 +96,8 @@ static void backward_task(void *argument, int64_t task, int worker)
     const attn_desc *d = argument;
     const int64_t group = d->H / d->HK, b = task / d->HK, first = task % d->HK * group;
     head_sums nobodys = {0};
-    for (int64_t h = first; h < first + group; h++) backward_head(d, b, h, &nobodys);
+    /* without queries the first zeroes its keys' rows */
+    for (int64_t h = first; h < first + (d->T ? group : 1); h++) backward_head(d, b, h, &nobodys);
 }
 
 void f64_zero_bias(const attn_desc *all)
@@ -118,7 +120,7 @@ static void backward_all(void *argument, int64_t task, int worker)
 {
     (void)task, (void)worker;
     const attn_desc *d = argument;
-    if (d->B) f64_zero_bias(d);
+    f64_zero_bias(d);
     for (int64_t h = 0; h < d->H; h++) {
         f64_zero_rows(&d->grad_score_vector, 0, h, 1, d->D);
         head_sums sums = {0};
@@ -128,9 +130,21 @@ static void backward_all(void *argument, int64_t task, int worker)
     }
 }
 
+static void zero_sums(const attn_desc *d)
+{
+    for (int64_t h = 0; h < d->H; h++) {
+        f64_zero_rows(&d->grad_score_vector, 0, h, 1, d->D);
+        if (d->grad_sinks) d->grad_sinks[h] = 0;
+        if (d->grad_alibi_slopes) d->grad_alibi_slopes[h] = 0;
+    }
+}
+
 void f64_backward(const attn_desc *d)
 {
-    const bool sums = d->grad_bias.data || d->grad_score_vector.data || d->grad_sinks || d->grad_alibi_slopes;
+    const bool by_head = d->grad_score_vector.data || d->grad_sinks || d->grad_alibi_slopes;
+    const bool sums = d->B && d->T && (d->grad_bias.data || by_head);
+    if (!sums && by_head) zero_sums(d);
+    if (backward_is_idle(d)) return;
     void *argument = (attn_desc *)(uintptr_t)d;
     parallel_run(&d->parallel, sums ? 1 : d->B * d->HK, sums ? backward_all : backward_task, argument);
 }

@@ -142,7 +142,7 @@ static void run_task(void *argument, int64_t task, int worker)
     const f64_second *call = argument;
     const attn_desc *d = call->d;
     const int64_t group = d->H / d->HK, b = task / d->HK, first = task % d->HK * group;
-    for (int64_t h = first; h < first + group; h++) run_head(call, b, h);
+    for (int64_t h = first; h < first + (d->T ? group : 1); h++) run_head(call, b, h); /* as in f64_backward.c */
 }
 
 /* Everything in one task: head by head, each over the whole batch. */
@@ -151,7 +151,7 @@ static void run_all(void *argument, int64_t task, int worker)
     (void)task, (void)worker;
     const f64_second *call = argument;
     const attn_desc *d = call->d;
-    if (d->B) f64_zero_bias(d);
+    f64_zero_bias(d);
     for (int64_t h = 0; h < d->H; h++) {
         double sink = 0;
         for (int64_t b = 0; b < d->B; b++) sink += run_head(call, b, h);
@@ -161,7 +161,9 @@ static void run_all(void *argument, int64_t task, int worker)
 
 void f64_double_backward(const attn_desc *d, const attn_second_order *second)
 {
-    const bool sums = d->grad_bias.data || d->grad_sinks;
+    const bool sums = d->B && d->T && (d->grad_bias.data || d->grad_sinks);
     f64_second call = {d, second};
+    if (!sums) second_order_zero_sinks(d);
+    if (second_order_is_idle(d, second)) return;
     parallel_run(&d->parallel, sums ? 1 : d->B * d->HK, sums ? run_all : run_task, &call);
 }

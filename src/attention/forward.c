@@ -192,8 +192,9 @@ attn_status attn_forward(const attn_desc *desc, void *workspace, size_t workspac
     if (!status && d.lse.data)
         status = array_check_output("lse", &d.lse, sum_type(d.dtype), sequence_query_batches(&d), d.H, d.T, 1);
     if (!status) status = array_check_workspace(workspace, workspace_size, bytes);
-    if (!status && d.dtype == ATTN_DTYPE_F64) f64_forward(&d);
-    if (status || !bytes) return status;
+    if (status || (!d.o.data && !d.lse.data)) return status; /* which have elements */
+    if (d.dtype == ATTN_DTYPE_F64) f64_forward(&d);
+    if (!bytes) return status;
     plan.workspace = workspace;
     parallel_run(&d.parallel, plan.tasks, forward_task, &plan);
     return ATTN_OK;

@@ -113,6 +113,6 @@ attn_status attn_merge(const attn_desc *desc, const attn_part *parts, int64_t co
     for (int64_t n = 0; n < count && !status; n++) status = check_part(&d, &parts[n], n);
     if (!status) status = array_check_output("o", &d.o, d.dtype, d.B, d.H, d.T, d.DV);
     if (!status && d.lse.data) status = array_check_output("lse", &d.lse, ATTN_DTYPE_F32, d.B, d.H, d.T, 1);
-    if (!status) merge_parts(&d, parts, count);
+    if (!status && (d.o.data || d.lse.data)) merge_parts(&d, parts, count); /* which have elements */
     return status;
 }

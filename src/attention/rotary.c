@@ -182,7 +182,8 @@ static void rotate_task(void *argument, int64_t task, int worker)
 static attn_status check_positions(const rotate_plan *plan)
 {
     attn_status status = ATTN_OK;
-    for (int64_t b = 0; b < plan->d.B && plan->d.T && !status; b++) {
+    const bool apart = plan->lengths || plan->d.query_offsets; /* else one position for all */
+    for (int64_t b = 0; b < (apart ? plan->d.B : plan->d.B > 0) && plan->d.T && !status; b++) {
         int64_t first = first_position(plan, b), last;
         if (!checked_add_i64(first, plan->d.T - 1, &last)) last = INT64_MAX;
         status = rotary_check_position(&plan->r, b, last);

@@ -101,3 +101,13 @@ attn_second_order second_order_of(const attn_desc *d, const attn_second_order *s
     }
     return own;
 }
+
+bool second_order_is_idle(const attn_desc *d, const attn_second_order *second)
+{
+    return backward_is_idle(d) && !second->grad_grad_o.data && !second->grad_grad_lse.data;
+}
+
+void second_order_zero_sinks(const attn_desc *d)
+{
+    if (d->grad_sinks) memset(d->grad_sinks, 0, (size_t)d->H * sizeof *d->grad_sinks);
+}

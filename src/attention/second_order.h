@@ -16,4 +16,10 @@ attn_status second_order_check(const attn_desc *d, const attn_second_order *seco
  * fp64, as the other gradients are. */
 attn_second_order second_order_of(const attn_desc *d, const attn_second_order *second, int64_t b);
 
+/* As backward_is_idle: nothing but the sinks' gradient, zeros, remains. */
+bool second_order_is_idle(const attn_desc *d, const attn_second_order *second);
+
+/* Zeros d's grad_sinks, if that is wanted. */
+void second_order_zero_sinks(const attn_desc *d);
+
 #endif
