@@ -19,8 +19,7 @@ static void fill(float *array, int count, int seed)
 
 static void *workspace_of(size_t size)
 {
-    /* aligned_alloc wants a multiple of the alignment. */
-    void *workspace = aligned_alloc(ATTN_ALIGNMENT, (size + ATTN_ALIGNMENT - 1) / ATTN_ALIGNMENT * ATTN_ALIGNMENT);
+    void *workspace = aligned_alloc(ATTN_ALIGNMENT, size);
     if (!workspace && size > 0) {
         fputs("no memory\n", stderr);
         exit(1);

@@ -33,7 +33,7 @@ static void forward(const attn_desc *desc)
 {
     size_t size;
     check(attn_forward_workspace_size(desc, &size));
-    void *workspace = aligned_alloc(ATTN_ALIGNMENT, (size / ATTN_ALIGNMENT + 1) * ATTN_ALIGNMENT);
+    void *workspace = aligned_alloc(ATTN_ALIGNMENT, size);
     if (!workspace) exit(1);
     check(attn_forward(desc, workspace, size));
     free(workspace);

@@ -51,8 +51,9 @@
  * - Bits. The same whatever the thread count, the batch around a sequence, the strides, the keys beyond key_lengths,
  *   and whether a pair is masked by causal, a window, a block, a byte or a bias of -inf (beside biases of 0), on the
  *   same instruction set and the same T, D, DV and options.
- * - Memory. Nothing is allocated: the caller brings a workspace of exactly the size that the query function tells, and
- *   no T x S matrix is ever held. Two calls may run at once unless they share a workspace or an output.
+ * - Memory. Nothing is allocated: the caller brings a workspace of at least the size that the query function tells for
+ *   the same descriptor, a multiple of ATTN_ALIGNMENT as aligned_alloc wants it, and no T x S matrix is ever held. Two
+ *   calls may run at once unless they share a workspace or an output.
  * - Outputs must not overlap each other, nor any input, nor the workspace. Inputs may overlap. Data is aligned as its
  *   type asks (8 bytes for fp64, 4 for fp32, 2 for bf16 and fp16); more is not needed.
  * - On any status but ATTN_OK nothing was written, and attn_error() names the field, its value and what was expected.

@@ -93,7 +93,8 @@ static void backward_task(void *argument, int64_t task, int worker)
     add_pair(&w, &x, sink, backward_slope_part(plan, x.h, x.query_piece));
 }
 
-/* The workspace is the workers' pieces, the parts, which begin a cache line, and the sums, *sums bytes of all. */
+/* The workspace is the workers' pieces, the parts and the sums, *sums bytes of all, each a whole number of cache lines.
+ */
 static attn_status plan_backward(const attn_desc *d, backward_plan *plan, size_t *bytes, size_t *sums)
 {
     *plan = backward_plan_tiles(d);

@@ -42,7 +42,7 @@ bool backward_parts_bytes(const backward_plan *plan, size_t *bytes)
     if (d->grad_score_vector.data && !checked_mul_i64(count, d->D, &floats)) return false;
     size_t whole;
     return checked_mul((size_t)doubles, sizeof(double), &whole) && checked_mul((size_t)floats, sizeof(float), bytes) &&
-           checked_add(*bytes, whole, bytes);
+           checked_add(*bytes, whole, bytes) && checked_whole(*bytes, ATTN_ALIGNMENT, bytes);
 }
 
 void backward_parts_place(backward_plan *plan)

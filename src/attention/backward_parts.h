@@ -16,6 +16,7 @@ int64_t backward_pairs(const backward_plan *plan);
 int64_t backward_first_piece(const backward_plan *plan, int64_t b);
 int64_t backward_sequence(const backward_plan *plan, int64_t piece);
 
+/* What they take, a whole number of cache lines; false when it does not fit. */
 bool backward_parts_bytes(const backward_plan *plan, size_t *bytes);
 
 /* Where the parts stand in the plan's workspace. */

@@ -171,7 +171,8 @@ static void sink_task(void *argument, int64_t h, int worker)
     plan->second.grad_sinks[h] = (float)sum;
 }
 
-/* Workers' pieces, then the row sums, then the gradients' sums, *sums bytes of all. */
+/* Workers' pieces, then the row sums, then the gradients' sums, *sums bytes of all, each a whole number of cache lines.
+ */
 static attn_status plan_double(const attn_desc *d, double_plan *plan, size_t *bytes, size_t *sums)
 {
     plan->tiles = backward_plan_tiles(d);
@@ -185,9 +186,10 @@ static attn_status plan_double(const attn_desc *d, double_plan *plan, size_t *by
     size_t rows, batches = d->query_starts ? 1 : (size_t)d->B;
     if (!double_worker_floats(plan) ||
         !checked_mul(tiles->worker_floats, (size_t)parallel_workers(&d->parallel), bytes) ||
-        !checked_mul(batches * (size_t)d->H, (size_t)d->T, &rows) || !checked_mul(rows, 3, &rows) ||
-        !checked_add(*bytes, rows, bytes) || !checked_mul(*bytes, sizeof(float), bytes) ||
-        !backward_sums_bytes(d, &plan->second.grad_grad_o, sums) || !checked_add(*bytes, *sums, bytes))
+        !checked_mul(*bytes, sizeof(float), bytes) || !checked_mul(batches * (size_t)d->H, (size_t)d->T, &rows) ||
+        !checked_mul(rows, 3 * sizeof(float), &rows) || !checked_whole(rows, ATTN_ALIGNMENT, &rows) ||
+        !checked_add(*bytes, rows, bytes) || !backward_sums_bytes(d, &plan->second.grad_grad_o, sums) ||
+        !checked_add(*bytes, *sums, bytes))
         return status_fail(ATTN_ERROR_OVERFLOW,
                            "the workspace for B = %lld, H = %lld, T = %lld, D = %lld, DV = %lld does not fit, expected "
                            "less",

@@ -68,8 +68,7 @@ static block *next_block(arena *a, size_t size)
 void *arena_take(arena *a, size_t bytes)
 {
     size_t size;
-    if (!checked_add(bytes ? bytes : 1, ARENA_ALIGNMENT - 1, &size)) return NULL;
-    size &= ~(size_t)(ARENA_ALIGNMENT - 1);
+    if (!checked_whole(bytes ? bytes : 1, ARENA_ALIGNMENT, &size)) return NULL;
     if (!a->current || a->current->size - a->current->used < size) {
         block *b = next_block(a, size);
         if (!b) return NULL;

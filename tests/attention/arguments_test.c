@@ -276,6 +276,37 @@ static void workspaces_stay_small(void **state)
     }
 }
 
+/* aligned_alloc wants that: elsewhere than with glibc it gives nothing for a size that is none. */
+static void workspaces_are_multiples_of_their_alignment(void **state)
+{
+    (void)state;
+    const attn_dtype types[] = {ATTN_DTYPE_F32, ATTN_DTYPE_BF16, ATTN_DTYPE_FP16};
+    for (int n = 0; n < 3 * 4 * 4; n++) {
+        attn_desc d = sound();
+        attn_second_order second;
+        attn_cache cache;
+        size_t sizes[5] = {0};
+        d.dtype = types[n % 3];
+        d.parallel.threads = 1 + n / 3 % 4;
+        if (n / 12 & 1) d.sinks = a.sinks, d.grad_sinks = a.out[5];
+        if (n / 12 & 2) {
+            d.score = ATTN_SCORE_ADDITIVE, d.scale = 1;
+            d.score_vector.data = d.grad_score_vector.data = a.out[5];
+        }
+        assert_int_equal(attn_forward_workspace_size(&d, &sizes[0]), ATTN_OK);
+        assert_int_equal(attn_backward_workspace_size(&d, &sizes[1]), ATTN_OK);
+        assert_int_equal(attn_weights_column_sums_workspace_size(&d, &sizes[2]), ATTN_OK);
+        if (d.score == ATTN_SCORE_DOT) {
+            attn_second_order_init(&second, sizeof second, &d);
+            second.grad_q.data = second.grad_grad_o.data = a.out[2];
+            assert_int_equal(attn_double_backward_workspace_size(&d, &second, &sizes[3]), ATTN_OK);
+            attn_cache_init(&cache, sizeof cache, B, HK, S, D, DV, 0, 0);
+            assert_int_equal(attn_decode_workspace_size(&d, &cache, &sizes[4]), ATTN_OK);
+        }
+        for (int m = 0; m < 5; m++) assert_int_equal(sizes[m] % ATTN_ALIGNMENT, 0);
+    }
+}
+
 static void weights_are_checked(void **state)
 {
     (void)state;
@@ -406,6 +437,7 @@ int main(void)
         cmocka_unit_test(an_earlier_version_s_descriptor_is_read),
         cmocka_unit_test(the_workspace_is_checked),
         cmocka_unit_test(workspaces_stay_small),
+        cmocka_unit_test(workspaces_are_multiples_of_their_alignment),
         cmocka_unit_test(weights_are_checked),
         cmocka_unit_test(column_sums_are_checked),
         cmocka_unit_test(nothing_is_allocated),
