@@ -15,7 +15,7 @@ static attn_status open_weights(classifier *m, const char *path, bool trainable)
 {
     const weight_rules rules = {.int8_rows = is_recurrent(m)};
     safetensors *file;
-    attn_status status = safetensors_open(&file, path);
+    attn_status status = model_weights_open(&file, path);
     if (status != ATTN_OK) return status;
     status = weights_read(&m->parameters, &rules, m, file, trainable, &m->unused);
     if (trainable || status != ATTN_OK)

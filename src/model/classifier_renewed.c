@@ -75,7 +75,7 @@ static attn_status fill(const renewal *r, const char *path, weights_drawn *drawn
 {
     safetensors *file;
     const classifier_family family = r->found->family;
-    attn_status status = safetensors_open(&file, path);
+    attn_status status = model_weights_open(&file, path);
     if (status != ATTN_OK) return status;
     const weight_rules rules = {
         .int8_rows = family == CLASSIFIER_RECURRENT,

@@ -2,7 +2,7 @@
 #ifndef MODEL_MODEL_FILES_H
 #define MODEL_MODEL_FILES_H
 
-#include "attn/attn.h"
+#include "formats/safetensors.h"
 
 /* Paths, malloc'ed. */
 typedef struct model_files {
@@ -14,5 +14,9 @@ typedef struct model_files {
 /* MEMORY where there is none for the names. To be cleared also after a failure. */
 attn_status model_files_name(model_files *out, const char *directory);
 void model_files_clear(model_files *f);
+
+/* safetensors_open of a directory's model.safetensors; UNSUPPORTED, with what to do, where its weights are there in
+ * another form that transformers writes. */
+attn_status model_weights_open(safetensors **out, const char *path);
 
 #endif

@@ -127,7 +127,7 @@ static attn_status open_files(recurrent_translator **m, const model_files *files
     recurrent_config config;
     safetensors *file = NULL;
     attn_status status = recurrent_config_read(&config, files->config);
-    if (status == ATTN_OK) status = safetensors_open(&file, files->weights);
+    if (status == ATTN_OK) status = model_weights_open(&file, files->weights);
     if (status == ATTN_OK) status = declare(m, &config);
     if (status == ATTN_OK) status = weights_read(&(*m)->parameters, &rules, *m, file, trainable, &(*m)->unused);
     if (status == ATTN_OK) weights_bind(&(*m)->parameters, visit_weights, *m);

@@ -61,7 +61,7 @@ static attn_status open_files(translator **m, const model_files *files, bool tra
     translator_config config;
     safetensors *file = NULL;
     attn_status status = translator_config_read(&config, files->config);
-    if (status == ATTN_OK) status = safetensors_open(&file, files->weights);
+    if (status == ATTN_OK) status = model_weights_open(&file, files->weights);
     if (status == ATTN_OK) status = translator_declare(m, &config);
     if (status == ATTN_OK) status = fill_from(*m, file, trainable);
     if (status == ATTN_OK && !trainable)

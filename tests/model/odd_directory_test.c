@@ -1,4 +1,5 @@
-/* A model's directory with something else in it where a file should be: refused by its name, not waited for. */
+/* A model's directory with something else in it where a file should be: refused by its name, not waited for; and one
+ * whose weights are there in a form that is not read. */
 #include "../scratch.h"
 
 #include "attn/seq.h"
@@ -45,11 +46,33 @@ static void of_classifiers_too(void **state)
     refused(FIXTURES "/vit/colour", "preprocessor_config.json", true);
 }
 
+/* As transformers wrote weights once, and writes large ones. */
+static void other_forms_are_told_from_none(void **state)
+{
+    (void)state;
+    static const char *const forms[][2] = {{"pytorch_model.bin", "m/pytorch_model.bin: a pickle, "},
+                                           {"model.safetensors.index.json", "index.json: weights in several files, "}};
+    static const char *const models[] = {FIXTURES "/marian/shared", FIXTURES "/ast/apart"};
+    for (int i = 0; i < 4; i++) {
+        attn_seq_model *model;
+        char command[512];
+        snprintf(command, sizeof command, "cd %s && rm -rf m && cp -r %s m && mv m/model.safetensors m/%s",
+                 scratch_directory, models[i / 2], forms[i % 2][0]);
+        assert_int_equal(system(command), 0);
+        assert_int_equal(attn_seq_model_open(&model, scratch_path("m")), ATTN_ERROR_UNSUPPORTED);
+        if (!strstr(attn_seq_error(), forms[i % 2][1])) fail_msg("%s", attn_seq_error());
+        assert_int_equal(remove(scratch_path(i % 2 ? "m/model.safetensors.index.json" : "m/pytorch_model.bin")), 0);
+        assert_int_equal(attn_seq_model_open(&model, scratch_path("m")), ATTN_ERROR_FILE);
+        assert_non_null(strstr(attn_seq_error(), "m/model.safetensors: cannot read: No such file"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_file_is_refused),
         cmocka_unit_test(of_classifiers_too),
+        cmocka_unit_test(other_forms_are_told_from_none),
     };
     return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }
