@@ -16,6 +16,7 @@ typedef struct array_type {
     array_kind kind;
     const dlpack_exchange *exchange; /* of ARRAY_EXCHANGE */
     bool differentiable;             /* its arrays have requires_grad */
+    bool negatable;                  /* and is_neg: their numbers may be the negatives of what their memory holds */
 } array_type;
 
 typedef struct element_type {
@@ -44,7 +45,8 @@ PyObject *array_numpy_empty(PyObject *shape, PyObject *like, element_type elemen
 PyObject *array_widened(PyObject *object, bool to_double);
 
 /* Sees object as *x until array_release. False with an exception that names the argument: TypeError for no array,
- * ValueError for one that is not in this CPU's memory, misaligned, or recorded for differentiation. */
+ * ValueError for one that is not in this CPU's memory, misaligned, recorded for differentiation, or negated without its
+ * memory's knowing. */
 bool array_borrow(array *x, PyObject *object, const char *name);
 void array_release(array *x);
 

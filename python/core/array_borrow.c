@@ -168,10 +168,27 @@ static bool refuse_recorded(PyObject *object, const char *name)
     return false;
 }
 
+/* PyTorch's lazy negation, as of x.conj().imag, is in no DLPack: what is read would be the wrong numbers. */
+static bool refuse_negated(PyObject *object, const char *name)
+{
+    static PyObject *method;
+    if (!method) method = PyUnicode_InternFromString("is_neg");
+    PyObject *negated = method ? PyObject_CallMethodObjArgs(object, method, NULL) : NULL;
+    const int is = negated ? PyObject_IsTrue(negated) : -1;
+    Py_XDECREF(negated);
+    if (is == 0) return true;
+    if (is > 0)
+        PyErr_Format(PyExc_ValueError,
+                     "%s: has its negative bit set, and its memory holds other numbers: use %s.resolve_neg()", name,
+                     name);
+    return false;
+}
+
 static bool see(array *x, PyObject *object, const char *name)
 {
     const array_type *type = array_type_of(object, name);
     if (!type || (type->differentiable && !refuse_recorded(object, name))) return false;
+    if (type->negatable && !refuse_negated(object, name)) return false;
     if (type->kind == ARRAY_NUMPY) return see_buffer(x, object, name);
     if (type->kind == ARRAY_CAPSULE) return see_capsule(x, object, name);
     dlpack_tensor tensor;

@@ -49,7 +49,8 @@ static const array_type *remember(PyTypeObject *type, array_kind kind, const dlp
     array_type *entry = &types[type_count < REMEMBERED ? type_count++ : REMEMBERED - 1];
     PyTypeObject *forgotten = entry->type;
     *entry = (array_type){(PyTypeObject *)Py_NewRef((PyObject *)type), kind, exchange,
-                          PyObject_HasAttrString((PyObject *)type, "requires_grad")};
+                          PyObject_HasAttrString((PyObject *)type, "requires_grad"),
+                          PyObject_HasAttrString((PyObject *)type, "is_neg")};
     Py_XDECREF((PyObject *)forgotten);
     return entry;
 }

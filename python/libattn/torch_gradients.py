@@ -56,7 +56,9 @@ class _Attention(torch.autograd.Function):
 
 
 def _rows(x: Tensor) -> Tensor:
-    """x with its last dimension contiguous, which a gradient as of sum() is not: it repeats one number."""
+    """x with its last dimension contiguous, which a gradient as of sum() is not: it repeats one number; and its numbers in
+    its memory, unlike those of a gradient by the imaginary part of something conjugate."""
+    x = x.resolve_neg()
     return x if x.stride(-1) == 1 or x.size(-1) < 2 else x.contiguous()
 
 
@@ -70,6 +72,7 @@ class _Gradients(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         *tensors, calls, options, wanted = arguments
         grad_out = _rows(grad_out)
+        grad_lse = None if grad_lse is None else grad_lse.resolve_neg()
         ctx.save_for_backward(grad_out, grad_lse, out, lse, *tensors)
         ctx.calls, ctx.options, ctx.wanted = calls, options, wanted
         ctx.set_materialize_grads(False)
@@ -164,6 +167,7 @@ def apply(calls: Calls, inputs: dict[str, Any], options: dict[str, Any], return_
     if options["dropout_p"] and options["seed"] is None:
         options["seed"] = int(torch.randint(2**63 - 1, ()))
     options["score_function"] = _differentiated(options["score_function"])
+    inputs = {name: x if x is None else x.resolve_neg() for name, x in inputs.items()}
     _autocast(inputs)
     if not (torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs.values())):
         return calls.forward(**inputs, **options, return_lse=return_lse)

@@ -182,3 +182,35 @@ def test_gradcheck_of_slopes():
     for gradient, by in ((first[0], slopes), (first[1], tensors[0])):
         with pytest.raises(NotImplementedError, match="alibi_slopes"):
             torch.autograd.grad(gradient.sum(), by, retain_graph=True)
+
+
+def test_negated_tensors():
+    """Lazily negated inputs and gradients, as imaginary parts of what is conjugate are, once and twice."""
+    tensors = inputs()
+    compare(
+        lambda q, k, v: lt.scaled_dot_product_attention(torch._neg_view(q), k, torch._neg_view(v)),
+        lambda q, k, v: sdpa(-q, k, -v),
+        tensors,
+    )
+    with torch.no_grad():
+        out = lt.scaled_dot_product_attention(*(torch._neg_view(x) for x in tensors))
+        close(out, sdpa(*(-x for x in tensors)))
+
+    class NegatedGradient(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return torch._neg_view(gradient)
+
+    q, k, v = tensors
+
+    def twice(function):
+        out = NegatedGradient.apply(function(q, k, v))
+        gradients = torch.autograd.grad(out.square().sum(), tensors, create_graph=True)
+        return [*gradients, *torch.autograd.grad(sum(torch._neg_view(x).square().sum() for x in gradients), tensors)]
+
+    for got, expected in zip(twice(lt.scaled_dot_product_attention), twice(sdpa)):
+        close(got, expected, 1e-4)

@@ -73,3 +73,21 @@ def test_recorded_tensors_are_refused():
     for nowhere in (torch.empty(2, 4, 33, 32, device="meta"), torch.zeros(2, 4, 33, 32).to_sparse()):
         with pytest.raises(TypeError, match="query: expected a dense array of numbers in the CPU's memory"):
             libattn.scaled_dot_product_attention(nowhere, k, v)
+
+
+def test_negated_tensors_are_refused():
+    q, k, v = draw()
+    negated = torch._neg_view(q)
+    imaginary = torch.complex(q, q).conj().imag
+    for wrong in (negated, imaginary):
+        assert wrong.is_neg()
+        with pytest.raises(ValueError, match=r"query: has its negative bit set.*query.resolve_neg\(\)"):
+            libattn.scaled_dot_product_attention(wrong, k, v)
+    with pytest.raises(ValueError, match="out: has its negative bit set"):
+        libattn.scaled_dot_product_attention(q, k, v, out=negated)
+    out = libattn.scaled_dot_product_attention(negated.resolve_neg(), k, v)
+    torch.testing.assert_close(out, sdpa(-q, k, v), atol=2e-6, rtol=1e-5)
+    with pytest.raises(TypeError, match="query: expected elements of .*, got complex64"):
+        libattn.scaled_dot_product_attention(torch.complex(q, q).conj().resolve_conj(), k, v)
+    with pytest.raises((TypeError, ValueError), match="query: "):
+        libattn.scaled_dot_product_attention(torch.complex(q, q).conj(), k, v)
