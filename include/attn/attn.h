@@ -51,6 +51,9 @@
  * - Bits. The same whatever the thread count, the batch around a sequence, the strides, the keys beyond key_lengths,
  *   and whether a pair is masked by causal, a window, a block, a byte or a bias of -inf (beside biases of 0), on the
  *   same instruction set and the same T, D, DV and options.
+ * - Floating-point environment. All this holds where each thread that runs tasks has C's default one: rounding to
+ *   nearest, subnormal numbers kept, no traps. Exception flags may be raised. OpenMP's threads keep the environment
+ *   that they were started with, not the caller's.
  * - Memory. Nothing is allocated: the caller brings a workspace of at least the size that the query function tells for
  *   the same descriptor, a multiple of ATTN_ALIGNMENT as aligned_alloc wants it, and no T x S matrix is ever held. Two
  *   calls may run at once unless they share a workspace or an output.
@@ -172,7 +175,8 @@ typedef struct attn_tile {
 
 /* A caller's function f of scores. Replaces each score s in values by f(s), which may depend on head, position and key
  * too, and where slopes is not NULL multiplies each slope by f'(s). Scores of masked pairs may be anything, and so may
- * what becomes of them. Called from several threads at once; a pair must fare the same in whatever tile it comes. */
+ * what becomes of them. Called from several threads at once; a pair must fare the same in whatever tile it comes. It
+ * must return: no exception and no jump may leave it. */
 typedef void (*attn_score_function)(void *user, const attn_tile *tile);
 
 /* What a caller's mask leaves of a tile. Numbers pinned. */
@@ -190,8 +194,10 @@ typedef attn_tile_kept (*attn_mask_function)(void *user, const attn_tile *tile);
 /* One task of a parallel loop; worker is in 0 .. threads - 1, and no two tasks that run at once have the same. */
 typedef void (*attn_task)(void *argument, int64_t task, int worker);
 
-/* Who runs the tasks. A zeroed one is OpenMP (or the calling thread alone, in a library built without it) on the
- * default number of threads: the affinity mask and the cgroup's CPU quota, asked once in the process's life. */
+/* Who runs the tasks. A zeroed one is OpenMP (in a library built without it, threads that are started for each loop) on
+ * the default number of threads: the affinity mask and the cgroup's CPU quota, asked once in the process's life;
+ * OMP_NUM_THREADS plays no part. OpenMP's threads do not survive a fork: in a child of a process that had used them
+ * here, calls run on the calling thread. */
 typedef struct attn_parallel {
     int threads; /* at most so many at once, 1 .. 1024; 0 is the default */
     /* NULL, or the caller's own: run(user, threads, count, task, argument) must call task(argument, n, worker) once

@@ -15,7 +15,7 @@ int parallel_default_threads(void);
 
 /* Runs body(argument, task, worker) for every task, worker in 0 .. threads - 1: on OpenMP when built with it, on
  * threads of its own otherwise; in order on the calling thread when threads <= 1, or in a child that was forked after
- * the first use of OpenMP, whose threads do not survive a fork. */
+ * the first loop on OpenMP, whose threads do not survive a fork. */
 void parallel_for(int threads, int64_t count, parallel_task body, void *argument);
 
 /* The worker count that a caller's descriptor asks for: at least 1. */

@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 typedef struct tally {
     int runs[1000];
@@ -58,6 +60,31 @@ static void takes_fewer_tasks_than_workers(void **state)
     free(t);
 }
 
+/* The parent's threads are gone in the child: a loop that waited for them would hang, until the alarm ends it. */
+static void runs_in_a_forked_child(void **state)
+{
+    (void)state;
+    tally *t = calloc(1, sizeof *t);
+    t->threads = 4;
+    parallel_for(4, 1000, count_task, t);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        alarm(20);
+        parallel_for(4, 1000, count_task, t);
+        int wrong = t->wrong_workers;
+        for (int i = 0; i < 1000; i++) wrong += t->runs[i] != 2;
+        _exit(wrong != 0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    parallel_for(4, 1000, count_task, t);
+    for (int i = 0; i < 1000; i++) assert_int_equal(t->runs[i], 2);
+    free(t);
+}
+
 static void has_at_least_one_thread(void **state)
 {
     (void)state;
@@ -69,6 +96,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_every_task_once),
         cmocka_unit_test(takes_fewer_tasks_than_workers),
+        cmocka_unit_test(runs_in_a_forked_child),
         cmocka_unit_test(has_at_least_one_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
