@@ -2,6 +2,10 @@
  * seq.h - sequence models built on the attention operator: open, run, train, score, look inside.
  *
  * Everything that the command `attn` does, it does through this header. Models are Hugging Face directories.
+ *
+ * Structs are as large here as in the library: functions that fill one write all of it, and struct_size, where there is
+ * one, tells a program that was compiled with another header; it does not let one struct serve two versions, as
+ * attn.h's does. No struct grows while the library's soname stays.
  */
 #ifndef ATTN_SEQ_H
 #define ATTN_SEQ_H
