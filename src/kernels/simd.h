@@ -31,6 +31,10 @@
 #ifndef KERNELS_SIMD_H
 #define KERNELS_SIMD_H
 
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || (__FINITE_MATH_ONLY__ + 0)
+#error "masks are infinities and sums have an order: build without -ffast-math, -Ofast and what they stand for"
+#endif
+
 #if defined(KERNEL_AVX512) || defined(KERNEL_AVX512BF16) || defined(KERNEL_AMX)
 #include "kernels/simd_avx512.h"
 #elif defined(KERNEL_AVX2)
