@@ -1,0 +1,17 @@
+#!/bin/sh
+# Another project may add this tree to its own, and link libattn by the name that an installed one has.
+set -eu
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cat >"$scratch/CMakeLists.txt" <<END
+cmake_minimum_required(VERSION 3.25)
+project(outer LANGUAGES C)
+set(ATTN_SEQ OFF)
+set(ATTN_PYTHON OFF)
+set(ATTN_TESTS OFF)
+add_subdirectory("$SOURCE" attn)
+add_executable(attend "$SOURCE/examples/attend.c")
+target_link_libraries(attend attn::attn)
+END
+"$CMAKE" -S "$scratch" -B "$scratch/build" -G Ninja -DCMAKE_C_COMPILER="$CC" >"$scratch/log" 2>&1 ||
+    { cat "$scratch/log"; exit 1; }
