@@ -88,8 +88,9 @@ attn_status cache_read(const attn_cache *cache, attn_cache *c)
                            given, sizeof *c);
     memset(c, 0, sizeof *c);
     memcpy(c, cache, given < sizeof *c ? given : sizeof *c);
-    attn_status later = descriptor_check_later("cache:", cache, given, sizeof *c);
-    if (later) return later;
+    attn_status status = descriptor_check_later("cache:", cache, given, sizeof *c);
+    if (!status) status = descriptor_check_cpu();
+    if (status) return status;
     if (!is_float(c->dtype) && c->dtype != ATTN_DTYPE_INT8)
         return status_fail(ATTN_ERROR_UNSUPPORTED,
                            "cache: dtype = %d, expected ATTN_DTYPE_F32 (%d), ATTN_DTYPE_BF16 (%d), ATTN_DTYPE_FP16 "

@@ -219,6 +219,14 @@ static void drop_empty_scores(attn_desc *d)
     if (!d->D) d->grad_score_vector.data = NULL;
 }
 
+attn_status descriptor_check_cpu(void)
+{
+    const cpu_report *cpu = cpu_detect();
+    if (cpu->requested_is_known) return ATTN_OK;
+    return status_fail(ATTN_ERROR_ARGUMENT, "ATTN_CPU=%s in the environment, expected %s", cpu->requested,
+                       cpu_level_names());
+}
+
 attn_status descriptor_read(const attn_desc *desc, attn_desc *d)
 {
     if (!desc) return status_fail(ATTN_ERROR_ARGUMENT, "desc is NULL, expected a descriptor");
@@ -229,13 +237,9 @@ attn_status descriptor_read(const attn_desc *desc, attn_desc *d)
     memset(d, 0, sizeof *d);
     memcpy(d, desc, given < sizeof *d ? given : sizeof *d);
     d->struct_size = sizeof *d;
-    attn_status later = descriptor_check_later("the descriptor's", desc, given, sizeof *d);
-    if (later) return later;
-    const cpu_report *cpu = cpu_detect();
-    if (!cpu->requested_is_known)
-        return status_fail(ATTN_ERROR_ARGUMENT, "ATTN_CPU=%s in the environment, expected %s", cpu->requested,
-                           cpu_level_names());
-    attn_status status = check_sizes(d);
+    attn_status status = descriptor_check_later("the descriptor's", desc, given, sizeof *d);
+    if (!status) status = descriptor_check_cpu();
+    if (!status) status = check_sizes(d);
     if (!status) status = check_options(d);
     if (status) return status;
     drop_empty_scores(d);

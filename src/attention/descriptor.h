@@ -8,6 +8,10 @@
  * threads. */
 attn_status descriptor_read(const attn_desc *desc, attn_desc *d);
 
+/* That ATTN_CPU, where it is set, names an instruction set: for calls without a descriptor; descriptor_read asks too.
+ */
+attn_status descriptor_check_cpu(void);
+
 /* Checks of a descriptor that was read: the inputs of every direction, Q, K, the masks, lengths, offsets, and the
  * dropout keys (V where `values`). */
 attn_status descriptor_check_inputs(const attn_desc *d, bool values);
