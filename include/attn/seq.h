@@ -598,8 +598,8 @@ typedef struct attn_seq_translation {
  *   model         open, not NULL
  *   options       not NULL, set up by attn_seq_translate_options_init
  *   lines         of count; NULL only if count is 0
- *   translations  receives an array of count, to be freed by attn_seq_translations_free; NULL on failure or if count is
- * 0
+ *   translations  receives an array of count, to be freed by attn_seq_translations_free; NULL on failure or if
+ *                 count is 0
  *
  * Thread safety: may run in several threads on one model.
  * Returns ATTN_OK, whatever single lines met; ATTN_ERROR_ARGUMENT; ATTN_ERROR_UNSUPPORTED (the model is for another

@@ -1,8 +1,9 @@
 /* Gradients of elements narrower than fp32 are sums all the same: they are summed in fp32, in the workspace behind the
  * parts (backward_parts.h), and rounded once when all rounds are done. Each wanted one has the shape of its array:
  *
- *     [dQ (B, H, T, D) | dK (B, HK, S, D) | dV (B, HK, S, DV) | by dO (B, H, T, DV)]      without B where sequences are
- * packed; the last is double backward's alone, for others grad_grad_o is NULL */
+ *     [dQ (B, H, T, D) | dK (B, HK, S, D) | dV (B, HK, S, DV) | by dO (B, H, T, DV)]
+ *
+ * without B where sequences are packed. The last is double backward's alone: for others grad_grad_o is NULL. */
 #ifndef ATTENTION_BACKWARD_SUMS_H
 #define ATTENTION_BACKWARD_SUMS_H
 

@@ -1,12 +1,13 @@
 /* One worker's way through backward's tiles, and its piece of the workspace:
  *
- *     [minus_lse | offset | delta | distance_sums | p_t | ds_t | modification | dropout | slope_t | q_t, grad_o_t, or
- * bent for additive scores | stages of Q, dO, O, K, V; or, with products of pairs, p_bf16 | ds_bf16 | ds_pairs |
- * q_pairs | grad_o_pairs | for each tile of a chunk's keys k_pairs, with products of tiles k_tiles | v_tiles]
+ *     [minus_lse | offset | delta | distance_sums | p_t | ds_t | modification | dropout | slope_t | score's | type's]
  *
- * (slope_t for a score function alone, the stages for types other than fp32) whose size is a constant and D + DV rows
- * of BACKWARD_QUERIES, or D rows of twice as many: nothing grows with T or S.
- */
+ *     the score's: q_t | grad_o_t; or bent, for additive scores
+ *     the type's:  stages of Q, dO, O, K, V; or, with products of pairs, p_bf16 | ds_bf16 | ds_pairs | q_pairs |
+ *                  grad_o_pairs | for each tile of a chunk's keys k_pairs, with products of tiles k_tiles | v_tiles
+ *
+ * (slope_t for a score function alone, nothing of the type's for fp32) whose size is a constant and some rows
+ * of D and of DV: nothing grows with T or S. */
 #ifndef ATTENTION_BACKWARD_WORKER_H
 #define ATTENTION_BACKWARD_WORKER_H
 

@@ -19,8 +19,8 @@
  * heads that share it, a task a run of items. Each chunk is a partial result, and the partial results are merged in
  * the order of the keys, behind them the sinks as one more whose O is zeros. The workspace:
  *
- *     [query offsets (B) | parts, one a chunk and the sinks' | zeros (DV) | their O (chunk, B, H, T, DV) | their lse
- * (chunk, B, H, T) | workers]
+ *     [query offsets (B) | parts, one a chunk and the sinks' | zeros (DV) |
+ *      the parts' O (chunk, B, H, T, DV) | their lse (chunk, B, H, T) | workers]
  *
  * and a worker's piece of it:
  *
