@@ -61,7 +61,22 @@ attn_status read_model(const char *path, std::string *bytes)
     return ATTN_OK;
 }
 
-/* Feeds the caller's lines to the trainer without copying them all. */
+/* The trainer leaves out what is longer than its max_sentence_length. */
+constexpr size_t longest_part = 4192;
+
+/* How many of the text's first bytes, more than longest_part in all, make a part: up to a space or, where there is
+ * none, whole characters. */
+size_t part_of(const char *text)
+{
+    size_t space = longest_part;
+    while (space > 0 && text[space] != ' ') space--;
+    if (space > 0) return space;
+    size_t end = longest_part;
+    while (end > 1 && ((unsigned char)text[end] & 0xC0) == 0x80) end--;
+    return end;
+}
+
+/* Feeds the caller's lines to the trainer, long ones in parts, without copying them all. */
 class LineIterator : public sentencepiece::SentenceIterator
 {
   public:
@@ -75,7 +90,10 @@ class LineIterator : public sentencepiece::SentenceIterator
     }
     void Next() override
     {
-        at_++;
+        if (begin_ >= bytes_) {
+            at_++;
+            begin_ = 0;
+        }
         load();
     }
     const std::string &value() const override
@@ -90,10 +108,16 @@ class LineIterator : public sentencepiece::SentenceIterator
   private:
     void load()
     {
-        if (!done()) value_ = lines_[at_];
+        if (done()) return;
+        if (begin_ == 0) bytes_ = strlen(lines_[at_]);
+        const char *text = lines_[at_] + begin_;
+        const size_t left = bytes_ - begin_, taken = left > longest_part ? part_of(text) : left;
+        value_.assign(text, taken);
+        begin_ += taken;
     }
     const char *const *lines_;
     int64_t count_, at_ = 0;
+    size_t begin_ = 0, bytes_ = 0; /* of what follows in the line that is there; the line's */
     std::string value_;
 };
 
@@ -197,6 +221,7 @@ extern "C" attn_status pieces_train(const char *const *lines, int64_t count, pie
             /* Every character that occurs has a piece: nothing of the training text is unknown. */
             {"character_coverage", "1.0"},
             {"num_threads", std::to_string(threads)},
+            {"max_sentence_length", std::to_string(longest_part)},
             /* More lines than this teach the pieces nothing and cost memory. */
             {"input_sentence_size", "2000000"},
             {"shuffle_input_sentence", "true"},

@@ -127,6 +127,35 @@ static void trained_ones_are_read_again(void **state)
     }
 }
 
+/* Each line is longer than SentencePiece takes, one of them without a space, and has something at its end alone. */
+static void long_lines_are_learnt_whole(void **state)
+{
+    (void)state;
+    enum { WORDS = 2000, LETTERS = 3000 };
+    static char spaced[4 * WORDS + 8], joined[3 * LETTERS + 8];
+    for (int i = 0; i < WORDS; i++) memcpy(spaced + 4 * i, i % 2 ? "the " : "cat ", 4);
+    for (int i = 0; i < LETTERS; i++) memcpy(joined + 3 * i, i % 2 ? "猫" : "看", 3);
+    strcpy(spaced + 4 * WORDS, "ж");
+    strcpy(joined + 3 * LETTERS, "月");
+    const char *const lines[] = {spaced, "", joined};
+    for (int style = TOKENIZER_BERT; style <= TOKENIZER_BART; style++) {
+        if (tokenizer_train_style((tokenizer_style)style, lines, 3, 50, 1, 1, scratch_directory) != ATTN_OK)
+            fail_msg("%s", status_message());
+        tokenizer *k = open_tokenizer(scratch_directory);
+        int32_t *ids;
+        int64_t count;
+        const char *line = "the ж 看猫月 cat";
+        assert_int_equal(tokenizer_encode(k, TOKENIZER_SOURCE, line, strlen(line), &ids, &count), ATTN_OK);
+        for (int64_t i = 0; i < count; i++) assert_int_not_equal(ids[i], tokenizer_unk_id(k));
+        char *back;
+        assert_int_equal(tokenizer_decode(k, ids, count, &back), ATTN_OK);
+        assert_string_equal(back, line);
+        free(back);
+        free(ids);
+        tokenizer_destroy(k);
+    }
+}
+
 static void wrong_files_are_named(void **state)
 {
     (void)state;
@@ -213,7 +242,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tokenizes_as_transformers_does), cmocka_unit_test(shows_pieces_as_people_read_them),
         cmocka_unit_test(shortens_before_the_end),        cmocka_unit_test(trained_ones_are_read_again),
-        cmocka_unit_test(wrong_files_are_named),          cmocka_unit_test(wrong_lists_are_named),
+        cmocka_unit_test(long_lines_are_learnt_whole),    cmocka_unit_test(wrong_files_are_named),
+        cmocka_unit_test(wrong_lists_are_named),
     };
     return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }
