@@ -23,7 +23,7 @@ set(package_directory ${CMAKE_INSTALL_LIBDIR}/cmake/attn)
 install(EXPORT attn NAMESPACE attn:: DESTINATION ${package_directory} FILE attn-targets.cmake)
 configure_package_config_file(cmake/attn-config.cmake.in ${PROJECT_BINARY_DIR}/attn-config.cmake
   INSTALL_DESTINATION ${package_directory} NO_SET_AND_CHECK_MACRO)
-write_basic_package_version_file(${PROJECT_BINARY_DIR}/attn-config-version.cmake COMPATIBILITY SameMajorVersion)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/attn-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/attn-config.cmake ${PROJECT_BINARY_DIR}/attn-config-version.cmake
   DESTINATION ${package_directory})
 

@@ -9,13 +9,13 @@
 
 #define FIRST_CAPACITY 16
 
-/* a * b * c floats; NULL when they do not fit or there is no memory. */
+/* a * b * c floats in whole lines, one at least; NULL when they do not fit or there is no memory. */
 static float *floats(int64_t a, int64_t b, int64_t c)
 {
     size_t count, bytes;
     if (!checked_mul((size_t)a, (size_t)b, &count) || !checked_mul(count, (size_t)c, &count)) return NULL;
-    if (!checked_mul(count, sizeof(float), &bytes) || !checked_add(bytes, 127, &bytes)) return NULL;
-    return aligned_alloc(64, bytes / 64 * 64);
+    if (!checked_mul(count, sizeof(float), &bytes) || !checked_whole(bytes, 64, &bytes)) return NULL;
+    return aligned_alloc(64, bytes ? bytes : 64);
 }
 
 void transformer_cache_destroy(transformer_cache *c)

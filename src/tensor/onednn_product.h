@@ -13,6 +13,7 @@ typedef struct product_key {
     int64_t M, N, K;
     int32_t threads;
     uint8_t type, transpose_a, transpose_b, b_form, bias, accumulate;
+    uint8_t none[6]; /* 0: keys are compared as bytes, of which padding might be any */
 } product_key;
 
 /* A product compiled for its key. Runs on any thread, on several at a time. */

@@ -74,7 +74,7 @@ static void finds_the_model(void **state)
 static void names_where_it_looked(void **state)
 {
     (void)state;
-    assert_int_equal(shell("mkdir -p classify.tmp/alone/lib && cp \"${ATTN%%/*}\"/../lib/libattnseq.so.0 "
+    assert_int_equal(shell("mkdir -p classify.tmp/alone/lib && cp \"${ATTN%%/*}\"/../lib/libattnseq.so.0.1 "
                            "classify.tmp/alone/lib && "
                            "LD_LIBRARY_PATH=classify.tmp/alone/lib ATTN_MODELS=" FIXTURES
                            "/vit $ATTN classify --kind audio " SOUND "; status=$?; rm -r classify.tmp; exit $status"),

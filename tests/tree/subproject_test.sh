@@ -7,8 +7,6 @@ cat >"$scratch/CMakeLists.txt" <<END
 cmake_minimum_required(VERSION 3.25)
 project(outer LANGUAGES C)
 set(ATTN_SEQ OFF)
-set(ATTN_PYTHON OFF)
-set(ATTN_TESTS OFF)
 add_subdirectory("$SOURCE" attn)
 add_executable(attend "$SOURCE/examples/attend.c")
 target_link_libraries(attend attn::attn)
