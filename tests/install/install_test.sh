@@ -15,6 +15,17 @@ echo '== find_package'
     { tail -n 20 "$scratch/log"; exit 1; }
 "$CMAKE" --build by-cmake >>"$scratch/log" 2>&1 || { tail -n 20 "$scratch/log"; exit 1; }
 
+echo '== what find_package must not find'
+mkdir asks
+for asked in '0.0' '0.2' '0.1 COMPONENTS decoration'; do
+    printf 'cmake_minimum_required(VERSION 3.25)\nproject(asks LANGUAGES NONE)\nfind_package(attn %s REQUIRED)\n' "$asked" >asks/CMakeLists.txt
+    if "$CMAKE" -S asks -B "asks/$asked" -DCMAKE_PREFIX_PATH="$prefix" >"$scratch/log" 2>&1; then
+        echo "find_package(attn $asked) found this version"
+        exit 1
+    fi
+    grep -q "attn" "$scratch/log" || { cat "$scratch/log"; exit 1; }
+done
+
 echo '== pkg-config'
 PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name attn.pc)")
 export PKG_CONFIG_PATH
