@@ -38,10 +38,15 @@ typedef struct decode_plan {
     size_t modification, q, k_rows, v_rows; /* offsets into a worker's piece, in bytes */
     size_t k_scales, v_scales, worker;      /* more of them, and its size */
     int64_t items, task_items;
+    bool near; /* K and V are few */
     char *workspace;
     attn_output part_o, part_lse; /* the first part's; the next one's stand part_batch behind */
     int64_t o_step, lse_step;
 } decode_plan;
+
+/* Bytes of a call's K and V that the second cache holds. Asking memory for them takes time of its own, and spares
+ * little where they are not there. */
+#define NEAR_BYTES (1 << 20)
 
 /* Multiply-adds that make a task worth handing out: some microseconds. */
 #define TASK_WORK (1 << 18)
@@ -228,6 +233,7 @@ static void decode_item(const decode_plan *plan, int64_t item, char *piece)
                           .DV = d->DV,
                           .scale = d->scale,
                           .softcap = d->softcap,
+                          .near = plan->near,
                           .type = plan->c.dtype,
                           .k = k,
                           .v = v,
@@ -319,6 +325,8 @@ static attn_part *lay_out(decode_plan *plan, char *workspace)
     }
     if (d->sinks) parts[plan->chunks] = sink_part(d, (float *)(workspace + plan->zeros));
     plan->items = d->B * d->HK * plan->chunks;
+    const double rows = (double)d->B * (double)d->HK * (double)longest;
+    plan->near = rows * ((double)d->D + (double)d->DV) * (double)element_size(plan->c.dtype) <= NEAR_BYTES;
     int64_t keys = longest < DECODE_CHUNK ? longest : DECODE_CHUNK;
     double work = (double)keys * (double)d->T * (double)(d->H / d->HK) * ((double)d->D + (double)d->DV);
     plan->task_items = work >= TASK_WORK ? 1 : (int64_t)(TASK_WORK / (work + TASK_WORK / 1024)) + 1;

@@ -11,9 +11,17 @@
 #define MOST_VECTORS (SIMD_REGISTERS == 32 ? 4 : 2)
 #define MOST_ROWS 4
 
-/* Vectors of a row of K that are multiplied before those of the next row: memory gives rows of fp32 fastest in the
- * order that they lie in, narrower ones wait for arithmetic, which loads Q less often the other way. */
-#define SCORE_VECTORS(type) ((type) == ATTN_DTYPE_F32 ? 4 : 1)
+/* Vectors of a row of K that are multiplied before those of the next. Memory gives rows of fp32 fastest in the order
+ * that they lie in; of near or narrower ones two, so that Q's stay in registers for all keys of a tile. */
+#define SCORE_VECTORS(type, rows, ahead) (((type) == ATTN_DTYPE_F32 && (ahead)) || (rows) == 1 ? MOST_VECTORS : 2)
+
+/* Keys from `first` on whose rows are gone through at a time: a few that stay in the first cache for all rows of
+ * queries; where all of these are summed at once and no memory is asked for, the others. */
+static int64_t keys_of_block(const decode_chunk *x, int64_t first)
+{
+    const int64_t left = x->keys - first;
+    return left < DECODE_BLOCK || (x->near && x->heads * x->queries <= MOST_ROWS) ? left : DECODE_BLOCK;
+}
 
 extern decode_chunk_kernel SIMD_NAMED(decode_chunk);
 
@@ -31,67 +39,91 @@ ROW_INLINE vec load_row(const attn_dtype type, const void *row, int64_t c, int p
     return type == ATTN_DTYPE_BF16 ? vec_load_bf16(half) : vec_load_fp16(half);
 }
 
-/* So many vectors of columns from d on, row of K after row; next: those wanted later, or NULL. */
+/* So many vectors of columns from d on, row of K after row, each loaded once for all rows of Q; next: rows wanted
+ * later, or NULL. They are asked for before the products: among them asking takes three times as long. */
 ROW_INLINE void score_columns(const attn_dtype type, const int rows, const int vectors, int part,
                               const char *const *next, const float *const *q, const void *const *k, int64_t d, vec *sum)
 {
     const int keys = SIMD_LANES / rows;
+    vec query[MOST_ROWS][MOST_VECTORS];
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int i = 0; i < vectors; i++) query[r][i] = load_part(q[r] + d + i * SIMD_LANES, part);
 #pragma GCC unroll 16
     for (int n = 0; n < keys; n++)
 #pragma GCC unroll 4
         for (int i = 0; i < vectors; i++) {
-            const int64_t c = d + i * SIMD_LANES;
-            vec key = load_row(type, k[n], c, part);
-            if (next) fetch(type, next[n], c);
+            const vec key = load_row(type, k[n], d + i * SIMD_LANES, part);
+            if (next) fetch(type, next[n], d + i * SIMD_LANES);
 #pragma GCC unroll 4
-            for (int r = 0; r < rows; r++)
-                sum[r * keys + n] = vec_fma(load_part(q[r] + c, part), key, sum[r * keys + n]);
+            for (int r = 0; r < rows; r++) sum[r * keys + n] = vec_fma(query[r][i], key, sum[r * keys + n]);
         }
 }
 
-/* Scores of so many rows from m on and SIMD_LANES / rows keys; rows is a constant where this is inlined. */
-ROW_INLINE void score_tile(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x, int64_t m,
-                           int64_t n, float *scores)
+/* Scores of so many rows and SIMD_LANES / rows keys from n on. rows is a constant where this is inlined, and so is
+ * columns, which is D or 0 for any. */
+ROW_INLINE void score_tile(const attn_dtype type, const int rows, const int columns, const bool ahead,
+                           const decode_chunk *x, const float *const *q, int64_t n, float *scores)
 {
-    const int keys = SIMD_LANES / rows;
-    const void *const *k = x->k + n;
-    const char *rows_ahead[SIMD_LANES], *const *next = ahead ? rows_ahead : NULL;
-    const float *q[MOST_ROWS];
+    const int keys = SIMD_LANES / rows, vectors = SCORE_VECTORS(type, rows, ahead);
+    const char *rows_ahead[SIMD_LANES] = {NULL}, *const *next = ahead ? rows_ahead : NULL;
+    const void *k[SIMD_LANES] = {NULL};
     vec sum[SIMD_LANES];
-    for (int r = 0; r < rows; r++) q[r] = query_at(x, m + r);
-    for (int i = 0; i < keys && ahead; i++) rows_ahead[i] = k_ahead(x, n + i);
+#pragma GCC unroll 16
+    for (int i = 0; i < keys; i++) {
+        k[i] = x->k[n + i];
+        if (ahead) rows_ahead[i] = k_ahead(x, n + i);
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < SIMD_LANES; i++) sum[i] = vec_zero();
-    int64_t d = 0;
-    for (; d + SCORE_VECTORS(type) * SIMD_LANES <= x->D; d += SCORE_VECTORS(type) * SIMD_LANES)
-        score_columns(type, rows, SCORE_VECTORS(type), SIMD_LANES, next, q, k, d, sum);
-    for (; d < x->D; d += SIMD_LANES) score_columns(type, rows, 1, part_at(x->D, d), next, q, k, d, sum);
+#pragma GCC unroll 8
+    for (int d = 0; d < columns; d += vectors * SIMD_LANES)
+        score_columns(type, rows, vectors, SIMD_LANES, next, q, k, d, sum);
+    for (int64_t d = 0; d < x->D && !columns; d += SIMD_LANES)
+        score_columns(type, rows, 1, part_at(x->D, d), next, q, k, d, sum);
     float tile[SIMD_LANES];
     vec_store(tile, vec_mul(vec_set1(x->scale), vec_sum_each(sum)));
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) memcpy(scores + r * DECODE_CHUNK, tile + r * keys, (size_t)keys * sizeof *tile);
 }
 
-/* So many rows' scores of the keys of one block. */
-ROW_INLINE void score_rows(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x, int64_t m,
-                           int64_t first, int64_t last, float *scores)
+/* So many rows' scores of the keys of one block; heads of the usual sizes are unrolled. */
+ROW_INLINE void score_rows(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x,
+                           const float *const *q, int64_t first, int64_t last, float *scores)
 {
-    for (int64_t n = first; n < last; n += SIMD_LANES / rows)
-        score_tile(type, rows, ahead, x, m, n, scores + m * DECODE_CHUNK + n);
+    const int keys = SIMD_LANES / rows;
+    if (x->D == 128)
+        for (int64_t n = first; n < last; n += keys) score_tile(type, rows, 128, ahead, x, q, n, scores + n);
+    else if (x->D == 64)
+        for (int64_t n = first; n < last; n += keys) score_tile(type, rows, 64, ahead, x, q, n, scores + n);
+    else
+        for (int64_t n = first; n < last; n += keys) score_tile(type, rows, 0, ahead, x, q, n, scores + n);
+}
+
+/* The first rows ask for keys to come, the others, from m on, find them near. */
+ROW_INLINE void score_group(const attn_dtype type, const int rows, const decode_chunk *x, const float *const *q,
+                            int64_t m, int64_t first, int64_t last, float *scores)
+{
+    if (m == 0 && !x->near)
+        score_rows(type, rows, true, x, q, first, last, scores);
+    else
+        score_rows(type, rows, false, x, q + m, first, last, scores + m * DECODE_CHUNK);
 }
 
 /* All rows' scores of the keys of one block; beyond its end those of rows that stand behind them, which nobody looks
- * at. The first rows ask for keys to come, the others find them near. */
-ROW_INLINE void score_block(const attn_dtype type, const decode_chunk *x, int64_t first, float *scores)
+ * at. */
+ROW_INLINE void score_block(const attn_dtype type, const decode_chunk *x, const float *const *q, int64_t first,
+                            float *scores)
 {
     const int64_t rows = x->heads * x->queries;
-    const int64_t last = x->keys - first < DECODE_BLOCK ? x->keys : first + DECODE_BLOCK;
+    const int64_t last = first + keys_of_block(x, first);
     int64_t m = 0;
 #if SIMD_LANES >= 4
-    for (; m + 4 <= rows; m += 4) score_rows(type, 4, m == 0, x, m, first, last, scores);
-    for (; m + 2 <= rows; m += 2) score_rows(type, 2, m == 0, x, m, first, last, scores);
+    for (; m + 4 <= rows; m += 4) score_group(type, 4, x, q, m, first, last, scores);
+    for (; m + 2 <= rows; m += 2) score_group(type, 2, x, q, m, first, last, scores);
 #endif
-    for (; m < rows; m++) score_rows(type, 1, m == 0, x, m, first, last, scores);
+    for (; m < rows; m++) score_group(type, 1, x, q, m, first, last, scores);
 }
 
 /* Where the lines stand that are asked for next: a block of V is gone through once for each group of columns, but
@@ -111,25 +143,24 @@ ROW_INLINE void fetch_some(const attn_dtype type, const int vectors, line_walk *
     if (walk->at >= walk->columns) walk->at = 0, walk->row++;
 }
 
-/* Columns c .. of several rows of O get the weighted values of the block's keys, in order; with a modification, of one
- * row those that it does not mask: their values may be NaN. */
-ROW_INLINE void add_values(const attn_dtype type, const int rows, const int vectors, line_walk *walk,
+/* So many vectors of columns from c on of several rows of O, where not whole a part of one, get the weighted values of
+ * the block's keys, in order; with a modification, of one row those that it does not mask: their values may be NaN. */
+ROW_INLINE void add_values(const attn_dtype type, const int rows, const int vectors, const bool whole, line_walk *walk,
                            const decode_chunk *x, const float *weights, const float *modification, const void *const *v,
                            int64_t keys, int64_t c, float *const *o)
 {
-    vec sum[MOST_ROWS][4];
+    const int part = whole ? SIMD_LANES : part_at(x->DV, c);
+    vec sum[MOST_ROWS][MOST_VECTORS];
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
-        for (int i = 0; i < vectors; i++)
-            sum[r][i] = load_part(o[r] + c + i * SIMD_LANES, part_at(x->DV - c, i * SIMD_LANES));
+        for (int i = 0; i < vectors; i++) sum[r][i] = load_part(o[r] + c + i * SIMD_LANES, part);
     for (int64_t n = 0; n < keys; n++) {
         if (walk) fetch_some(type, vectors, walk, x);
         if (modification && modification[n] == -INFINITY) continue;
-        vec value[4];
+        vec value[MOST_VECTORS];
 #pragma GCC unroll 4
-        for (int i = 0; i < vectors; i++)
-            value[i] = load_row(type, v[n], c + i * SIMD_LANES, part_at(x->DV - c, i * SIMD_LANES));
+        for (int i = 0; i < vectors; i++) value[i] = load_row(type, v[n], c + i * SIMD_LANES, part);
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) {
             vec weight = vec_set1(weights[r * DECODE_CHUNK + n]);
@@ -140,8 +171,7 @@ ROW_INLINE void add_values(const attn_dtype type, const int rows, const int vect
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
-        for (int i = 0; i < vectors; i++)
-            vec_store_n(o[r] + c + i * SIMD_LANES, sum[r][i], part_at(x->DV - c, i * SIMD_LANES));
+        for (int i = 0; i < vectors; i++) vec_store_n(o[r] + c + i * SIMD_LANES, sum[r][i], part);
 }
 
 ROW_INLINE void add_columns(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x,
@@ -154,46 +184,110 @@ ROW_INLINE void add_columns(const attn_dtype type, const int rows, const bool ah
     line_walk rest = {.first = whole, .columns = x->DV - whole, .row = first};
     int64_t c = 0;
     for (; c < whole; c += group)
-        add_values(type, rows, MOST_VECTORS, ahead ? &wide : NULL, x, weights, modification, v, keys, c, o);
+        add_values(type, rows, MOST_VECTORS, true, ahead ? &wide : NULL, x, weights, modification, v, keys, c, o);
     for (; c < x->DV; c += SIMD_LANES)
-        add_values(type, rows, 1, ahead ? &rest : NULL, x, weights, modification, v, keys, c, o);
+        add_values(type, rows, 1, false, ahead ? &rest : NULL, x, weights, modification, v, keys, c, o);
+}
+
+/* Rows from m on of O get the block's values; the first of them ask for values to come. */
+ROW_INLINE void add_group(const attn_dtype type, const int rows, const decode_chunk *x, const float *weights, int64_t m,
+                          int64_t first, int64_t keys, float *const *o)
+{
+    const float *modification = rows == 1 && x->modification ? x->modification + m * DECODE_CHUNK + first : NULL;
+    weights += m * DECODE_CHUNK + first;
+    if (m == 0 && !x->near)
+        add_columns(type, rows, true, x, weights, modification, first, keys, o);
+    else
+        add_columns(type, rows, false, x, weights, modification, first, keys, o + m);
 }
 
 /* All rows of O get the block's values. */
-ROW_INLINE void add_block(const attn_dtype type, const decode_chunk *x, int64_t first, const float *weights)
+ROW_INLINE void add_block(const attn_dtype type, const decode_chunk *x, int64_t first, const float *weights,
+                          float *const *o)
 {
-    int64_t rows = x->heads * x->queries, keys = x->keys - first < DECODE_BLOCK ? x->keys - first : DECODE_BLOCK, m = 0;
-    float *o[DECODE_ROWS + MOST_ROWS];
-    for (int64_t r = 0; r < rows; r++) o[r] = row_of(x->o, x->queries, x->o_head, x->o_row, r);
-    weights += first;
-    for (; m + 4 <= rows && !x->modification; m += 4)
-        add_columns(type, 4, m == 0, x, weights + m * DECODE_CHUNK, NULL, first, keys, o + m);
-    for (; m + 2 <= rows && !x->modification; m += 2)
-        add_columns(type, 2, m == 0, x, weights + m * DECODE_CHUNK, NULL, first, keys, o + m);
-    for (; m < rows; m++) {
-        const float *modification = x->modification ? x->modification + m * DECODE_CHUNK + first : NULL;
-        add_columns(type, 1, m == 0, x, weights + m * DECODE_CHUNK, modification, first, keys, o + m);
-    }
+    int64_t rows = x->heads * x->queries, keys = keys_of_block(x, first), m = 0;
+    for (; m + 4 <= rows && !x->modification; m += 4) add_group(type, 4, x, weights, m, first, keys, o);
+    for (; m + 2 <= rows && !x->modification; m += 2) add_group(type, 2, x, weights, m, first, keys, o);
+    for (; m < rows; m++) add_group(type, 1, x, weights, m, first, keys, o);
 }
 
-ROW_INLINE void decode_rows(const attn_dtype type, const decode_chunk *x)
+ROW_INLINE void score_keys(const attn_dtype type, const decode_chunk *x, float *scores)
 {
-    int64_t rows = x->heads * x->queries;
-    float *scores = x->scratch, factors[DECODE_ROWS];
-    for (int64_t n = 0; n < x->keys; n += DECODE_BLOCK) score_block(type, x, n, scores);
-    for (int64_t m = 0; m < rows; m++) factors[m] = begin_row(x, m, scores + m * DECODE_CHUNK);
-    for (int64_t n = 0; n < x->keys; n += DECODE_BLOCK) add_block(type, x, n, scores);
-    finish_rows(x, factors);
+    const float *q[DECODE_ROWS];
+    for (int64_t m = 0; m < x->heads * x->queries; m++) q[m] = query_at(x, m);
+    for (int64_t n = 0; n < x->keys; n += keys_of_block(x, n)) score_block(type, x, q, n, scores);
+}
+
+ROW_INLINE void add_keys(const attn_dtype type, const decode_chunk *x, const float *weights)
+{
+    float *o[DECODE_ROWS];
+    for (int64_t m = 0; m < x->heads * x->queries; m++) o[m] = row_of(x->o, x->queries, x->o_head, x->o_row, m);
+    for (int64_t n = 0; n < x->keys; n += keys_of_block(x, n)) add_block(type, x, n, weights, o);
+}
+
+/* Of each step and type a function of its own: in one for all of them the compiler runs out of registers in the
+ * innermost loops. */
+#define STEP static __attribute__((noinline)) void
+
+STEP score_fp32(const decode_chunk *x, float *scores)
+{
+    score_keys(ATTN_DTYPE_F32, x, scores);
+}
+
+STEP add_fp32(const decode_chunk *x, const float *weights)
+{
+    add_keys(ATTN_DTYPE_F32, x, weights);
+}
+
+STEP score_bf16(const decode_chunk *x, float *scores)
+{
+    score_keys(ATTN_DTYPE_BF16, x, scores);
+}
+
+STEP add_bf16(const decode_chunk *x, const float *weights)
+{
+    add_keys(ATTN_DTYPE_BF16, x, weights);
+}
+
+STEP score_fp16(const decode_chunk *x, float *scores)
+{
+    score_keys(ATTN_DTYPE_FP16, x, scores);
+}
+
+STEP add_fp16(const decode_chunk *x, const float *weights)
+{
+    add_keys(ATTN_DTYPE_FP16, x, weights);
+}
+
+STEP score_int8(const decode_chunk *x, float *scores)
+{
+    score_keys(ATTN_DTYPE_INT8, x, scores);
+}
+
+STEP add_int8(const decode_chunk *x, const float *weights)
+{
+    add_keys(ATTN_DTYPE_INT8, x, weights);
+}
+
+typedef struct steps {
+    void (*score)(const decode_chunk *, float *);
+    void (*add)(const decode_chunk *, const float *);
+} steps;
+
+static steps steps_of(attn_dtype type)
+{
+    if (type == ATTN_DTYPE_F32) return (steps){score_fp32, add_fp32};
+    if (type == ATTN_DTYPE_BF16) return (steps){score_bf16, add_bf16};
+    return type == ATTN_DTYPE_FP16 ? (steps){score_fp16, add_fp16} : (steps){score_int8, add_int8};
 }
 
 void SIMD_NAMED(decode_chunk)(const decode_chunk *x)
 {
-    if (x->type == ATTN_DTYPE_F32)
-        decode_rows(ATTN_DTYPE_F32, x);
-    else if (x->type == ATTN_DTYPE_BF16)
-        decode_rows(ATTN_DTYPE_BF16, x);
-    else if (x->type == ATTN_DTYPE_FP16)
-        decode_rows(ATTN_DTYPE_FP16, x);
-    else
-        decode_rows(ATTN_DTYPE_INT8, x);
+    const steps step = steps_of(x->type);
+    int64_t rows = x->heads * x->queries;
+    float *scores = x->scratch, factors[DECODE_ROWS];
+    step.score(x, scores);
+    for (int64_t m = 0; m < rows; m++) factors[m] = begin_row(x, m, scores + m * DECODE_CHUNK);
+    step.add(x, scores);
+    finish_rows(x, factors);
 }

@@ -10,6 +10,7 @@
 
 #include "attn/attn.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ typedef struct decode_chunk {
     int64_t heads, queries, keys; /* each at least 1 */
     int64_t D, DV;
     float scale, softcap; /* softcap 0: none */
+    bool near;            /* K and V of the call fit the second cache: memory is not asked for rows ahead */
     const float *q;       /* [head * q_head + query * q_row + d] */
     int64_t q_head, q_row;
     const uint16_t *q_bf16;    /* in decode_pairs, in place of q */

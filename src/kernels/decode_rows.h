@@ -27,7 +27,8 @@ ROW_INLINE vec load_bytes(const int8_t *byte, int part)
 ROW_INLINE void fetch(const attn_dtype type, const void *row, int64_t c)
 {
     const int64_t at = c * element_of(type);
-    if (at % 64 == 0) __builtin_prefetch((const char *)row + at, 0, 2);
+    const bool whole_lines = SIMD_LANES * element_of(type) % 64 == 0; /* known here: asking costs more than fetching */
+    if (whole_lines || at % 64 == 0) __builtin_prefetch((const char *)row + at, 0, 2);
 }
 
 static inline const float *query_at(const decode_chunk *x, int64_t m)

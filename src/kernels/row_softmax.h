@@ -39,9 +39,26 @@ static inline vec modified_score(float softcap, vec score, const float *modifica
     return vec_select(vec_equal(change, masked), masked, vec_add(score, change));
 }
 
+/* The largest of a row's scores and `largest`. */
+static inline float largest_score(const float *scores, int64_t keys, float largest)
+{
+    vec most = vec_set1(largest), other = most;
+    int64_t n = 0;
+    for (; n + 2 * SIMD_LANES <= keys; n += 2 * SIMD_LANES) {
+        most = vec_max(vec_load(scores + n), most);
+        other = vec_max(vec_load(scores + n + SIMD_LANES), other);
+    }
+    for (; n < keys; n += SIMD_LANES) {
+        const int part = part_at(keys, n);
+        most = vec_max(vec_select(mask_first(part), load_part(scores + n, part), most), most);
+    }
+    return vec_largest(vec_max(most, other));
+}
+
 /* Caps and modifies a row of scores; returns the largest of them and `largest`. */
 static inline float modify_row(float softcap, float *scores, int64_t keys, const float *modification, float largest)
 {
+    if (!(softcap > 0) && !modification) return largest_score(scores, keys, largest);
     vec most = vec_set1(largest);
     for (int64_t n = 0; n < keys; n += SIMD_LANES) {
         int part = part_at(keys, n);
@@ -56,9 +73,15 @@ static inline float modify_row(float softcap, float *scores, int64_t keys, const
 static inline float weigh_row(float *scores, int64_t keys, float largest)
 {
     vec sum = vec_zero(), base = vec_set1(largest == -INFINITY ? 0 : largest);
-    for (int64_t n = 0; n < keys; n += SIMD_LANES) {
-        int part = part_at(keys, n);
-        vec p = vec_exp(vec_sub(load_part(scores + n, part), base));
+    int64_t n = 0;
+    for (; n + SIMD_LANES <= keys; n += SIMD_LANES) {
+        const vec p = vec_exp(vec_sub(vec_load(scores + n), base));
+        vec_store(scores + n, p);
+        sum = vec_add(sum, p);
+    }
+    if (n < keys) {
+        const int part = part_at(keys, n);
+        const vec p = vec_exp(vec_sub(vec_load_n(scores + n, part), base));
         vec_store_n(scores + n, p, part);
         sum = vec_add(sum, vec_select(mask_first(part), p, vec_zero()));
     }

@@ -208,17 +208,22 @@ static inline float vec_largest(vec a)
 }
 static inline vec vec_sum_each(vec *x)
 {
-    /* Two vectors become one whose halves, quarters, pairs, then lanes belong to one and the other. */
-    for (int i = 0; i < 8; i++)
-        x[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xff00, x[i], x[i + 8]), _mm512_shuffle_f32x4(x[i], x[i + 8], 0x4e));
-    for (int i = 0; i < 4; i++) {
-        vec other = _mm512_mask_blend_ps(0x0f0f, x[i], x[i + 4]);
-        x[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xf0f0, x[i], x[i + 4]), _mm512_shuffle_f32x4(other, other, 0xb1));
+    /* Two vectors become one, first of halves of quarters, then of lanes, then of quarters; two shuffles take no longer
+     * than a shuffle and two blends, which the units of the multiply-adds would share. */
+    for (int i = 0; i < 8; i++) {
+        const vec a = x[2 * i], b = x[2 * i + 1];
+        x[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xcccc, a, b), _mm512_shuffle_ps(a, b, 0x4e));
     }
-    for (int i = 0; i < 2; i++)
-        x[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xcccc, x[i], x[i + 2]), _mm512_shuffle_ps(x[i], x[i + 2], 0x4e));
-    vec other = _mm512_permute_ps(_mm512_mask_blend_ps(0x5555, x[0], x[1]), 0xb1);
-    return _mm512_add_ps(_mm512_mask_blend_ps(0xaaaa, x[0], x[1]), other);
+    for (int i = 0; i < 4; i++) {
+        const vec a = x[2 * i], b = x[2 * i + 1];
+        x[i] = _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
+    }
+    for (int n = 2; n > 0; n /= 2)
+        for (int i = 0; i < n; i++) {
+            const vec a = x[2 * i], b = x[2 * i + 1];
+            x[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+        }
+    return x[0];
 }
 
 static inline ivec ivec_set1(uint32_t x)

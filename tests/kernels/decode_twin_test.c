@@ -115,6 +115,7 @@ static problem *make_problem(uint64_t seed, bool in_pairs)
     }
     if (x->type == ATTN_DTYPE_INT8) x->k_scales = p->k_scales, x->v_scales = p->v_scales;
     if (whole(8, 0, 1)) mask_some(p);
+    x->near = whole(17, 0, 1);
     return p;
 }
 
@@ -176,6 +177,25 @@ static void decoding_agrees_with_its_twin(void **state)
     }
 }
 
+/* Of how memory is asked, and how many keys are gone through at a time, the bits know nothing. */
+static void near_keys_have_the_bits_of_far_ones(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 300; seed < 400; seed++) {
+        problem *p = make_problem(seed, false);
+        kernel_table table;
+        kernels_fill(&table, cpu_detect()->found);
+        float *one = run(p, table.decode_chunk);
+        p->chunk.near = !p->chunk.near;
+        float *other = run(p, table.decode_chunk);
+        if (memcmp(one, other, (size_t)(p->o_size + p->lse_size) * sizeof *one))
+            fail_msg("seed %llu: far keys have other bits than near ones", (unsigned long long)seed);
+        free(one);
+        free(other);
+        destroy_problem(p);
+    }
+}
+
 decode_chunk_kernel decode_pairs_scalar;
 
 /* Their twin is in no table: the scalar level makes rows fp32. Where the two round a weight to neighbouring bf16, O
@@ -200,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decoding_agrees_with_its_twin),
+        cmocka_unit_test(near_keys_have_the_bits_of_far_ones),
         cmocka_unit_test(pairs_agree_with_their_twin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
