@@ -47,9 +47,9 @@ static int parse(looking *l, int argc, char **argv)
         .most_operands = 1,
         .summary = "Writes a page on which to look at a model's attention: every layer and head.",
         .details = "INPUT is a text; or the name of a file, of lines of text, an image (PNG, JPEG) or a recording\n"
-                   "(WAV); without it, the lines of standard input are taken. The page needs nothing else and no\n"
-                   "network: open it in a browser. Attention weights are evidence of where the model looked, not\n"
-                   "an explanation of why it decided as it did.",
+                   "(WAV); without it, the lines of standard input are taken. A page holds 100 inputs; it needs\n"
+                   "nothing else and no network: open it in a browser. Attention weights are evidence of where the\n"
+                   "model looked, not an explanation of why it decided as it did.",
         .examples = "attn look 'Where is the station?'\n"
                     "attn look -o seven.html seven.png\n"
                     "attn look -m my-classifier -o reviews.html reviews.txt",
@@ -182,21 +182,29 @@ static int look_at(looking *l, const classify_item *item)
 {
     if (item->blank) return 0;
     if (item->problem) return failure("look", "%s: %s", item->place, item->problem);
-    if (l->done == MOST_INPUTS)
-        return failure("look", "%s: more than %d inputs are too many for a page to choose from", item->place,
-                       MOST_INPUTS);
     return l->model_is.task < ATTN_SEQ_TASK_CLASSIFY_TEXT ? write_text(l, item) : classify(l, item);
+}
+
+/* More would be too many to choose from: what was looked at is not thrown away for them. */
+static bool page_is_full(const looking *l, const classify_item *item)
+{
+    if (item->blank || l->done < MOST_INPUTS) return false;
+    fprintf(stderr, "attn look: %s: the page holds the %d inputs before this one, and no more\n", item->place,
+            MOST_INPUTS);
+    return true;
 }
 
 static int look_at_all(looking *l)
 {
     if (!l->source) return look_at(l, &l->given);
     classify_item *items;
-    int64_t count = 0;
-    int status = 0;
-    while (!status && (count = classify_source_next(l->source, &items)) > 0)
-        for (int64_t i = 0; i < count && !status; i++) status = look_at(l, &items[i]);
-    return status || count < 0;
+    int64_t count;
+    while ((count = classify_source_next(l->source, &items)) > 0)
+        for (int64_t i = 0; i < count; i++) {
+            if (page_is_full(l, &items[i])) return 0;
+            if (look_at(l, &items[i])) return 1;
+        }
+    return count < 0;
 }
 
 int command_look(int argc, char **argv)

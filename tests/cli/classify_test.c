@@ -263,6 +263,11 @@ static void writes_a_page(void **state)
     assert_int_equal(shell("$ATTN look -o page.png x"), 2);
     assert_int_equal(shell("$ATTN look -m " FIXTURES "/marian/shared -o look.tmp.html </dev/null"), 1);
     shell_said("nothing to look at");
+    assert_int_equal(shell("yes 'A b.' | head -n 150 | $ATTN look -m " FIXTURES
+                           "/marian/shared -o look.tmp.html >look.tmp.txt && test -s look.tmp.html && "
+                           "test $(wc -l <look.tmp.txt) = 100; status=$?; rm look.tmp.html look.tmp.txt; exit $status"),
+                     0);
+    shell_said("attn look: standard input:101: the page holds the 100 inputs before this one, and no more\n");
 }
 
 int main(void)
