@@ -27,7 +27,8 @@ static void row(const char *name)
 
 static void print_description(const attn_seq_description *d)
 {
-    printf("%s: %s (%s), %.1f million weights, width %lld, ", d->directory, task_names[d->task], d->architecture,
+    message_print_text(stdout, d->directory);
+    printf(": %s (%s), %.1f million weights, width %lld, ", task_names[d->task], d->architecture,
            (double)d->parameters / 1e6, (long long)d->width);
     if (d->label_count > 0)
         printf("%lld layer%s, %lld label%s", (long long)d->encoder_layers, d->encoder_layers == 1 ? "" : "s",

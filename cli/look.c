@@ -2,6 +2,7 @@
 #include "classify_source.h"
 #include "commands.h"
 #include "failure.h"
+#include "message.h"
 #include "opened_model.h"
 #include "options.h"
 #include "writable.h"
@@ -117,7 +118,7 @@ static int open_all(looking *l)
 /* The page shows what the model had, which may be less than was given. */
 static void tell_cut(const classify_item *item, const char *what)
 {
-    fprintf(stderr, "attn look: %s: longer than the model takes: %s\n", item->place, what);
+    message_tell("attn look: %s: longer than the model takes: %s", item->place, what);
 }
 
 static void release_classifications(void *results, int64_t count)
@@ -128,6 +129,13 @@ static void release_classifications(void *results, int64_t count)
 static void release_translations(void *results, int64_t count)
 {
     attn_seq_translations_free(results, count);
+}
+
+/* A label is the training data's. */
+static void print_outcome(const char *outcome)
+{
+    message_print_text(stdout, outcome);
+    putchar('\n');
 }
 
 static int classify(looking *l, const classify_item *item)
@@ -147,7 +155,7 @@ static int classify(looking *l, const classify_item *item)
         const attn_seq_attended attended = {l->model_is.task, item->name ? item->name : item->place, outcome,
                                             r->attention, r->attention_count};
         if (!status) status = attention_output_add(&l->page, &attended, l->done++);
-        if (!status) puts(outcome);
+        if (!status) print_outcome(outcome);
         free(outcome);
     }
     return attention_output_hold(&l->page, r, 1, release_classifications) || status;
@@ -189,8 +197,7 @@ static int look_at(looking *l, const classify_item *item)
 static bool page_is_full(const looking *l, const classify_item *item)
 {
     if (item->blank || l->done < MOST_INPUTS) return false;
-    fprintf(stderr, "attn look: %s: the page holds the %d inputs before this one, and no more\n", item->place,
-            MOST_INPUTS);
+    message_tell("attn look: %s: the page holds the %d inputs before this one, and no more", item->place, MOST_INPUTS);
     return true;
 }
 
@@ -217,7 +224,7 @@ int command_look(int argc, char **argv)
     if (!status && l.done == 0) status = failure("look", "there is nothing to look at");
     if (status) attention_output_forget(&l.page);
     if (attention_output_end(&l.page)) status = 1;
-    if (!status) fprintf(stderr, "attn look: open %s in a browser\n", l.page.path);
+    if (!status) message_tell("attn look: open %s in a browser", l.page.path);
     classify_source_close(l.source);
     attn_seq_model_close(l.model);
     return status;

@@ -20,3 +20,12 @@ void message_print(FILE *out, const char *format, va_list args)
     vsnprintf(text, sizeof text, format, args);
     message_print_text(out, text);
 }
+
+void message_tell(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    message_print(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}

@@ -12,4 +12,7 @@ void message_print(FILE *out, const char *format, va_list args);
 /* The same of text as it is. */
 void message_print_text(FILE *out, const char *text);
 
+/* The same as a line of standard error. */
+__attribute__((format(printf, 1, 2))) void message_tell(const char *format, ...);
+
 #endif

@@ -184,7 +184,8 @@ typedef struct walk {
 static int next_value(walk *w, const option *o)
 {
     if (w->at + 1 >= w->argc)
-        return options_refuse(w->line, "--%s: the value %s is missing", o->name, o->value ? o->value : "");
+        return options_refuse(w->line, "--%s: the value%s%s is missing", o->name, o->value ? " " : "",
+                              o->value ? o->value : "");
     const char *text = w->argv[w->at + 1];
     if (o->kind == OPTION_STRING && !strncmp(text, "--", 2) && text[2])
         return options_refuse(w->line,

@@ -1,6 +1,7 @@
 #include "train_progress.h"
 
 #include "json.h"
+#include "message.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -130,7 +131,7 @@ void train_progress_show(void *argument, const attn_seq_train_progress *p)
     }
     if (p->event == ATTN_SEQ_TRAIN_SAVED) return;
     train_progress_end(shown);
-    if (p->event == ATTN_SEQ_TRAIN_NOTICE) fprintf(stderr, "%s\n", p->message);
+    if (p->event == ATTN_SEQ_TRAIN_NOTICE) message_tell("%s", p->message);
     if (p->event == ATTN_SEQ_TRAIN_VALIDATED) print_validated(p);
     if (!step) return;
     print_figures(p);

@@ -1,6 +1,7 @@
 #include "train_run.h"
 
 #include "failure.h"
+#include "message.h"
 #include "train_progress.h"
 
 #include <inttypes.h>
@@ -125,8 +126,8 @@ static int tell_end(const train_run *run, attn_status status)
 {
     const char *model = run->options->model;
     if (status == ATTN_ERROR_INTERRUPTED) {
-        fprintf(stderr, "attn %s: %s\nGo on with: attn %s --model %s --resume\n", run->command, attn_seq_error(),
-                run->command, model);
+        message_tell("attn %s: %s", run->command, attn_seq_error());
+        message_tell("Go on with: attn %s --model %s --resume", run->command, model);
         return 128 + (int)stop_signal;
     }
     bool exists = status == ATTN_ERROR_ARGUMENT && strstr(attn_seq_error(), ": exists; ");
@@ -134,7 +135,7 @@ static int tell_end(const train_run *run, attn_status status)
     if (exists) fputs("--resume goes on with that run, --force begins anew and loses it.\n", stderr);
     if (failed) return failed;
     if (!run->choices.quiet && !run->choices.json)
-        fprintf(stderr, "The model is in %s. Try it: %s --model %s\n", model, run->use, model);
+        message_tell("The model is in %s. Try it: %s --model %s", model, run->use, model);
     return 0;
 }
 
@@ -235,7 +236,7 @@ static void print_mean(const train_run *run, int64_t folds, const attn_seq_train
 static int tell_end_of_fold(const train_run *run, attn_status status)
 {
     if (status != ATTN_ERROR_INTERRUPTED) return tell_end(run, status);
-    fprintf(stderr, "attn %s: %s\n", run->command, attn_seq_error());
+    message_tell("attn %s: %s", run->command, attn_seq_error());
     return 128 + (int)stop_signal;
 }
 

@@ -30,6 +30,8 @@ static void trains_and_evaluates_classifiers(void **state)
     shell_said("--model DIR is missing");
     assert_int_equal(shell("$ATTN train classify --model $D/c"), 2);
     shell_said("--train FILE is missing");
+    assert_int_equal(shell("$ATTN train classify --model $D/c --format"), 2);
+    shell_said("--format: the value is missing\n");
     assert_int_equal(shell("$ATTN train classify --model $D/c --train $D/texts.tsv --cross-validate --fold 1"), 2);
     assert_int_equal(shell("$ATTN train classify --model $D/c --train $D/texts.tsv --kind image"), 1);
     assert_int_equal(shell("$ATTN train classify --model $D/c --train $D/texts.tsv --dim 30 --heads 4"), 2);
@@ -67,6 +69,30 @@ static void trains_and_evaluates_classifiers(void **state)
     shell_said("invalid UTF-8 or a NUL byte\n");
     assert_int_equal(shell("printf 'x\\t\\377\\n' > $D/bytes.tsv; $ATTN eval -m $D/c $D/bytes.tsv"), 1);
     shell_said("bytes.tsv:1: invalid UTF-8 or a NUL byte, as in every line");
+}
+
+/* What a terminal obeys in a label, or in a folder's name, never reaches it. */
+static void shows_no_control_characters(void **state)
+{
+    (void)state;
+    const char *red = "red\x1b[31m";
+    assert_int_equal(shell("sed 's/red/%s/' $D/texts.tsv > $D/%s.tsv; rm -rf $D/%s;"
+                           "$ATTN train classify --model $D/%s " TINY_CLASSIFIER "--train $D/%s.tsv",
+                           red, red, red, red, red),
+                     0);
+    shell_said("2 labels: blue (");
+    shell_said(", red?[31m (");
+    shell_said("red?[31m. Try it: ");
+    assert_null(strchr(shell_output, 0x1b));
+    assert_int_equal(shell("cut -f 2 $D/texts.tsv | head -n 40 > $D/lines;"
+                           "$ATTN look -m $D/%s -o $D/%s.html $D/lines",
+                           red, red),
+                     0);
+    shell_said("red?[31m (");
+    assert_null(strchr(shell_output, 0x1b));
+    assert_int_equal(shell("ATTN_MODELS=$D $ATTN info"), 0);
+    shell_said("red?[31m: classify text (");
+    assert_null(strchr(shell_output, 0x1b));
 }
 
 /* Which it is, is told from the data: the options are looked at once that is known, and before anything is read. */
@@ -114,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trains_and_evaluates_classifiers),
+        cmocka_unit_test(shows_no_control_characters),
         cmocka_unit_test(refuses_options_without_a_meaning),
         cmocka_unit_test(cross_validates),
     };
