@@ -24,6 +24,14 @@
 
 #include <string.h>
 
+/* Where tiles write their keys' rows, those up to `last` that none has met. */
+static void write_zeros(backward_worker *w, int64_t key_head, int64_t last)
+{
+    backward_zero_rows(&w->d->grad_k, w->b, key_head, w->unwritten, last, w->d->D);
+    backward_zero_rows(&w->d->grad_v, w->b, key_head, w->unwritten, last, w->d->DV);
+    w->unwritten = last;
+}
+
 static void add_products(backward_worker *w, int64_t key_head)
 {
     const attn_desc *d = w->d;
@@ -31,10 +39,13 @@ static void add_products(backward_worker *w, int64_t key_head)
     t->grad_q = output_at(&d->grad_q, w->b, w->h, w->first_query);
     t->grad_k = output_at(&d->grad_k, w->b, key_head, w->first_key);
     t->grad_v = output_at(&d->grad_v, w->b, key_head, w->first_key);
-    if (!w->masked || backward_worker_finite(w))
+    const bool finite = !w->masked || backward_worker_finite(w);
+    if (t->writes_keys) write_zeros(w, key_head, finite ? w->first_key : w->first_key + t->keys);
+    if (finite)
         w->plan->kernels->products(t);
     else
         backward_masked_products(t);
+    w->unwritten = w->first_key + t->keys;
 }
 
 /* Keys first .. last - 1 of a tile; what they give the slope into *slope, unless that is NULL. */
@@ -90,7 +101,9 @@ static void backward_task(void *argument, int64_t task, int worker)
     backward_worker w;
     backward_worker_open(&w, plan, x.d, worker, x.d->scale, true);
     w.tile.grad_score_vector = backward_score_vector_part(plan, x.h, x.key_piece);
+    w.b = x.b, w.tile.writes_keys = x.writes_keys, w.unwritten = x.first_key;
     add_pair(&w, &x, sink, backward_slope_part(plan, x.h, x.query_piece));
+    if (x.writes_keys) write_zeros(&w, x.key_head, x.last_key);
 }
 
 /* The workspace is the workers' pieces, the parts and the sums, *sums bytes of all, each a whole number of cache lines.

@@ -37,7 +37,10 @@ void backward_pair_begin(backward_pair *x, const backward_plan *plan, int64_t ta
     x->query_piece = first_piece + query_chunk;
     x->first_key = key_chunk * plan->chunk, x->last_key = least(x->d->S, x->first_key + plan->chunk);
     x->first_query = query_chunk * plan->chunk, x->last_query = least(x->d->T, x->first_query + plan->chunk);
-    zero_gradients(x, plan->round == 0);
+    /* One query's additive scores: each key head's first query head meets each key once, and writes. */
+    const bool single = plan->d->score == ATTN_SCORE_ADDITIVE && x->d->T == 1;
+    x->writes_keys = single && query_chunk == 0 && plan->round < pairs;
+    zero_gradients(x, plan->round == 0 && !single);
 }
 
 void backward_rounds(backward_plan *plan, attn_task task, void *argument)

@@ -63,7 +63,8 @@ typedef struct backward_worker {
     uint32_t *q_pairs, *grad_o_pairs; /* where the tile's stand, with products of pairs */
     packed_keys packed[BACKWARD_TILES];
     bool queries_finite, queries_checked; /* the former only once backward_worker_queries_finite was asked */
-    bool masked; /* the tile that backward_worker_scores filled has masked pairs, or may have */
+    bool masked;       /* the tile that backward_worker_scores filled has masked pairs, or may have */
+    int64_t unwritten; /* where the tile writes its keys' rows: the pair's first key whose rows nothing wrote yet */
     backward_tile tile;
 } backward_worker;
 

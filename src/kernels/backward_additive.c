@@ -63,40 +63,10 @@ static void add_dimensions(const backward_tile *t, const dimensions *x)
     if (t->grad_score_vector) add_to(t->grad_score_vector, x, vec_set1(1), grad_w);
 }
 
-/* One query against all of a whole tile's keys, as a recurrent decoder asks, in whole vectors of dimensions: what is
- * the keys' stays in registers. Returns the first dimension that is left. */
-static int64_t add_query(const backward_tile *t)
-{
-    vec ds[ADDITIVE_KEYS], minus[ADDITIVE_KEYS];
-    int64_t d = 0;
-    for (int n = 0; n < ADDITIVE_KEYS; n++) {
-        ds[n] = vec_set1(t->ds_t[n * BACKWARD_QUERIES]);
-        minus[n] = vec_set1(-t->ds_t[n * BACKWARD_QUERIES]);
-    }
-    for (; d + SIMD_LANES <= t->D; d += SIMD_LANES) {
-        const dimensions x = {d, SIMD_LANES, vec_load(t->score_vector + d)};
-        vec grad_w = vec_zero(), grad_q = vec_zero(), grad_k[ADDITIVE_KEYS];
-#pragma GCC unroll 4
-        for (int n = 0; n < ADDITIVE_KEYS; n++) {
-            const vec tangent = vec_load(t->bent + n * t->bent_row + d), less = vec_mul(tangent, minus[n]);
-            grad_k[n] = vec_fma(tangent, less, ds[n]);
-            grad_w = vec_sub(grad_w, less);
-            grad_q = vec_add(grad_q, grad_k[n]);
-        }
-        if (t->grad_k)
-#pragma GCC unroll 4
-            for (int n = 0; n < ADDITIVE_KEYS; n++) add_to(t->grad_k + n * t->grad_k_row, &x, x.w, grad_k[n]);
-        if (t->grad_q) add_to(t->grad_q, &x, x.w, grad_q);
-        if (t->grad_score_vector) add_to(t->grad_score_vector, &x, vec_set1(1), grad_w);
-    }
-    return d;
-}
-
 void SIMD_NAMED(backward_additive)(const backward_tile *t)
 {
     if (!t->grad_q && !t->grad_k && !t->grad_score_vector) return;
-    int64_t d = t->queries == 1 && t->keys == ADDITIVE_KEYS ? add_query(t) : 0;
-    for (; d < t->D; d += SIMD_LANES) {
+    for (int64_t d = 0; d < t->D; d += SIMD_LANES) {
         int part = (int)(t->D - d < SIMD_LANES ? t->D - d : SIMD_LANES);
         add_dimensions(t, &(dimensions){d, part, vec_load_n(t->score_vector + d, part)});
     }

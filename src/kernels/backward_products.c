@@ -2,7 +2,8 @@
 #include "kernels/backward_tile.h"
 #include "kernels/simd_product.h"
 
-extern backward_products_kernel SIMD_NAMED(backward_products), SIMD_NAMED(backward_additive);
+extern backward_products_kernel SIMD_NAMED(backward_products), SIMD_NAMED(backward_additive),
+    SIMD_NAMED(backward_single);
 
 typedef product_factors into_factors;
 
@@ -33,6 +34,10 @@ static product_factors down_keys(const float *tile, const float *right, int64_t 
 
 void SIMD_NAMED(backward_products)(const backward_tile *t)
 {
+    if (t->score_vector && t->queries == 1) {
+        SIMD_NAMED(backward_single)(t);
+        return;
+    }
     if (t->grad_v)
         add_product(&(product_into){along_queries(t->p_t, t->grad_o, t->grad_o_row, t->queries), t->grad_v,
                                     t->grad_v_row, t->keys, t->DV});

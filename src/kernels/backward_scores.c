@@ -54,9 +54,8 @@ PRODUCT_INLINE void bend_query(const int keys, const backward_tile *t, int64_t n
                    t->bent_row);
     product_along(keys, t->grad_o, t->v + n * t->v_row, t->v_row, t->DV, 1, dp);
     for (int r = 0; r < keys; r++) {
-        float *weights = t->p_t + (n + r) * BACKWARD_QUERIES, *grads = t->ds_t + (n + r) * BACKWARD_QUERIES;
-        weights[0] = s[r], grads[0] = dp[r];
-        for (int m = 1; m < SIMD_LANES; m++) weights[m] = grads[m] = 0;
+        vec_store(t->p_t + (n + r) * BACKWARD_QUERIES, vec_select(mask_first(1), vec_set1(s[r]), vec_zero()));
+        vec_store(t->ds_t + (n + r) * BACKWARD_QUERIES, vec_select(mask_first(1), vec_set1(dp[r]), vec_zero()));
     }
 }
 

@@ -92,6 +92,7 @@ typedef struct backward_tile {
     float *grad_q, *grad_k, *grad_v; /* added to; NULL: not computed */
     int64_t grad_q_row, grad_k_row, grad_v_row;
     float *grad_score_vector; /* likewise */
+    bool writes_keys;         /* with additive scores and one query: grad_k and grad_v are written, not added to */
 } backward_tile;
 
 /* begin reads the block of queries and writes q_t and grad_o_t (but with additive scores), minus_lse, delta and offset;

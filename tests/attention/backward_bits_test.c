@@ -26,6 +26,7 @@ static void threads_and_order_change_no_bit(void **state)
         call_options o = call_random_options(seed);
         o.threads = 1;
         if (seed < 303) o.B = o.H = o.HK = 1, o.T = 300 + (int64_t)seed, o.S = 1390 - (int64_t)seed, o.D = 9, o.DV = 5;
+        if (seed < 307 && seed > 302) o.T = 1, o.S += 300, o.additive = true;
         call *c = call_create(&o, seed);
         call_backward(c);
         float *once[CALL_OUTPUTS + 1] = {NULL};
@@ -90,6 +91,7 @@ static void a_sequence_keeps_its_bits_alone(void **state)
     for (uint64_t seed = 330; seed < 345; seed++) {
         call_options o = call_random_options(seed);
         o.B = 3;
+        if (seed < 335) o.T = 1, o.additive = true;
         call *c = call_create(&o, seed);
         call_backward(c);
         for (int n = 0; n < 3; n++) {
@@ -112,6 +114,7 @@ static void padding_changes_no_bit(void **state)
         call_options o = call_random_options(seed);
         o.B = 1, o.lengths = true, o.bias = o.mask = false;
         if (seed < 362) o.T = 500, o.S = 1200, o.D = 9, o.DV = 5;
+        if (seed > 368) o.T = 1, o.additive = true;
         call *c = call_create(&o, seed);
         call_backward(c);
         attn_desc d = alone(c, 0);

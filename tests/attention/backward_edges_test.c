@@ -128,6 +128,30 @@ static void what_is_masked_may_be_anything(void **state)
         }
 }
 
+/* Of one query, whose tiles then write no gradient of keys that they leave out: what stood there does not stay. */
+static void one_query_leaves_masked_gradients_zero(void **state)
+{
+    (void)state;
+    for (int spoiled = 0; spoiled < 2; spoiled++) {
+        call_options o = plain(1, 1, 1, 19, 5, 6);
+        o.mask = true;
+        call *c = call_create(&o, 13);
+        unsigned char *mask = (unsigned char *)c->desc.mask.data;
+        for (int j = 0; j < 19; j++) mask[j] = j < 2 || j == 9 || j == 15; /* a tile without any, ends, and parts */
+        dense_destroy(&c->reference);
+        c->reference = dense_create(&c->desc);
+        dense_forward(&c->reference);
+        dense_backward(&c->reference);
+        for (int k = 0; k < 6; k++) ((float *)c->desc.o.data)[k] = (float)c->reference.o[k];
+        ((float *)c->desc.lse.data)[0] = (float)c->reference.lse[0];
+        if (spoiled) spoil(&c->desc.k, 8, 5, NAN);
+        call_backward(c);
+        call_check(c, 1e-5, 1);
+        for (int j = 0; j < 19; j++) assert_int_equal(row_is_zero(&c->desc.grad_v, 0, 0, j, 6), !mask[j]);
+        call_destroy(c);
+    }
+}
+
 static bool row_has_nan(const attn_output *g, int64_t row, int64_t columns)
 {
     for (int64_t c = 0; c < columns; c++)
@@ -291,6 +315,7 @@ int main(void)
         cmocka_unit_test(no_keys_leave_the_sinks_gradient),
         cmocka_unit_test(rows_without_keys_give_zero),
         cmocka_unit_test(what_is_masked_may_be_anything),
+        cmocka_unit_test(one_query_leaves_masked_gradients_zero),
         cmocka_unit_test(what_is_attended_to_spreads_its_nan),
         cmocka_unit_test(keys_beyond_the_length_are_not_read),
         cmocka_unit_test(a_gradient_not_asked_for_is_not_computed),

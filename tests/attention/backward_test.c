@@ -48,6 +48,22 @@ static void the_reference_agrees_with_differences(void **state)
     }
 }
 
+/* A recurrent decoder's step, whose gradients of keys and values are written once: in up to four chunks of keys, for
+ * several query heads to a key head, masked in every way. */
+static void one_query_of_additive_scores_agrees_with_the_reference(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 800; seed < 920; seed++) {
+        call_options o = call_random_options(seed);
+        o.T = 1, o.additive = true;
+        if (seed % 8 == 0) o.S += 600;
+        call *c = call_create(&o, seed);
+        call_backward(c);
+        call_check(c, 1e-5, 1);
+        call_destroy(c);
+    }
+}
+
 static void gradients_agree_with_the_reference(void **state)
 {
     (void)state;
@@ -64,6 +80,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_reference_agrees_with_differences),
+        cmocka_unit_test(one_query_of_additive_scores_agrees_with_the_reference),
         cmocka_unit_test(gradients_agree_with_the_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

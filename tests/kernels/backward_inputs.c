@@ -68,6 +68,7 @@ inputs make_inputs(uint64_t seed)
     t->queries = whole(seed, 0, 1, BACKWARD_QUERIES), t->keys = whole(seed, 1, 1, BACKWARD_KEYS);
     bool additive = seed % 3 == 0;
     if (additive) t->queries = 1 + t->queries % ADDITIVE_QUERIES, t->keys = 1 + t->keys % ADDITIVE_KEYS;
+    if (seed % 6 == 0) t->queries = 1; /* additive too */
     t->D = whole(seed, 2, 0, MOST_COLUMNS), t->DV = whole(seed, 3, 0, MOST_COLUMNS);
     t->scale = 0.3f, t->grad_scale = 0.3f, t->cap_slope = seed % 2;
     t->softcap = whole(seed, 4, 0, 2) ? 0 : 2;

@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static results run(const inputs *x, const backward_kernels *kernels)
 {
@@ -41,6 +42,47 @@ static void every_set_agrees_with_its_twin(void **state)
     }
 }
 
+/* The keys' rows of a gradient, filled with one number. */
+static void fill(const backward_tile *t, float *rows, int64_t columns, float x)
+{
+    for (int64_t n = 0; n < t->keys; n++)
+        for (int64_t c = 0; c < columns; c++) rows[n * (columns + GAP) + c] = x;
+}
+
+static void assert_same_rows(const inputs *x, const float *got, const float *want, int64_t columns)
+{
+    const size_t bytes = (size_t)(GAP + x->tile.keys * (columns + GAP)) * sizeof(float);
+    if (memcmp(got, want, bytes)) fail_msg("seed %llu", (unsigned long long)x->seed);
+}
+
+static void one_query_writes_what_it_adds_to_zeros(void **state)
+{
+    (void)state;
+    for (int level = CPU_SCALAR; level <= (int)cpu_detect()->found; level++) {
+        kernel_table table;
+        kernels_fill(&table, (cpu_level)level);
+        for (uint64_t seed = 0; seed < 300; seed += 6) {
+            inputs x = make_inputs(seed);
+            results y[2];
+            for (int writes = 0; writes < 2; writes++) {
+                y[writes] = prepare_results(&x);
+                backward_tile *t = &y[writes].tile;
+                fill(t, t->grad_k, t->D, writes ? NAN : 0);
+                fill(t, t->grad_v, t->DV, writes ? NAN : 0);
+                t->writes_keys = writes;
+                table.backward.begin(t);
+                table.backward.scores(t);
+                table.backward.products(t);
+            }
+            assert_same_rows(&x, y[1].out[GRAD_K], y[0].out[GRAD_K], x.tile.D);
+            assert_same_rows(&x, y[1].out[GRAD_V], y[0].out[GRAD_V], x.tile.DV);
+            destroy_results(&y[0]);
+            destroy_results(&y[1]);
+            destroy_inputs(&x);
+        }
+    }
+}
+
 static void finite_rows_are_told_from_others(void **state)
 {
     (void)state;
@@ -63,6 +105,7 @@ static void finite_rows_are_told_from_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_set_agrees_with_its_twin),
+                                       cmocka_unit_test(one_query_writes_what_it_adds_to_zeros),
                                        cmocka_unit_test(finite_rows_are_told_from_others)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
