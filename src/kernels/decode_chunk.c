@@ -9,19 +9,9 @@
 
 /* Rows by vectors of columns that are summed side by side in the values; rows in the scores. */
 #define MOST_VECTORS (SIMD_REGISTERS == 32 ? 4 : 2)
-#define MOST_ROWS 4
-
 /* Vectors of a row of K that are multiplied before those of the next. Memory gives rows of fp32 fastest in the order
  * that they lie in; of near or narrower ones two, so that Q's stay in registers for all keys of a tile. */
 #define SCORE_VECTORS(type, rows, ahead) (((type) == ATTN_DTYPE_F32 && (ahead)) || (rows) == 1 ? MOST_VECTORS : 2)
-
-/* Keys from `first` on whose rows are gone through at a time: a few that stay in the first cache for all rows of
- * queries; where all of these are summed at once and no memory is asked for, the others. */
-static int64_t keys_of_block(const decode_chunk *x, int64_t first)
-{
-    const int64_t left = x->keys - first;
-    return left < DECODE_BLOCK || (x->near && x->heads * x->queries <= MOST_ROWS) ? left : DECODE_BLOCK;
-}
 
 extern decode_chunk_kernel SIMD_NAMED(decode_chunk);
 
@@ -42,7 +32,7 @@ ROW_INLINE vec load_row(const attn_dtype type, const void *row, int64_t c, int p
 /* So many vectors of columns from d on, row of K after row, each loaded once for all rows of Q; next: rows wanted
  * later, or NULL. They are asked for before the products: among them asking takes three times as long. */
 ROW_INLINE void score_columns(const attn_dtype type, const int rows, const int vectors, int part,
-                              const char *const *next, const float *const *q, const void *const *k, int64_t d, vec *sum)
+                              const void *const *next, const float *const *q, const void *const *k, int64_t d, vec *sum)
 {
     const int keys = SIMD_LANES / rows;
     vec query[MOST_ROWS][MOST_VECTORS];
@@ -67,14 +57,10 @@ ROW_INLINE void score_tile(const attn_dtype type, const int rows, const int colu
                            const decode_chunk *x, const float *const *q, int64_t n, float *scores)
 {
     const int keys = SIMD_LANES / rows, vectors = SCORE_VECTORS(type, rows, ahead);
-    const char *rows_ahead[SIMD_LANES] = {NULL}, *const *next = ahead ? rows_ahead : NULL;
-    const void *k[SIMD_LANES] = {NULL};
+    const void *const *next = ahead ? k_ahead(x, n) : NULL, *k[SIMD_LANES] = {NULL};
     vec sum[SIMD_LANES];
 #pragma GCC unroll 16
-    for (int i = 0; i < keys; i++) {
-        k[i] = x->k[n + i];
-        if (ahead) rows_ahead[i] = k_ahead(x, n + i);
-    }
+    for (int i = 0; i < keys; i++) k[i] = x->k[n + i];
 #pragma GCC unroll 16
     for (int i = 0; i < SIMD_LANES; i++) sum[i] = vec_zero();
 #pragma GCC unroll 8
@@ -124,23 +110,6 @@ ROW_INLINE void score_block(const attn_dtype type, const decode_chunk *x, const 
     for (; m + 2 <= rows; m += 2) score_group(type, 2, x, q, m, first, last, scores);
 #endif
     for (; m < rows; m++) score_group(type, 1, x, q, m, first, last, scores);
-}
-
-/* Where the lines stand that are asked for next: a block of V is gone through once for each group of columns, but
- * memory is asked for whole rows, one after the other, a group's worth of a row at each key. */
-typedef struct line_walk {
-    int64_t first, columns; /* of a row */
-    int64_t row, at;
-} line_walk;
-
-ROW_INLINE void fetch_some(const attn_dtype type, const int vectors, line_walk *walk, const decode_chunk *x)
-{
-    const int64_t size = element_of(type), bytes = vectors * SIMD_LANES * size;
-    const char *at = v_ahead(x, walk->row) + (walk->first + walk->at) * size;
-#pragma GCC unroll 4
-    for (int64_t n = 0; n < bytes; n += 64) __builtin_prefetch(at + n, 0, 2);
-    walk->at += vectors * SIMD_LANES;
-    if (walk->at >= walk->columns) walk->at = 0, walk->row++;
 }
 
 /* So many vectors of columns from c on of several rows of O, where not whole a part of one, get the weighted values of
@@ -225,46 +194,42 @@ ROW_INLINE void add_keys(const attn_dtype type, const decode_chunk *x, const flo
     for (int64_t n = 0; n < x->keys; n += keys_of_block(x, n)) add_block(type, x, n, weights, o);
 }
 
-/* Of each step and type a function of its own: in one for all of them the compiler runs out of registers in the
- * innermost loops. */
-#define STEP static __attribute__((noinline)) void
-
-STEP score_fp32(const decode_chunk *x, float *scores)
+DECODE_STEP score_fp32(const decode_chunk *x, float *scores)
 {
     score_keys(ATTN_DTYPE_F32, x, scores);
 }
 
-STEP add_fp32(const decode_chunk *x, const float *weights)
+DECODE_STEP add_fp32(const decode_chunk *x, const float *weights)
 {
     add_keys(ATTN_DTYPE_F32, x, weights);
 }
 
-STEP score_bf16(const decode_chunk *x, float *scores)
+DECODE_STEP score_bf16(const decode_chunk *x, float *scores)
 {
     score_keys(ATTN_DTYPE_BF16, x, scores);
 }
 
-STEP add_bf16(const decode_chunk *x, const float *weights)
+DECODE_STEP add_bf16(const decode_chunk *x, const float *weights)
 {
     add_keys(ATTN_DTYPE_BF16, x, weights);
 }
 
-STEP score_fp16(const decode_chunk *x, float *scores)
+DECODE_STEP score_fp16(const decode_chunk *x, float *scores)
 {
     score_keys(ATTN_DTYPE_FP16, x, scores);
 }
 
-STEP add_fp16(const decode_chunk *x, const float *weights)
+DECODE_STEP add_fp16(const decode_chunk *x, const float *weights)
 {
     add_keys(ATTN_DTYPE_FP16, x, weights);
 }
 
-STEP score_int8(const decode_chunk *x, float *scores)
+DECODE_STEP score_int8(const decode_chunk *x, float *scores)
 {
     score_keys(ATTN_DTYPE_INT8, x, scores);
 }
 
-STEP add_int8(const decode_chunk *x, const float *weights)
+DECODE_STEP add_int8(const decode_chunk *x, const float *weights)
 {
     add_keys(ATTN_DTYPE_INT8, x, weights);
 }

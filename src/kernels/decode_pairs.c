@@ -5,10 +5,9 @@
 
 #include <string.h>
 
-#define MOST_ROWS 4
-#define SCORE_VECTORS 4 /* of a row of K, multiplied before those of the next row: the order in which they lie */
-#define MOST_LOADS 4    /* of a row of V, each two vectors of columns */
-#define MOST_SUMS 16    /* vectors of O that are summed side by side */
+#define MOST_VECTORS 4  /* of a query that is put in the order of pairs beforehand */
+#define SCORE_VECTORS 2 /* of a row of K, multiplied before those of the next row: Q's stay in registers meanwhile */
+#define MOST_LOADS 2    /* of a row of V, each two vectors of columns */
 
 extern decode_chunk_kernel SIMD_NAMED(decode_pairs);
 
@@ -17,100 +16,120 @@ static const uint16_t *pairs_query_at(const decode_chunk *x, int64_t m)
     return x->q_bf16 + m / x->queries * x->q_head + m % x->queries * x->q_row;
 }
 
-typedef pairs query_part[MOST_ROWS][SCORE_VECTORS];
+typedef pairs query_rows[MOST_ROWS][MOST_VECTORS];
 
-/* So many vectors of dimensions from d on, of so many queries; part: of the only vector, where not whole. */
-ROW_INLINE void load_queries(const attn_dtype type, const int rows, const int vectors, const bool whole,
-                             const decode_chunk *x, int64_t m, int64_t d, query_part query)
+/* The vector of dimensions from d on, of so many queries. */
+ROW_INLINE void load_queries(const attn_dtype type, const int rows, const decode_chunk *x, const uint16_t *const *q,
+                             int64_t d, query_rows query)
 {
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) query[r][0] = query_numbers(type, q[r], d, false, x->D);
+}
+
+/* Products of so many vectors of the queries, `from` the first, with SIMD_LANES / rows keys, row of K after row; each
+ * is made while the one before is multiplied. next: rows wanted later, or NULL. */
+ROW_INLINE void multiply_keys(const attn_dtype type, const int rows, const int from, const int vectors,
+                              const bool whole, const decode_chunk *x, const query_rows query, const void *const *k,
+                              const void *const *next, int64_t d, vec *sum)
+{
+    const int keys = SIMD_LANES / rows;
+    pairs own[MOST_ROWS][SCORE_VECTORS];
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            query[r][v] = query_numbers(type, pairs_query_at(x, m + r), d + v * NUMBERS, whole, x->D);
-}
-
-/* Their products with SIMD_LANES / rows keys from n on, row of K after row. */
-ROW_INLINE void multiply_keys(const attn_dtype type, const int rows, const int vectors, const bool whole,
-                              const bool ahead, const decode_chunk *x, const query_part query, int64_t n, int64_t d,
-                              vec *sum)
-{
-    const int keys = SIMD_LANES / rows;
+        for (int v = 0; v < vectors; v++) own[r][v] = query[r][from + v];
+    pairs key[SCORE_VECTORS];
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) key[v] = key_numbers(type, k[0], d + v * NUMBERS, whole, x->D);
 #pragma GCC unroll 16
     for (int i = 0; i < keys; i++) {
-        const char *next = ahead ? k_ahead(x, n + i) : NULL;
+        pairs later[SCORE_VECTORS];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
-            const int64_t c = d + v * NUMBERS;
-            const pairs key = key_numbers(type, x->k[n + i], c, whole, x->D);
-            if (ahead) fetch(type, next, c);
+            if (i + 1 < keys) later[v] = key_numbers(type, k[i + 1], d + v * NUMBERS, whole, x->D);
+            if (next) fetch(type, next[i], d + v * NUMBERS);
 #pragma GCC unroll 4
-            for (int r = 0; r < rows; r++) sum[r * keys + i] = pairs_dot(query[r][v], key, sum[r * keys + i]);
+            for (int r = 0; r < rows; r++) sum[r * keys + i] = pairs_dot(own[r][v], key[v], sum[r * keys + i]);
         }
-    }
-}
-
-/* The same for all dimensions, whose queries do not all fit the registers. */
-ROW_INLINE void multiply_all(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x, int64_t m,
-                             int64_t n, vec *sum)
-{
-    query_part query;
-    int64_t d = 0;
-    for (; d + SCORE_VECTORS * NUMBERS <= x->D; d += SCORE_VECTORS * NUMBERS) {
-        load_queries(type, rows, SCORE_VECTORS, true, x, m, d, query);
-        multiply_keys(type, rows, SCORE_VECTORS, true, ahead, x, query, n, d, sum);
-    }
-    for (; d < x->D; d += NUMBERS) {
-        load_queries(type, rows, 1, false, x, m, d, query);
-        multiply_keys(type, rows, 1, false, ahead, x, query, n, d, sum);
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) key[v] = i + 1 < keys ? later[v] : key[v];
     }
 }
 
 /* So many rows' scores of keys first .. last - 1; behind the last those of rows that stand there, which nobody looks
- * at. vectors: of all dimensions; 0: any number. */
+ * at. vectors: of all dimensions, whose queries are made before; 0: any number. */
 ROW_INLINE void score_rows(const attn_dtype type, const int rows, const int vectors, const bool ahead,
-                           const decode_chunk *x, int64_t m, int64_t first, int64_t last, float *scores)
+                           const decode_chunk *x, const uint16_t *const *q, const query_rows made, int64_t first,
+                           int64_t last, float *scores)
 {
     const int keys = SIMD_LANES / rows;
-    query_part query;
-    load_queries(type, rows, vectors, true, x, m, 0, query);
     for (int64_t n = first; n < last; n += keys) {
+        const void *const *next = ahead ? k_ahead(x, n) : NULL;
         vec sum[SIMD_LANES];
 #pragma GCC unroll 16
         for (int i = 0; i < SIMD_LANES; i++) sum[i] = vec_zero();
-        if (vectors)
-            multiply_keys(type, rows, vectors, true, ahead, x, query, n, 0, sum);
-        else
-            multiply_all(type, rows, ahead, x, m, n, sum);
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v += SCORE_VECTORS)
+            multiply_keys(type, rows, v, SCORE_VECTORS, true, x, made, x->k + n, next, v * NUMBERS, sum);
+        for (int64_t d = 0; d < x->D && !vectors; d += NUMBERS) {
+            query_rows query;
+            load_queries(type, rows, x, q, d, query);
+            multiply_keys(type, rows, 0, 1, false, x, query, x->k + n, next, d, sum);
+        }
         float tile[SIMD_LANES];
         vec_store(tile, vec_mul(vec_set1(x->scale), vec_sum_each(sum)));
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++)
-            memcpy(scores + (m + r) * DECODE_CHUNK + n, tile + r * keys, (size_t)keys * sizeof *tile);
+            memcpy(scores + r * DECODE_CHUNK + n, tile + r * keys, (size_t)keys * sizeof *tile);
     }
 }
 
-/* The same; ahead: these rows ask for keys to come, which the others find near. */
-ROW_INLINE void score_group(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x, int64_t m,
-                            int64_t first, int64_t last, float *scores)
+/* Queries in the order of pairs. Not inlined: the compiler would put them in order again for each key. */
+static __attribute__((noinline)) void turn_queries(const decode_chunk *x, const uint16_t *const *q, int rows,
+                                                   query_rows made)
 {
-    if (x->D == SCORE_VECTORS * NUMBERS)
-        score_rows(type, rows, SCORE_VECTORS, ahead, x, m, first, last, scores);
-    else if (x->D == SCORE_VECTORS / 2 * NUMBERS)
-        score_rows(type, rows, SCORE_VECTORS / 2, ahead, x, m, first, last, scores);
-    else
-        score_rows(type, rows, 0, ahead, x, m, first, last, scores);
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v * NUMBERS < x->D; v++)
+            made[r][v] = x->type == ATTN_DTYPE_BF16 ? query_numbers(ATTN_DTYPE_BF16, q[r], v * NUMBERS, true, x->D)
+                                                    : query_numbers(ATTN_DTYPE_INT8, q[r], v * NUMBERS, true, x->D);
 }
 
-ROW_INLINE void score_block(const attn_dtype type, const decode_chunk *x, int64_t first, int64_t last, float *scores)
+/* The same; heads of the usual sizes are unrolled. */
+ROW_INLINE void score_group(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x,
+                            const uint16_t *const *q, int64_t first, int64_t last, float *scores)
 {
-    int64_t rows = x->heads * x->queries, m = 0;
+    query_rows made;
+    if (x->D == 4 * NUMBERS) {
+        turn_queries(x, q, rows, made);
+        score_rows(type, rows, 4, ahead, x, q, made, first, last, scores);
+    } else if (x->D == 2 * NUMBERS) {
+        turn_queries(x, q, rows, made);
+        score_rows(type, rows, 2, ahead, x, q, made, first, last, scores);
+    } else {
+        score_rows(type, rows, 0, ahead, x, q, made, first, last, scores);
+    }
+}
+
+/* The first rows ask for keys to come, the others, from m on, find them near. */
+ROW_INLINE void score_some(const attn_dtype type, const int rows, const decode_chunk *x, const uint16_t *const *q,
+                           int64_t m, int64_t first, int64_t last, float *scores)
+{
+    if (m == 0 && !x->near)
+        score_group(type, rows, true, x, q, first, last, scores);
+    else
+        score_group(type, rows, false, x, q + m, first, last, scores + m * DECODE_CHUNK);
+}
+
+ROW_INLINE void score_block(const attn_dtype type, const decode_chunk *x, const uint16_t *const *q, int64_t first,
+                            float *scores)
+{
+    const int64_t rows = x->heads * x->queries, last = first + keys_of_block(x, first);
+    int64_t m = 0;
 #if SIMD_LANES >= 4
-    if (rows >= 4) score_group(type, 4, true, x, 0, first, last, scores), m = 4;
-    for (; m + 4 <= rows; m += 4) score_group(type, 4, false, x, m, first, last, scores);
-    for (; m + 2 <= rows; m += 2) score_group(type, 2, true, x, m, first, last, scores);
+    for (; m + 4 <= rows; m += 4) score_some(type, 4, x, q, m, first, last, scores);
+    for (; m + 2 <= rows; m += 2) score_some(type, 2, x, q, m, first, last, scores);
 #endif
-    for (; m < rows; m++) score_group(type, 1, true, x, m, first, last, scores);
+    for (; m < rows; m++) score_some(type, 1, x, q, m, first, last, scores);
 }
 
 /* Row m of weights to bf16, where it stands; 0 beside the last of an odd count, and where a mask hides what multiplied
@@ -139,13 +158,12 @@ static pairs weights_at(const float *weights, int64_t n)
     return pairs_set1(pair);
 }
 
-/* How a block of V is gone through: each time memory is asked for some of the rows wanted later, so that it is asked
- * for whole rows, and evenly. */
+/* What a block of V is multiplied by, and added to. */
 typedef struct value_pass {
     int64_t first, last, c;              /* keys and first column */
-    const void *const *next;             /* the first of those rows */
     const float *weights, *modification; /* of the first row of weights */
     float *const *o;
+    line_walk *walk; /* of what memory is asked for meanwhile */
 } value_pass;
 
 /* Two keys' values, of which one and the other may not be there, into so many rows of sums. */
@@ -169,60 +187,45 @@ ROW_INLINE void add_pair(const attn_dtype type, const int rows, const int loads,
 }
 
 /* So many loads of a row of V's columns, or where not whole what is left of one, into so many rows of O, key after key,
- * two by two; with a modification, into one row those that it does not mask: their values may be NaN. fetched: rows
- * that memory is asked for at each two keys. */
-ROW_INLINE void add_values(const attn_dtype type, const int rows, const int loads, const bool whole, const int fetched,
-                           const decode_chunk *x, const value_pass *p)
+ * two by two; with a modification, into one row those that it does not mask: their values may be NaN. */
+ROW_INLINE void add_values(const attn_dtype type, const int rows, const int loads, const bool whole, const bool masked,
+                           const bool ahead, const decode_chunk *x, const value_pass *p)
 {
-    const int64_t left = x->DV - p->c;
+    const int part = whole ? SIMD_LANES : part_at(x->DV, p->c);
+    const int other_part = whole ? SIMD_LANES : part_at(x->DV, p->c + SIMD_LANES);
     vec sum[MOST_ROWS][2 * MOST_LOADS];
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
         for (int i = 0; i < 2 * loads; i++)
-            sum[r][i] = load_part(p->o[r] + p->c + i * SIMD_LANES, whole ? SIMD_LANES : part_at(left, i * SIMD_LANES));
-    const void *const *next = p->next;
+            sum[r][i] = load_part(p->o[r] + p->c + i * SIMD_LANES, i % 2 ? other_part : part);
     int64_t n = p->first;
-    for (; n + 2 <= p->last; n += 2, next += fetched) {
+    for (; n + 2 <= p->last; n += 2) {
 #pragma GCC unroll 2
-        for (int f = 0; f < fetched; f++)
-#pragma GCC unroll 4
-            for (int i = 0; i < loads; i++) fetch(type, next[f], p->c + i * NUMBERS);
-        if (p->modification)
-            add_pair(type, rows, loads, whole, p->modification[n] != -INFINITY, p->modification[n + 1] != -INFINITY, x,
-                     p, n, sum);
-        else
-            add_pair(type, rows, loads, whole, true, true, x, p, n, sum);
+        for (int i = 0; i < 2 && ahead; i++) fetch_some(type, 2 * loads, p->walk, x);
+        const bool one = !masked || p->modification[n] != -INFINITY;
+        const bool other = !masked || p->modification[n + 1] != -INFINITY;
+        add_pair(type, rows, loads, whole, one, other, x, p, n, sum);
     }
     if (n < p->last)
-        add_pair(type, rows, loads, whole, !p->modification || p->modification[n] != -INFINITY, false, x, p, n, sum);
+        add_pair(type, rows, loads, whole, !masked || p->modification[n] != -INFINITY, false, x, p, n, sum);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
-        for (int i = 0; i < 2 * loads; i++) {
-            float *to = p->o[r] + p->c + i * SIMD_LANES;
-            if (whole)
-                vec_store(to, sum[r][i]);
-            else
-                vec_store_n(to, sum[r][i], part_at(left, i * SIMD_LANES));
-        }
+        for (int i = 0; i < 2 * loads; i++)
+            vec_store_n(p->o[r] + p->c + i * SIMD_LANES, sum[r][i], i % 2 ? other_part : part);
 }
 
-/* Rows m .. m + rows - 1, the first `rows` of them asking for rows of V to come: all of these if they are all rows,
- * else half of them, and the next ones the other half. */
-ROW_INLINE void add_rows(const attn_dtype type, const int rows, const int loads, const bool whole,
+/* Rows from m on; the first of them ask for rows of V to come. */
+ROW_INLINE void add_rows(const attn_dtype type, const int rows, const int loads, const bool whole, const bool masked,
                          const decode_chunk *x, value_pass p, int64_t m, const float *weights, float *const *o)
 {
-    const void *const *ahead = x->v + p.first + DECODE_AHEAD;
     p.weights = weights + m * DECODE_CHUNK, p.o = o + m;
-    p.modification = x->modification ? x->modification + m * DECODE_CHUNK : NULL;
-    p.next = m == 0 || !whole ? ahead : ahead + (p.last - p.first + 1) / 2;
-    if (!whole || (m == 0 && rows == x->heads * x->queries))
-        add_values(type, rows, loads, whole, 2, x, &p);
-    else if (m == 0 || m == rows)
-        add_values(type, rows, loads, whole, 1, x, &p);
+    p.modification = masked ? x->modification + m * DECODE_CHUNK : NULL;
+    if (m == 0 && !x->near)
+        add_values(type, rows, loads, whole, masked, true, x, &p);
     else
-        add_values(type, rows, loads, whole, 0, x, &p);
+        add_values(type, rows, loads, whole, masked, false, x, &p);
 }
 
 /* Those columns of all rows of O, as many rows at once as there are sums for. */
@@ -231,30 +234,29 @@ ROW_INLINE void add_columns(const attn_dtype type, const int loads, const bool w
 {
     const int64_t rows = x->heads * x->queries;
     int64_t m = 0;
-    for (; MOST_SUMS / loads / 2 >= 4 && m + 4 <= rows && !x->modification; m += 4)
-        add_rows(type, 4, loads, whole, x, p, m, weights, o);
-    for (; m + 2 <= rows && !x->modification; m += 2) add_rows(type, 2, loads, whole, x, p, m, weights, o);
-    for (; m < rows; m++) add_rows(type, 1, loads, whole, x, p, m, weights, o);
+    for (; m < rows && x->modification; m++) add_rows(type, 1, loads, whole, true, x, p, m, weights, o);
+    for (; m + 4 <= rows; m += 4) add_rows(type, 4, loads, whole, false, x, p, m, weights, o);
+    for (; m + 2 <= rows; m += 2) add_rows(type, 2, loads, whole, false, x, p, m, weights, o);
+    for (; m < rows; m++) add_rows(type, 1, loads, whole, false, x, p, m, weights, o);
 }
 
 /* Columns of a row of O that are summed by several loads at once, in the order of pairs_zip. */
 static int64_t whole_columns(int64_t DV)
 {
-    const int64_t group = MOST_LOADS / 2 * NUMBERS;
+    const int64_t group = MOST_LOADS * NUMBERS;
     return DV / group * group;
 }
 
-/* All rows of O get the values of keys first .. last - 1. */
-ROW_INLINE void add_block(const attn_dtype type, const decode_chunk *x, int64_t first, int64_t last,
-                          const float *weights)
+/* All rows of O get the block's values. */
+ROW_INLINE void add_block(const attn_dtype type, const decode_chunk *x, int64_t first, const float *weights,
+                          float *const *o)
 {
-    const int64_t rows = x->heads * x->queries, group = MOST_LOADS * NUMBERS;
-    value_pass p = {.first = first, .last = last};
-    float *o[DECODE_ROWS];
-    for (int64_t r = 0; r < rows; r++) o[r] = row_of(x->o, x->queries, x->o_head, x->o_row, r);
-    for (; zipped(type) && p.c + group <= x->DV; p.c += group) add_columns(type, MOST_LOADS, true, x, p, weights, o);
-    for (; p.c < whole_columns(x->DV); p.c += group / 2) add_columns(type, MOST_LOADS / 2, true, x, p, weights, o);
-    for (; p.c < x->DV; p.c += NUMBERS) add_columns(type, 1, false, x, p, weights, o);
+    const int64_t whole = whole_columns(x->DV);
+    line_walk wide = {.first = 0, .columns = whole, .row = first};
+    line_walk rest = {.first = whole, .columns = x->DV - whole, .row = first};
+    value_pass p = {.first = first, .last = first + keys_of_block(x, first), .walk = &wide};
+    for (; p.c < whole; p.c += MOST_LOADS * NUMBERS) add_columns(type, MOST_LOADS, true, x, p, weights, o);
+    for (p.walk = &rest; p.c < x->DV; p.c += NUMBERS) add_columns(type, 1, false, x, p, weights, o);
 }
 
 /* What add_block summed of whole loads, to the order of the columns. */
@@ -272,26 +274,50 @@ static void unzip_rows(const decode_chunk *x)
     }
 }
 
-ROW_INLINE void decode_numbers(const attn_dtype type, const decode_chunk *x)
+ROW_INLINE void score_keys(const attn_dtype type, const decode_chunk *x, float *scores)
 {
-    const int64_t rows = x->heads * x->queries, keys = x->keys;
-    float *scores = x->scratch, factors[DECODE_ROWS];
-    for (int64_t n = 0; n < keys; n += DECODE_BLOCK)
-        score_block(type, x, n, keys - n < DECODE_BLOCK ? keys : n + DECODE_BLOCK, scores);
-    for (int64_t m = 0; m < rows; m++) {
-        factors[m] = begin_row(x, m, scores + m * DECODE_CHUNK);
-        round_weights(x, m, scores + m * DECODE_CHUNK);
-    }
-    for (int64_t n = 0; n < keys; n += DECODE_BLOCK)
-        add_block(type, x, n, keys - n < DECODE_BLOCK ? keys : n + DECODE_BLOCK, scores);
+    const uint16_t *q[DECODE_ROWS];
+    for (int64_t m = 0; m < x->heads * x->queries; m++) q[m] = pairs_query_at(x, m);
+    for (int64_t n = 0; n < x->keys; n += keys_of_block(x, n)) score_block(type, x, q, n, scores);
+}
+
+ROW_INLINE void add_keys(const attn_dtype type, const decode_chunk *x, const float *weights)
+{
+    float *o[DECODE_ROWS];
+    for (int64_t m = 0; m < x->heads * x->queries; m++) o[m] = row_of(x->o, x->queries, x->o_head, x->o_row, m);
+    for (int64_t n = 0; n < x->keys; n += keys_of_block(x, n)) add_block(type, x, n, weights, o);
     if (zipped(type)) unzip_rows(x);
-    finish_rows(x, factors);
+}
+
+DECODE_STEP score_bf16(const decode_chunk *x, float *scores)
+{
+    score_keys(ATTN_DTYPE_BF16, x, scores);
+}
+
+DECODE_STEP add_bf16(const decode_chunk *x, const float *weights)
+{
+    add_keys(ATTN_DTYPE_BF16, x, weights);
+}
+
+DECODE_STEP score_int8(const decode_chunk *x, float *scores)
+{
+    score_keys(ATTN_DTYPE_INT8, x, scores);
+}
+
+DECODE_STEP add_int8(const decode_chunk *x, const float *weights)
+{
+    add_keys(ATTN_DTYPE_INT8, x, weights);
 }
 
 void SIMD_NAMED(decode_pairs)(const decode_chunk *x)
 {
-    if (x->type == ATTN_DTYPE_BF16)
-        decode_numbers(ATTN_DTYPE_BF16, x);
-    else
-        decode_numbers(ATTN_DTYPE_INT8, x);
+    const bool bytes = x->type == ATTN_DTYPE_INT8;
+    float *scores = x->scratch, factors[DECODE_ROWS];
+    (bytes ? score_int8 : score_bf16)(x, scores);
+    for (int64_t m = 0; m < x->heads * x->queries; m++) {
+        factors[m] = begin_row(x, m, scores + m * DECODE_CHUNK);
+        round_weights(x, m, scores + m * DECODE_CHUNK);
+    }
+    (bytes ? add_int8 : add_bf16)(x, scores);
+    finish_rows(x, factors);
 }

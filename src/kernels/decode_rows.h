@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define MOST_ROWS 4 /* that are multiplied side by side */
+
 /* Bytes of an element of K and V. */
 ROW_INLINE int64_t element_of(const attn_dtype type)
 {
@@ -31,6 +33,10 @@ ROW_INLINE void fetch(const attn_dtype type, const void *row, int64_t c)
     if (whole_lines || at % 64 == 0) __builtin_prefetch((const char *)row + at, 0, 2);
 }
 
+/* Of each step and type a function of its own: in one for all of them the compiler runs out of registers in the
+ * innermost loops. */
+#define DECODE_STEP static __attribute__((noinline)) void
+
 static inline const float *query_at(const decode_chunk *x, int64_t m)
 {
     return x->q + m / x->queries * x->q_head + m % x->queries * x->q_row;
@@ -41,17 +47,42 @@ static inline float *row_of(float *rows, int64_t queries, int64_t head, int64_t 
     return rows + m / queries * head + m % queries * row;
 }
 
-/* The row that is wanted DECODE_AHEAD rows after row n of K: behind a chunk's K its V is. */
-static inline const char *k_ahead(const decode_chunk *x, int64_t n)
+/* The rows that are wanted DECODE_AHEAD rows after those from row n of K on: behind a chunk's K its V is. */
+static inline const void *const *k_ahead(const decode_chunk *x, int64_t n)
 {
     n += DECODE_AHEAD;
-    return n < x->keys ? x->k[n] : x->v[n - x->keys];
+    return n < x->keys ? x->k + n : x->v + n - x->keys;
 }
 
 /* Likewise after row n of V. */
 static inline const char *v_ahead(const decode_chunk *x, int64_t n)
 {
     return x->v[n + DECODE_AHEAD];
+}
+
+/* Where the lines stand that are asked for next: a block of V is gone through once for each group of columns, but
+ * memory is asked for whole rows, one after the other, a group's worth of a row at each key. */
+typedef struct line_walk {
+    int64_t first, columns; /* of a row */
+    int64_t row, at;
+} line_walk;
+
+ROW_INLINE void fetch_some(const attn_dtype type, const int vectors, line_walk *walk, const decode_chunk *x)
+{
+    const int64_t size = element_of(type), bytes = vectors * SIMD_LANES * size;
+    const char *at = v_ahead(x, walk->row) + (walk->first + walk->at) * size;
+#pragma GCC unroll 4
+    for (int64_t n = 0; n < bytes; n += 64) __builtin_prefetch(at + n, 0, 2);
+    walk->at += vectors * SIMD_LANES;
+    if (walk->at >= walk->columns) walk->at = 0, walk->row++;
+}
+
+/* Keys from `first` on whose rows are gone through at a time: a few that stay in the first cache for all rows of
+ * queries; where all of these are summed at once and no memory is asked for, the others. */
+static int64_t keys_of_block(const decode_chunk *x, int64_t first)
+{
+    const int64_t left = x->keys - first;
+    return left < DECODE_BLOCK || (x->near && x->heads * x->queries <= MOST_ROWS) ? left : DECODE_BLOCK;
 }
 
 static inline void multiply_row(float *x, const float *scales, int64_t keys)
