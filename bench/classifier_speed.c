@@ -1,11 +1,12 @@
-/* Training speed of classifiers, fp32, with label smoothing, dropout, clipping and Adam:
+/* Training speed of classifiers, with label smoothing, dropout, clipping and Adam:
  *
  *     bert   d 256, 4 layers, 4 heads, feed-forward 1024, vocabulary 8000, batches of 32 x 64 random tokens
  *     vit    d 192, 6 layers, 6 heads, feed-forward 768, images of 32 x 32 x 3 in patches of 4 x 4, batches of 64
  *
- * Prints tokens or images a second.
+ * Prints tokens or images a second, and the least time of the process's own that a step took, which other programs on
+ * the machine do not lengthen.
  *
- *     bench_classifier_speed bert|vit [seconds [threads]] */
+ *     bench_classifier_speed bert|vit [seconds [threads [fp32|bf16]]] */
 #include "timed_training.h"
 
 #include "base/parallel.h"
@@ -95,15 +96,16 @@ int main(int argc, char **argv)
     static bench b;
     b.text = argc > 1 && !strcmp(argv[1], "bert");
     if (!b.text && (argc < 2 || strcmp(argv[1], "vit") != 0)) {
-        fputs("usage: bench_classifier_speed bert|vit [seconds [threads]]\n", stderr);
+        fputs("usage: bench_classifier_speed bert|vit [seconds [threads [fp32|bf16]]]\n", stderr);
         return 2;
     }
     const double seconds = argc > 2 ? atof(argv[2]) : 10;
     const int threads = argc > 3 ? atoi(argv[3]) : parallel_default_threads();
+    const dense_type products = argc > 4 && strcmp(argv[4], "bf16") == 0 ? DENSE_BF16 : DENSE_FP32;
     training_figures f;
     attn_status s = classifier_create(&b.model, b.text ? &bert : &vit, true, 1);
     if (s == ATTN_OK) {
-        const timed_training training = {&b.model->parameters, threads, DENSE_FP32, b.expected, logits, &b};
+        const timed_training training = {&b.model->parameters, threads, products, b.expected, logits, &b};
         s = timed_training_run(&training, seconds, &f);
     }
     if (s != ATTN_OK) {
@@ -111,8 +113,9 @@ int main(int argc, char **argv)
         return 1;
     }
     const double each = b.text ? TEXTS * LENGTH : IMAGES;
-    printf("attn %.0f %s/s, %d threads, %.1f ms a step, loss %.3f\n", f.steps * each / f.seconds,
-           b.text ? "tokens" : "images", threads, 1e3 * f.seconds / f.steps, f.last);
+    printf("attn %.0f %s/s, %d threads, %s, %.1f ms a step, least of the process %.1f, loss %.3f\n",
+           f.steps * each / f.seconds, b.text ? "tokens" : "images", threads, products == DENSE_BF16 ? "bf16" : "fp32",
+           1e3 * f.seconds / f.steps, 1e3 * f.least, f.last);
     classifier_destroy(b.model);
     return 0;
 }

@@ -4,10 +4,10 @@
  * programs on the machine do not lengthen.
  *
  *     bench_recurrent_speed [seconds [threads [fp32|bf16]]] */
+#include "drawn_pairs.h"
 #include "timed_training.h"
 
 #include "base/parallel.h"
-#include "base/random.h"
 #include "base/status.h"
 #include "model/seq2seq.h"
 
@@ -15,31 +15,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 64, LENGTH = 24, VOCABULARY = 8000 };
-
 typedef struct bench {
     seq2seq model;
-    int32_t source[BATCH * LENGTH], input[BATCH * LENGTH], expected[BATCH * LENGTH];
-    int64_t lengths[BATCH];
+    drawn_pairs pairs;
 } bench;
-
-/* Every step sees other tokens; each target ends where the next one would begin. */
-static void draw_batch(bench *b, uint64_t step)
-{
-    for (int i = 0; i < BATCH * LENGTH; i++) {
-        const random_block r = random_philox(step, (uint64_t)i, 0);
-        b->source[i] = (int32_t)(2 + r.word[0] % (VOCABULARY - 3));
-        b->expected[i] = (int32_t)(2 + r.word[1] % (VOCABULARY - 3));
-        b->input[i] = i % LENGTH ? b->expected[i - 1] : VOCABULARY - 1;
-    }
-}
 
 static tensor *logits(void *argument, tape *t, uint64_t step)
 {
     bench *b = argument;
-    const source_batch source = {b->source, BATCH, LENGTH, b->lengths};
-    const target_batch target = {.ids = b->input, .length = LENGTH};
-    draw_batch(b, step);
+    const source_batch source = {b->pairs.source, BATCH, LENGTH, b->pairs.lengths};
+    const target_batch target = {.ids = b->pairs.input, .length = LENGTH};
+    draw_pairs(&b->pairs, step);
     return b->model.family->logits(t, b->model.network, &source, &target, NULL);
 }
 
@@ -58,7 +44,6 @@ static attn_status prepare(bench *b)
                                      .pad_id = VOCABULARY - 1,
                                      .decoder_start_id = VOCABULARY - 1};
     recurrent_translator *network;
-    for (int i = 0; i < BATCH; i++) b->lengths[i] = LENGTH;
     attn_status s = recurrent_translator_create(&network, &config, true, 1);
     if (s == ATTN_OK) b->model = seq2seq_of_recurrent(network);
     return s;
@@ -73,7 +58,7 @@ int main(int argc, char **argv)
     training_figures f;
     attn_status s = prepare(&b);
     if (s == ATTN_OK) {
-        const timed_training training = {b.model.parameters, threads, products, b.expected, logits, &b};
+        const timed_training training = {b.model.parameters, threads, products, b.pairs.expected, logits, &b};
         s = timed_training_run(&training, seconds, &f);
     }
     if (s != ATTN_OK) {

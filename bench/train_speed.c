@@ -2,41 +2,27 @@
  * tokens, fp32, label smoothing, dropout, clipping and Adam. Prints tokens (source + target) a second.
  *
  *     bench_train_speed [seconds [threads]] */
+#include "drawn_pairs.h"
 #include "timed_training.h"
 
 #include "base/parallel.h"
-#include "base/random.h"
 #include "base/status.h"
 #include "model/translator.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BATCH = 64, LENGTH = 24, VOCABULARY = 8000 };
-
 typedef struct bench {
     translator *model;
-    int32_t source[BATCH * LENGTH], input[BATCH * LENGTH], expected[BATCH * LENGTH];
-    int64_t lengths[BATCH];
+    drawn_pairs pairs;
 } bench;
-
-/* Every step sees other tokens; each target ends where the next one would begin. */
-static void draw_batch(bench *b, uint64_t step)
-{
-    for (int i = 0; i < BATCH * LENGTH; i++) {
-        const random_block r = random_philox(step, (uint64_t)i, 0);
-        b->source[i] = (int32_t)(2 + r.word[0] % (VOCABULARY - 3));
-        b->expected[i] = (int32_t)(2 + r.word[1] % (VOCABULARY - 3));
-        b->input[i] = i % LENGTH ? b->expected[i - 1] : b->model->config.decoder_start_id;
-    }
-}
 
 static tensor *logits(void *argument, tape *t, uint64_t step)
 {
     bench *b = argument;
-    draw_batch(b, step);
-    tensor *memory = translator_encode(t, b->model, b->source, BATCH, LENGTH, b->lengths, NULL);
-    return translator_decode(t, b->model, memory, b->lengths, b->input, BATCH, LENGTH, NULL);
+    draw_pairs(&b->pairs, step);
+    tensor *memory = translator_encode(t, b->model, b->pairs.source, BATCH, LENGTH, b->pairs.lengths, NULL);
+    return translator_decode(t, b->model, memory, b->pairs.lengths, b->pairs.input, BATCH, LENGTH, NULL);
 }
 
 static attn_status prepare(bench *b)
@@ -59,7 +45,6 @@ static attn_status prepare(bench *b)
                                       .eos_id = 0,
                                       .pad_id = VOCABULARY - 1,
                                       .decoder_start_id = VOCABULARY - 1};
-    for (int i = 0; i < BATCH; i++) b->lengths[i] = LENGTH;
     return translator_create(&b->model, &config, true, 1);
 }
 
@@ -71,7 +56,7 @@ int main(int argc, char **argv)
     training_figures f;
     attn_status s = prepare(&b);
     if (s == ATTN_OK) {
-        const timed_training training = {&b.model->parameters, threads, DENSE_FP32, b.expected, logits, &b};
+        const timed_training training = {&b.model->parameters, threads, DENSE_FP32, b.pairs.expected, logits, &b};
         s = timed_training_run(&training, seconds, &f);
     }
     if (s != ATTN_OK) {

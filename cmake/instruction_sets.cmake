@@ -12,7 +12,7 @@ elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
 endif()
 set(ATTN_FLAGS_avx2 -mavx2 -mfma -mf16c)
 set(ATTN_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma)
-set(ATTN_FLAGS_avx512bf16 ${ATTN_FLAGS_avx512} -mavx512bf16)
+set(ATTN_FLAGS_avx512bf16 ${ATTN_FLAGS_avx512} -mavx512bf16 -mavx512vnni)
 set(ATTN_FLAGS_amx ${ATTN_FLAGS_avx512bf16} -mamx-tile -mamx-bf16)
 set(ATTN_FLAGS_neon "") # every compiler for aarch64 may use it anyway
 

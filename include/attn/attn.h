@@ -50,7 +50,9 @@
  *   both take subnormal numbers for 0. doc/NUMERICS.md says more.
  * - Bits. The same whatever the thread count, the batch around a sequence, the strides, the keys beyond key_lengths,
  *   and whether a pair is masked by causal, a window, a block, a byte or a bias of -inf (beside biases of 0), on the
- *   same instruction set and the same T, D, DV and options.
+ *   same instruction set and the same T, D, DV and options. Forward's do not depend on what masked places hold;
+ *   backward's, of either order, do where that is NaN or infinite: gradients around it, on which it has no effect
+ *   else, are then rounded in another way, by about 1e-7 of the largest, and take longer (doc/NUMERICS.md).
  * - Floating-point environment. All this holds where each thread that runs tasks has C's default one: rounding to
  *   nearest, subnormal numbers kept, no traps. Exception flags may be raised. OpenMP's threads keep the environment
  *   that they were started with, not the caller's.
@@ -81,6 +83,12 @@ extern "C" {
 #else
 #define ATTN_API
 #endif
+
+/* The version of this header. attn_version tells that of the library that runs, whose patch number may be another:
+ * before 1.0.0 a new minor version may change what is public, a new patch never does. */
+#define ATTN_VERSION_MAJOR 0
+#define ATTN_VERSION_MINOR 1
+#define ATTN_VERSION_PATCH 0
 
 #define ATTN_ALIGNMENT 64 /* of a workspace, in bytes: a cache line, and the widest vector */
 
@@ -490,8 +498,10 @@ typedef struct attn_part {
  * when count is 0, which gives rows of zeros and -inf. A part without any key left for a row, its lse -inf, adds
  * nothing to it, and its o is not looked at there; one whose lse is NaN or +inf makes the row NaN. desc's o may be one
  * of the parts' o in the same place with the same strides, likewise lse; otherwise they overlap no part. Weights and
- * sums are fp32, the sum of weights fp64; bf16 and fp16 parts are rounded already, and the result is once more. Needs
- * no workspace. Thread-safe as long as the outputs are its own.
+ * sums are fp32, the sum of weights fp64; bf16 and fp16 parts are rounded already, and the result is once more. What a
+ * part counts is no more exact than its lse: near +-1e4 to some 1e-3, and from +-1e9 on, as where a mask of -1e9 leaves
+ * a row nothing else, fp32 cannot tell how many keys a part has. Needs no workspace. Thread-safe as long as the outputs
+ * are its own.
  *
  * Statuses as attn_forward_workspace_size, and ATTN_ERROR_ARGUMENT: count negative; parts NULL; o or a part's data NULL
  * where it has elements; an output whose dimension above 1 has stride 0. ATTN_ERROR_OVERFLOW: a view that spans more
@@ -603,7 +613,7 @@ ATTN_API attn_status attn_append(const attn_cache *cache, int64_t T, const attn_
 #define ATTN_DECODE_QUERIES 16 /* of a sequence, at most, in attn_decode */
 
 /* Bytes of workspace that attn_decode needs, into *size: some 0.3 MB a thread and, for every 512 of the S keys that a
- * sequence has room for, one O and log-sum-exp of B * H * T rows. Neither data nor lengths are looked at.
+ * sequence has room for, one O and two numbers of B * H * T rows. Neither data nor lengths are looked at.
  *
  * Statuses as attn_forward_workspace_size, the same of cache, and ATTN_ERROR_ARGUMENT: a size of cache that is not
  * desc's; key_lengths, query_starts or key_starts set; query_offset other than 0 without query_offsets.
@@ -627,10 +637,14 @@ ATTN_API attn_status attn_decode_workspace_size(const attn_desc *desc, const att
  * window has left behind may be gone. A sequence of length 0 gives rows of zeros. What a bf16 or fp16
  * cache holds is made fp32 exactly, so that the bits are those of an fp32 cache that holds the same. The bytes of an
  * int8 cache are made fp32 exactly too; a row's scale multiplies its score, or its weight, in fp32. But where desc is
- * bf16, the cache bf16 or int8, and the CPU multiplies bf16 itself, products are its, as in attn_forward: bf16 holds
- * these bytes, and weights, with their rows' scales, are rounded to it. Keys are cut in
- * chunks of 512, merged in order as attn_merge does: the bits depend on neither the threads nor the batch, the pages, S
- * or T. Workspace and thread safety as attn_forward; the cache may be read by several calls at once.
+ * bf16, the cache bf16 or int8, and the CPU multiplies bf16 itself, products are its. Of bf16 they are those of
+ * attn_forward, weights rounded to bf16. With int8, D at most 512 and DV at most 256, queries and weights become
+ * integers of 16 bits for each chunk of keys, which multiply the bytes exactly: what is above 2^-7 of a query's largest
+ * number stays as it is, what is below moves by at most 2^-15 of that, a weight, with its row's scale, by 2^-15.9 of
+ * the largest; of rows whose largest is below 2^-100 by 2^-115. Keys are cut in chunks of 512, merged in order as
+ * attn_merge does, but by their largest scores and sums, so that keys count the same however far out scores are: the
+ * bits depend on neither the threads nor the batch, the pages, S or T. Workspace and thread safety as attn_forward; the
+ * cache may be read by several calls at once.
  *
  * Statuses as attn_decode_workspace_size and attn_forward, and ATTN_ERROR_ARGUMENT: lengths NULL, or one outside 0 ..
  * S; an entry of the page table that is used and outside 0 .. pages - 1; page_table NULL with pages, or not NULL
@@ -638,7 +652,7 @@ ATTN_API attn_status attn_decode_workspace_size(const attn_desc *desc, const att
 ATTN_API attn_status attn_decode(const attn_desc *desc, const attn_cache *cache, void *workspace,
                                  size_t workspace_size);
 
-/* This library's version, "major.minor.patch". */
+/* This library's version, "major.minor.patch" in decimal digits: of the header that it was built with. Never NULL. */
 ATTN_API const char *attn_version(void);
 
 /* The processor's name as it gives it ("" where it gives none); the widest instruction set found on it that this

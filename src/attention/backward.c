@@ -149,18 +149,25 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
     if (!status) status = plan_backward(&d, &plan, &bytes, &sums);
     if (!status) status = backward_check(&d, &(backward_names){"grad_q", "grad_k", "grad_v"});
     if (!status) status = array_check_workspace(workspace, workspace_size, bytes);
-    if (!status && d.dtype == ATTN_DTYPE_F64) f64_backward(&d);
-    if (status || d.dtype == ATTN_DTYPE_F64) return status;
+    if (status) return status;
+    if (backward_is_idle(&d)) {
+        backward_zero_sums(&d);
+        return ATTN_OK;
+    }
+    if (d.dtype == ATTN_DTYPE_F64) {
+        f64_backward(&d);
+        return ATTN_OK;
+    }
     const attn_desc summing = sums ? backward_sums_place(&d, NULL, (float *)((char *)workspace + bytes - sums)) : d;
     plan.d = &summing;
     plan.workspace = workspace;
-    if (bytes && d.T) backward_parts_place(&plan); /* without queries no part has anything */
-    if (bytes) plan.pairs = backward_pairs(&plan);
+    if (d.T) backward_parts_place(&plan); /* without queries no part has anything */
+    plan.pairs = backward_pairs(&plan);
     if (d.grad_q.data || d.grad_k.data || d.grad_v.data || d.grad_score_vector.data || d.grad_sinks ||
         d.grad_alibi_slopes)
         backward_rounds(&plan, backward_task, &plan);
     backward_sum_parts(&plan);
     backward_sums_write(plan.table, &d, NULL, &summing, NULL);
-    if (d.grad_bias.data && bytes) backward_bias(&plan, backward_bias_sequence);
+    if (d.grad_bias.data) backward_bias(&plan, backward_bias_sequence);
     return ATTN_OK;
 }

@@ -6,6 +6,8 @@
 #include "attention/elements.h"
 #include "attention/sequence.h"
 
+#include <string.h>
+
 attn_status backward_check_wanted(const char *name, const attn_output *grad, attn_dtype type, int64_t batches,
                                   int64_t heads, int64_t rows, int64_t columns)
 {
@@ -42,4 +44,13 @@ bool backward_is_idle(const attn_desc *d)
     if (!d->B || !d->T) return true;
     if (d->S && d->grad_bias.data) return false;
     return !d->grad_sinks && !d->grad_alibi_slopes && !d->grad_score_vector.data;
+}
+
+void backward_zero_sums(const attn_desc *d)
+{
+    const attn_dtype type = sum_type(d->dtype);
+    for (int64_t h = 0; h < d->H && d->grad_score_vector.data; h++)
+        memset(output_row_at(type, &d->grad_score_vector, 0, h, 0), 0, (size_t)(d->D * element_size(type)));
+    if (d->grad_sinks) memset(d->grad_sinks, 0, (size_t)d->H * sizeof *d->grad_sinks);
+    if (d->grad_alibi_slopes) memset(d->grad_alibi_slopes, 0, (size_t)d->H * sizeof *d->grad_alibi_slopes);
 }

@@ -4,8 +4,6 @@
 #include "base/checked.h"
 #include "base/order.h"
 
-#define FLOATS_IN_LINE ((int64_t)(ATTN_ALIGNMENT / sizeof(float)))
-
 static size_t tile_floats(const backward_plan *plan)
 {
     return (size_t)(BACKWARD_QUERIES * plan->tile_keys);
@@ -52,17 +50,12 @@ static bool stage_floats(const backward_plan *plan, size_t *floats)
            checked_mul(v_row, (size_t)plan->tile_queries, &results) && checked_add(*floats, results, floats);
 }
 
-static int64_t bent_row(const attn_desc *d)
-{
-    return (d->D + FLOATS_IN_LINE - 1) / FLOATS_IN_LINE * FLOATS_IN_LINE;
-}
-
 /* What only one kind of score needs: Q^T and dO^T, or hyperbolic tangents. */
 static bool score_floats(const backward_plan *plan, size_t *floats)
 {
     const attn_desc *d = plan->d;
     if (d->score == ATTN_SCORE_ADDITIVE)
-        return checked_mul((size_t)bent_row(d), (size_t)(plan->tile_queries * plan->tile_keys), floats);
+        return checked_mul((size_t)staged_row(d->D), (size_t)(plan->tile_queries * plan->tile_keys), floats);
     if (plan->paired) return packed_arrays(d, 1, 1, floats);
     return checked_add((size_t)d->D, (size_t)d->DV, floats) && checked_mul(*floats, BACKWARD_QUERIES, floats);
 }
@@ -153,7 +146,7 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, const a
                               .function = {.call = d->score_function, .user = d->score_user},
                               .q_t = q_t,
                               .bent = q_t,
-                              .bent_row = bent_row(d),
+                              .bent_row = staged_row(d->D),
                               .grad_o_t = q_t + d->D * BACKWARD_QUERIES,
                               .grad_q_row = d->grad_q.row,
                               .grad_k_row = d->grad_k.row,

@@ -43,9 +43,7 @@ void attn_cache_init(attn_cache *cache, size_t struct_size, int64_t B, int64_t H
         .k_scales = rows_of(HK, rows, 1),
         .v_scales = rows_of(HK, rows, 1),
     };
-    size_t known = struct_size < sizeof c ? struct_size : sizeof c;
-    memcpy(cache, &c, known);
-    memset((char *)cache + known, 0, struct_size - known);
+    descriptor_give(cache, struct_size, &c, sizeof c);
 }
 
 static attn_status check_sizes(const attn_cache *c)

@@ -16,11 +16,12 @@
 #include <string.h>
 
 /* How one call is cut: an item is a chunk of DECODE_CHUNK keys of one key head of one sequence with all queries of the
- * heads that share it, a task a run of items. Each chunk is a partial result, and the partial results are merged in
- * the order of the keys, behind them the sinks as one more whose O is zeros. The workspace:
+ * heads that share it, a task a run of items. Each chunk is a partial result, with its rows' largest scores and sums,
+ * and the partial results are merged in the order of the keys, behind them the sinks as one more, each the largest of
+ * a sum of 1, whose O is zeros. The workspace:
  *
- *     [query offsets (B) | parts, one a chunk and the sinks' | zeros (DV) |
- *      the parts' O (chunk, B, H, T, DV) | their lse (chunk, B, H, T) | workers]
+ *     [query offsets (B) | parts, one a chunk and the sinks' | views of their sums | zeros (DV) | a sink's sum |
+ *      the parts' O (chunk, B, H, T, DV) | their largest scores (chunk, B, H, T) | sums likewise | workers]
  *
  * and a worker's piece of it:
  *
@@ -34,19 +35,23 @@ typedef struct decode_plan {
     const kernel_table *table;
     int64_t block_heads;                    /* whose queries go through the kernel together */
     int64_t chunks;                         /* of the longest sequence */
-    size_t parts, zeros, o, lse, workers;   /* offsets into the workspace, in bytes */
+    size_t parts, views, zeros, one;        /* offsets into the workspace, in bytes */
+    size_t o, largest, sum, workers;        /* more of them */
     size_t modification, q, k_rows, v_rows; /* offsets into a worker's piece, in bytes */
     size_t k_scales, v_scales, worker;      /* more of them, and its size */
     int64_t items, task_items;
-    bool near; /* K and V are few */
+    bool near, far; /* K and V are few, or many */
     char *workspace;
-    attn_output part_o, part_lse; /* the first part's; the next one's stand part_batch behind */
-    int64_t o_step, lse_step;
+    attn_output part_o, part_largest, part_sum; /* the first part's */
+    int64_t o_step, sum_step;                   /* from one part's to the next one's, largest scores' too */
 } decode_plan;
 
 /* Bytes of a call's K and V that the second cache holds. Asking memory for them takes time of its own, and spares
  * little where they are not there. */
 #define NEAR_BYTES (1 << 20)
+
+/* And that the third cache does not. */
+#define FAR_BYTES (1 << 25)
 
 /* Multiply-adds that make a task worth handing out: some microseconds. */
 #define TASK_WORK (1 << 18)
@@ -61,8 +66,8 @@ static bool add_piece(size_t *all, int64_t count, size_t size, size_t *offset)
 {
     size_t bytes;
     *offset = *all;
-    return checked_mul((size_t)count, size, &bytes) && checked_add(bytes, ATTN_ALIGNMENT - 1, &bytes) &&
-           checked_add(*all, bytes & ~(size_t)(ATTN_ALIGNMENT - 1), all) && *all <= PTRDIFF_MAX;
+    return checked_mul((size_t)count, size, &bytes) && checked_whole(bytes, ATTN_ALIGNMENT, &bytes) &&
+           checked_add(*all, bytes, all) && *all <= PTRDIFF_MAX;
 }
 
 static attn_status plan_workspace(decode_plan *plan, size_t *bytes)
@@ -86,9 +91,11 @@ static attn_status plan_workspace(decode_plan *plan, size_t *bytes)
     plan->worker = worker;
     fits = fits && add_piece(&all, d->B, sizeof(int64_t), &offsets) &&
            add_piece(&all, chunks + 1, sizeof(attn_part), &plan->parts) &&
-           add_piece(&all, d->DV, sizeof(float), &plan->zeros) &&
+           add_piece(&all, chunks + 1, sizeof(attn_view), &plan->views) &&
+           add_piece(&all, d->DV, sizeof(float), &plan->zeros) && add_piece(&all, 1, sizeof(float), &plan->one) &&
            add_piece(&all, part_floats, sizeof(float), &plan->o) &&
-           add_piece(&all, part_rows, sizeof(float), &plan->lse) &&
+           add_piece(&all, part_rows, sizeof(float), &plan->largest) &&
+           add_piece(&all, part_rows, sizeof(float), &plan->sum) &&
            add_piece(&all, items < workers ? items : workers, worker, &plan->workers);
     if (!fits)
         return status_fail(ATTN_ERROR_OVERFLOW,
@@ -169,12 +176,14 @@ static const float *find_scales(const attn_cache *c, const attn_output *scales, 
     return out;
 }
 
-/* Whether products are those of bf16, as in forward: the caller's queries are bf16, and bf16 holds what is cached. */
-static bool multiplies_pairs(const decode_plan *plan)
+/* The kernel for bf16 queries as they stand, by products of pairs of bf16, as in forward, or of bytes; NULL where there
+ * is none, and queries become fp32. */
+static decode_chunk_kernel *kernel_of_bf16(const decode_plan *plan)
 {
-    const attn_dtype cached = plan->c.dtype;
-    return plan->d.dtype == ATTN_DTYPE_BF16 && (cached == ATTN_DTYPE_BF16 || cached == ATTN_DTYPE_INT8) &&
-           plan->table->decode_pairs;
+    if (plan->d.dtype != ATTN_DTYPE_BF16) return NULL;
+    if (plan->c.dtype == ATTN_DTYPE_BF16) return plan->table->decode_pairs;
+    const bool bytes = plan->c.dtype == ATTN_DTYPE_INT8 && plan->d.D <= BYTES_MOST_D && plan->d.DV <= BYTES_MOST_DV;
+    return bytes ? plan->table->decode_bytes : NULL;
 }
 
 /* The queries of x's heads, from `head` on: where they stand for products of bf16, else in fp32. */
@@ -182,7 +191,7 @@ static void find_queries(const decode_plan *plan, int64_t b, int64_t head, float
 {
     const attn_desc *d = &plan->d;
     const int64_t step = d->T * staged_row(d->D);
-    if (multiplies_pairs(plan)) {
+    if (kernel_of_bf16(plan)) {
         x->q_bf16 = d->D ? (const uint16_t *)d->q.data + b * d->q.batch + head * d->q.head : NULL;
         x->q_head = d->q.head, x->q_row = d->q.row;
         return;
@@ -197,7 +206,10 @@ static void find_queries(const decode_plan *plan, int64_t b, int64_t head, float
 static void leave_out(const decode_chunk *x)
 {
     for (int64_t h = 0; h < x->heads; h++)
-        for (int64_t i = 0; i < x->queries; i++) x->lse[h * x->lse_head + i * x->lse_row] = -INFINITY;
+        for (int64_t i = 0; i < x->queries; i++) {
+            x->largest[h * x->sum_head + i * x->sum_row] = -INFINITY;
+            x->sum[h * x->sum_head + i * x->sum_row] = 0;
+        }
 }
 
 static void decode_item(const decode_plan *plan, int64_t item, char *piece)
@@ -210,10 +222,6 @@ static void decode_item(const decode_plan *plan, int64_t item, char *piece)
     const bool empty = keys <= 0 || seen.first >= first + keys;
     float *modification = (float *)(piece + plan->modification);
     const void **k = (const void **)(piece + plan->k_rows), **v = (const void **)(piece + plan->v_rows);
-    const attn_output o = {(float *)plan->part_o.data + chunk * plan->o_step, plan->part_o.batch, plan->part_o.head,
-                           plan->part_o.row};
-    const attn_output lse = {(float *)plan->part_lse.data + chunk * plan->lse_step, plan->part_lse.batch,
-                             plan->part_lse.head, plan->part_lse.row};
     const float *k_scales = NULL, *v_scales = NULL;
     if (!empty) {
         const attn_cache *c = &plan->c;
@@ -234,17 +242,19 @@ static void decode_item(const decode_plan *plan, int64_t item, char *piece)
                           .scale = d->scale,
                           .softcap = d->softcap,
                           .near = plan->near,
+                          .far = plan->far,
                           .type = plan->c.dtype,
                           .k = k,
                           .v = v,
                           .k_scales = k_scales,
                           .v_scales = v_scales,
-                          .o = output_at(&o, b, head, 0),
-                          .o_head = o.head,
-                          .o_row = o.row,
-                          .lse = output_at(&lse, b, head, 0),
-                          .lse_head = lse.head,
-                          .lse_row = lse.row,
+                          .o = output_at(&plan->part_o, b, head, 0) + chunk * plan->o_step,
+                          .o_head = plan->part_o.head,
+                          .o_row = plan->part_o.row,
+                          .largest = output_at(&plan->part_largest, b, head, 0) + chunk * plan->sum_step,
+                          .sum = output_at(&plan->part_sum, b, head, 0) + chunk * plan->sum_step,
+                          .sum_head = plan->part_sum.head,
+                          .sum_row = plan->part_sum.row,
                           .scratch = (float *)piece};
         bool modified = false;
         if (empty || !modify_block(plan, b, head, x.heads, first, keys, modification, &modified)) {
@@ -253,7 +263,8 @@ static void decode_item(const decode_plan *plan, int64_t item, char *piece)
         }
         x.modification = modified ? modification : NULL;
         find_queries(plan, b, head, (float *)(piece + plan->q), &x);
-        (multiplies_pairs(plan) ? plan->table->decode_pairs : plan->table->decode_chunk)(&x);
+        decode_chunk_kernel *kernel = kernel_of_bf16(plan);
+        (kernel ? kernel : plan->table->decode_chunk)(&x);
     }
 }
 
@@ -284,21 +295,38 @@ static void narrow_task(void *argument, int64_t task, int worker)
 
 static void merge_chunks(decode_plan *plan, const attn_part *parts)
 {
+    const attn_view *sums = (const attn_view *)(plan->workspace + plan->views);
     const int64_t count = plan->chunks + (plan->d.sinks != NULL);
     attn_desc merged = plan->d;
     if (!staged_type(merged.dtype)) {
-        merge_parts(&merged, parts, count);
+        merge_parts(&merged, parts, sums, count);
         return;
     }
     merged.dtype = ATTN_DTYPE_F32, merged.o = plan->part_o;
-    merge_parts(&merged, parts, count);
+    merge_parts(&merged, parts, sums, count);
     parallel_run(&plan->d.parallel, plan->d.B * plan->d.H, narrow_task, plan);
 }
 
-static attn_part sink_part(const attn_desc *d, float *zeros)
+static attn_view view_of(const attn_output *x, int64_t floats)
 {
+    return (attn_view){(const float *)x->data + floats, x->batch, x->head, x->row};
+}
+
+static void lay_out_parts(const decode_plan *plan, attn_part *parts)
+{
+    const attn_desc *d = &plan->d;
+    attn_view *sums = (attn_view *)(plan->workspace + plan->views);
+    float *zeros = (float *)(plan->workspace + plan->zeros), *one = (float *)(plan->workspace + plan->one);
+    for (int64_t n = 0; n < plan->chunks; n++) {
+        parts[n].o = view_of(&plan->part_o, n * plan->o_step);
+        parts[n].lse = view_of(&plan->part_largest, n * plan->sum_step);
+        sums[n] = view_of(&plan->part_sum, n * plan->sum_step);
+    }
+    if (!d->sinks) return;
     if (d->DV) memset(zeros, 0, (size_t)d->DV * sizeof *zeros);
-    return (attn_part){.o = {zeros, 0, 0, 0}, .lse = {d->sinks, 0, 1, 0}};
+    *one = 1;
+    parts[plan->chunks] = (attn_part){.o = {zeros, 0, 0, 0}, .lse = {d->sinks, 0, 1, 0}};
+    sums[plan->chunks] = (attn_view){one, 0, 0, 0};
 }
 
 /* The workspace is the caller's: the offsets that nobody gave, and the parts' places, go there. */
@@ -316,17 +344,14 @@ static attn_part *lay_out(decode_plan *plan, char *workspace)
     d->key_lengths = plan->c.lengths;
     plan->chunks = chunks_of(longest);
     plan->part_o = (attn_output){workspace + plan->o, d->H * d->T * d->DV, d->T * d->DV, d->DV};
-    plan->part_lse = (attn_output){workspace + plan->lse, d->H * d->T, d->T, 1};
-    plan->o_step = d->B * plan->part_o.batch, plan->lse_step = d->B * plan->part_lse.batch;
-    for (int64_t n = 0; n < plan->chunks; n++) {
-        const attn_output *o = &plan->part_o, *lse = &plan->part_lse;
-        parts[n].o = (attn_view){(float *)o->data + n * plan->o_step, o->batch, o->head, o->row};
-        parts[n].lse = (attn_view){(float *)lse->data + n * plan->lse_step, lse->batch, lse->head, lse->row};
-    }
-    if (d->sinks) parts[plan->chunks] = sink_part(d, (float *)(workspace + plan->zeros));
+    plan->part_largest = (attn_output){workspace + plan->largest, d->H * d->T, d->T, 1};
+    plan->part_sum = (attn_output){workspace + plan->sum, d->H * d->T, d->T, 1};
+    plan->o_step = d->B * plan->part_o.batch, plan->sum_step = d->B * plan->part_sum.batch;
+    lay_out_parts(plan, parts);
     plan->items = d->B * d->HK * plan->chunks;
     const double rows = (double)d->B * (double)d->HK * (double)longest;
-    plan->near = rows * ((double)d->D + (double)d->DV) * (double)element_size(plan->c.dtype) <= NEAR_BYTES;
+    const double bytes = rows * ((double)d->D + (double)d->DV) * (double)element_size(plan->c.dtype);
+    plan->near = bytes <= NEAR_BYTES, plan->far = bytes > FAR_BYTES;
     int64_t keys = longest < DECODE_CHUNK ? longest : DECODE_CHUNK;
     double work = (double)keys * (double)d->T * (double)(d->H / d->HK) * ((double)d->D + (double)d->DV);
     plan->task_items = work >= TASK_WORK ? 1 : (int64_t)(TASK_WORK / (work + TASK_WORK / 1024)) + 1;

@@ -28,6 +28,13 @@ static attn_output contiguous_output(int64_t heads, int64_t rows, int64_t column
     return (attn_output){NULL, v.batch, v.head, v.row};
 }
 
+void descriptor_give(void *out, size_t given, const void *ours, size_t known)
+{
+    if (known > given) known = given;
+    memcpy(out, ours, known);
+    memset((char *)out + known, 0, given - known);
+}
+
 void attn_desc_init(attn_desc *desc, size_t struct_size, int64_t B, int64_t H, int64_t HK, int64_t T, int64_t S,
                     int64_t D, int64_t DV)
 {
@@ -59,9 +66,7 @@ void attn_desc_init(attn_desc *desc, size_t struct_size, int64_t B, int64_t H, i
         .grad_score_vector = {.head = D},
         .scale_f64 = D > 0 ? 1.0 / sqrt((double)D) : 1.0,
     };
-    size_t known = struct_size < sizeof d ? struct_size : sizeof d;
-    memcpy(desc, &d, known);
-    memset((char *)desc + known, 0, struct_size - known);
+    descriptor_give(desc, struct_size, &d, sizeof d);
 }
 
 static attn_status check_sizes(const attn_desc *d)
@@ -245,6 +250,11 @@ attn_status descriptor_read(const attn_desc *desc, attn_desc *d)
     drop_empty_scores(d);
     idle_strides_settle(d);
     return ATTN_OK;
+}
+
+bool descriptor_writes_rows(const attn_desc *d)
+{
+    return d->o.data || d->lse.data; /* of no elements, idle_strides_settle has taken them */
 }
 
 attn_status descriptor_check_unpacked(const attn_desc *d, const char *call)

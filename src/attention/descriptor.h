@@ -4,6 +4,10 @@
 
 #include "attn/attn.h"
 
+/* What an init function does with a struct of the caller's, of `given` bytes: as much of ours, of `known`, as that
+ * holds, zeros behind it. */
+void descriptor_give(void *out, size_t given, const void *ours, size_t known);
+
 /* Copies desc into *d, fields that its caller did not know zeroed, and checks all that needs no data: sizes, options,
  * threads. */
 attn_status descriptor_read(const attn_desc *desc, attn_desc *d);
@@ -15,6 +19,10 @@ attn_status descriptor_check_cpu(void);
 /* Checks of a descriptor that was read: the inputs of every direction, Q, K, the masks, lengths, offsets, and the
  * dropout keys (V where `values`). */
 attn_status descriptor_check_inputs(const attn_desc *d, bool values);
+
+/* Whether O or the log-sum-exp is wanted and has elements: forward, and what merges its results, write no more. What is
+ * not so takes no time, which must not grow with sizes that no array bounds. */
+bool descriptor_writes_rows(const attn_desc *d);
 
 /* That no sequences are packed, for a call that does not take them. */
 attn_status descriptor_check_unpacked(const attn_desc *d, const char *call);

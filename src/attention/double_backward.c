@@ -10,6 +10,7 @@
  * since z is the score of one more key, whose value is 0: a = e = 0 and r = by_grad_sink. */
 #include "attention/array_check.h"
 #include "attention/backward_bias.h"
+#include "attention/backward_check.h"
 #include "attention/backward_parts.h"
 #include "attention/backward_rounds.h"
 #include "attention/backward_sums.h"
@@ -239,10 +240,13 @@ attn_status attn_double_backward(const attn_desc *desc, const attn_second_order 
     if (!status) status = plan_double(&d, &plan, &bytes, &sums);
     if (!status) status = second_order_check(&d, &plan.second);
     if (!status) status = array_check_workspace(workspace, workspace_size, bytes);
-    if (!status && d.dtype == ATTN_DTYPE_F64) f64_double_backward(&d, &plan.second);
-    if (status || d.dtype == ATTN_DTYPE_F64) return status;
+    if (status) return status;
     if (second_order_is_idle(&d, &plan.second)) {
-        second_order_zero_sinks(&d);
+        backward_zero_sums(&d);
+        return ATTN_OK;
+    }
+    if (d.dtype == ATTN_DTYPE_F64) {
+        f64_double_backward(&d, &plan.second);
         return ATTN_OK;
     }
     const attn_output grad_grad_o = plan.second.grad_grad_o;
@@ -250,9 +254,9 @@ attn_status attn_double_backward(const attn_desc *desc, const attn_second_order 
         sums ? backward_sums_place(&d, &plan.second.grad_grad_o, (float *)((char *)workspace + bytes - sums)) : d;
     plan.tiles.d = &summing;
     plan.tiles.workspace = workspace;
-    if (bytes) run(&plan);
+    run(&plan);
     if (d.grad_sinks && d.T) parallel_run(&d.parallel, d.H, sink_task, &plan);
-    if (!d.T) second_order_zero_sinks(&d);
+    if (!d.T) backward_zero_sums(&d);
     backward_sums_write(plan.tiles.table, &d, &grad_grad_o, &summing, &plan.second.grad_grad_o);
     return ATTN_OK;
 }

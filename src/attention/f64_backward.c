@@ -103,11 +103,11 @@ static void backward_task(void *argument, int64_t task, int worker)
 void f64_zero_bias(const attn_desc *all)
 {
     const attn_mask_output *grad = &all->grad_bias;
+    int64_t T, S;
+    sequence_largest(all, &T, &S);
     for (int64_t b = 0; grad->data && b < (grad->batch ? all->B : 1); b++) {
         attn_desc own;
         const attn_desc *d = sequence_read(all, b, &own);
-        int64_t T, S;
-        sequence_largest(all, &T, &S);
         if (grad->batch) T = d->T, S = d->S;
         for (int64_t h = 0; h < (grad->head ? d->H : 1); h++)
             for (int64_t i = 0; i < (grad->row ? T : T > 0); i++)
@@ -130,21 +130,11 @@ static void backward_all(void *argument, int64_t task, int worker)
     }
 }
 
-static void zero_sums(const attn_desc *d)
-{
-    for (int64_t h = 0; h < d->H; h++) {
-        f64_zero_rows(&d->grad_score_vector, 0, h, 1, d->D);
-        if (d->grad_sinks) d->grad_sinks[h] = 0;
-        if (d->grad_alibi_slopes) d->grad_alibi_slopes[h] = 0;
-    }
-}
-
 void f64_backward(const attn_desc *d)
 {
     const bool by_head = d->grad_score_vector.data || d->grad_sinks || d->grad_alibi_slopes;
     const bool sums = d->B && d->T && (d->grad_bias.data || by_head);
-    if (!sums && by_head) zero_sums(d);
-    if (backward_is_idle(d)) return;
+    if (!sums) backward_zero_sums(d);
     void *argument = (attn_desc *)(uintptr_t)d;
     parallel_run(&d->parallel, sums ? 1 : d->B * d->HK, sums ? backward_all : backward_task, argument);
 }

@@ -1,5 +1,6 @@
 /* Double backward on fp64: each query visits its keys twice, for its row sums and to add what it gives
  * (kernels/double_tile.h derives it). Tasks as in f64_backward.c. */
+#include "attention/backward_check.h"
 #include "attention/f64_row.h"
 #include "attention/second_order.h"
 #include "attention/sequence.h"
@@ -163,7 +164,6 @@ void f64_double_backward(const attn_desc *d, const attn_second_order *second)
 {
     const bool sums = d->B && d->T && (d->grad_bias.data || d->grad_sinks);
     f64_second call = {d, second};
-    if (!sums) second_order_zero_sinks(d);
-    if (second_order_is_idle(d, second)) return;
+    if (!sums) backward_zero_sums(d);
     parallel_run(&d->parallel, sums ? 1 : d->B * d->HK, sums ? run_all : run_task, &call);
 }

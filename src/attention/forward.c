@@ -24,11 +24,6 @@
 /* A hyperbolic tangent in multiply-adds. */
 #define TANH_WORK 24.0
 
-static size_t whole_lines(size_t bytes)
-{
-    return (bytes + ATTN_ALIGNMENT - 1) & ~(size_t)(ATTN_ALIGNMENT - 1);
-}
-
 /* The stages, behind what the plan has already. */
 static void plan_stages(forward_plan *plan)
 {
@@ -41,20 +36,25 @@ static void plan_stages(forward_plan *plan)
     plan->worker = plan->v + FORWARD_CHUNK * v_row;
 }
 
+/* Of a block; it must be known that they fit. */
+static size_t scratch_bytes(const forward_plan *plan)
+{
+    const size_t D = (size_t)plan->d->D, DV = (size_t)plan->d->DV;
+    return (plan->lanes ? forward_lanes_scratch(D, DV) : forward_rows_scratch(DV)) * sizeof(float);
+}
+
 /* A worker's piece, in bytes, into *plan. */
 static attn_status plan_workspace(forward_plan *plan, size_t *bytes)
 {
     const attn_desc *d = plan->d;
     size_t width, tile = (size_t)FORWARD_CHUNK * sizeof(float), all;
     tile *= plan->lanes ? FORWARD_LANE_QUERIES : FORWARD_ROW_QUERIES;
-    if (!checked_add((size_t)d->D, (size_t)d->DV, &width) ||
-        !checked_mul(width, 2 * (FORWARD_STRIP * FORWARD_LANE_QUERIES + FORWARD_CHUNK), &all) ||
-        !checked_mul(all, sizeof(float) * PARALLEL_MAX_THREADS, &all))
+    const bool fits = checked_add((size_t)d->D, (size_t)d->DV, &width) &&
+                      checked_mul(width, 2 * (FORWARD_STRIP * FORWARD_LANE_QUERIES + FORWARD_CHUNK), &all) &&
+                      checked_mul(all, sizeof(float) * PARALLEL_MAX_THREADS, &all);
+    if (!fits || !checked_whole(scratch_bytes(plan), ATTN_ALIGNMENT, &plan->scratch))
         return status_fail(ATTN_ERROR_OVERFLOW, "the workspace for D = %lld, DV = %lld does not fit", (long long)d->D,
                            (long long)d->DV);
-    size_t scratch =
-        plan->lanes ? forward_lanes_scratch((size_t)d->D, (size_t)d->DV) : forward_rows_scratch((size_t)d->DV);
-    plan->scratch = whole_lines(scratch * sizeof(float));
     plan->modification = plan->scratch * (size_t)(plan->strip_queries / plan->block_queries);
     plan->dropout = plan->modification + tile;
     plan->worker = plan->dropout + (d->dropout > 0 ? tile : 0);
@@ -192,9 +192,11 @@ attn_status attn_forward(const attn_desc *desc, void *workspace, size_t workspac
     if (!status && d.lse.data)
         status = array_check_output("lse", &d.lse, sum_type(d.dtype), sequence_query_batches(&d), d.H, d.T, 1);
     if (!status) status = array_check_workspace(workspace, workspace_size, bytes);
-    if (status || (!d.o.data && !d.lse.data)) return status; /* which have elements */
-    if (d.dtype == ATTN_DTYPE_F64) f64_forward(&d);
-    if (!bytes) return status;
+    if (status || !descriptor_writes_rows(&d)) return status;
+    if (d.dtype == ATTN_DTYPE_F64) {
+        f64_forward(&d);
+        return ATTN_OK;
+    }
     plan.workspace = workspace;
     parallel_run(&d.parallel, plan.tasks, forward_task, &plan);
     return ATTN_OK;

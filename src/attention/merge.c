@@ -21,17 +21,24 @@ typedef struct merge_plan {
     const attn_desc *d;
     const kernel_table *table;
     const attn_part *parts;
+    const attn_view *sums; /* NULL: the parts tell log-sum-exps, each the only term of its sum */
     int64_t count, rows, task_rows;
 } merge_plan;
 
-/* How the parts of one row weigh: exp(lse - base) * factor. */
+/* How the parts of one row weigh: exp(lse - base) * sum * factor. */
 typedef struct row_scale {
-    float base, factor, lse;
+    float base, lse;
+    double factor;
 } row_scale;
 
 static float part_lse(const merge_plan *plan, int64_t n, int64_t b, int64_t h, int64_t i)
 {
     return *view_at(&plan->parts[n].lse, b, h, i);
+}
+
+static float part_sum(const merge_plan *plan, int64_t n, int64_t b, int64_t h, int64_t i)
+{
+    return plan->sums ? *view_at(&plan->sums[n], b, h, i) : 1;
 }
 
 static row_scale scale_row(const merge_plan *plan, int64_t b, int64_t h, int64_t i)
@@ -41,8 +48,22 @@ static row_scale scale_row(const merge_plan *plan, int64_t b, int64_t h, int64_t
     /* A NaN among them is not the largest, but makes the sum one. */
     float base = largest == -INFINITY ? 0 : largest;
     double sum = 0;
-    for (int64_t n = 0; n < plan->count; n++) sum += expf(part_lse(plan, n, b, h, i) - base);
-    return (row_scale){base, sum == 0 ? 0 : (float)(1 / sum), base + (float)log(sum)};
+    for (int64_t n = 0; n < plan->count; n++)
+        sum += (double)expf(part_lse(plan, n, b, h, i) - base) * part_sum(plan, n, b, h, i);
+    return (row_scale){base, base + (float)log(sum), sum == 0 ? 0 : 1 / sum};
+}
+
+/* Of a part that is the only one with keys the weight is 1, exactly. */
+static float part_weight(const merge_plan *plan, const row_scale *scale, int64_t n, int64_t b, int64_t h, int64_t i)
+{
+    const float weight = expf(part_lse(plan, n, b, h, i) - scale->base);
+    if (!plan->sums) return weight * (float)scale->factor;
+    return (float)((double)weight * part_sum(plan, n, b, h, i) * scale->factor);
+}
+
+static bool has_keys(const merge_plan *plan, int64_t n, int64_t b, int64_t h, int64_t i)
+{
+    return plan->sums ? part_sum(plan, n, b, h, i) != 0 : part_lse(plan, n, b, h, i) != -INFINITY;
 }
 
 /* Columns c .. c + count - 1 of the row. */
@@ -52,9 +73,8 @@ static void merge_columns(const merge_plan *plan, const row_scale *scale, int64_
     const attn_desc *d = plan->d;
     float sum[COLUMNS] = {0}, stage[COLUMNS];
     for (int64_t n = 0; n < plan->count; n++) {
-        float lse = part_lse(plan, n, b, h, i);
-        if (lse == -INFINITY) continue;
-        float weight = expf(lse - scale->base) * scale->factor;
+        if (!has_keys(plan, n, b, h, i)) continue;
+        const float weight = part_weight(plan, scale, n, b, h, i);
         const void *row = row_at(d->dtype, &plan->parts[n].o, b, h, i);
         const float *o = staged_columns_read(plan->table, d->dtype, row, c, count, stage);
         for (int64_t x = 0; x < count; x++) sum[x] += weight * o[x];
@@ -81,10 +101,11 @@ static void merge_task(void *argument, int64_t task, int worker)
     for (int64_t n = 0; n < left && n < plan->task_rows; n++) merge_row(plan, first + n);
 }
 
-void merge_parts(const attn_desc *d, const attn_part *parts, int64_t count)
+void merge_parts(const attn_desc *d, const attn_part *parts, const attn_view *sums, int64_t count)
 {
     double row = (double)(count + 1) * (double)(d->DV + 1);
-    merge_plan plan = {.d = d, .table = kernels_table(), .parts = parts, .count = count, .rows = d->B * d->H * d->T};
+    merge_plan plan = {.d = d, .table = kernels_table(), .parts = parts, .sums = sums, .count = count};
+    plan.rows = d->B * d->H * d->T;
     plan.task_rows = row >= TASK_ELEMENTS ? 1 : (int64_t)(TASK_ELEMENTS / row) + 1;
     int64_t tasks = plan.rows / plan.task_rows + (plan.rows % plan.task_rows != 0);
     parallel_run(&d->parallel, tasks, merge_task, &plan);
@@ -113,6 +134,7 @@ attn_status attn_merge(const attn_desc *desc, const attn_part *parts, int64_t co
     for (int64_t n = 0; n < count && !status; n++) status = check_part(&d, &parts[n], n);
     if (!status) status = array_check_output("o", &d.o, d.dtype, d.B, d.H, d.T, d.DV);
     if (!status && d.lse.data) status = array_check_output("lse", &d.lse, ATTN_DTYPE_F32, d.B, d.H, d.T, 1);
-    if (!status && (d.o.data || d.lse.data)) merge_parts(&d, parts, count); /* which have elements */
-    return status;
+    if (status || !descriptor_writes_rows(&d)) return status;
+    merge_parts(&d, parts, NULL, count);
+    return ATTN_OK;
 }

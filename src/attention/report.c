@@ -2,9 +2,12 @@
 #include "attn/attn.h"
 #include "cpu/cpu.h"
 
+#define DIGITS_OF(number) #number
+#define DIGITS(number) DIGITS_OF(number)
+
 const char *attn_version(void)
 {
-    return ATTN_VERSION;
+    return DIGITS(ATTN_VERSION_MAJOR) "." DIGITS(ATTN_VERSION_MINOR) "." DIGITS(ATTN_VERSION_PATCH);
 }
 
 const char *attn_cpu_name(void)

@@ -18,9 +18,7 @@ void attn_rotary_init(attn_rotary *rotary, size_t struct_size, attn_rotary_kind 
     if (!rotary) return;
     const attn_rotary r = {
         .struct_size = struct_size, .kind = kind, .P = P, .R = R, .cosines = cosines, .sines = sines};
-    size_t known = struct_size < sizeof r ? struct_size : sizeof r;
-    memcpy(rotary, &r, known);
-    memset((char *)rotary + known, 0, struct_size - known);
+    descriptor_give(rotary, struct_size, &r, sizeof r);
 }
 
 static attn_status check_table(int64_t P, int64_t R, const float *cosines, const float *sines)

@@ -21,9 +21,7 @@ void attn_second_order_init(attn_second_order *second, size_t struct_size, const
         s.grad_q = own.grad_q, s.grad_k = own.grad_k, s.grad_v = own.grad_v, s.grad_grad_o = own.o;
         s.grad_grad_lse = own.lse;
     }
-    size_t known = struct_size < sizeof s ? struct_size : sizeof s;
-    memcpy(second, &s, known);
-    memset((char *)second + known, 0, struct_size - known);
+    descriptor_give(second, struct_size, &s, sizeof s);
 }
 
 static attn_status refuse(const attn_desc *d)
@@ -62,7 +60,7 @@ attn_status second_order_read(const attn_desc *desc, const attn_second_order *se
                            out->grad_bias.data ? "grad_bias" : "by_grad_bias");
     d->grad_q = out->grad_q, d->grad_k = out->grad_k, d->grad_v = out->grad_v;
     d->grad_sinks = out->grad_sinks;
-    d->grad_alibi_slopes = NULL;
+    d->grad_alibi_slopes = NULL, d->grad_score_vector.data = NULL;
     d->grad_bias = out->grad_bias;
     idle_strides_settle(d);
     idle_strides_settle_second(d, out);
@@ -105,9 +103,4 @@ attn_second_order second_order_of(const attn_desc *d, const attn_second_order *s
 bool second_order_is_idle(const attn_desc *d, const attn_second_order *second)
 {
     return backward_is_idle(d) && !second->grad_grad_o.data && !second->grad_grad_lse.data;
-}
-
-void second_order_zero_sinks(const attn_desc *d)
-{
-    if (d->grad_sinks) memset(d->grad_sinks, 0, (size_t)d->H * sizeof *d->grad_sinks);
 }

@@ -19,7 +19,4 @@ attn_second_order second_order_of(const attn_desc *d, const attn_second_order *s
 /* As backward_is_idle: nothing but the sinks' gradient, zeros, remains. */
 bool second_order_is_idle(const attn_desc *d, const attn_second_order *second);
 
-/* Zeros d's grad_sinks, if that is wanted. */
-void second_order_zero_sinks(const attn_desc *d);
-
 #endif

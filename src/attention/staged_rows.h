@@ -18,7 +18,7 @@ static inline bool staged_type(attn_dtype type)
     return type == ATTN_DTYPE_BF16 || type == ATTN_DTYPE_FP16;
 }
 
-/* Floats of a staged row. */
+/* Floats of a row of the workspace. */
 static inline int64_t staged_row(int64_t columns)
 {
     const int64_t line = ATTN_ALIGNMENT / sizeof(float);

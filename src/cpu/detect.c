@@ -62,7 +62,8 @@ static cpu_level find_level(void)
     if (!(b & bit_AVX2)) return CPU_SCALAR;
     const unsigned wide = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
     if ((b & wide) != wide) return CPU_AVX2;
-    if ((saved & 0xe6) != 0xe6) return CPU_AVX2; /* and opmask, upper ZMM, ZMM16-31 */
+    if ((saved & 0xe6) != 0xe6) return CPU_AVX2;  /* and opmask, upper ZMM, ZMM16-31 */
+    if (!(c & bit_AVX512VNNI)) return CPU_AVX512; /* which all have that multiply bf16 */
     if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & bit_AVX512BF16)) return CPU_AVX512;
     return has_tiles(saved) ? CPU_AMX : CPU_AVX512BF16;
 }

@@ -9,22 +9,20 @@
 #define KERNELS_ADDITIVE_SCORE_H
 
 #include "kernels/simd_math.h"
+#include "kernels/simd_parts.h"
 
 #include <stdint.h>
 
 /* Rows whose sums run side by side. */
 #define ADDITIVE_ROWS 4
 
-#define ADDITIVE_INLINE static inline __attribute__((always_inline))
-
 /* What one vector of dimensions adds; part is SIMD_LANES, or what is left of D. */
-ADDITIVE_INLINE void additive_part(const int rows, vec weight, vec x, const float *y, int64_t y_row, int part,
-                                   vec sum[ADDITIVE_ROWS], float *bent, int64_t bent_row)
+INLINE void additive_part(const int rows, vec weight, vec x, const float *y, int64_t y_row, int part,
+                          vec sum[ADDITIVE_ROWS], float *bent, int64_t bent_row)
 {
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {
-        const float *at = y + r * y_row;
-        vec t = vec_tanh(vec_add(x, part == SIMD_LANES ? vec_load(at) : vec_load_n(at, part)));
+        vec t = vec_tanh(vec_add(x, load_part(y + r * y_row, part)));
         if (bent) vec_store(bent + r * bent_row, t);
         sum[r] = vec_fma(weight, t, sum[r]);
     }
@@ -32,8 +30,8 @@ ADDITIVE_INLINE void additive_part(const int rows, vec weight, vec x, const floa
 
 /* `rows` of them, at most ADDITIVE_ROWS. Where `bent` is not NULL the hyperbolic tangents go to
  * bent[r * bent_row + d], a multiple of SIMD_LANES for each row. */
-ADDITIVE_INLINE void additive_score(const int rows, const float *w, const float *x, const float *y, int64_t y_row,
-                                    int64_t D, float *scores, float *bent, int64_t bent_row)
+INLINE void additive_score(const int rows, const float *w, const float *x, const float *y, int64_t y_row, int64_t D,
+                           float *scores, float *bent, int64_t bent_row)
 {
     vec sum[ADDITIVE_ROWS];
     int64_t d = 0;

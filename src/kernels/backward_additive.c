@@ -2,11 +2,10 @@
  * gives the contract. Eight queries go through the keys side by side, their sums in registers: each element of dQ is
  * summed over the tile's keys in order, of dK over eight queries and these in order, of dw over both. */
 #include "kernels/backward_tile.h"
-#include "kernels/simd.h"
+#include "kernels/simd_parts.h"
 
 extern backward_products_kernel SIMD_NAMED(backward_additive);
 
-#define INLINE static inline __attribute__((always_inline))
 #define QUERIES_AT_ONCE 8
 
 /* A vector of dimensions, from d on; part is SIMD_LANES, or what is left of D. */
@@ -20,10 +19,7 @@ typedef struct dimensions {
 INLINE void add_to(float *row, const dimensions *x, vec factor, vec sum)
 {
     row += x->d;
-    if (x->part == SIMD_LANES)
-        vec_store(row, vec_fma(factor, sum, vec_load(row)));
-    else
-        vec_store_n(row, vec_fma(factor, sum, vec_load_n(row, x->part)), x->part);
+    store_part(row, vec_fma(factor, sum, load_part(row, x->part)), x->part);
 }
 
 /* Queries m .. m + queries - 1 against all keys; returns their part of dw. */
@@ -67,7 +63,7 @@ void SIMD_NAMED(backward_additive)(const backward_tile *t)
 {
     if (!t->grad_q && !t->grad_k && !t->grad_score_vector) return;
     for (int64_t d = 0; d < t->D; d += SIMD_LANES) {
-        int part = (int)(t->D - d < SIMD_LANES ? t->D - d : SIMD_LANES);
+        int part = part_at(t->D, d);
         add_dimensions(t, &(dimensions){d, part, vec_load_n(t->score_vector + d, part)});
     }
 }

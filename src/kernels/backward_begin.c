@@ -1,8 +1,6 @@
 /* What backward prepares once per block of queries; backward_tile.h gives the contract. */
 #include "kernels/backward_tile.h"
-#include "kernels/simd.h"
-
-#include <math.h>
+#include "kernels/simd_parts.h"
 
 extern backward_begin_kernel SIMD_NAMED(backward_begin);
 extern rows_finite_kernel SIMD_NAMED(rows_finite);
@@ -12,7 +10,7 @@ static void transpose(const float *rows, int64_t row, int64_t queries, int64_t c
 {
     for (int64_t m = 0; m < queries; m += SIMD_LANES)
         for (int64_t c = 0; c < columns; c += SIMD_LANES) {
-            int rest = (int)(columns - c < SIMD_LANES ? columns - c : SIMD_LANES);
+            int rest = part_at(columns, c);
             vec square[SIMD_LANES];
             for (int n = 0; n < SIMD_LANES; n++)
                 square[n] = m + n < queries ? vec_load_n(rows + (m + n) * row + c, rest) : vec_zero();
@@ -37,14 +35,9 @@ void SIMD_NAMED(backward_begin)(const backward_tile *t)
         transpose(t->grad_o, t->grad_o_row, t->queries, t->DV, t->grad_o_t);
     }
     int64_t padded = (t->queries + SIMD_LANES - 1) / SIMD_LANES * SIMD_LANES;
-    for (int64_t m = 0; m < padded; m++) {
-        bool real = m < t->queries;
-        float lse = real ? t->lse[m * t->lse_row] : -INFINITY;
-        /* A row without keys weighs nothing: exp(score - inf) is 0, where exp(score + inf) would not be. */
-        t->minus_lse[m] = lse == -INFINITY ? -INFINITY : -lse;
-        t->delta[m] = real ? dot(t->grad_o + m * t->grad_o_row, t->o + m * t->o_row, t->DV) : 0;
-        t->offset[m] = real ? -t->grad_scale * t->delta[m] : 0;
-    }
+    for (int64_t m = 0; m < t->queries; m++)
+        backward_begin_query(t, m, dot(t->grad_o + m * t->grad_o_row, t->o + m * t->o_row, t->DV));
+    for (int64_t m = t->queries; m < padded; m++) backward_begin_query(t, m, 0);
 }
 
 bool SIMD_NAMED(rows_finite)(const float *rows, int64_t row, int64_t count, int64_t columns)
@@ -53,7 +46,7 @@ bool SIMD_NAMED(rows_finite)(const float *rows, int64_t row, int64_t count, int6
     vec sum = vec_zero();
     for (int64_t n = 0; n < count; n++)
         for (int64_t c = 0; c < columns; c += SIMD_LANES) {
-            vec x = vec_load_n(rows + n * row + c, (int)(columns - c < SIMD_LANES ? columns - c : SIMD_LANES));
+            vec x = vec_load_n(rows + n * row + c, part_at(columns, c));
             sum = vec_add(sum, vec_sub(x, x));
         }
     return vec_sum(sum) == 0;

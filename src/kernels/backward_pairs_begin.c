@@ -2,8 +2,6 @@
 #include "kernels/backward_tile.h"
 #include "kernels/simd_pairs.h"
 
-#include <math.h>
-
 extern backward_begin_kernel SIMD_NAMED(backward_pairs_begin);
 extern pairs_finite_kernel SIMD_NAMED(pairs_finite);
 
@@ -39,13 +37,9 @@ void SIMD_NAMED(backward_pairs_begin)(const backward_tile *t)
     transpose(t->q_bf16, t->q_row, t->queries, t->D, t->q_t);
     transpose(t->grad_o_bf16, t->grad_o_row, t->queries, t->DV, t->grad_o_t);
     const int64_t padded = (t->queries + SIMD_LANES - 1) / SIMD_LANES * SIMD_LANES;
-    for (int64_t m = 0; m < padded; m++) {
-        const bool real = m < t->queries;
-        const float lse = real ? t->lse[m * t->lse_row] : -INFINITY;
-        t->minus_lse[m] = lse == -INFINITY ? -INFINITY : -lse;
-        t->delta[m] = real ? dot(t->grad_o_bf16 + m * t->grad_o_row, t->o_bf16 + m * t->o_row, t->DV) : 0;
-        t->offset[m] = real ? -t->grad_scale * t->delta[m] : 0;
-    }
+    for (int64_t m = 0; m < t->queries; m++)
+        backward_begin_query(t, m, dot(t->grad_o_bf16 + m * t->grad_o_row, t->o_bf16 + m * t->o_row, t->DV));
+    for (int64_t m = t->queries; m < padded; m++) backward_begin_query(t, m, 0);
 }
 
 bool SIMD_NAMED(pairs_finite)(const uint16_t *rows, int64_t row, int64_t count, int64_t columns)

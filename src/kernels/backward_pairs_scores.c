@@ -6,8 +6,8 @@
 extern backward_scores_kernel SIMD_NAMED(backward_pairs_scores);
 
 /* out[r * BACKWARD_QUERIES + v * SIMD_LANES] = row r times the columns, `length` numbers each. */
-PRODUCT_INLINE void multiply(const int R, const int V, const uint16_t *rows, int64_t row, const float *columns,
-                             int64_t length, float *out)
+INLINE void multiply(const int R, const int V, const uint16_t *rows, int64_t row, const float *columns, int64_t length,
+                     float *out)
 {
     vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS];
 #pragma GCC unroll 12
@@ -23,7 +23,7 @@ PRODUCT_INLINE void multiply(const int R, const int V, const uint16_t *rows, int
         for (int v = 0; v < V; v++) vec_store(out + r * BACKWARD_QUERIES + v * SIMD_LANES, sum[r][v]);
 }
 
-PRODUCT_INLINE void score_tile(const int R, const int V, const backward_tile *t, int64_t key, int64_t query)
+INLINE void score_tile(const int R, const int V, const backward_tile *t, int64_t key, int64_t query)
 {
     const int64_t at = key * BACKWARD_QUERIES + query;
     multiply(R, V, t->k_bf16 + key * t->k_row, t->k_row, t->q_t + query, t->D, t->p_t + at);
@@ -31,7 +31,7 @@ PRODUCT_INLINE void score_tile(const int R, const int V, const backward_tile *t,
     if (!t->function.call) differentiate_rows(true, t, key, R, query, V);
 }
 
-PRODUCT_INLINE void score_keys(const int V, const backward_tile *t, int64_t query)
+INLINE void score_keys(const int V, const backward_tile *t, int64_t query)
 {
     int64_t key = 0;
     for (; key + PRODUCT_ROWS(V) <= t->keys; key += PRODUCT_ROWS(V)) score_tile(PRODUCT_ROWS(V), V, t, key, query);

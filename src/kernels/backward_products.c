@@ -7,14 +7,12 @@ extern backward_products_kernel SIMD_NAMED(backward_products), SIMD_NAMED(backwa
 
 typedef product_factors into_factors;
 
-PRODUCT_INLINE void into_sum(const int R, const int V, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS],
-                             const into_factors *f)
+INLINE void into_sum(const int R, const int V, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS], const into_factors *f)
 {
     product_sum(R, V, sum, f);
 }
 
-PRODUCT_INLINE void into_sum_n(const int R, int n, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS],
-                               const into_factors *f)
+INLINE void into_sum_n(const int R, int n, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS], const into_factors *f)
 {
     product_sum_n(R, n, sum, f);
 }

@@ -7,7 +7,7 @@
 extern backward_scores_kernel SIMD_NAMED(backward_scores);
 
 /* Without cap, modification, dropout and function. */
-PRODUCT_INLINE void differentiate_plain(const backward_tile *t, int64_t at, int64_t query)
+INLINE void differentiate_plain(const backward_tile *t, int64_t at, int64_t query)
 {
     vec p = vec_exp(vec_fma(vec_load(t->p_t + at), vec_set1(t->scale), vec_load(t->minus_lse + query)));
     vec ds = vec_fma(vec_load(t->ds_t + at), vec_set1(t->grad_scale), vec_load(t->offset + query));
@@ -37,7 +37,7 @@ static void differentiate_rows(const backward_tile *t, int64_t key, int64_t rows
 }
 
 /* Additive scores of key n and `queries` queries from m on into p_t, V dO^T into ds_t. */
-PRODUCT_INLINE void bend_key(const int queries, const backward_tile *t, int64_t n, int64_t m)
+INLINE void bend_key(const int queries, const backward_tile *t, int64_t n, int64_t m)
 {
     float *bent = t->bent + (n * t->queries + m) * t->bent_row;
     const int64_t at = n * BACKWARD_QUERIES + m;
@@ -47,7 +47,7 @@ PRODUCT_INLINE void bend_key(const int queries, const backward_tile *t, int64_t 
 }
 
 /* The same of a tile of one query for `keys` keys from n on, side by side: at most ADDITIVE_ROWS. */
-PRODUCT_INLINE void bend_query(const int keys, const backward_tile *t, int64_t n)
+INLINE void bend_query(const int keys, const backward_tile *t, int64_t n)
 {
     float s[ADDITIVE_ROWS], dp[ADDITIVE_ROWS];
     additive_score(keys, t->score_vector, t->q, t->k + n * t->k_row, t->k_row, t->D, s, t->bent + n * t->bent_row,
@@ -75,7 +75,7 @@ static void bend_tile(const backward_tile *t)
             t->p_t[n * BACKWARD_QUERIES + m] = t->ds_t[n * BACKWARD_QUERIES + m] = 0;
 }
 
-PRODUCT_INLINE void score_tile(const int R, const int V, const backward_tile *t, int64_t key, int64_t query)
+INLINE void score_tile(const int R, const int V, const backward_tile *t, int64_t key, int64_t query)
 {
     int64_t at = key * BACKWARD_QUERIES + query;
     const product_factors s = {t->k + key * t->k_row, t->k_row, 1, t->q_t + query, BACKWARD_QUERIES, t->D};
@@ -85,7 +85,7 @@ PRODUCT_INLINE void score_tile(const int R, const int V, const backward_tile *t,
     if (!t->function.call) differentiate_rows(t, key, R, query, V);
 }
 
-PRODUCT_INLINE void score_keys(const int V, const backward_tile *t, int64_t query)
+INLINE void score_keys(const int V, const backward_tile *t, int64_t query)
 {
     int64_t key = 0;
     for (; key + PRODUCT_ROWS(V) <= t->keys; key += PRODUCT_ROWS(V)) score_tile(PRODUCT_ROWS(V), V, t, key, query);

@@ -3,24 +3,9 @@
  * by side, and where nothing was added to their rows before these are written without being read; backward_tile.h gives
  * the contract. Each element of dQ and dw is summed over the tile's keys in order. */
 #include "kernels/backward_tile.h"
-#include "kernels/simd.h"
+#include "kernels/simd_parts.h"
 
 extern backward_products_kernel SIMD_NAMED(backward_single);
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vec load_part(const float *row, int part)
-{
-    return part == SIMD_LANES ? vec_load(row) : vec_load_n(row, part);
-}
-
-INLINE void store_part(float *row, vec x, int part)
-{
-    if (part == SIMD_LANES)
-        vec_store(row, x);
-    else
-        vec_store_n(row, x, part);
-}
 
 /* row[0 ..] += factor * x; with `writes` row is taken to be zeros. */
 INLINE void add_part(const bool writes, float *row, vec factor, vec x, int part)

@@ -39,6 +39,7 @@
 
 #include "kernels/score_function.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -102,6 +103,17 @@ typedef struct backward_tile {
 typedef void backward_begin_kernel(const backward_tile *tile);
 typedef void backward_scores_kernel(const backward_tile *tile);
 typedef void backward_products_kernel(const backward_tile *tile);
+
+/* What begin tells of query m, whose dO and O have this product. Behind the queries, as for a row without keys, nothing
+ * weighs anything: exp(score - inf) is 0, where exp(score + inf) would not be. */
+static inline void backward_begin_query(const backward_tile *t, int64_t m, float delta)
+{
+    const bool real = m < t->queries;
+    const float lse = real ? t->lse[m * t->lse_row] : -INFINITY;
+    t->minus_lse[m] = lse == -INFINITY ? -INFINITY : -lse;
+    t->delta[m] = real ? delta : 0;
+    t->offset[m] = real ? -t->grad_scale * delta : 0;
+}
 
 /* Whether all elements of rows (count, columns) are finite. */
 typedef bool rows_finite_kernel(const float *rows, int64_t row, int64_t count, int64_t columns);

@@ -94,8 +94,8 @@ static void end_square(const backward_tile *t, score_square *s)
 
 /* Rows of `length` numbers, in tiles, times columns by pairs, both from the square's on. Meanwhile the square before is
  * weighed. */
-PRODUCT_INLINE void multiply_square(const backward_tile *t, const score_square *s, const uint32_t *rows,
-                                    const float *columns, int64_t length, float *out, score_square *before)
+INLINE void multiply_square(const backward_tile *t, const score_square *s, const uint32_t *rows, const float *columns,
+                            int64_t length, float *out, score_square *before)
 {
     const int64_t words = whole_tiles(length) / TILE_BF16 * TILE_WORDS, stride = BACKWARD_QUERIES * sizeof(float);
     const uint32_t *upper = rows + s->key / TILE_ROWS * words, *lower = upper + words;

@@ -12,11 +12,15 @@
 /* Vectors of a row of K that are multiplied before those of the next. Memory gives rows of fp32 fastest in the order
  * that they lie in; of near or narrower ones two, so that Q's stay in registers for all keys of a tile. */
 #define SCORE_VECTORS(type, rows, ahead) (((type) == ATTN_DTYPE_F32 && (ahead)) || (rows) == 1 ? MOST_VECTORS : 2)
+/* Keys whose values are added at a time where memory gives them: fp32 comes a tenth faster in whole rows, a few at
+ * once, while O's sums wait in the first cache. Narrower rows, and nearer ones, bound by arithmetic, lose a fifth by
+ * it. */
+#define FAR_KEYS 4
 
 extern decode_chunk_kernel SIMD_NAMED(decode_chunk);
 
 /* Columns c .. of a row of K or V. */
-ROW_INLINE vec load_row(const attn_dtype type, const void *row, int64_t c, int part)
+INLINE vec load_row(const attn_dtype type, const void *row, int64_t c, int part)
 {
     if (type == ATTN_DTYPE_F32) return load_part((const float *)row + c, part);
     if (type == ATTN_DTYPE_INT8) return load_bytes((const int8_t *)row + c, part);
@@ -31,8 +35,8 @@ ROW_INLINE vec load_row(const attn_dtype type, const void *row, int64_t c, int p
 
 /* So many vectors of columns from d on, row of K after row, each loaded once for all rows of Q; next: rows wanted
  * later, or NULL. They are asked for before the products: among them asking takes three times as long. */
-ROW_INLINE void score_columns(const attn_dtype type, const int rows, const int vectors, int part,
-                              const void *const *next, const float *const *q, const void *const *k, int64_t d, vec *sum)
+INLINE void score_columns(const attn_dtype type, const int rows, const int vectors, int part, const void *const *next,
+                          const float *const *q, const void *const *k, int64_t d, vec *sum)
 {
     const int keys = SIMD_LANES / rows;
     vec query[MOST_ROWS][MOST_VECTORS];
@@ -53,11 +57,11 @@ ROW_INLINE void score_columns(const attn_dtype type, const int rows, const int v
 
 /* Scores of so many rows and SIMD_LANES / rows keys from n on. rows is a constant where this is inlined, and so is
  * columns, which is D or 0 for any. */
-ROW_INLINE void score_tile(const attn_dtype type, const int rows, const int columns, const bool ahead,
-                           const decode_chunk *x, const float *const *q, int64_t n, float *scores)
+INLINE void score_tile(const attn_dtype type, const int rows, const int columns, const bool ahead,
+                       const decode_chunk *x, const float *const *q, int64_t n, float *scores)
 {
     const int keys = SIMD_LANES / rows, vectors = SCORE_VECTORS(type, rows, ahead);
-    const void *const *next = ahead ? k_ahead(x, n) : NULL, *k[SIMD_LANES] = {NULL};
+    const void *const *next = ahead ? k_ahead(x, n, DECODE_AHEAD) : NULL, *k[SIMD_LANES] = {NULL};
     vec sum[SIMD_LANES];
 #pragma GCC unroll 16
     for (int i = 0; i < keys; i++) k[i] = x->k[n + i];
@@ -75,8 +79,8 @@ ROW_INLINE void score_tile(const attn_dtype type, const int rows, const int colu
 }
 
 /* So many rows' scores of the keys of one block; heads of the usual sizes are unrolled. */
-ROW_INLINE void score_rows(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x,
-                           const float *const *q, int64_t first, int64_t last, float *scores)
+INLINE void score_rows(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x,
+                       const float *const *q, int64_t first, int64_t last, float *scores)
 {
     const int keys = SIMD_LANES / rows;
     if (x->D == 128)
@@ -88,8 +92,8 @@ ROW_INLINE void score_rows(const attn_dtype type, const int rows, const bool ahe
 }
 
 /* The first rows ask for keys to come, the others, from m on, find them near. */
-ROW_INLINE void score_group(const attn_dtype type, const int rows, const decode_chunk *x, const float *const *q,
-                            int64_t m, int64_t first, int64_t last, float *scores)
+INLINE void score_group(const attn_dtype type, const int rows, const decode_chunk *x, const float *const *q, int64_t m,
+                        int64_t first, int64_t last, float *scores)
 {
     if (m == 0 && !x->near)
         score_rows(type, rows, true, x, q, first, last, scores);
@@ -99,8 +103,8 @@ ROW_INLINE void score_group(const attn_dtype type, const int rows, const decode_
 
 /* All rows' scores of the keys of one block; beyond its end those of rows that stand behind them, which nobody looks
  * at. */
-ROW_INLINE void score_block(const attn_dtype type, const decode_chunk *x, const float *const *q, int64_t first,
-                            float *scores)
+INLINE void score_block(const attn_dtype type, const decode_chunk *x, const float *const *q, int64_t first,
+                        float *scores)
 {
     const int64_t rows = x->heads * x->queries;
     const int64_t last = first + keys_of_block(x, first);
@@ -114,9 +118,9 @@ ROW_INLINE void score_block(const attn_dtype type, const decode_chunk *x, const 
 
 /* So many vectors of columns from c on of several rows of O, where not whole a part of one, get the weighted values of
  * the block's keys, in order; with a modification, of one row those that it does not mask: their values may be NaN. */
-ROW_INLINE void add_values(const attn_dtype type, const int rows, const int vectors, const bool whole, line_walk *walk,
-                           const decode_chunk *x, const float *weights, const float *modification, const void *const *v,
-                           int64_t keys, int64_t c, float *const *o)
+INLINE void add_values(const attn_dtype type, const int rows, const int vectors, const bool whole, line_walk *walk,
+                       const decode_chunk *x, const float *weights, const float *modification, const void *const *v,
+                       int64_t keys, int64_t c, float *const *o)
 {
     const int part = whole ? SIMD_LANES : part_at(x->DV, c);
     vec sum[MOST_ROWS][MOST_VECTORS];
@@ -143,9 +147,8 @@ ROW_INLINE void add_values(const attn_dtype type, const int rows, const int vect
         for (int i = 0; i < vectors; i++) vec_store_n(o[r] + c + i * SIMD_LANES, sum[r][i], part);
 }
 
-ROW_INLINE void add_columns(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x,
-                            const float *weights, const float *modification, int64_t first, int64_t keys,
-                            float *const *o)
+INLINE void add_columns(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x,
+                        const float *weights, const float *modification, int64_t first, int64_t keys, float *const *o)
 {
     const void *const *v = x->v + first;
     const int64_t group = MOST_VECTORS * SIMD_LANES, whole = x->DV / group * group;
@@ -159,8 +162,8 @@ ROW_INLINE void add_columns(const attn_dtype type, const int rows, const bool ah
 }
 
 /* Rows from m on of O get the block's values; the first of them ask for values to come. */
-ROW_INLINE void add_group(const attn_dtype type, const int rows, const decode_chunk *x, const float *weights, int64_t m,
-                          int64_t first, int64_t keys, float *const *o)
+INLINE void add_group(const attn_dtype type, const int rows, const decode_chunk *x, const float *weights, int64_t m,
+                      int64_t first, int64_t keys, float *const *o)
 {
     const float *modification = rows == 1 && x->modification ? x->modification + m * DECODE_CHUNK + first : NULL;
     weights += m * DECODE_CHUNK + first;
@@ -170,28 +173,28 @@ ROW_INLINE void add_group(const attn_dtype type, const int rows, const decode_ch
         add_columns(type, rows, false, x, weights, modification, first, keys, o + m);
 }
 
-/* All rows of O get the block's values. */
-ROW_INLINE void add_block(const attn_dtype type, const decode_chunk *x, int64_t first, const float *weights,
-                          float *const *o)
+/* All rows of O get so many keys' values. */
+INLINE void add_block(const attn_dtype type, const decode_chunk *x, int64_t first, int64_t keys, const float *weights,
+                      float *const *o)
 {
-    int64_t rows = x->heads * x->queries, keys = keys_of_block(x, first), m = 0;
+    int64_t rows = x->heads * x->queries, m = 0;
     for (; m + 4 <= rows && !x->modification; m += 4) add_group(type, 4, x, weights, m, first, keys, o);
     for (; m + 2 <= rows && !x->modification; m += 2) add_group(type, 2, x, weights, m, first, keys, o);
     for (; m < rows; m++) add_group(type, 1, x, weights, m, first, keys, o);
 }
 
-ROW_INLINE void score_keys(const attn_dtype type, const decode_chunk *x, float *scores)
+INLINE void score_keys(const attn_dtype type, const decode_chunk *x, float *scores)
 {
     const float *q[DECODE_ROWS];
     for (int64_t m = 0; m < x->heads * x->queries; m++) q[m] = query_at(x, m);
     for (int64_t n = 0; n < x->keys; n += keys_of_block(x, n)) score_block(type, x, q, n, scores);
 }
 
-ROW_INLINE void add_keys(const attn_dtype type, const decode_chunk *x, const float *weights)
+INLINE void add_keys(const attn_dtype type, const decode_chunk *x, const float *weights)
 {
     float *o[DECODE_ROWS];
     for (int64_t m = 0; m < x->heads * x->queries; m++) o[m] = row_of(x->o, x->queries, x->o_head, x->o_row, m);
-    for (int64_t n = 0; n < x->keys; n += keys_of_block(x, n)) add_block(type, x, n, weights, o);
+    for (int64_t n = 0; n < x->keys; n += keys_of_block(x, n)) add_block(type, x, n, keys_of_block(x, n), weights, o);
 }
 
 DECODE_STEP score_fp32(const decode_chunk *x, float *scores)
@@ -202,6 +205,16 @@ DECODE_STEP score_fp32(const decode_chunk *x, float *scores)
 DECODE_STEP add_fp32(const decode_chunk *x, const float *weights)
 {
     add_keys(ATTN_DTYPE_F32, x, weights);
+}
+
+/* The same where memory itself gives K and V; apart, since it would cost the other loop registers. */
+DECODE_STEP add_far_fp32(const decode_chunk *x, const float *weights)
+{
+    float *o[DECODE_ROWS];
+    int64_t n = 0;
+    for (int64_t m = 0; m < x->heads * x->queries; m++) o[m] = row_of(x->o, x->queries, x->o_head, x->o_row, m);
+    for (; n + FAR_KEYS <= x->keys; n += FAR_KEYS) add_block(ATTN_DTYPE_F32, x, n, FAR_KEYS, weights, o);
+    if (n < x->keys) add_block(ATTN_DTYPE_F32, x, n, x->keys - n, weights, o);
 }
 
 DECODE_STEP score_bf16(const decode_chunk *x, float *scores)
@@ -239,16 +252,16 @@ typedef struct steps {
     void (*add)(const decode_chunk *, const float *);
 } steps;
 
-static steps steps_of(attn_dtype type)
+static steps steps_of(attn_dtype type, bool far)
 {
-    if (type == ATTN_DTYPE_F32) return (steps){score_fp32, add_fp32};
+    if (type == ATTN_DTYPE_F32) return (steps){score_fp32, far ? add_far_fp32 : add_fp32};
     if (type == ATTN_DTYPE_BF16) return (steps){score_bf16, add_bf16};
     return type == ATTN_DTYPE_FP16 ? (steps){score_fp16, add_fp16} : (steps){score_int8, add_int8};
 }
 
 void SIMD_NAMED(decode_chunk)(const decode_chunk *x)
 {
-    const steps step = steps_of(x->type);
+    const steps step = steps_of(x->type, x->far);
     int64_t rows = x->heads * x->queries;
     float *scores = x->scratch, factors[DECODE_ROWS];
     step.score(x, scores);

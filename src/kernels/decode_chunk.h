@@ -1,10 +1,10 @@
 /* The contract of decoding's kernel: few queries, of all the heads that share a key head, over one chunk of keys.
  *
  *              D                        keys
- *     rows  |  Q  |  .  K^T  ->  rows  |  P  |  .  V  ->  rows |  O  |,  and the log-sum-exp of each row
+ *     rows  |  Q  |  .  K^T  ->  rows  |  P  |  .  V  ->  rows |  O  |,  each row's largest score, and its weights' sum
  *
  * Row m is query m % queries of head m / queries. All rows together read each row of K and V once, from wherever it
- * lies: a page is any number of keys. A chunk knows nothing of the others; their results are merged (attn_merge). */
+ * lies: a page is any number of keys. A chunk knows nothing of the others; their results are merged (merge.h). */
 #ifndef KERNELS_DECODE_CHUNK_H
 #define KERNELS_DECODE_CHUNK_H
 
@@ -14,20 +14,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DECODE_CHUNK 512                 /* keys in a chunk, at most */
-#define DECODE_ROWS 64                   /* rows, at most */
-#define DECODE_AHEAD 32                  /* rows between one that is read and one that is asked for */
-#define DECODE_SPARE (DECODE_AHEAD + 16) /* rows behind a chunk's: for a vector of keys that ends behind the last */
-#define DECODE_BLOCK 32                  /* keys whose rows are used by all queries while they are near the core */
+#define DECODE_CHUNK 512                /* keys in a chunk, at most */
+#define DECODE_ROWS 64                  /* rows, at most */
+#define DECODE_AHEAD 32                 /* rows between one that is read and one that is asked for */
+#define BYTES_AHEAD 64                  /* likewise in decode_bytes, whose rows are shorter */
+#define DECODE_SPARE (BYTES_AHEAD + 16) /* rows behind a chunk's: for a vector of keys that ends behind the last */
+#define DECODE_BLOCK 32                 /* keys whose rows are used by all queries while they are near the core */
+#define BYTES_MOST_D 512                /* of decode_bytes */
+#define BYTES_MOST_DV 256               /* likewise */
 
 typedef struct decode_chunk {
     int64_t heads, queries, keys; /* each at least 1 */
     int64_t D, DV;
     float scale, softcap; /* softcap 0: none */
     bool near;            /* K and V of the call fit the second cache: memory is not asked for rows ahead */
+    bool far;             /* they come from memory itself */
     const float *q;       /* [head * q_head + query * q_row + d] */
     int64_t q_head, q_row;
-    const uint16_t *q_bf16;    /* in decode_pairs, in place of q */
+    const uint16_t *q_bf16;    /* in decode_pairs and decode_bytes, in place of q */
     attn_dtype type;           /* of K and V: fp32, bf16, fp16 or int8, made fp32 as they are read, exactly */
     const void *const *k;      /* [key][d]; behind them DECODE_SPARE more rows that may be read */
     const void *const *v;      /* [key][c]; behind them as many addresses of what is wanted next, the next chunk's K */
@@ -36,8 +40,9 @@ typedef struct decode_chunk {
     const float *modification; /* [row * DECODE_CHUNK + key], added to the capped scores, -inf masks; NULL: none */
     float *o;                  /* [head * o_head + query * o_row + c], written */
     int64_t o_head, o_row;
-    float *lse; /* [head * lse_head + query * lse_row], written unless NULL */
-    int64_t lse_head, lse_row;
+    float *largest; /* score of a row: [head * sum_head + query * sum_row], written; -inf: it has no key left */
+    float *sum;     /* of exp(score - largest) over the chunk's keys: likewise; then 0 */
+    int64_t sum_head, sum_row;
     float *scratch; /* 64-byte aligned, decode_scratch floats */
 } decode_chunk;
 

@@ -1,11 +1,12 @@
-/* Decoding by instructions that multiply pairs of bf16, on what they hold exactly, bf16 or int8: decode_chunk.c with
- * two dimensions, or two keys, in each step. Weights are rounded to bf16 after they were summed, in the place of the
- * scores that they come from. scratch: scores [row][DECODE_CHUNK]. */
-#include "kernels/decode_numbers.h"
+/* Decoding by instructions that multiply pairs of bf16, queries, keys and values alike as they stand: decode_chunk.c
+ * with two dimensions, or two keys, in each step. Weights are rounded to bf16 after they were summed, in the place of
+ * the scores that they come from. scratch: scores [row][DECODE_CHUNK]. */
+#include "kernels/decode_rows.h"
+#include "kernels/simd_pairs.h"
 
 #include <string.h>
 
-#define MOST_VECTORS 4  /* of a query that is put in the order of pairs beforehand */
+#define NUMBERS (2 * SIMD_LANES) /* in a vector */
 #define SCORE_VECTORS 2 /* of a row of K, multiplied before those of the next row: Q's stay in registers meanwhile */
 #define MOST_LOADS 2    /* of a row of V, each two vectors of columns */
 
@@ -16,38 +17,32 @@ static const uint16_t *pairs_query_at(const decode_chunk *x, int64_t m)
     return x->q_bf16 + m / x->queries * x->q_head + m % x->queries * x->q_row;
 }
 
-typedef pairs query_rows[MOST_ROWS][MOST_VECTORS];
-
-/* The vector of dimensions from d on, of so many queries. */
-ROW_INLINE void load_queries(const attn_dtype type, const int rows, const decode_chunk *x, const uint16_t *const *q,
-                             int64_t d, query_rows query)
+/* Numbers c .. of a row of so many; all NUMBERS are there where whole. */
+INLINE pairs load_numbers(const uint16_t *row, int64_t c, const bool whole, int64_t columns)
 {
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; r++) query[r][0] = query_numbers(type, q[r], d, false, x->D);
+    return whole ? pairs_load(row + c) : pairs_load_n(row + c, (int)(columns - c < NUMBERS ? columns - c : NUMBERS));
 }
 
-/* Products of so many vectors of the queries, `from` the first, with SIMD_LANES / rows keys, row of K after row; each
- * is made while the one before is multiplied. next: rows wanted later, or NULL. */
-ROW_INLINE void multiply_keys(const attn_dtype type, const int rows, const int from, const int vectors,
-                              const bool whole, const decode_chunk *x, const query_rows query, const void *const *k,
-                              const void *const *next, int64_t d, vec *sum)
+/* Products of so many vectors of the queries, from dimension d on, with SIMD_LANES / rows keys, row of K after row;
+ * each is made while the one before is multiplied. next: rows wanted later, or NULL. */
+INLINE void multiply_keys(const int rows, const int vectors, const bool whole, const decode_chunk *x,
+                          const uint16_t *const *q, const void *const *k, const void *const *next, int64_t d, vec *sum)
 {
     const int keys = SIMD_LANES / rows;
-    pairs own[MOST_ROWS][SCORE_VECTORS];
+    pairs own[MOST_ROWS][SCORE_VECTORS], key[SCORE_VECTORS];
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) own[r][v] = query[r][from + v];
-    pairs key[SCORE_VECTORS];
+        for (int v = 0; v < vectors; v++) own[r][v] = load_numbers(q[r], d + v * NUMBERS, whole, x->D);
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; v++) key[v] = key_numbers(type, k[0], d + v * NUMBERS, whole, x->D);
+    for (int v = 0; v < vectors; v++) key[v] = load_numbers(k[0], d + v * NUMBERS, whole, x->D);
 #pragma GCC unroll 16
     for (int i = 0; i < keys; i++) {
         pairs later[SCORE_VECTORS];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
-            if (i + 1 < keys) later[v] = key_numbers(type, k[i + 1], d + v * NUMBERS, whole, x->D);
-            if (next) fetch(type, next[i], d + v * NUMBERS);
+            if (i + 1 < keys) later[v] = load_numbers(k[i + 1], d + v * NUMBERS, whole, x->D);
+            if (next) fetch(ATTN_DTYPE_BF16, next[i], d + v * NUMBERS);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; r++) sum[r * keys + i] = pairs_dot(own[r][v], key[v], sum[r * keys + i]);
         }
@@ -57,25 +52,21 @@ ROW_INLINE void multiply_keys(const attn_dtype type, const int rows, const int f
 }
 
 /* So many rows' scores of keys first .. last - 1; behind the last those of rows that stand there, which nobody looks
- * at. vectors: of all dimensions, whose queries are made before; 0: any number. */
-ROW_INLINE void score_rows(const attn_dtype type, const int rows, const int vectors, const bool ahead,
-                           const decode_chunk *x, const uint16_t *const *q, const query_rows made, int64_t first,
-                           int64_t last, float *scores)
+ * at. vectors: of all dimensions, a constant; 0: any number. */
+INLINE void score_rows(const int rows, const int vectors, const bool ahead, const decode_chunk *x,
+                       const uint16_t *const *q, int64_t first, int64_t last, float *scores)
 {
     const int keys = SIMD_LANES / rows;
     for (int64_t n = first; n < last; n += keys) {
-        const void *const *next = ahead ? k_ahead(x, n) : NULL;
+        const void *const *next = ahead ? k_ahead(x, n, DECODE_AHEAD) : NULL;
         vec sum[SIMD_LANES];
 #pragma GCC unroll 16
         for (int i = 0; i < SIMD_LANES; i++) sum[i] = vec_zero();
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v += SCORE_VECTORS)
-            multiply_keys(type, rows, v, SCORE_VECTORS, true, x, made, x->k + n, next, v * NUMBERS, sum);
-        for (int64_t d = 0; d < x->D && !vectors; d += NUMBERS) {
-            query_rows query;
-            load_queries(type, rows, x, q, d, query);
-            multiply_keys(type, rows, 0, 1, false, x, query, x->k + n, next, d, sum);
-        }
+            multiply_keys(rows, SCORE_VECTORS, true, x, q, x->k + n, next, v * NUMBERS, sum);
+        for (int64_t d = 0; d < x->D && !vectors; d += NUMBERS)
+            multiply_keys(rows, 1, false, x, q, x->k + n, next, d, sum);
         float tile[SIMD_LANES];
         vec_store(tile, vec_mul(vec_set1(x->scale), vec_sum_each(sum)));
 #pragma GCC unroll 4
@@ -84,68 +75,47 @@ ROW_INLINE void score_rows(const attn_dtype type, const int rows, const int vect
     }
 }
 
-/* Queries in the order of pairs. Not inlined: the compiler would put them in order again for each key. */
-static __attribute__((noinline)) void turn_queries(const decode_chunk *x, const uint16_t *const *q, int rows,
-                                                   query_rows made)
-{
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v * NUMBERS < x->D; v++)
-            made[r][v] = x->type == ATTN_DTYPE_BF16 ? query_numbers(ATTN_DTYPE_BF16, q[r], v * NUMBERS, true, x->D)
-                                                    : query_numbers(ATTN_DTYPE_INT8, q[r], v * NUMBERS, true, x->D);
-}
-
 /* The same; heads of the usual sizes are unrolled. */
-ROW_INLINE void score_group(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x,
-                            const uint16_t *const *q, int64_t first, int64_t last, float *scores)
+INLINE void score_group(const int rows, const bool ahead, const decode_chunk *x, const uint16_t *const *q,
+                        int64_t first, int64_t last, float *scores)
 {
-    query_rows made;
-    if (x->D == 4 * NUMBERS) {
-        turn_queries(x, q, rows, made);
-        score_rows(type, rows, 4, ahead, x, q, made, first, last, scores);
-    } else if (x->D == 2 * NUMBERS) {
-        turn_queries(x, q, rows, made);
-        score_rows(type, rows, 2, ahead, x, q, made, first, last, scores);
-    } else {
-        score_rows(type, rows, 0, ahead, x, q, made, first, last, scores);
-    }
+    if (x->D == 4 * NUMBERS)
+        score_rows(rows, 4, ahead, x, q, first, last, scores);
+    else if (x->D == 2 * NUMBERS)
+        score_rows(rows, 2, ahead, x, q, first, last, scores);
+    else
+        score_rows(rows, 0, ahead, x, q, first, last, scores);
 }
 
 /* The first rows ask for keys to come, the others, from m on, find them near. */
-ROW_INLINE void score_some(const attn_dtype type, const int rows, const decode_chunk *x, const uint16_t *const *q,
-                           int64_t m, int64_t first, int64_t last, float *scores)
+INLINE void score_some(const int rows, const decode_chunk *x, const uint16_t *const *q, int64_t m, int64_t first,
+                       int64_t last, float *scores)
 {
     if (m == 0 && !x->near)
-        score_group(type, rows, true, x, q, first, last, scores);
+        score_group(rows, true, x, q, first, last, scores);
     else
-        score_group(type, rows, false, x, q + m, first, last, scores + m * DECODE_CHUNK);
+        score_group(rows, false, x, q + m, first, last, scores + m * DECODE_CHUNK);
 }
 
-ROW_INLINE void score_block(const attn_dtype type, const decode_chunk *x, const uint16_t *const *q, int64_t first,
-                            float *scores)
+INLINE void score_block(const decode_chunk *x, const uint16_t *const *q, int64_t first, float *scores)
 {
     const int64_t rows = x->heads * x->queries, last = first + keys_of_block(x, first);
     int64_t m = 0;
 #if SIMD_LANES >= 4
-    for (; m + 4 <= rows; m += 4) score_some(type, 4, x, q, m, first, last, scores);
-    for (; m + 2 <= rows; m += 2) score_some(type, 2, x, q, m, first, last, scores);
+    for (; m + 4 <= rows; m += 4) score_some(4, x, q, m, first, last, scores);
+    for (; m + 2 <= rows; m += 2) score_some(2, x, q, m, first, last, scores);
 #endif
-    for (; m < rows; m++) score_some(type, 1, x, q, m, first, last, scores);
+    for (; m < rows; m++) score_some(1, x, q, m, first, last, scores);
 }
 
-/* Row m of weights to bf16, where it stands; 0 beside the last of an odd count, and where a mask hides what multiplied
- * a weight of 0. */
-static void round_weights(const decode_chunk *x, int64_t m, float *weights)
+/* Row of so many weights to bf16, where it stands; 0 beside the last of an odd count. */
+static void round_weights(float *weights, int64_t keys)
 {
-    const vec masked = vec_set1(-INFINITY);
-    const float *modification = x->modification ? x->modification + m * DECODE_CHUNK : NULL;
-    for (int64_t n = 0; n < x->keys; n += NUMBERS) {
+    for (int64_t n = 0; n < keys; n += NUMBERS) {
         vec part[2];
         for (int i = 0; i < 2; i++) {
             const int64_t at = n + i * SIMD_LANES;
-            part[i] = vec_load_n(weights + at, part_at(x->keys, at));
-            if (!modification || !x->v_scales) continue;
-            const vec change = vec_load_n(modification + at, part_at(x->keys, at));
-            part[i] = vec_select(vec_equal(change, masked), vec_zero(), part[i]);
+            part[i] = vec_load_n(weights + at, part_at(keys, at));
         }
         pairs_store((char *)weights + n * 2, pairs_narrow(part[0], part[1]));
     }
@@ -166,17 +136,26 @@ typedef struct value_pass {
     line_walk *walk; /* of what memory is asked for meanwhile */
 } value_pass;
 
+/* Of two rows of V, either NULL for zeros, the first's the firsts of pairs and the second's the seconds: half of the
+ * columns, the other half in *high; of whole loads in the order of pairs_zip. */
+INLINE pairs value_numbers(const void *first, const void *second, int64_t c, const bool whole, int64_t columns,
+                           pairs *high)
+{
+    const pairs a = first ? load_numbers(first, c, whole, columns) : pairs_set1(0);
+    const pairs b = second ? load_numbers(second, c, whole, columns) : pairs_set1(0);
+    return whole ? pairs_zip(a, b, high) : pairs_weave(a, b, high);
+}
+
 /* Two keys' values, of which one and the other may not be there, into so many rows of sums. */
-ROW_INLINE void add_pair(const attn_dtype type, const int rows, const int loads, const bool whole, const bool one,
-                         const bool other, const decode_chunk *x, const value_pass *p, int64_t n,
-                         vec (*sum)[2 * MOST_LOADS])
+INLINE void add_pair(const int rows, const int loads, const bool whole, const bool one, const bool other,
+                     const decode_chunk *x, const value_pass *p, int64_t n, vec (*sum)[2 * MOST_LOADS])
 {
     pairs value[2 * MOST_LOADS];
 #pragma GCC unroll 4
     for (int i = 0; i < loads; i++) {
         const int64_t c = p->c + i * NUMBERS;
         value[2 * i] =
-            value_numbers(type, one ? x->v[n] : NULL, other ? x->v[n + 1] : NULL, c, whole, x->DV, &value[2 * i + 1]);
+            value_numbers(one ? x->v[n] : NULL, other ? x->v[n + 1] : NULL, c, whole, x->DV, &value[2 * i + 1]);
     }
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {
@@ -188,8 +167,8 @@ ROW_INLINE void add_pair(const attn_dtype type, const int rows, const int loads,
 
 /* So many loads of a row of V's columns, or where not whole what is left of one, into so many rows of O, key after key,
  * two by two; with a modification, into one row those that it does not mask: their values may be NaN. */
-ROW_INLINE void add_values(const attn_dtype type, const int rows, const int loads, const bool whole, const bool masked,
-                           const bool ahead, const decode_chunk *x, const value_pass *p)
+INLINE void add_values(const int rows, const int loads, const bool whole, const bool masked, const bool ahead,
+                       const decode_chunk *x, const value_pass *p)
 {
     const int part = whole ? SIMD_LANES : part_at(x->DV, p->c);
     const int other_part = whole ? SIMD_LANES : part_at(x->DV, p->c + SIMD_LANES);
@@ -202,13 +181,12 @@ ROW_INLINE void add_values(const attn_dtype type, const int rows, const int load
     int64_t n = p->first;
     for (; n + 2 <= p->last; n += 2) {
 #pragma GCC unroll 2
-        for (int i = 0; i < 2 && ahead; i++) fetch_some(type, 2 * loads, p->walk, x);
+        for (int i = 0; i < 2 && ahead; i++) fetch_some(ATTN_DTYPE_BF16, 2 * loads, p->walk, x);
         const bool one = !masked || p->modification[n] != -INFINITY;
         const bool other = !masked || p->modification[n + 1] != -INFINITY;
-        add_pair(type, rows, loads, whole, one, other, x, p, n, sum);
+        add_pair(rows, loads, whole, one, other, x, p, n, sum);
     }
-    if (n < p->last)
-        add_pair(type, rows, loads, whole, !masked || p->modification[n] != -INFINITY, false, x, p, n, sum);
+    if (n < p->last) add_pair(rows, loads, whole, !masked || p->modification[n] != -INFINITY, false, x, p, n, sum);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
@@ -217,27 +195,27 @@ ROW_INLINE void add_values(const attn_dtype type, const int rows, const int load
 }
 
 /* Rows from m on; the first of them ask for rows of V to come. */
-ROW_INLINE void add_rows(const attn_dtype type, const int rows, const int loads, const bool whole, const bool masked,
-                         const decode_chunk *x, value_pass p, int64_t m, const float *weights, float *const *o)
+INLINE void add_rows(const int rows, const int loads, const bool whole, const bool masked, const decode_chunk *x,
+                     value_pass p, int64_t m, const float *weights, float *const *o)
 {
     p.weights = weights + m * DECODE_CHUNK, p.o = o + m;
     p.modification = masked ? x->modification + m * DECODE_CHUNK : NULL;
     if (m == 0 && !x->near)
-        add_values(type, rows, loads, whole, masked, true, x, &p);
+        add_values(rows, loads, whole, masked, true, x, &p);
     else
-        add_values(type, rows, loads, whole, masked, false, x, &p);
+        add_values(rows, loads, whole, masked, false, x, &p);
 }
 
 /* Those columns of all rows of O, as many rows at once as there are sums for. */
-ROW_INLINE void add_columns(const attn_dtype type, const int loads, const bool whole, const decode_chunk *x,
-                            value_pass p, const float *weights, float *const *o)
+INLINE void add_columns(const int loads, const bool whole, const decode_chunk *x, value_pass p, const float *weights,
+                        float *const *o)
 {
     const int64_t rows = x->heads * x->queries;
     int64_t m = 0;
-    for (; m < rows && x->modification; m++) add_rows(type, 1, loads, whole, true, x, p, m, weights, o);
-    for (; m + 4 <= rows; m += 4) add_rows(type, 4, loads, whole, false, x, p, m, weights, o);
-    for (; m + 2 <= rows; m += 2) add_rows(type, 2, loads, whole, false, x, p, m, weights, o);
-    for (; m < rows; m++) add_rows(type, 1, loads, whole, false, x, p, m, weights, o);
+    for (; m < rows && x->modification; m++) add_rows(1, loads, whole, true, x, p, m, weights, o);
+    for (; m + 4 <= rows; m += 4) add_rows(4, loads, whole, false, x, p, m, weights, o);
+    for (; m + 2 <= rows; m += 2) add_rows(2, loads, whole, false, x, p, m, weights, o);
+    for (; m < rows; m++) add_rows(1, loads, whole, false, x, p, m, weights, o);
 }
 
 /* Columns of a row of O that are summed by several loads at once, in the order of pairs_zip. */
@@ -248,15 +226,14 @@ static int64_t whole_columns(int64_t DV)
 }
 
 /* All rows of O get the block's values. */
-ROW_INLINE void add_block(const attn_dtype type, const decode_chunk *x, int64_t first, const float *weights,
-                          float *const *o)
+INLINE void add_block(const decode_chunk *x, int64_t first, const float *weights, float *const *o)
 {
     const int64_t whole = whole_columns(x->DV);
     line_walk wide = {.first = 0, .columns = whole, .row = first};
     line_walk rest = {.first = whole, .columns = x->DV - whole, .row = first};
     value_pass p = {.first = first, .last = first + keys_of_block(x, first), .walk = &wide};
-    for (; p.c < whole; p.c += MOST_LOADS * NUMBERS) add_columns(type, MOST_LOADS, true, x, p, weights, o);
-    for (p.walk = &rest; p.c < x->DV; p.c += NUMBERS) add_columns(type, 1, false, x, p, weights, o);
+    for (; p.c < whole; p.c += MOST_LOADS * NUMBERS) add_columns(MOST_LOADS, true, x, p, weights, o);
+    for (p.walk = &rest; p.c < x->DV; p.c += NUMBERS) add_columns(1, false, x, p, weights, o);
 }
 
 /* What add_block summed of whole loads, to the order of the columns. */
@@ -274,50 +251,29 @@ static void unzip_rows(const decode_chunk *x)
     }
 }
 
-ROW_INLINE void score_keys(const attn_dtype type, const decode_chunk *x, float *scores)
+DECODE_STEP score_keys(const decode_chunk *x, float *scores)
 {
     const uint16_t *q[DECODE_ROWS];
     for (int64_t m = 0; m < x->heads * x->queries; m++) q[m] = pairs_query_at(x, m);
-    for (int64_t n = 0; n < x->keys; n += keys_of_block(x, n)) score_block(type, x, q, n, scores);
+    for (int64_t n = 0; n < x->keys; n += keys_of_block(x, n)) score_block(x, q, n, scores);
 }
 
-ROW_INLINE void add_keys(const attn_dtype type, const decode_chunk *x, const float *weights)
+DECODE_STEP add_keys(const decode_chunk *x, const float *weights)
 {
     float *o[DECODE_ROWS];
     for (int64_t m = 0; m < x->heads * x->queries; m++) o[m] = row_of(x->o, x->queries, x->o_head, x->o_row, m);
-    for (int64_t n = 0; n < x->keys; n += keys_of_block(x, n)) add_block(type, x, n, weights, o);
-    if (zipped(type)) unzip_rows(x);
-}
-
-DECODE_STEP score_bf16(const decode_chunk *x, float *scores)
-{
-    score_keys(ATTN_DTYPE_BF16, x, scores);
-}
-
-DECODE_STEP add_bf16(const decode_chunk *x, const float *weights)
-{
-    add_keys(ATTN_DTYPE_BF16, x, weights);
-}
-
-DECODE_STEP score_int8(const decode_chunk *x, float *scores)
-{
-    score_keys(ATTN_DTYPE_INT8, x, scores);
-}
-
-DECODE_STEP add_int8(const decode_chunk *x, const float *weights)
-{
-    add_keys(ATTN_DTYPE_INT8, x, weights);
+    for (int64_t n = 0; n < x->keys; n += keys_of_block(x, n)) add_block(x, n, weights, o);
+    unzip_rows(x);
 }
 
 void SIMD_NAMED(decode_pairs)(const decode_chunk *x)
 {
-    const bool bytes = x->type == ATTN_DTYPE_INT8;
     float *scores = x->scratch, factors[DECODE_ROWS];
-    (bytes ? score_int8 : score_bf16)(x, scores);
+    score_keys(x, scores);
     for (int64_t m = 0; m < x->heads * x->queries; m++) {
         factors[m] = begin_row(x, m, scores + m * DECODE_CHUNK);
-        round_weights(x, m, scores + m * DECODE_CHUNK);
+        round_weights(scores + m * DECODE_CHUNK, x->keys);
     }
-    (bytes ? add_int8 : add_bf16)(x, scores);
+    add_keys(x, scores);
     finish_rows(x, factors);
 }

@@ -11,12 +11,12 @@
 #define MOST_ROWS 4 /* that are multiplied side by side */
 
 /* Bytes of an element of K and V. */
-ROW_INLINE int64_t element_of(const attn_dtype type)
+INLINE int64_t element_of(const attn_dtype type)
 {
     return type == ATTN_DTYPE_F32 ? 4 : type == ATTN_DTYPE_INT8 ? 1 : 2;
 }
 
-ROW_INLINE vec load_bytes(const int8_t *byte, int part)
+INLINE vec load_bytes(const int8_t *byte, int part)
 {
     int8_t some[SIMD_LANES] = {0};
     if (part >= SIMD_LANES) return vec_load_int8(byte);
@@ -26,7 +26,7 @@ ROW_INLINE vec load_bytes(const int8_t *byte, int part)
 
 /* Asks the second cache for a row that is still far: several rows at once are no order that the CPU would foresee, and
  * the first cache's few outstanding lines are too few to cover the memory's latency. */
-ROW_INLINE void fetch(const attn_dtype type, const void *row, int64_t c)
+INLINE void fetch(const attn_dtype type, const void *row, int64_t c)
 {
     const int64_t at = c * element_of(type);
     const bool whole_lines = SIMD_LANES * element_of(type) % 64 == 0; /* known here: asking costs more than fetching */
@@ -47,10 +47,10 @@ static inline float *row_of(float *rows, int64_t queries, int64_t head, int64_t 
     return rows + m / queries * head + m % queries * row;
 }
 
-/* The rows that are wanted DECODE_AHEAD rows after those from row n of K on: behind a chunk's K its V is. */
-static inline const void *const *k_ahead(const decode_chunk *x, int64_t n)
+/* The rows that are wanted so many rows after those from row n of K on: behind a chunk's K its V is. */
+static inline const void *const *k_ahead(const decode_chunk *x, int64_t n, int64_t ahead)
 {
-    n += DECODE_AHEAD;
+    n += ahead;
     return n < x->keys ? x->k + n : x->v + n - x->keys;
 }
 
@@ -67,7 +67,7 @@ typedef struct line_walk {
     int64_t row, at;
 } line_walk;
 
-ROW_INLINE void fetch_some(const attn_dtype type, const int vectors, line_walk *walk, const decode_chunk *x)
+INLINE void fetch_some(const attn_dtype type, const int vectors, line_walk *walk, const decode_chunk *x)
 {
     const int64_t size = element_of(type), bytes = vectors * SIMD_LANES * size;
     const char *at = v_ahead(x, walk->row) + (walk->first + walk->at) * size;
@@ -79,7 +79,7 @@ ROW_INLINE void fetch_some(const attn_dtype type, const int vectors, line_walk *
 
 /* Keys from `first` on whose rows are gone through at a time: a few that stay in the first cache for all rows of
  * queries; where all of these are summed at once and no memory is asked for, the others. */
-static int64_t keys_of_block(const decode_chunk *x, int64_t first)
+static inline int64_t keys_of_block(const decode_chunk *x, int64_t first)
 {
     const int64_t left = x->keys - first;
     return left < DECODE_BLOCK || (x->near && x->heads * x->queries <= MOST_ROWS) ? left : DECODE_BLOCK;
@@ -93,7 +93,8 @@ static inline void multiply_row(float *x, const float *scales, int64_t keys)
     }
 }
 
-/* The weights of row m; its log-sum-exp is told, its O begun. Returns 1 / sum, what O is yet to be multiplied by. */
+/* The weights of row m; its largest score and their sum are told, its O begun. Returns 1 / sum, what O is yet to be
+ * multiplied by. */
 static inline float begin_row(const decode_chunk *x, int64_t m, float *scores)
 {
     const float *modification = x->modification ? x->modification + m * DECODE_CHUNK : NULL;
@@ -102,7 +103,8 @@ static inline float begin_row(const decode_chunk *x, int64_t m, float *scores)
     float sum = weigh_row(scores, x->keys, largest), *o = row_of(x->o, x->queries, x->o_head, x->o_row, m);
     if (x->v_scales) multiply_row(scores, x->v_scales, x->keys);
     for (int64_t c = 0; c < x->DV; c++) o[c] = 0;
-    if (x->lse) *row_of(x->lse, x->queries, x->lse_head, x->lse_row, m) = largest + first_lane(vec_log(vec_set1(sum)));
+    *row_of(x->largest, x->queries, x->sum_head, x->sum_row, m) = largest;
+    *row_of(x->sum, x->queries, x->sum_head, x->sum_row, m) = sum;
     return sum == 0 ? 0 : 1 / sum;
 }
 

@@ -15,7 +15,7 @@ typedef struct pairs {
     vmask masked;
 } pairs;
 
-PRODUCT_INLINE pairs read_pairs(const double_tile *t, int64_t at, int64_t query)
+INLINE pairs read_pairs(const double_tile *t, int64_t at, int64_t query)
 {
     const backward_tile *f = t->first;
     const vec scale = vec_set1(f->scale), one = vec_set1(1), minus_lse = vec_load(f->minus_lse + query);
@@ -44,12 +44,12 @@ PRODUCT_INLINE pairs read_pairs(const double_tile *t, int64_t at, int64_t query)
 }
 
 /* What is masked may be anything, and 0 times it NaN. */
-PRODUCT_INLINE vec kept(const pairs *x, vec value)
+INLINE vec kept(const pairs *x, vec value)
 {
     return vec_select(x->masked, vec_zero(), value);
 }
 
-PRODUCT_INLINE void add_sums(const double_tile *t, int64_t key, int64_t rows, int64_t query)
+INLINE void add_sums(const double_tile *t, int64_t key, int64_t rows, int64_t query)
 {
     vec rho = vec_load(t->rho + query), sigma = vec_load(t->sigma + query);
     for (int64_t n = key; n < key + rows; n++) {
@@ -61,7 +61,7 @@ PRODUCT_INLINE void add_sums(const double_tile *t, int64_t key, int64_t rows, in
     vec_store(t->sigma + query, sigma);
 }
 
-PRODUCT_INLINE void fill_tiles(const double_tile *t, int64_t at, int64_t query)
+INLINE void fill_tiles(const double_tile *t, int64_t at, int64_t query)
 {
     const backward_tile *f = t->first;
     const vec scale = vec_set1(f->scale), rho = vec_load(t->rho + query);
@@ -79,8 +79,7 @@ PRODUCT_INLINE void fill_tiles(const double_tile *t, int64_t at, int64_t query)
 }
 
 /* The products of keys key .. key + R - 1 and V vectors of queries, and what becomes of them. */
-PRODUCT_INLINE void score_tile(const int R, const int V, const bool sums, const double_tile *t, int64_t key,
-                               int64_t query)
+INLINE void score_tile(const int R, const int V, const bool sums, const double_tile *t, int64_t key, int64_t query)
 {
     const backward_tile *f = t->first;
     const int64_t at = key * BACKWARD_QUERIES + query;
@@ -103,14 +102,14 @@ PRODUCT_INLINE void score_tile(const int R, const int V, const bool sums, const 
     }
 }
 
-PRODUCT_INLINE void score_keys(const int V, const bool sums, const double_tile *t, int64_t query)
+INLINE void score_keys(const int V, const bool sums, const double_tile *t, int64_t query)
 {
     int64_t key = 0, keys = t->first->keys;
     for (; key + PRODUCT_ROWS(V) <= keys; key += PRODUCT_ROWS(V)) score_tile(PRODUCT_ROWS(V), V, sums, t, key, query);
     for (; key < keys; key++) score_tile(1, V, sums, t, key, query);
 }
 
-PRODUCT_INLINE void score(const bool sums, const double_tile *t)
+INLINE void score(const bool sums, const double_tile *t)
 {
     int64_t query = 0, vectors = (t->first->queries + SIMD_LANES - 1) / SIMD_LANES;
     for (; vectors >= PRODUCT_VECTORS; vectors -= PRODUCT_VECTORS) {

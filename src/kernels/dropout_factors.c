@@ -1,6 +1,7 @@
 /* The factors of dropout for one tile; dropout.h says how they are drawn. */
 #include "kernels/kernels.h"
 #include "kernels/simd_dropout.h"
+#include "kernels/simd_parts.h"
 
 extern dropout_factors_kernel SIMD_NAMED(dropout_factors);
 
@@ -10,7 +11,7 @@ static void fill_lanes(const dropout_draw *draw, const dropout_tile *tile)
     vec factor = vec_set1(draw->kept_factor);
     int64_t last = tile->key + tile->keys;
     for (int64_t m = 0; m < tile->queries; m += SIMD_LANES) {
-        int rest = (int)(tile->queries - m < SIMD_LANES ? tile->queries - m : SIMD_LANES);
+        int rest = part_at(tile->queries, m);
         for (int64_t quad = tile->key / 4; 4 * quad < last; quad++) {
             vmask kept[4];
             dropout_keeps_quad(draw, tile->query + m, quad, kept);

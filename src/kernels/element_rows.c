@@ -7,8 +7,6 @@
 extern widen_rows_kernel SIMD_NAMED(widen_rows);
 extern narrow_rows_kernel SIMD_NAMED(narrow_rows);
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* type is a constant where these are inlined. */
 INLINE vec widened(const attn_dtype type, const uint16_t *from)
 {

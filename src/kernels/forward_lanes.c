@@ -7,7 +7,7 @@
  * between them is vertical. Every sum runs over its dimension or keys in order, one chain for each element, so that the
  * bits depend neither on the tile nor on a query's neighbours.
  *
- * scratch, for each group of `width` lanes: Q [D][width], O [DV][width], largest [width] (of score * log2 e), sum
+ * scratch, for each group of `width` lanes: Q [D][width], O [DV][width], largest [width], sum
  * [width]; then one chunk's scores [FORWARD_CHUNK][width], which all groups share.
  *
  * A chunk that is masked goes without the keys at either end that none of the group's queries sees, and through half a
@@ -15,6 +15,7 @@
  * change nothing. */
 #include "kernels/lane_finish.h"
 #include "kernels/lane_group.h"
+#include "kernels/simd_parts.h"
 
 extern forward_begin_kernel SIMD_NAMED(forward_lanes_begin);
 extern forward_finish_kernel SIMD_NAMED(forward_lanes_finish);
@@ -24,7 +25,7 @@ static void transpose_queries(const forward_block *block, int64_t first, float *
 {
     vec scale = vec_set1(block->scale), rows[SIMD_LANES];
     for (int64_t d = 0; d < block->D; d += SIMD_LANES) {
-        int columns = (int)(block->D - d < SIMD_LANES ? block->D - d : SIMD_LANES);
+        int columns = part_at(block->D, d);
         for (int m = 0; m < SIMD_LANES; m++)
             rows[m] = first + m < block->queries ? vec_load_n(block->q + (first + m) * block->q_row + d, columns)
                                                  : vec_zero();

@@ -1,25 +1,18 @@
 /* One chunk of keys for a block with queries in lanes: products, softmax, products (forward_lanes.c tells the layout).
  */
 #include "kernels/lane_softmax.h"
+#include "kernels/simd_product.h"
 
 extern forward_step_kernel SIMD_NAMED(forward_lanes_step);
 
-/* sum[row][v] += a[row * a_row + x * a_step] * b[x * width + v] for x in 0 .. length - 1, in order; width counts
- * vectors. */
+/* product_sum for a right factor whose rows are `width` vectors; in every step it asks for a line. */
 INLINE void multiply_tile(const int rows, const int vectors, const int width, const float *a, int64_t a_row,
-                          int64_t a_step, const float *b, int64_t length, lines_ahead *ahead, vec sum[MOST_ROWS][GROUP])
+                          int64_t a_step, const float *b, int64_t length, lines_ahead *ahead,
+                          vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS])
 {
     for (int64_t x = 0; x < length; x++) {
-        vec lane[GROUP];
         lines_ahead_ask(ahead);
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) lane[v] = vec_load(b + v * SIMD_LANES);
-#pragma GCC unroll 8
-        for (int row = 0; row < rows; row++) {
-            vec factor = vec_set1(a[row * a_row]);
-#pragma GCC unroll 4
-            for (int v = 0; v < vectors; v++) sum[row][v] = vec_fma(factor, lane[v], sum[row][v]);
-        }
+        product_step(rows, vectors, sum, a, a_row, b);
         a += a_step;
         b += width * SIMD_LANES;
     }
@@ -36,7 +29,7 @@ typedef struct addition {
 } addition;
 
 INLINE void add_change(const bool masked, const int rows, const int vectors, const addition *add,
-                       vec sum[MOST_ROWS][GROUP])
+                       vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS])
 {
     vec none = vec_set1(-INFINITY);
 #pragma GCC unroll 8
@@ -53,7 +46,7 @@ INLINE void score_tile(const int rows, const int vectors, const int width, const
                        const float *q, int64_t D, const addition *add, lines_ahead *ahead, float *scores,
                        vec most[GROUP])
 {
-    vec sum[MOST_ROWS][GROUP];
+    vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS];
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4
@@ -61,7 +54,7 @@ INLINE void score_tile(const int rows, const int vectors, const int width, const
     multiply_tile(rows, vectors, width, k, k_row, 1, q, D, ahead, sum);
     if (add->change && add->masked) add_change(true, rows, vectors, add, sum);
     if (add->change && !add->masked) add_change(false, rows, vectors, add, sum);
-    if (add->seen) mask_unseen(rows, vectors, GROUP, add->seen, add->query, sum[0]);
+    if (add->seen) mask_unseen(rows, vectors, PRODUCT_MOST_VECTORS, add->seen, add->query, sum[0]);
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
 #pragma GCC unroll 4
@@ -104,7 +97,7 @@ INLINE void weigh_chunk(const int vectors, const forward_chunk *chunk, const lan
                         vec shrink[GROUP])
 {
     vec base[GROUP], sum[GROUP];
-    raise_largest(vectors, g, most, base, shrink);
+    raise_largest(vectors, g, chunk->keys, most, base, shrink);
     for (int v = 0; v < vectors; v++) sum[v] = vec_zero();
     for (int64_t n = 0; n < chunk->keys; n++) {
 #pragma GCC unroll 4
@@ -156,7 +149,7 @@ static __attribute__((noinline)) void value_tile_selected(int rows, int vectors,
 INLINE void value_tile(const int rows, const int vectors, const int width, const forward_block *block,
                        const forward_chunk *chunk, int64_t c, const lane_group *g, const vec shrink[GROUP])
 {
-    vec sum[MOST_ROWS][GROUP];
+    vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS];
     float *o = g->o + c * width * SIMD_LANES;
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
@@ -164,7 +157,7 @@ INLINE void value_tile(const int rows, const int vectors, const int width, const
         for (int v = 0; v < vectors; v++)
             sum[row][v] = vec_mul(vec_load(o + (row * width + v) * SIMD_LANES), shrink[v]);
     multiply_tile(rows, vectors, vectors, chunk->v + c, 1, chunk->v_row, g->scores, chunk->keys, chunk->ahead, sum);
-    if (is_masked(chunk) && !are_finite(rows, vectors, GROUP, sum[0], block->queries - g->first)) {
+    if (is_masked(chunk) && !are_finite(rows, vectors, PRODUCT_MOST_VECTORS, sum[0], block->queries - g->first)) {
         value_tile_selected(rows, vectors, width, block, chunk, c, g, shrink);
         return;
     }
@@ -174,23 +167,7 @@ INLINE void value_tile(const int rows, const int vectors, const int width, const
         for (int v = 0; v < vectors; v++) vec_store(o + (row * width + v) * SIMD_LANES, sum[row][v]);
 }
 
-INLINE void value_chunk(const int vectors, const int width, const forward_block *block, const forward_chunk *chunk,
-                        const lane_group *g, const vec shrink[GROUP])
-{
-    const int whole = ROWS(vectors);
-    int64_t take;
-    for (int64_t c = 0; c < block->DV; c += take) {
-        take = next_rows(whole, block->DV - c);
-        if (take == 1) value_tile(1, vectors, width, block, chunk, c, g, shrink);
-        if (take == 2) value_tile(2, vectors, width, block, chunk, c, g, shrink);
-        if (take == 3) value_tile(3, vectors, width, block, chunk, c, g, shrink);
-        if (take == 4) value_tile(4, vectors, width, block, chunk, c, g, shrink);
-        if (take == 5) value_tile(5, vectors, width, block, chunk, c, g, shrink);
-        if (take == 6) value_tile(6, vectors, width, block, chunk, c, g, shrink);
-        if (take == 7 && whole > 6) value_tile(7, vectors, width, block, chunk, c, g, shrink);
-        if (take == 8 && whole > 6) value_tile(8, vectors, width, block, chunk, c, g, shrink);
-    }
-}
+#include "kernels/lane_values.h" /* of value_tile */
 
 /* `vectors` of a group of `width`. */
 INLINE void step_part(const int vectors, const int width, const forward_block *block, const forward_chunk *whole,

@@ -157,23 +157,7 @@ INLINE void value_tile(const int rows, const int vectors, const int width, const
         for (int v = 0; v < vectors; v++) vec_store(o + (row * width + v) * SIMD_LANES, sum[row][v]);
 }
 
-INLINE void value_chunk(const int vectors, const int width, const forward_block *block, const forward_chunk *chunk,
-                        const lane_group *g, const vec shrink[GROUP])
-{
-    const int whole = ROWS(vectors);
-    int64_t take;
-    for (int64_t c = 0; c < block->DV; c += take) {
-        take = next_rows(whole, block->DV - c);
-        if (take == 1) value_tile(1, vectors, width, block, chunk, c, g, shrink);
-        if (take == 2) value_tile(2, vectors, width, block, chunk, c, g, shrink);
-        if (take == 3) value_tile(3, vectors, width, block, chunk, c, g, shrink);
-        if (take == 4) value_tile(4, vectors, width, block, chunk, c, g, shrink);
-        if (take == 5) value_tile(5, vectors, width, block, chunk, c, g, shrink);
-        if (take == 6) value_tile(6, vectors, width, block, chunk, c, g, shrink);
-        if (take == 7 && whole > 6) value_tile(7, vectors, width, block, chunk, c, g, shrink);
-        if (take == 8 && whole > 6) value_tile(8, vectors, width, block, chunk, c, g, shrink);
-    }
-}
+#include "kernels/lane_values.h" /* of value_tile */
 
 /* `vectors` of a group of `width`. */
 INLINE void step_part(const int vectors, const int width, const forward_block *block, const forward_chunk *whole,

@@ -8,8 +8,6 @@
 
 #include <math.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* Keys whose products with a query run side by side, and vectors of O that are summed side by side: enough chains to
  * hide the latency of a multiply-add. */
 #define KEYS_AT_ONCE 4

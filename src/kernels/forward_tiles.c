@@ -8,7 +8,7 @@
  * dimension, so that every tile is whole. A panel is 16 queries, a strip two panels: two tiles of a left factor times
  * two of a right one keep four sums, and each tile that is loaded is used twice.
  *
- * scratch, for each panel: Q [D / 2][16] of pairs, O [DV][16], largest [16] (of score * log2 e), sum [16], scores
+ * scratch, for each panel: Q [D / 2][16] of pairs, O [DV][16], largest [16], sum [16], scores
  * [FORWARD_CHUNK][16]; D and DV rounded up to whole tiles. Packed keys are [key / 16][d / 32], packed values
  * [c / 16][key / 32], of tiles.
  *
@@ -18,6 +18,7 @@
  * A strip goes without the keys of a masked chunk, 32 at a time, that none of its queries sees: their weights are 0,
  * and a product of zeros adds 0. */
 #include "base/number_format.h"
+#include "kernels/simd_parts.h"
 #include "kernels/simd_tiles.h"
 
 #define BLOCK_LANES TILE_ROWS
@@ -59,7 +60,7 @@ static void turn_values(const uint16_t *rows, int64_t row, int64_t count, int64_
                         uint32_t *to)
 {
     static const uint16_t nothing[SIMD_LANES];
-    const int there = (int)(columns - c < SIMD_LANES ? columns - c : SIMD_LANES);
+    const int there = part_at(columns, c);
     vec turned[SIMD_LANES];
     for (int64_t i = 0; i < SIMD_LANES; i++, n += 2) {
         const uint16_t *first = there > 0 && n < count ? rows + n * row + c : nothing;
@@ -197,7 +198,7 @@ static void begin_weights(const forward_block *block, strip_step *s)
         vec most[GROUP];
         scale_scores(block, &s->panels[p], s->part.keys, most);
         if (modified) modify_chunk(GROUP, block, &s->part, &s->panels[p], most);
-        raise_largest(GROUP, &s->panels[p], most, s->base[p], s->shrink[p]);
+        raise_largest(GROUP, &s->panels[p], s->part.keys, most, s->base[p], s->shrink[p]);
     }
 }
 

@@ -73,7 +73,8 @@ typedef struct forward_chunk {
     lines_ahead *ahead;        /* what to ask for meanwhile; tiles, and queries in rows, pass it over */
 } forward_chunk;
 
-/* What a block begins with: its sink as the largest score, and the sum exp(sink - sink), which is 1 for a number. */
+/* What a block begins with: its sink as the largest score, and the sum exp(sink - sink), which is 1 for a number; in
+ * lanes by the factor of the keys' weights (lane_group.h). */
 static inline float forward_sink(const forward_block *block)
 {
     return block->sink ? *block->sink : -INFINITY;
@@ -210,7 +211,8 @@ typedef struct kernel_table {
     pairs_finite_kernel *pairs_finite; /* likewise */
     double_kernels double_backward;
     decode_chunk_kernel *decode_chunk;
-    decode_chunk_kernel *decode_pairs; /* on Q of bf16, K and V of bf16 or int8; likewise */
+    decode_chunk_kernel *decode_pairs; /* on Q of bf16, K and V of bf16; likewise */
+    decode_chunk_kernel *decode_bytes; /* on Q of bf16, K and V of int8; likewise */
 } kernel_table;
 
 /* Puts one instruction set's kernels into the table, over those that are there (kernel_set.c). */

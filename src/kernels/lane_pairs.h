@@ -55,7 +55,7 @@ INLINE void weigh_chunk(const int vectors, const forward_block *block, const for
                         const vec most[GROUP], vec shrink[GROUP])
 {
     vec base[GROUP], sum[GROUP];
-    raise_largest(vectors, g, most, base, shrink);
+    raise_largest(vectors, g, chunk->keys, most, base, shrink);
     for (int v = 0; v < vectors; v++) sum[v] = vec_zero();
     weigh_keys(vectors, chunk, g, block_vectors(block) * SIMD_LANES, 0, chunk->keys, base, sum);
     add_sums(vectors, g, shrink, sum);

@@ -8,8 +8,6 @@
 
 #include <math.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* A register tile holds ROWS(vectors) keys (or columns of V) of `vectors` vectors of queries: as many sums as leave
  * room for the queries' vectors and one broadcast. */
 #if SIMD_REGISTERS >= 32
@@ -17,7 +15,6 @@
 #else
 #define ROWS(vectors) ((vectors) == 2 ? 6 : 8)
 #endif
-#define MOST_ROWS 8
 
 /* How many rows the next tile takes of those left: whole tiles, then two halves rather than a whole and a sliver. */
 INLINE int64_t next_rows(const int whole, int64_t left)
@@ -104,21 +101,47 @@ INLINE void modify_chunk(const int vectors, const forward_block *block, const fo
     }
 }
 
-/* Each query's largest score so far is raised to the chunk's, its negative goes into base, in powers of 2, and what sum
- * and O so far must be multiplied by into shrink. */
-INLINE void raise_largest(const int vectors, const lane_group *g, const vec most[GROUP], vec base[GROUP],
+/* What raise_largest does besides where some query's largest score is far, or was `before`: scores are made less that
+ * exactly, in place, base 0, and sum and O are shrunk by the exact difference. */
+static __attribute__((noinline)) void raise_far(int vectors, const lane_group *g, int64_t keys, const vec before[GROUP],
+                                                vec base[GROUP], vec shrink[GROUP])
+{
+    const vec scale = vec_set1(LOG2_E), zero = vec_zero();
+    for (int v = 0; v < vectors; v++) {
+        const vec largest = vec_load(g->largest + v * SIMD_LANES);
+        const vmask far = is_far(largest), was = is_far(before[v]), none = vec_equal(before[v], vec_set1(-INFINITY));
+        const vec from_far = vec_mul(vec_sub(before[v], largest), scale);
+        const vec from_near = vec_fma(vec_sub(zero, largest), scale, vec_mul(before[v], scale));
+        const vec to_near = vec_fma(before[v], scale, base[v]);
+        const vec change = vec_select(far, vec_select(mask_or(was, none), from_far, from_near), to_near);
+        shrink[v] = vec_select(mask_or(far, was), vec_exp2(change), shrink[v]);
+        base[v] = vec_select(far, zero, base[v]);
+        for (int64_t n = 0; n < keys; n++) {
+            float *at = g->scores + (n * vectors + v) * SIMD_LANES;
+            vec_store(at, vec_select(far, vec_sub(vec_load(at), largest), vec_load(at)));
+        }
+    }
+}
+
+/* Each query's largest score so far is raised to the chunk's, of so many keys, its negative goes into base, in powers
+ * of 2, and what sum and O so far must be multiplied by into shrink. */
+INLINE void raise_largest(const int vectors, const lane_group *g, int64_t keys, const vec most[GROUP], vec base[GROUP],
                           vec shrink[GROUP])
 {
-    vec none = vec_set1(-INFINITY);
+    const vec none = vec_set1(-INFINITY), scale = vec_set1(LOG2_E);
+    vec before[GROUP];
+    vmask far = mask_first(0);
     for (int v = 0; v < vectors; v++) {
-        vec before = vec_load(g->largest + v * SIMD_LANES);
-        vec largest = vec_max(vec_mul(most[v], vec_set1(LOG2_E)), before);
+        before[v] = vec_load(g->largest + v * SIMD_LANES);
+        const vec largest = vec_max(most[v], before[v]);
         /* A row without any key yet has largest -inf, and -inf - -inf is NaN. */
-        base[v] = vec_select(vec_equal(largest, none), vec_zero(), largest);
-        shrink[v] = vec_exp2(vec_sub(before, base[v]));
+        base[v] = vec_select(vec_equal(largest, none), vec_zero(), vec_mul(largest, scale));
+        shrink[v] = vec_exp2(vec_sub(vec_mul(before[v], scale), base[v]));
         vec_store(g->largest + v * SIMD_LANES, largest);
         base[v] = vec_sub(vec_zero(), base[v]);
+        far = mask_or(far, mask_or(is_far(largest), is_far(before[v])));
     }
+    if (mask_any(far)) raise_far(vectors, g, keys, before, base, shrink);
 }
 
 /* The chunk's sums of weights join those so far. */

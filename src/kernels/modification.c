@@ -2,6 +2,7 @@
  * SIMD_LANES keys at a time, and turned where the tile wants queries in lanes. */
 #include "kernels/kernels.h"
 #include "kernels/simd_math.h"
+#include "kernels/simd_parts.h"
 
 #include <math.h>
 
@@ -51,7 +52,7 @@ static vec read_keys(const modification_tile *tile, int64_t m, int64_t n, int co
 static void write_in_lanes(const modification_tile *tile, int64_t m, int64_t n, int keys, found *f)
 {
     vec rows[SIMD_LANES];
-    int queries = (int)(tile->queries - m < SIMD_LANES ? tile->queries - m : SIMD_LANES);
+    int queries = part_at(tile->queries, m);
     for (int r = 0; r < SIMD_LANES; r++) {
         rows[r] = read_keys(tile, r < queries ? m + r : m, n, keys);
         look_at(f, rows[r], keys);
@@ -76,8 +77,7 @@ static void write_shared(const modification_tile *tile, int64_t n, int keys, fou
     for (int c = 0; c < keys; c++) {
         float *out = tile->out + (n + c) * tile->key_step;
         for (int64_t m = 0; m < tile->queries; m += SIMD_LANES)
-            vec_store_n(out + m, vec_set1(each[c]),
-                        (int)(tile->queries - m < SIMD_LANES ? tile->queries - m : SIMD_LANES));
+            vec_store_n(out + m, vec_set1(each[c]), part_at(tile->queries, m));
     }
     look_at(f, row, keys);
 }
@@ -87,7 +87,7 @@ static void write_distances(const modification_tile *tile, found *f)
 {
     for (int64_t n = 0; n < tile->keys; n++)
         for (int64_t m = 0; m < tile->queries; m += SIMD_LANES) {
-            int queries = (int)(tile->queries - m < SIMD_LANES ? tile->queries - m : SIMD_LANES);
+            int queries = part_at(tile->queries, m);
             vec x = vec_add(vec_zero(), sloped(tile, tile->distance + m - n, 1));
             vec_store_n(tile->out + m + n * tile->key_step, x, queries);
             look_at(f, x, queries);
@@ -144,8 +144,7 @@ static void write_lanes(const modification_tile *tile, int64_t m, found *f)
     const bool whole = contiguous && tile->slope == 0 && tile->queries - m >= SIMD_LANES;
     int64_t n = 0;
     for (; whole && n + SIMD_LANES <= tile->keys; n += SIMD_LANES) write_whole_in_lanes(tile, m, n, f);
-    for (; n < tile->keys; n += SIMD_LANES)
-        write_in_lanes(tile, m, n, (int)(tile->keys - n < SIMD_LANES ? tile->keys - n : SIMD_LANES), f);
+    for (; n < tile->keys; n += SIMD_LANES) write_in_lanes(tile, m, n, part_at(tile->keys, n), f);
 }
 
 static void write_tile(const modification_tile *tile, found *f)
@@ -155,7 +154,7 @@ static void write_tile(const modification_tile *tile, found *f)
         lanes && tile->slope == 0 && (!tile->mask || !tile->mask_row) && (!tile->bias || !tile->bias_row);
     for (int64_t m = 0; lanes && !shared && m < tile->queries; m += SIMD_LANES) write_lanes(tile, m, f);
     for (int64_t n = 0; (shared || !lanes) && n < tile->keys; n += SIMD_LANES) {
-        int keys = (int)(tile->keys - n < SIMD_LANES ? tile->keys - n : SIMD_LANES);
+        int keys = part_at(tile->keys, n);
         if (shared) write_shared(tile, n, keys, f);
         for (int64_t m = 0; !shared && m < tile->queries; m++) write_in_rows(tile, m, n, keys, f);
     }
@@ -178,13 +177,8 @@ void SIMD_NAMED(cut)(const cut_tile *tile)
     for (int64_t n = 0; n < tile->keys; n++)
         for (int64_t m = 0; m < tile->queries; m += SIMD_LANES) {
             float *at = tile->out + m + n * tile->key_step;
-            const int64_t left = tile->queries - m;
-            const int count = (int)(left < SIMD_LANES ? left : SIMD_LANES);
+            const int count = part_at(tile->queries, m);
             const vmask seen = mask_between(m - n, tile->first, tile->last);
-            const vec kept = vec_select(seen, tile->alone ? zero : vec_load_n(at, count), none);
-            if (count == SIMD_LANES)
-                vec_store(at, kept);
-            else
-                vec_store_n(at, kept, count);
+            store_part(at, vec_select(seen, tile->alone ? zero : vec_load_n(at, count), none), count);
         }
 }

@@ -22,15 +22,15 @@ typedef struct pair_factors {
     lines_ahead *ahead; /* asked for a line in every step; NULL: nothing is */
 } pair_factors;
 
-PRODUCT_INLINE uint32_t pair_at(const uint16_t *numbers)
+INLINE uint32_t pair_at(const uint16_t *numbers)
 {
     uint32_t pair;
     memcpy(&pair, numbers, sizeof pair);
     return pair;
 }
 
-PRODUCT_INLINE void pairs_product_sum(const int R, const int V, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS],
-                                      const pair_factors *f)
+INLINE void pairs_product_sum(const int R, const int V, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS],
+                              const pair_factors *f)
 {
     const uint16_t *left = f->left;
     const uint32_t *right = f->right;
@@ -52,8 +52,8 @@ PRODUCT_INLINE void pairs_product_sum(const int R, const int V, vec sum[PRODUCT_
 }
 
 /* The last of an odd number of steps: left's numbers at `left`, one a row, with 0 beside them. */
-PRODUCT_INLINE void pairs_product_last(const int R, const int V, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS],
-                                       const uint16_t *left, int64_t left_row, const uint32_t *right)
+INLINE void pairs_product_last(const int R, const int V, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS],
+                               const uint16_t *left, int64_t left_row, const uint32_t *right)
 {
 #pragma GCC unroll 12
     for (int r = 0; r < R; r++)
@@ -63,8 +63,8 @@ PRODUCT_INLINE void pairs_product_last(const int R, const int V, vec sum[PRODUCT
 }
 
 /* The same as pairs_product_sum for V = 1 where only the right factor's first n columns exist. */
-PRODUCT_INLINE void pairs_product_sum_n(const int R, int n, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS],
-                                        const pair_factors *f)
+INLINE void pairs_product_sum_n(const int R, int n, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS],
+                                const pair_factors *f)
 {
     for (int64_t k = 0; k < f->count; k++) {
         const pairs b = pairs_load_n((const uint16_t *)(f->right + k * f->right_row), 2 * n);

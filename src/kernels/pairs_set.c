@@ -11,6 +11,7 @@ backward_begin_kernel SIMD_NAMED(backward_pairs_begin);
 backward_scores_kernel SIMD_NAMED(backward_pairs_scores);
 backward_products_kernel SIMD_NAMED(backward_pairs_products);
 pairs_finite_kernel SIMD_NAMED(pairs_finite);
+decode_chunk_kernel SIMD_NAMED(decode_bytes);
 decode_chunk_kernel SIMD_NAMED(decode_pairs);
 
 extern kernel_set SIMD_NAMED(pairs_set);
@@ -24,6 +25,7 @@ void SIMD_NAMED(pairs_set)(kernel_table *table)
                                              table->forward_lanes.finish, SIMD_LANES};
     table->backward_pairs = (backward_kernels){SIMD_NAMED(backward_pairs_begin), SIMD_NAMED(backward_pairs_scores),
                                                SIMD_NAMED(backward_pairs_products), table->backward.rows_finite};
+    table->decode_bytes = SIMD_NAMED(decode_bytes);
     table->decode_pairs = SIMD_NAMED(decode_pairs);
     table->pairs_finite = SIMD_NAMED(pairs_finite);
 }

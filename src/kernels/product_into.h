@@ -11,7 +11,7 @@ typedef struct product_into {
     int64_t out_row, rows, columns;
 } product_into;
 
-PRODUCT_INLINE into_factors factors_at(const product_into *p, int64_t row, int64_t column)
+INLINE into_factors factors_at(const product_into *p, int64_t row, int64_t column)
 {
     into_factors f = p->factors;
     f.left += row * f.left_row;
@@ -21,7 +21,7 @@ PRODUCT_INLINE into_factors factors_at(const product_into *p, int64_t row, int64
 
 /* The rows are added to when the products are done, and asked for before: they come from a farther cache than the
  * factors. */
-PRODUCT_INLINE void add_tile(const int R, const int V, const product_into *p, int64_t row, int64_t column)
+INLINE void add_tile(const int R, const int V, const product_into *p, int64_t row, int64_t column)
 {
     const into_factors f = factors_at(p, row, column);
     float *out = p->out + row * p->out_row + column;
@@ -43,7 +43,7 @@ PRODUCT_INLINE void add_tile(const int R, const int V, const product_into *p, in
         }
 }
 
-PRODUCT_INLINE void add_tile_n(const int R, int n, const product_into *p, int64_t row, int64_t column)
+INLINE void add_tile_n(const int R, int n, const product_into *p, int64_t row, int64_t column)
 {
     const into_factors f = factors_at(p, row, column);
     float *out = p->out + row * p->out_row + column;
@@ -55,7 +55,7 @@ PRODUCT_INLINE void add_tile_n(const int R, int n, const product_into *p, int64_
     for (int r = 0; r < R; r++) vec_store_n(out + r * p->out_row, sum[r][0], n);
 }
 
-PRODUCT_INLINE void add_columns(const int V, const product_into *p, int64_t column)
+INLINE void add_columns(const int V, const product_into *p, int64_t column)
 {
     int64_t row = 0;
     for (; row + PRODUCT_ROWS(V) <= p->rows; row += PRODUCT_ROWS(V)) add_tile(PRODUCT_ROWS(V), V, p, row, column);

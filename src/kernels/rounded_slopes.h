@@ -7,7 +7,7 @@
 #include "kernels/simd_product.h"
 #include "kernels/weight_slopes.h"
 
-PRODUCT_INLINE weight_slope differentiate_plain(const backward_tile *t, int64_t at, int64_t query)
+INLINE weight_slope differentiate_plain(const backward_tile *t, int64_t at, int64_t query)
 {
     const vec x = vec_fma(vec_load(t->p_t + at), vec_set1(t->scale), vec_load(t->minus_lse + query));
     const vec p = vec_exp2_short(vec_mul(x, vec_set1(LOG2_E)));
@@ -24,8 +24,8 @@ static weight_slope differentiate_options(const backward_tile *t, int64_t at, in
 
 /* Both keys key and key + 1, unless that is not there, at queries query .. query + 2 * SIMD_LANES - 1, unless there is
  * but one vector of them. */
-PRODUCT_INLINE void round_square(const bool plain, const bool joined, const backward_tile *t, int64_t key,
-                                 bool two_keys, int64_t query, bool two_vectors)
+INLINE void round_square(const bool plain, const bool joined, const backward_tile *t, int64_t key, bool two_keys,
+                         int64_t query, bool two_vectors)
 {
     weight_slope x[2][2];
     for (int r = 0; r < 2; r++)
@@ -50,8 +50,8 @@ PRODUCT_INLINE void round_square(const bool plain, const bool joined, const back
     pairs_store(to + SIMD_LANES, high);
 }
 
-PRODUCT_INLINE void round_rows(const bool plain, const bool joined, const backward_tile *t, int64_t key, int64_t rows,
-                               int64_t query, int64_t vectors)
+INLINE void round_rows(const bool plain, const bool joined, const backward_tile *t, int64_t key, int64_t rows,
+                       int64_t query, int64_t vectors)
 {
     for (int64_t r = 0; r < rows; r += 2)
         for (int64_t v = 0; v < vectors; v += 2) {

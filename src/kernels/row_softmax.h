@@ -4,23 +4,11 @@
 #define KERNELS_ROW_SOFTMAX_H
 
 #include "kernels/simd_math.h"
+#include "kernels/simd_parts.h"
 
 #include <stdint.h>
 
-#define ROW_INLINE static inline __attribute__((always_inline))
-
-/* How many lanes are left of a row of `length` at i; the rest of a last vector is neither read nor written. */
-ROW_INLINE int part_at(int64_t length, int64_t i)
-{
-    return (int)(length - i < SIMD_LANES ? length - i : SIMD_LANES);
-}
-
-ROW_INLINE vec load_part(const float *p, int part)
-{
-    return part == SIMD_LANES ? vec_load(p) : vec_load_n(p, part);
-}
-
-ROW_INLINE float first_lane(vec x)
+INLINE float first_lane(vec x)
 {
     float lanes[SIMD_LANES];
     vec_store(lanes, x);

@@ -10,7 +10,7 @@
 extern seen_kernel SIMD_NAMED(seen);
 
 /* In each square of 2 * size bits along the diagonal the two quarters off it change places. */
-static inline __attribute__((always_inline)) void swap_quarters(const int size, uint64_t words[WORD], int64_t extent)
+INLINE void swap_quarters(const int size, uint64_t words[WORD], int64_t extent)
 {
     const uint64_t low = UINT64_MAX / (((uint64_t)1 << size) + 1); /* of each 2 * size bits the lower half */
     for (int64_t r = 0; r < extent; r += 2 * size)

@@ -35,6 +35,9 @@
 #error "masks are infinities and sums have an order: build without -ffast-math, -Ofast and what they stand for"
 #endif
 
+/* Of a function whose constant arguments have to be known where it is used, so that its loops are unrolled. */
+#define INLINE static inline __attribute__((always_inline))
+
 #if defined(KERNEL_AVX512) || defined(KERNEL_AVX512BF16) || defined(KERNEL_AMX)
 #include "kernels/simd_avx512.h"
 #elif defined(KERNEL_AVX2)

@@ -231,14 +231,6 @@ static inline ivec ivec_set1(uint32_t x)
 {
     return _mm256_set1_epi32((int)x);
 }
-static inline ivec ivec_load(const uint32_t *p)
-{
-    return _mm256_loadu_si256((const __m256i *)p);
-}
-static inline void ivec_store(uint32_t *p, ivec a)
-{
-    _mm256_storeu_si256((__m256i *)p, a);
-}
 static inline ivec ivec_add(ivec a, ivec b)
 {
     return _mm256_add_epi32(a, b);

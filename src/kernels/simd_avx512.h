@@ -234,14 +234,6 @@ static inline ivec ivec_iota(void)
 {
     return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 }
-static inline ivec ivec_load(const uint32_t *p)
-{
-    return _mm512_loadu_si512(p);
-}
-static inline void ivec_store(uint32_t *p, ivec a)
-{
-    _mm512_storeu_si512(p, a);
-}
 static inline ivec ivec_add(ivec a, ivec b)
 {
     return _mm512_add_epi32(a, b);

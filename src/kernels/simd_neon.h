@@ -216,14 +216,6 @@ static inline ivec ivec_set1(uint32_t x)
 {
     return vdupq_n_u32(x);
 }
-static inline ivec ivec_load(const uint32_t *p)
-{
-    return vld1q_u32(p);
-}
-static inline void ivec_store(uint32_t *p, ivec a)
-{
-    vst1q_u32(p, a);
-}
 static inline ivec ivec_add(ivec a, ivec b)
 {
     return vaddq_u32(a, b);

@@ -14,7 +14,6 @@
  *   pairs_zip(a, b, &h)        likewise, but in the order of columns that takes least to make: half of them, the others
  *                              in h
  *   pairs_unzip(&x, &y)        floats that stand in that order, to that of the columns
- *   pairs_exact(x, y)          each x as the first, each y as the second of a pair, of numbers that bf16 holds
  *   pairs_halves(a)            of a row of numbers: the first half's the firsts, the other half's the seconds
  *   pairs_keep(m, n, a)        a's firsts where m, its seconds where n, and 0 elsewhere
  *   pairs_floats(a)            the same bits as floats, to be moved alone */
@@ -62,12 +61,6 @@ static inline pairs pairs_halves(pairs a)
 static inline pairs pairs_round(vec x, vec y)
 {
     return pairs_halves((__m512i)_mm512_cvtne2ps_pbh(y, x));
-}
-static inline pairs pairs_exact(vec x, vec y)
-{
-    const __m512i order = _mm512_set_epi16(63, 31, 61, 29, 59, 27, 57, 25, 55, 23, 53, 21, 51, 19, 49, 17, 47, 15, 45,
-                                           13, 43, 11, 41, 9, 39, 7, 37, 5, 35, 3, 33, 1);
-    return _mm512_permutex2var_epi16(_mm512_castps_si512(x), order, _mm512_castps_si512(y));
 }
 static inline pairs pairs_narrow(vec x, vec y)
 {
@@ -139,10 +132,6 @@ static inline pairs pairs_round(vec x, vec y)
     return bf16_of_float(x) | (uint32_t)bf16_of_float(y) << 16;
 }
 static inline pairs pairs_narrow(vec x, vec y)
-{
-    return pairs_round(x, y);
-}
-static inline pairs pairs_exact(vec x, vec y)
 {
     return pairs_round(x, y);
 }

@@ -9,7 +9,7 @@
 #ifndef KERNELS_SIMD_PRODUCT_H
 #define KERNELS_SIMD_PRODUCT_H
 
-#include "kernels/simd.h"
+#include "kernels/simd_parts.h"
 
 /* R * V sums, V vectors of the right factor and a broadcast have to fit the registers: 4 x 6, 3 x 8, 2 x 12 of 32, or
  * 2 x 6, 1 x 12 of 16. */
@@ -17,8 +17,6 @@
 #define PRODUCT_ROWS(V) ((V) == 1 ? 12 : (SIMD_REGISTERS == 32 ? 24 : 12) / (V))
 #define PRODUCT_MOST_ROWS 12
 #define PRODUCT_MOST_VECTORS 4
-
-#define PRODUCT_INLINE static inline __attribute__((always_inline))
 
 typedef struct product_factors {
     const float *left;
@@ -28,29 +26,35 @@ typedef struct product_factors {
     int64_t count;
 } product_factors;
 
-PRODUCT_INLINE void product_sum(const int R, const int V, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS],
-                                const product_factors *f)
+/* One k of it. */
+INLINE void product_step(const int R, const int V, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS], const float *left,
+                         int64_t left_row, const float *right)
+{
+    vec b[PRODUCT_MOST_VECTORS];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) b[v] = vec_load(right + v * SIMD_LANES);
+#pragma GCC unroll 12
+    for (int r = 0; r < R; r++) {
+        vec a = vec_set1(left[r * left_row]);
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) sum[r][v] = vec_fma(a, b[v], sum[r][v]);
+    }
+}
+
+INLINE void product_sum(const int R, const int V, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS],
+                        const product_factors *f)
 {
     const float *left = f->left, *right = f->right;
     const int64_t left_row = f->left_row, left_step = f->left_step, right_row = f->right_row;
     for (int64_t k = 0; k < f->count; k++) {
-        vec b[PRODUCT_MOST_VECTORS];
-#pragma GCC unroll 4
-        for (int v = 0; v < V; v++) b[v] = vec_load(right + v * SIMD_LANES);
-#pragma GCC unroll 12
-        for (int r = 0; r < R; r++) {
-            vec a = vec_set1(left[r * left_row]);
-#pragma GCC unroll 4
-            for (int v = 0; v < V; v++) sum[r][v] = vec_fma(a, b[v], sum[r][v]);
-        }
+        product_step(R, V, sum, left, left_row, right);
         left += left_step;
         right += right_row;
     }
 }
 
 /* out[r * out_row + v * SIMD_LANES] = the sum of so many products, each as product_sum has it; of none, 0. */
-PRODUCT_INLINE void product_tile(const int R, const int V, const product_factors *f, int terms, float *out,
-                                 int64_t out_row)
+INLINE void product_tile(const int R, const int V, const product_factors *f, int terms, float *out, int64_t out_row)
 {
     vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS];
 #pragma GCC unroll 12
@@ -65,8 +69,8 @@ PRODUCT_INLINE void product_tile(const int R, const int V, const product_factors
 }
 
 /* The same as product_sum for V = 1 where only the right factor's first n columns exist. */
-PRODUCT_INLINE void product_sum_n(const int R, int n, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS],
-                                  const product_factors *f)
+INLINE void product_sum_n(const int R, int n, vec sum[PRODUCT_MOST_ROWS][PRODUCT_MOST_VECTORS],
+                          const product_factors *f)
 {
     const float *left = f->left, *right = f->right;
     for (int64_t k = 0; k < f->count; k++) {
@@ -79,20 +83,17 @@ PRODUCT_INLINE void product_sum_n(const int R, int n, vec sum[PRODUCT_MOST_ROWS]
 
 /* out[r] = factor * (sum over d of x[d] * y[r * y_row + d]) for so many rows, at most PRODUCT_MOST_VECTORS: both
  * factors are read along d, in lanes, which are summed at the end. */
-PRODUCT_INLINE void product_along(const int rows, const float *x, const float *y, int64_t y_row, int64_t length,
-                                  float factor, float *out)
+INLINE void product_along(const int rows, const float *x, const float *y, int64_t y_row, int64_t length, float factor,
+                          float *out)
 {
     vec sum[PRODUCT_MOST_VECTORS];
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) sum[r] = vec_zero();
     for (int64_t d = 0; d < length; d += SIMD_LANES) {
-        int part = (int)(length - d < SIMD_LANES ? length - d : SIMD_LANES);
-        vec a = part == SIMD_LANES ? vec_load(x + d) : vec_load_n(x + d, part);
+        int part = part_at(length, d);
+        vec a = load_part(x + d, part);
 #pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-            const float *b = y + r * y_row + d;
-            sum[r] = vec_fma(a, part == SIMD_LANES ? vec_load(b) : vec_load_n(b, part), sum[r]);
-        }
+        for (int r = 0; r < rows; r++) sum[r] = vec_fma(a, load_part(y + r * y_row + d, part), sum[r]);
     }
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) out[r] = factor * vec_sum(sum[r]);

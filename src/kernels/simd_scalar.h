@@ -188,14 +188,6 @@ static inline ivec ivec_iota(void)
 {
     return 0;
 }
-static inline ivec ivec_load(const uint32_t *p)
-{
-    return *p;
-}
-static inline void ivec_store(uint32_t *p, ivec a)
-{
-    *p = a;
-}
 static inline ivec ivec_add(ivec a, ivec b)
 {
     return a + b;

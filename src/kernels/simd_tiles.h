@@ -143,14 +143,14 @@ static inline int64_t whole_tiles(int64_t count)
 }
 
 /* A square of 32 x 32 sums in tiles 0 to 3, those of the first 16 rows before the others. */
-static inline __attribute__((always_inline)) void square_zero(void)
+INLINE void square_zero(void)
 {
     tile_zero(0);
     tile_zero(1);
     tile_zero(2);
     tile_zero(3);
 }
-static inline __attribute__((always_inline)) void square_load(const float *p, int64_t row)
+INLINE void square_load(const float *p, int64_t row)
 {
     const int64_t stride = row * (int64_t)sizeof *p;
     tile_load(0, p, stride);
@@ -158,7 +158,7 @@ static inline __attribute__((always_inline)) void square_load(const float *p, in
     tile_load(2, p + TILE_ROWS * row, stride);
     tile_load(3, p + TILE_ROWS * row + ROW_WORDS, stride);
 }
-static inline __attribute__((always_inline)) void square_store(float *p, int64_t row)
+INLINE void square_store(float *p, int64_t row)
 {
     const int64_t stride = row * (int64_t)sizeof *p;
     tile_store(0, p, stride);
@@ -167,9 +167,8 @@ static inline __attribute__((always_inline)) void square_store(float *p, int64_t
     tile_store(3, p + TILE_ROWS * row + ROW_WORDS, stride);
 }
 /* Adds the products of two tiles of a left factor with two of a right one: each that is loaded is used twice. */
-static inline __attribute__((always_inline)) void square_dot(const void *upper, const void *lower, int64_t left_stride,
-                                                             const void *first, const void *second,
-                                                             int64_t right_stride)
+INLINE void square_dot(const void *upper, const void *lower, int64_t left_stride, const void *first, const void *second,
+                       int64_t right_stride)
 {
     tile_load(4, upper, left_stride);
     tile_load(6, first, right_stride);
