@@ -37,7 +37,8 @@ static void step_back(recurrence *r, int64_t b)
 static attn_status multiply_back(recurrence *r)
 {
     if (r->step == 0 && !r->h0) return ATTN_OK;
-    if (r->packed) return dense_multiply_packed(tape_threads(r->t), r->B, r->d_product, r->packed, NULL, true, r->d_h);
+    const dense_packed *packed = r->packed ? r->packed : tape_packed(r->t, r->u, false);
+    if (packed) return dense_multiply_packed(tape_threads(r->t), r->B, r->d_product, packed, NULL, true, r->d_h);
     return dense_multiply(tape_products(r->t), tape_threads(r->t), r->B, r->H, r->gates * r->H, r->d_product, false,
                           r->u->value, false, NULL, true, r->d_h);
 }
@@ -78,6 +79,8 @@ static void add_bias_gradients(recurrence *r)
     if (!bias) return;
     if (!add) memset(bias, 0, (size_t)wide * sizeof(float));
     parallel_for(tape_threads(r->t), (wide + COLUMNS_PER_TASK - 1) / COLUMNS_PER_TASK, sum_columns, r);
+    /* The input's bias has the same gradient where the gates' is that of both their parts. */
+    if (!add && !r->d_products) r->g->grad_sums = bias;
 }
 
 static void add_weight_gradients(recurrence *r)

@@ -35,6 +35,11 @@ static attn_status acquire_and_run(const product_key *key, const dense_packed *p
     return s;
 }
 
+static attn_status no_memory(void)
+{
+    return status_fail(ATTN_ERROR_MEMORY, "no memory for the factors of a product");
+}
+
 static attn_status multiply(const product_key *key, const dense_packed *packed, const void *a, const void *b,
                             const float *bias, float *c)
 {
@@ -61,6 +66,29 @@ attn_status dense_supports(dense_type type)
  * included. */
 #define ROWS_WORTH_PACKING 1024
 
+/* Of a product of (M, K) and op b, compared by its bytes. */
+static product_key key_of(dense_type type, int threads, int64_t M, int64_t N, int64_t K)
+{
+    product_key key;
+    memset(&key, 0, sizeof key);
+    key.M = M;
+    key.N = N;
+    key.K = K;
+    key.threads = threads;
+    key.type = (uint8_t)type;
+    key.b_form = M < ROWS_WORTH_PACKING ? IN_ROWS : TO_BE_PACKED;
+    return key;
+}
+
+/* a (M, K) has been narrowed already, b has not. oneDNN could narrow while it packs, but takes three to five times as
+ * long for it as for both one after the other. */
+static attn_status multiply_narrowed(const product_key *key, const uint16_t *a, const float *b, const float *bias,
+                                     float *c)
+{
+    const uint16_t *narrowed = factor_narrow(SCRATCH_B, key->threads, key->K * key->N, b);
+    return narrowed ? multiply(key, NULL, a, narrowed, bias, c) : no_memory();
+}
+
 attn_status dense_multiply(dense_type type, int threads, int64_t M, int64_t N, int64_t K, const float *a,
                            bool transpose_a, const float *b, bool transpose_b, const float *bias, bool accumulate,
                            float *c)
@@ -70,27 +98,43 @@ attn_status dense_multiply(dense_type type, int threads, int64_t M, int64_t N, i
         empty_product(M, N, bias, accumulate, c);
         return ATTN_OK;
     }
-    product_key key;
-    memset(&key, 0, sizeof key); /* keys are compared by their bytes */
-    key.M = M;
-    key.N = N;
-    key.K = K;
-    key.threads = threads;
-    key.type = (uint8_t)type;
-    key.transpose_a = transpose_a;
+    product_key key = key_of(type, threads, M, N, K);
+    key.transpose_a = transpose_a && type == DENSE_FP32;
     key.transpose_b = transpose_b;
     key.bias = bias != NULL;
     key.accumulate = accumulate;
-    key.b_form = M < ROWS_WORTH_PACKING ? IN_ROWS : TO_BE_PACKED;
     if (type == DENSE_FP32) return multiply(&key, NULL, a, b, bias, c);
     /* In bf16 oneDNN is two to four times slower on a transposed first factor than on a copy of it in rows. */
-    key.transpose_a = 0;
-    const factor_copy copy_a = {transpose_a, transpose_a ? K : M, transpose_a ? M : K, a, NULL};
-    const factor_copy copy_b = {false, transpose_b ? N : K, transpose_b ? K : N, b, NULL};
-    const void *rows_a = factor_narrow(SCRATCH_A, threads, copy_a);
-    const void *rows_b = key.b_form == TO_BE_PACKED ? b : factor_narrow(SCRATCH_B, threads, copy_b);
-    if (!rows_a || !rows_b) return status_fail(ATTN_ERROR_MEMORY, "no memory for the factors of a product");
-    return multiply(&key, NULL, rows_a, rows_b, bias, c);
+    const uint16_t *rows = factor_narrow(SCRATCH_A, threads, M * K, a);
+    if (rows && transpose_a) rows = factor_transpose(threads, K, M, rows);
+    return rows ? multiply_narrowed(&key, rows, b, bias, c) : no_memory();
+}
+
+/* dw and dx of a dy that is narrowed once for both. */
+static attn_status narrowed_gradients(int threads, int64_t R, int64_t O, int64_t I, const float *dy,
+                                      const dense_gradient *w, const dense_gradient *x)
+{
+    product_key key = key_of(DENSE_BF16, threads, O, I, R);
+    const uint16_t *rows = factor_narrow(SCRATCH_A, threads, R * O, dy), *columns = NULL;
+    if (rows && w->to) columns = factor_transpose(threads, R, O, rows);
+    if (!rows || (w->to && !columns)) return no_memory();
+    key.accumulate = w->accumulate;
+    attn_status s = w->to ? multiply_narrowed(&key, columns, w->by, NULL, w->to) : ATTN_OK;
+    if (s != ATTN_OK || !x->to) return s;
+    key = key_of(DENSE_BF16, threads, R, I, O);
+    key.accumulate = x->accumulate;
+    return multiply_narrowed(&key, rows, x->by, NULL, x->to);
+}
+
+attn_status dense_gradients(dense_type type, int threads, int64_t R, int64_t O, int64_t I, const float *dy,
+                            const dense_gradient *w, const dense_gradient *x)
+{
+    if (!w->to && !x->to) return ATTN_OK;
+    if (type == DENSE_BF16 && R && O && I) return narrowed_gradients(threads, R, O, I, dy, w, x);
+    attn_status s = ATTN_OK;
+    if (w->to) s = dense_multiply(type, threads, O, I, R, dy, true, w->by, false, NULL, w->accumulate, w->to);
+    if (s != ATTN_OK || !x->to) return s;
+    return dense_multiply(type, threads, R, I, O, dy, false, x->by, false, NULL, x->accumulate, x->to);
 }
 
 attn_status dense_pack(dense_packed **out, dense_type type, int threads, int64_t N, int64_t K, const float *values,
@@ -99,12 +143,16 @@ attn_status dense_pack(dense_packed **out, dense_type type, int threads, int64_t
     if (N < 1 || K < 1)
         return status_fail(ATTN_ERROR_ARGUMENT, "weights (%lld, %lld) to pack", (long long)N, (long long)K);
     dense_packed *b = calloc(1, sizeof *b);
-    if (!b) return status_fail(ATTN_ERROR_MEMORY, "no memory to pack weights");
+    const void *unpacked = type == DENSE_BF16 ? (const void *)factor_narrow(SCRATCH_B, threads, N * K, values) : values;
+    if (!b || !unpacked) {
+        free(b);
+        return no_memory();
+    }
     b->N = N;
     b->K = K;
     b->type = type;
     const int before = set_threads(threads);
-    attn_status s = packed_fill(b, values, transposed);
+    attn_status s = packed_fill(b, unpacked, transposed);
     set_threads(before);
     if (s == ATTN_OK)
         *out = b;
@@ -124,20 +172,13 @@ attn_status dense_multiply_packed(int threads, int64_t M, const float *a, const 
                                   bool accumulate, float *c)
 {
     if (M == 0) return ATTN_OK;
-    product_key key;
-    memset(&key, 0, sizeof key);
-    key.M = M;
-    key.N = b->N;
-    key.K = b->K;
-    key.threads = threads;
-    key.type = (uint8_t)b->type;
+    product_key key = key_of(b->type, threads, M, b->N, b->K);
     key.b_form = PACKED;
     key.bias = bias != NULL;
     key.accumulate = accumulate;
     if (b->type == DENSE_FP32) return multiply(&key, b, a, b->values, bias, c);
-    const void *rows = factor_narrow(SCRATCH_A, threads, (factor_copy){false, M, b->K, a, NULL});
-    if (!rows) return status_fail(ATTN_ERROR_MEMORY, "no memory for the factors of a product");
-    return multiply(&key, b, rows, b->values, bias, c);
+    const uint16_t *rows = factor_narrow(SCRATCH_A, threads, M * b->K, a);
+    return rows ? multiply(&key, b, rows, b->values, bias, c) : no_memory();
 }
 
 void dense_library(char *text, size_t size)

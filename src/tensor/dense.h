@@ -19,6 +19,18 @@ attn_status dense_multiply(dense_type type, int threads, int64_t M, int64_t N, i
                            bool transpose_a, const float *b, bool transpose_b, const float *bias, bool accumulate,
                            float *c);
 
+/* One gradient of a product: what dy is multiplied by, and where that goes; added if accumulate. NULL: not wanted. */
+typedef struct dense_gradient {
+    const float *by;
+    float *to;
+    bool accumulate;
+} dense_gradient;
+
+/* Those of y (R, O) = x w^T, x (R, I) and w (O, I):  dw (O, I) = dy^T x, of w with by = x, and dx (R, I) = dy w, of x
+ * with by = w. The bits of dense_multiply, but dy is narrowed once. */
+attn_status dense_gradients(dense_type type, int threads, int64_t R, int64_t O, int64_t I, const float *dy,
+                            const dense_gradient *w, const dense_gradient *x);
+
 /* Weights laid out once as the products like them best, for as long as they do not change. */
 typedef struct dense_packed dense_packed;
 

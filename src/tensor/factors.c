@@ -5,34 +5,59 @@
 
 #define NARROW_RUN 16384
 
+typedef struct narrowing {
+    int64_t count;
+    const float *from;
+    uint16_t *to;
+} narrowing;
+
 static void narrow_run(void *argument, int64_t task, int worker)
 {
     (void)worker;
-    const factor_copy *f = argument;
-    const int64_t at = task * NARROW_RUN, left = f->rows * f->columns - at;
-    row_kernels_get()->narrow(left < NARROW_RUN ? left : NARROW_RUN, f->from + at, (uint16_t *)f->to + at);
+    const narrowing *n = argument;
+    const int64_t at = task * NARROW_RUN, left = n->count - at;
+    row_kernels_get()->narrow(left < NARROW_RUN ? left : NARROW_RUN, n->from + at, n->to + at);
 }
 
-/* A band of TRANSPOSE_TILE columns becomes as many rows. */
-static void transpose_band(void *argument, int64_t task, int worker)
+const uint16_t *factor_narrow(scratch_use which, int threads, int64_t count, const float *from)
+{
+    narrowing n = {count, from, thread_scratch(which, (size_t)count * sizeof(uint16_t))};
+    if (n.to) parallel_for(threads, (count + NARROW_RUN - 1) / NARROW_RUN, narrow_run, &n);
+    return n.to;
+}
+
+/* A task's part. The more columns, the longer the runs that are read: of 1536 x 8000, on one thread of an AMD EPYC of
+ * Zen 4, 512 columns take 4.0 ms, 128 take 5.1. The rows are there to be shared among threads. */
+#define ROWS_PER_TASK 256
+#define COLUMNS_PER_TASK 512
+
+typedef struct transposition {
+    int64_t rows, columns;
+    const uint16_t *from;
+    uint16_t *to;
+} transposition;
+
+static int64_t row_tasks(const transposition *t)
+{
+    return (t->rows + ROWS_PER_TASK - 1) / ROWS_PER_TASK;
+}
+
+static void transpose_block(void *argument, int64_t task, int worker)
 {
     (void)worker;
-    const factor_copy *f = argument;
-    const int64_t c = task * TRANSPOSE_TILE, width = f->columns - c < TRANSPOSE_TILE ? f->columns - c : TRANSPOSE_TILE;
-    for (int64_t r = 0; r < f->rows; r += TRANSPOSE_TILE) {
-        const int64_t height = f->rows - r < TRANSPOSE_TILE ? f->rows - r : TRANSPOSE_TILE;
-        row_kernels_get()->narrow_transpose(height, width, f->from + r * f->columns + c, f->columns,
-                                            (uint16_t *)f->to + c * f->rows + r, f->rows);
-    }
+    const transposition *t = argument;
+    const int64_t r = task % row_tasks(t) * ROWS_PER_TASK, c = task / row_tasks(t) * COLUMNS_PER_TASK;
+    const int64_t height = t->rows - r < ROWS_PER_TASK ? t->rows - r : ROWS_PER_TASK;
+    const int64_t width = t->columns - c < COLUMNS_PER_TASK ? t->columns - c : COLUMNS_PER_TASK;
+    row_kernels_get()->transpose_bf16(height, width, t->from + r * t->columns + c, t->columns, t->to + c * t->rows + r,
+                                      t->rows);
 }
 
-const void *factor_narrow(scratch_use which, int threads, factor_copy f)
+const uint16_t *factor_transpose(int threads, int64_t rows, int64_t columns, const uint16_t *from)
 {
-    f.to = thread_scratch(which, (size_t)(f.rows * f.columns) * sizeof(uint16_t));
-    if (!f.to) return NULL;
-    if (f.transpose)
-        parallel_for(threads, (f.columns + TRANSPOSE_TILE - 1) / TRANSPOSE_TILE, transpose_band, &f);
-    else
-        parallel_for(threads, (f.rows * f.columns + NARROW_RUN - 1) / NARROW_RUN, narrow_run, &f);
-    return f.to;
+    const size_t bytes = (size_t)(rows * columns) * sizeof(uint16_t);
+    transposition t = {rows, columns, from, thread_scratch(SCRATCH_TRANSPOSED, bytes)};
+    const int64_t column_tasks = (columns + COLUMNS_PER_TASK - 1) / COLUMNS_PER_TASK;
+    if (t.to) parallel_for(threads, row_tasks(&t) * column_tasks, transpose_block, &t);
+    return t.to;
 }

@@ -4,18 +4,12 @@
 
 #include "tensor/thread_scratch.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
-/* A factor, (rows, columns) as stored, and whether its copy is to be the transpose. */
-typedef struct factor_copy {
-    bool transpose;
-    int64_t rows, columns;
-    const float *from;
-    void *to;
-} factor_copy;
+/* `count` elements narrowed to bf16, in scratch; NULL when the system gives no memory. */
+const uint16_t *factor_narrow(scratch_use which, int threads, int64_t count, const float *from);
 
-/* The factor narrowed to bf16, in scratch; NULL when the system gives no memory. */
-const void *factor_narrow(scratch_use which, int threads, factor_copy f);
+/* The transpose, (columns, rows), of what was narrowed, in scratch of its own; NULL when the system gives no memory. */
+const uint16_t *factor_transpose(int threads, int64_t rows, int64_t columns, const uint16_t *from);
 
 #endif

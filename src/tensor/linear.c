@@ -10,7 +10,7 @@ typedef struct linear_state {
     tensor *x, *w, *b; /* (R, I), (O, I), (O) or NULL */
     tensor *y;         /* (R, O) */
     activation act;
-    const float *z; /* what the activation's slope is computed from: the values before it, or its results */
+    const float *z; /* the activation's slopes, or its results, from which they follow */
     float *b_grad;
 } linear_state;
 
@@ -30,7 +30,17 @@ static activation_kernel forward_kernel(activation act)
 static activation_kernel backward_kernel(activation act)
 {
     const row_kernels *k = row_kernels_get();
-    const activation_kernel kernels[] = {NULL, k->relu_back, k->gelu_back, k->swish_back, k->tanh_back};
+    const activation_kernel kernels[] = {NULL, k->relu_back, k->multiply, k->multiply, k->tanh_back};
+    return kernels[act];
+}
+
+typedef void (*slope_kernel)(int64_t n, float *x, float *y);
+
+/* NULL where the slope follows from the result, so that nothing else need be kept. */
+static slope_kernel forward_slope_kernel(activation act)
+{
+    const row_kernels *k = row_kernels_get();
+    const slope_kernel kernels[] = {NULL, NULL, k->gelu_and_slope, k->swish_and_slope, NULL};
     return kernels[act];
 }
 
@@ -38,12 +48,6 @@ static activation_kernel backward_kernel(activation act)
 static int64_t inputs_of(const tensor *w)
 {
     return w->shape[0] ? tensor_count(w) / w->shape[0] : w->shape[1];
-}
-
-/* Whether the slope follows from the result, so that what it was computed from need not be kept. */
-static bool slope_of_result(activation act)
-{
-    return act == ACTIVATION_RELU || act == ACTIVATION_TANH;
 }
 
 /* One kernel over a whole array. */
@@ -66,6 +70,21 @@ static void run_activation(tape *t, activation_kernel kernel, int64_t count, con
 {
     activation_run a = {kernel, count, x, y};
     parallel_for(tape_threads(t), (count + RUN - 1) / RUN, run_chunk, &a);
+}
+
+/* The same of a kernel that leaves slopes in place of x. */
+typedef struct slope_run {
+    slope_kernel kernel;
+    int64_t count;
+    float *x, *y;
+} slope_run;
+
+static void run_slope_chunk(void *argument, int64_t task, int worker)
+{
+    (void)worker;
+    const slope_run *a = argument;
+    int64_t at = task * RUN, n = a->count - at < RUN ? a->count - at : RUN;
+    a->kernel(n, a->x + at, a->y + at);
 }
 
 /* Little work is shared among many threads, much is done in runs that memory likes: a vocabulary's columns. */
@@ -98,36 +117,41 @@ static void linear_backward(tape *t, void *operation)
         else
             parallel_for(tape_threads(t), (O + columns_per_task(O) - 1) / columns_per_task(O), sum_columns, l);
     }
-    float *grad = tape_gradient(t, l->w, &add);
-    if (grad)
-        tape_fail(t, dense_multiply(tape_products(t), tape_threads(t), O, I, R, l->y->grad, true, l->x->value, false,
-                                    NULL, add, grad));
-    grad = tape_gradient(t, l->x, &add);
-    if (grad)
-        tape_fail(t, dense_multiply(tape_products(t), tape_threads(t), R, I, O, l->y->grad, false, l->w->value, false,
-                                    NULL, add, grad));
+    dense_gradient w = {.by = l->x->value}, x = {.by = l->w->value};
+    w.to = tape_gradient(t, l->w, &w.accumulate);
+    x.to = tape_gradient(t, l->x, &x.accumulate);
+    const dense_packed *packed = x.to ? tape_packed(t, l->w, false) : NULL;
+    if (packed) {
+        tape_fail(t, dense_multiply_packed(tape_threads(t), R, l->y->grad, packed, NULL, x.accumulate, x.to));
+        x.to = NULL;
+    }
+    tape_fail(t, dense_gradients(tape_products(t), tape_threads(t), R, O, I, l->y->grad, &w, &x));
 }
 
-/* Applies the activation; returns what its slope will need. */
+/* Applies the activation; returns what the backward pass will need. */
 static const float *activate(tape *t, activation act, tensor *y)
 {
     const int64_t n = tensor_count(y);
-    const float *before = NULL;
     float *values = y->value;
-    if (!slope_of_result(act) && tape_get_mode(t) == TAPE_TRAIN) {
-        before = values;
-        y->value = tape_take(t, n, sizeof(float));
-        if (!y->value) return NULL;
+    const slope_kernel kernel = tape_get_mode(t) == TAPE_TRAIN ? forward_slope_kernel(act) : NULL;
+    if (!kernel) {
+        run_activation(t, forward_kernel(act), n, values, values);
+        return values;
     }
-    run_activation(t, forward_kernel(act), n, values, y->value);
-    return before ? before : y->value;
+    y->value = tape_take(t, n, sizeof(float));
+    if (!y->value) return NULL;
+    slope_run a = {kernel, n, values, y->value};
+    parallel_for(tape_threads(t), (n + RUN - 1) / RUN, run_slope_chunk, &a);
+    return values;
 }
 
 static attn_status multiply(tape *t, const tensor *x, const tensor *w, const float *bias, float *y)
 {
     const int64_t R = tensor_rows(x), O = w->shape[0], I = inputs_of(w);
-    if (w->packed && tape_products(t) == DENSE_FP32)
-        return dense_multiply_packed(tape_threads(t), R, x->value, w->packed, bias, false, y);
+    const dense_packed *packed = w->packed && tape_products(t) == DENSE_FP32 ? w->packed
+                                 : R > 0                                     ? tape_packed(t, w, true)
+                                                                             : NULL;
+    if (packed) return dense_multiply_packed(tape_threads(t), R, x->value, packed, bias, false, y);
     return dense_multiply(tape_products(t), tape_threads(t), R, O, I, x->value, false, w->value, true, bias, false, y);
 }
 

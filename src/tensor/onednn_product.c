@@ -129,7 +129,8 @@ static dnnl_status_t packing_compile(product *p, const_dnnl_primitive_desc_t des
     layout_destroy(b);
     memset(b, 0, sizeof *b);
     dnnl_status_t s = layout_copy(b, dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0));
-    if (s == dnnl_success) s = describe_operand(&p->unpacked, dnnl_f32, p->key.K, p->key.N, p->key.transpose_b);
+    if (s == dnnl_success)
+        s = describe_operand(&p->unpacked, onednn_type(p->key.type), p->key.K, p->key.N, p->key.transpose_b);
     if (s != dnnl_success || dnnl_memory_desc_equal(view(b), view(&p->unpacked))) return s;
     p->packed_bytes = dnnl_memory_desc_get_size(view(b));
     return reorder_create(&p->packing, &p->unpacked, b);
@@ -171,7 +172,7 @@ attn_status product_compile(product **out, const product_key *key, const dense_p
 
 /* ---- running ---------------------------------------------------------------------------------------------------- */
 
-static dnnl_status_t reorder_run(dnnl_primitive_t reorder, const layout *from, const float *values, const layout *to,
+static dnnl_status_t reorder_run(dnnl_primitive_t reorder, const layout *from, const void *values, const layout *to,
                                  void *result)
 {
     dnnl_stream_t stream = NULL;
@@ -191,7 +192,7 @@ static dnnl_status_t reorder_run(dnnl_primitive_t reorder, const layout *from, c
 /* Puts the factor, packed, in its place. */
 static dnnl_status_t pack_for_run(const product *p, const void **b)
 {
-    void *packed = thread_scratch(SCRATCH_B, p->packed_bytes);
+    void *packed = thread_scratch(SCRATCH_PACKED, p->packed_bytes);
     if (!packed) return dnnl_out_of_memory;
     dnnl_status_t s = reorder_run(p->packing, &p->unpacked, *b, &p->layouts[OPERAND_B], packed);
     *b = packed;
@@ -251,7 +252,7 @@ static dnnl_status_t choose_layout(dense_packed *b)
     return s;
 }
 
-static dnnl_status_t pack(dense_packed *b, const float *values, bool transposed)
+static dnnl_status_t pack(dense_packed *b, const void *values, bool transposed)
 {
     b->layout = calloc(1, sizeof *b->layout);
     if (!b->layout) return dnnl_out_of_memory;
@@ -263,7 +264,7 @@ static dnnl_status_t pack(dense_packed *b, const float *values, bool transposed)
     if (!b->values) return dnnl_out_of_memory;
     layout plain;
     memset(&plain, 0, sizeof plain);
-    s = describe_operand(&plain, dnnl_f32, b->K, b->N, transposed);
+    s = describe_operand(&plain, onednn_type(b->type), b->K, b->N, transposed);
     dnnl_primitive_t packing = NULL;
     if (s == dnnl_success) s = reorder_create(&packing, &plain, &b->layout->of);
     if (s == dnnl_success) s = reorder_run(packing, &plain, values, &b->layout->of, b->values);
@@ -272,7 +273,7 @@ static dnnl_status_t pack(dense_packed *b, const float *values, bool transposed)
     return s;
 }
 
-attn_status packed_fill(dense_packed *b, const float *values, bool transposed)
+attn_status packed_fill(dense_packed *b, const void *values, bool transposed)
 {
     dnnl_status_t s = pack(b, values, transposed);
     if (s == dnnl_success) return ATTN_OK;

@@ -5,7 +5,7 @@
 
 #include "tensor/dense.h"
 
-/* How the second factor comes: in rows, packed by the caller, or in rows of fp32 to be packed at each run. */
+/* How the second factor comes: in rows, packed by the caller, or in rows to be packed at each run. */
 typedef enum factor_form { IN_ROWS, PACKED, TO_BE_PACKED } factor_form;
 
 /* What a product is compiled for. Zeroed before it is filled: keys are compared by their bytes. */
@@ -34,9 +34,9 @@ struct dense_packed {
     void *values;
 };
 
-/* Lays the weights out: (K, N), or (N, K) if transposed. b: N, K and type say what is wanted, the rest is zero; cleared
- * by the caller also after a failure. */
-attn_status packed_fill(dense_packed *b, const float *values, bool transposed);
+/* Lays the weights out, which are of the type: (K, N), or (N, K) if transposed. b: N, K and type say what is wanted,
+ * the rest is zero; cleared by the caller also after a failure. */
+attn_status packed_fill(dense_packed *b, const void *values, bool transposed);
 void packed_clear(dense_packed *b);
 
 bool onednn_multiplies_bf16(void);

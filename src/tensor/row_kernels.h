@@ -9,8 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TRANSPOSE_TILE 32 /* both tiles of a transposition stay in the first-level cache */
-
 typedef struct adam_terms {
     float rate, beta1, beta2, epsilon, decay; /* decay: rate * weight decay, taken from the value itself */
     float correction1, correction2;           /* 1 / (1 - beta1^t), 1 / (1 - beta2^t) */
@@ -22,6 +20,8 @@ typedef struct row_kernels {
 
     /* y += x */
     void (*add)(int64_t n, const float *x, float *y);
+    /* y *= x */
+    void (*multiply)(int64_t n, const float *x, float *y);
     /* y = s * x */
     void (*scale)(int64_t n, float s, const float *x, float *y);
     /* y += s * x */
@@ -30,10 +30,9 @@ typedef struct row_kernels {
     void (*sum)(int64_t n, const float *x, const float *y, float *z);
     /* y = x in bf16, rounded to nearest, ties to even; NaN stays NaN. */
     void (*narrow)(int64_t n, const float *x, uint16_t *y);
-    /* y (columns, rows) with rows y_stride apart = the transpose of x (rows, columns) in bf16; rows and columns at most
-     * TRANSPOSE_TILE. */
-    void (*narrow_transpose)(int64_t rows, int64_t columns, const float *x, int64_t x_stride, uint16_t *y,
-                             int64_t y_stride);
+    /* y (columns, rows), rows y_stride apart, = the transpose of x (rows, columns), rows x_stride apart, both bf16. */
+    void (*transpose_bf16)(int64_t rows, int64_t columns, const uint16_t *x, int64_t x_stride, uint16_t *y,
+                           int64_t y_stride);
     /* The sum of x^2, in double. */
     double (*square_sum)(int64_t n, const float *x);
     /* sums[j] += the sum over `rows` of x[r * stride + j], j < columns, in the order of the rows */
@@ -44,16 +43,17 @@ typedef struct row_kernels {
     void (*dropout)(int64_t n, uint64_t key, uint64_t first, float p, const float *x, float *y);
     void (*dropout_add)(int64_t n, uint64_t key, uint64_t first, float p, const float *x, float *y);
 
-    /* Activations and, in the second column, dx = dy * act'(x) in place in dy. ReLU's may be given y for x, and tanh's
-     * is. */
+    /* Activations y = act(x) and, of the result y, dy *= act'(x) in place. */
     void (*relu)(int64_t n, const float *x, float *y);
-    void (*relu_back)(int64_t n, const float *x, float *dy);
-    void (*gelu)(int64_t n, const float *x, float *y);
-    void (*gelu_back)(int64_t n, const float *x, float *dy);
-    void (*swish)(int64_t n, const float *x, float *y);
-    void (*swish_back)(int64_t n, const float *x, float *dy);
+    void (*relu_back)(int64_t n, const float *y, float *dy);
     void (*tanh)(int64_t n, const float *x, float *y);
     void (*tanh_back)(int64_t n, const float *y, float *dy);
+    /* Those whose slope does not follow from the result; and with x overwritten by act'(x), which shares most of its
+     * arithmetic with act(x). */
+    void (*gelu)(int64_t n, const float *x, float *y);
+    void (*gelu_and_slope)(int64_t n, float *x, float *y);
+    void (*swish)(int64_t n, const float *x, float *y);
+    void (*swish_and_slope)(int64_t n, float *x, float *y);
 
     /* Rows of D: s = x + residual (s and residual may be NULL together with s = x), y = gamma * (s - mean) * inverse +
      * beta, inverse = 1 / sqrt(var + epsilon); mean and inverse of each row are kept where not NULL. */

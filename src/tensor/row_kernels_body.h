@@ -3,6 +3,7 @@
 #include "base/number_format.h"
 #include "base/random.h"
 #include "tensor/row_kernels.h"
+#include "tensor/transpose_bf16.h"
 #include "tensor/vector.h"
 
 #include <math.h>
@@ -10,6 +11,11 @@
 static void add(int64_t n, const float *x, float *y)
 {
     for (int64_t i = 0; i < n; i++) y[i] += x[i];
+}
+
+static void multiply(int64_t n, const float *x, float *y)
+{
+    for (int64_t i = 0; i < n; i++) y[i] *= x[i];
 }
 
 static void scale(int64_t n, float s, const float *x, float *y)
@@ -30,30 +36,6 @@ static void sum(int64_t n, const float *x, const float *y, float *z)
 static void narrow(int64_t n, const float *x, uint16_t *y)
 {
     for (int64_t i = 0; i < n; i++) y[i] = bf16_of_float(x[i]);
-}
-
-/* As many elements as a register of the plain kind holds go to their column of the tile by one store. */
-#define ROWS_AT_ONCE 4
-
-/* By way of a tile that stays in the first cache: the columns of y are far apart, and may share its sets. */
-static void narrow_transpose(int64_t rows, int64_t columns, const float *x, int64_t x_stride, uint16_t *y,
-                             int64_t y_stride)
-{
-    uint16_t tile[TRANSPOSE_TILE][TRANSPOSE_TILE];
-    int64_t r = 0;
-    for (; r + ROWS_AT_ONCE <= rows; r += ROWS_AT_ONCE) {
-        uint16_t narrowed[ROWS_AT_ONCE][TRANSPOSE_TILE], beside[TRANSPOSE_TILE][ROWS_AT_ONCE];
-        for (int i = 0; i < ROWS_AT_ONCE; i++) narrow(columns, x + (r + i) * x_stride, narrowed[i]);
-        for (int64_t c = 0; c < columns; c++)
-            for (int i = 0; i < ROWS_AT_ONCE; i++) beside[c][i] = narrowed[i][c];
-        for (int64_t c = 0; c < columns; c++) memcpy(tile[c] + r, beside[c], sizeof beside[c]);
-    }
-    for (; r < rows; r++) {
-        uint16_t row[TRANSPOSE_TILE];
-        narrow(columns, x + r * x_stride, row);
-        for (int64_t c = 0; c < columns; c++) tile[c][r] = row[c];
-    }
-    for (int64_t c = 0; c < columns; c++) memcpy(y + c * y_stride, tile[c], (size_t)rows * sizeof(uint16_t));
 }
 
 static double square_sum(int64_t n, const float *x)
@@ -169,10 +151,11 @@ INLINE vec gelu_vec(vec x)
     return x * normal_cumulative(x, normal_bell(x));
 }
 
-INLINE vec gelu_slope(vec x)
+INLINE vec gelu_with_slope(vec x, vec *slope)
 {
-    const vec bell = normal_bell(x);
-    return multiply_add(x, 0.39894228040143268f * bell, normal_cumulative(x, bell));
+    const vec bell = normal_bell(x), cumulative = normal_cumulative(x, bell);
+    *slope = multiply_add(x, 0.39894228040143268f * bell, cumulative);
+    return x * cumulative;
 }
 
 INLINE vec swish_vec(vec x)
@@ -180,10 +163,11 @@ INLINE vec swish_vec(vec x)
     return x / (1.0f + exponential(-x));
 }
 
-INLINE vec swish_slope(vec x)
+INLINE vec swish_with_slope(vec x, vec *slope)
 {
-    vec s = 1.0f / (1.0f + exponential(-x));
-    return s * multiply_add(x, 1.0f - s, all(1.0f));
+    const vec grown = 1.0f + exponential(-x), s = 1.0f / grown;
+    *slope = s * multiply_add(x, 1.0f - s, all(1.0f));
+    return x / grown;
 }
 
 INLINE void map(int64_t n, const float *x, float *y, vec (*function)(vec))
@@ -191,6 +175,19 @@ INLINE void map(int64_t n, const float *x, float *y, vec (*function)(vec))
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) store(y + i, function(load(x + i)));
     if (i < n) store_part(y + i, function(load_part(x + i, n - i)), n - i);
+}
+
+INLINE void map_with_slope(int64_t n, float *x, float *y, vec (*function)(vec, vec *))
+{
+    int64_t i = 0;
+    vec slope;
+    for (; i + LANES <= n; i += LANES) {
+        store(y + i, function(load(x + i), &slope));
+        store(x + i, slope);
+    }
+    if (i == n) return;
+    store_part(y + i, function(load_part(x + i, n - i), &slope), n - i);
+    store_part(x + i, slope, n - i);
 }
 
 INLINE void map_back(int64_t n, const float *x, float *dy, vec (*slope)(vec))
@@ -205,9 +202,9 @@ static void gelu(int64_t n, const float *x, float *y)
     map(n, x, y, gelu_vec);
 }
 
-static void gelu_back(int64_t n, const float *x, float *dy)
+static void gelu_and_slope(int64_t n, float *x, float *y)
 {
-    map_back(n, x, dy, gelu_slope);
+    map_with_slope(n, x, y, gelu_with_slope);
 }
 
 static void swish(int64_t n, const float *x, float *y)
@@ -215,9 +212,9 @@ static void swish(int64_t n, const float *x, float *y)
     map(n, x, y, swish_vec);
 }
 
-static void swish_back(int64_t n, const float *x, float *dy)
+static void swish_and_slope(int64_t n, float *x, float *y)
 {
-    map_back(n, x, dy, swish_slope);
+    map_with_slope(n, x, y, swish_with_slope);
 }
 
 INLINE vec tanh_slope(vec y)
@@ -384,11 +381,12 @@ static void adam(int64_t n, const adam_terms *t, const float *grad, float *m, fl
 const row_kernels ROW_KERNELS_TABLE = {
     .name = ROW_KERNELS_NAME,
     .add = add,
+    .multiply = multiply,
     .scale = scale,
     .add_scaled = add_scaled,
     .sum = sum,
     .narrow = narrow,
-    .narrow_transpose = narrow_transpose,
+    .transpose_bf16 = transpose_bf16,
     .square_sum = square_sum,
     .column_sums = column_sums,
     .dropout = dropout,
@@ -396,9 +394,9 @@ const row_kernels ROW_KERNELS_TABLE = {
     .relu = relu,
     .relu_back = relu_back,
     .gelu = gelu,
-    .gelu_back = gelu_back,
+    .gelu_and_slope = gelu_and_slope,
     .swish = swish,
-    .swish_back = swish_back,
+    .swish_and_slope = swish_and_slope,
     .tanh = tanh_run,
     .tanh_back = tanh_back,
     .layer_norm = layer_norm,

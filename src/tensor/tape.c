@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "tensor/row_kernels.h"
+#include "tensor/tape_weights.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct tape {
     record *last;
     uint64_t key, ordinal;
     attn_status status;
+    step_weights_list weights;
     tensor nothing;
 };
 
@@ -47,6 +49,7 @@ attn_status tape_create(tape **out, tape_mode mode, int threads)
 void tape_destroy(tape *t)
 {
     if (!t) return;
+    step_weights_forget(&t->weights);
     arena_destroy(t->memory);
     free(t);
 }
@@ -65,11 +68,20 @@ dense_type tape_products(const tape *t)
 
 void tape_begin(tape *t, uint64_t key)
 {
+    step_weights_forget(&t->weights);
     arena_reset(t->memory);
     t->last = NULL;
     t->key = key;
     t->ordinal = 0;
     t->status = ATTN_OK;
+}
+
+const dense_packed *tape_packed(tape *t, const tensor *w, bool transposed)
+{
+    const dense_packed *packed = NULL;
+    if (t->mode != TAPE_TRAIN || t->status != ATTN_OK || tensor_count(w) == 0) return NULL;
+    tape_fail(t, step_weights_pack(&t->weights, t->memory, t->products, t->threads, w, transposed, &packed));
+    return packed;
 }
 
 attn_status tape_backward(tape *t, tensor *loss)

@@ -45,6 +45,10 @@ int tape_threads(const tape *t);
 dense_type tape_products(const tape *t);
 arena *tape_arena(tape *t);
 
+/* w (O, I), which does not change in this step, as second factor of x w^T (transposed) or dy w, packed; NULL where it
+ * is to be taken as it is: when inferring, once the tape has failed, and the first time in a step. */
+const dense_packed *tape_packed(tape *t, const tensor *w, bool transposed);
+
 /* `count` elements of `size` bytes that live as long as the step, contents undefined. NULL once the tape has failed. */
 void *tape_take(tape *t, int64_t count, size_t size);
 

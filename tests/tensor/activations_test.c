@@ -47,13 +47,11 @@ static double phi(double x)
 static void gelu_and_its_slope_follow_the_normal_distribution(void **state)
 {
     (void)state;
-    static float x[COUNT], y[COUNT], slope[COUNT];
-    for (int i = 0; i < COUNT; i++) {
-        x[i] = 16 * ((float)i / COUNT - 0.5f);
-        slope[i] = 1;
-    }
+    static float x[COUNT], y[COUNT], slope[COUNT], beside[COUNT];
+    for (int i = 0; i < COUNT; i++) slope[i] = x[i] = 16 * ((float)i / COUNT - 0.5f);
     row_kernels_get()->gelu(COUNT, x, y);
-    row_kernels_get()->gelu_back(COUNT, x, slope);
+    row_kernels_get()->gelu_and_slope(COUNT, slope, beside);
+    assert_memory_equal(y, beside, sizeof y);
     for (int i = 0; i < COUNT; i++) {
         const double v = x[i], density = exp(-v * v / 2) / sqrt(2 * acos(-1));
         if (fabs(y[i] - v * phi(v)) > 1e-6) fail_msg("gelu %g = %.9g, expected %.9g", v, y[i], v * phi(v));
@@ -62,16 +60,32 @@ static void gelu_and_its_slope_follow_the_normal_distribution(void **state)
     }
 }
 
+static void swish_and_its_slope_follow_the_logistic_function(void **state)
+{
+    (void)state;
+    static float x[COUNT], y[COUNT], slope[COUNT], beside[COUNT];
+    for (int i = 0; i < COUNT; i++) slope[i] = x[i] = 32 * ((float)i / COUNT - 0.5f);
+    row_kernels_get()->swish(COUNT, x, y);
+    row_kernels_get()->swish_and_slope(COUNT, slope, beside);
+    assert_memory_equal(y, beside, sizeof y);
+    for (int i = 0; i < COUNT; i++) {
+        const double v = x[i], s = 1 / (1 + exp(-v));
+        if (fabs(y[i] - v * s) > 1e-5) fail_msg("swish %g = %.9g, expected %.9g", v, y[i], v * s);
+        if (fabs(slope[i] - s * (1 + v * (1 - s))) > 1e-5)
+            fail_msg("slope at %g: %.9g, expected %.9g", v, slope[i], s * (1 + v * (1 - s)));
+    }
+}
+
 static void what_is_no_number_stays_none(void **state)
 {
     (void)state;
     const float odd[] = {NAN, INFINITY, -INFINITY, 0, -0.0f};
-    float y[5], slope[] = {1, 1, 1, 1, 1};
+    float y[5], slope[] = {NAN, INFINITY, -INFINITY, 0, -0.0f};
     row_kernels_get()->tanh(5, odd, y);
     assert_true(isnan(y[0]) && y[1] == 1 && y[2] == -1 && y[3] == 0 && y[4] == 0 && signbit(y[4]));
     row_kernels_get()->swish(5, odd, y);
     assert_true(isnan(y[0]) && y[1] == INFINITY);
-    row_kernels_get()->gelu_back(5, odd, slope);
+    row_kernels_get()->gelu_and_slope(5, slope, y);
     assert_true(isnan(slope[0]) && fabsf(slope[3] - 0.5f) < 1e-6f);
 }
 
@@ -80,6 +94,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tanh_is_within_three_units),
         cmocka_unit_test(gelu_and_its_slope_follow_the_normal_distribution),
+        cmocka_unit_test(swish_and_its_slope_follow_the_logistic_function),
         cmocka_unit_test(what_is_no_number_stays_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,6 +104,45 @@ static void packed_weights_give_the_same(void **state)
     dense_packed_destroy(NULL);
 }
 
+/* To the bit, whichever of the two are wanted, and also beyond the rows from which on factors are packed. */
+static void gradients_are_the_two_products(dense_type type, int64_t R, int64_t O, int64_t I, bool accumulate)
+{
+    float *dy = draw(1, R * O), *x = draw(2, R * I), *w = draw(3, O * I);
+    for (int wanted = 0; wanted < 4; wanted++) {
+        float *dw = draw(4, O * I), *dx = draw(5, R * I), *dw_alone = draw(4, O * I), *dx_alone = draw(5, R * I);
+        const dense_gradient of_w = {x, wanted & 1 ? dw : NULL, accumulate},
+                             of_x = {w, wanted & 2 ? dx : NULL, accumulate};
+        assert_int_equal(dense_gradients(type, 2, R, O, I, dy, &of_w, &of_x), ATTN_OK);
+        if (wanted & 1)
+            assert_int_equal(dense_multiply(type, 2, O, I, R, dy, true, x, false, NULL, accumulate, dw_alone), ATTN_OK);
+        if (wanted & 2)
+            assert_int_equal(dense_multiply(type, 2, R, I, O, dy, false, w, false, NULL, accumulate, dx_alone),
+                             ATTN_OK);
+        if (O * I > 0) assert_memory_equal(dw, dw_alone, (size_t)(O * I) * sizeof(float));
+        if (R * I > 0) assert_memory_equal(dx, dx_alone, (size_t)(R * I) * sizeof(float));
+        free(dw);
+        free(dx);
+        free(dw_alone);
+        free(dx_alone);
+    }
+    free(dy);
+    free(x);
+    free(w);
+}
+
+static void gradients_have_the_bits_of_their_products(void **state)
+{
+    (void)state;
+    const int64_t sizes[][3] = {{70, 33, 129}, {1030, 65, 40}, {40, 1056, 31}, {0, 3, 4}, {5, 0, 4}, {5, 3, 0}};
+    const dense_type types[] = {DENSE_FP32, DENSE_BF16};
+    for (int t = 0; t < 2; t++) {
+        if (dense_supports(types[t]) != ATTN_OK) continue;
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+            for (int accumulate = 0; accumulate < 2; accumulate++)
+                gradients_are_the_two_products(types[t], sizes[i][0], sizes[i][1], sizes[i][2], accumulate);
+    }
+}
+
 static int threads_of_process(void)
 {
     int count = 0;
@@ -158,6 +197,7 @@ int main(void)
         cmocka_unit_test(one_thread_starts_no_other),
         cmocka_unit_test(products_agree_with_their_definition),
         cmocka_unit_test(packed_weights_give_the_same),
+        cmocka_unit_test(gradients_have_the_bits_of_their_products),
         cmocka_unit_test(the_cache_forgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

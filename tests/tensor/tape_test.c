@@ -8,6 +8,7 @@
 #include "tensor/operations.h"
 #include "tensor/parameters.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,12 +156,70 @@ static void bits_do_not_depend_on_threads(void **state)
     parameters_destroy(&p);
 }
 
+static double squares(const float *x, int64_t count)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) sum += (double)x[i] * x[i];
+    return sum;
+}
+
+/* Three products with the same weights, of which the second and the third find them packed: all that they give must be
+ * what the first one gives, and after the weights have changed the next step must not see the old ones. */
+static void products_with_the_same_weights(dense_type type)
+{
+    enum { ROWS = 7, D = 40, TIMES = 3 };
+    parameters p = create_parameters(true);
+    tensor *w = parameters_find(&p, "weight"), *x[TIMES], *y[TIMES];
+    double before = 0;
+    tape *t;
+    assert_int_equal(tape_create(&t, TAPE_TRAIN, 1), ATTN_OK);
+    assert_int_equal(tape_set_products(t, type), ATTN_OK);
+    for (int step = 0; step < 2; step++) {
+        parameters_begin_gradients(&p);
+        tape_begin(t, 1);
+        for (int i = 0; i < TIMES; i++) {
+            x[i] = tape_embed(t, parameters_find(&p, "table"), ids, ROWS, 1);
+            y[i] = tape_linear(t, x[i], w, NULL, ACTIVATION_NONE);
+        }
+        tensor *all = tape_concatenate(t, y, TIMES);
+        assert_int_equal(tape_backward(t, tape_cross_entropy(t, all, targets, 0, NULL, NULL)), ATTN_OK);
+        const double size = squares(y[0]->value, ROWS * D);
+        for (int i = 1; i < TIMES; i++)
+            for (int j = 0; j < ROWS * D; j++) assert_float_equal(y[i]->value[j], y[0]->value[j], 1e-5);
+        for (int i = 0; i < TIMES; i++) /* dx = dy w, from what y was given */
+            for (int j = 0; j < ROWS * D; j++) {
+                double expected = 0, largest = 0;
+                for (int o = 0; o < D; o++) {
+                    expected += (double)y[i]->grad[j / D * D + o] * w->value[o * D + j % D];
+                    largest += fabs((double)y[i]->grad[j / D * D + o]);
+                }
+                assert_float_equal(x[i]->grad[j], expected, largest * (type == DENSE_BF16 ? 0x1p-7 : 1e-5));
+            }
+        if (step) assert_float_equal(size / before, 4, 1e-3);
+        before = size;
+        for (int j = 0; j < D * D; j++) w->value[j] *= 2;
+        parameters_end_gradients(&p);
+    }
+    tape_destroy(t);
+    parameters_destroy(&p);
+}
+
+static void weights_packed_in_a_step_are_those_of_the_step(void **state)
+{
+    (void)state;
+    products_with_the_same_weights(DENSE_FP32);
+    if (dense_supports(DENSE_BF16) == ATTN_OK) products_with_the_same_weights(DENSE_BF16);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_failure_is_kept_and_ends_the_step),        cmocka_unit_test(shapes_are_checked),
-        cmocka_unit_test(inferring_drops_and_records_nothing),        cmocka_unit_test(bits_do_not_depend_on_threads),
+        cmocka_unit_test(a_failure_is_kept_and_ends_the_step),
+        cmocka_unit_test(shapes_are_checked),
+        cmocka_unit_test(inferring_drops_and_records_nothing),
+        cmocka_unit_test(bits_do_not_depend_on_threads),
         cmocka_unit_test(dropout_keeps_the_mean_and_follows_the_key),
+        cmocka_unit_test(weights_packed_in_a_step_are_those_of_the_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
