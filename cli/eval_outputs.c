@@ -96,8 +96,8 @@ int eval_outputs(const char *outputs, const char *file, bool json)
     attn_seq_corpus_scores scores;
     int status = eval_pairs_read(&pairs, file) || read_outputs(&o, outputs);
     if (!status && o.count != pairs.count)
-        status = failure("eval", "%s: %" PRId64 " lines, expected %" PRId64 ", as %s has", outputs, o.count,
-                         pairs.count, file);
+        status = failure("eval", "%s: %" PRId64 " line%s, expected %" PRId64 ", as %s has", outputs, o.count,
+                         o.count == 1 ? "" : "s", pairs.count, file);
     if (!status) status = score(&o, &pairs, &scores);
     if (!status && json) print_json(&scores);
     if (!status && !json) printf("%s\n%s\n%s\n", scores.bleu_line, scores.chrf_line, scores.rouge_line);

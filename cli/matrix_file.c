@@ -166,7 +166,8 @@ static int read_text(matrix_list *list, const char *command, const char *path)
 static int copy_array(matrix_list *list, const char *command, const char *path, const attn_seq_array *a)
 {
     if (!a->values) return failure(command, "%s: holds booleans, expected numbers", path);
-    if (a->rank != 2) return failure(command, "%s: has %d dimensions, expected 2", path, a->rank);
+    if (a->rank != 2)
+        return failure(command, "%s: has %d dimension%s, expected 2", path, a->rank, a->rank == 1 ? "" : "s");
     for (int i = 0; i < 2; i++)
         if (a->shape[i] < 1 || a->shape[i] > MATRIX_MOST_SIDE)
             return failure(command, "%s: has %lld %s, expected 1 to %d (attn run takes any)", path,

@@ -132,6 +132,7 @@ static int take_value(const command_line *line, const option *o, const char *tex
         if (store) *(double *)o->into = real;
         return -1;
     case OPTION_STRING:
+        if (!*text) return options_refuse(line, "--%s: \"\", expected %s", o->name, o->value);
         if (store) *(const char **)o->into = text;
         return -1;
     case OPTION_CHOICE:
@@ -228,6 +229,8 @@ static int walk_line(walk *w, int *operands)
     for (w->at = 1; w->at < w->argc && !w->help; w->at++) {
         char *word = w->argv[w->at];
         if (only_operands || word[0] != '-' || !word[1]) {
+            if (!word[0] && w->line->operands)
+                return options_refuse(w->line, "an operand is \"\", expected %s", w->line->operands);
             ++*operands;
             if (w->store) w->argv[*operands] = word;
             continue;
@@ -244,10 +247,11 @@ static int walk_line(walk *w, int *operands)
 
 static int check_operands(const command_line *line, int count)
 {
-    if (count < line->least_operands) return options_refuse(line, "%d given, expected %s", count, line->operands);
-    if (count <= line->most_operands) return -1;
-    if (line->most_operands) return options_refuse(line, "%d given, expected %s", count, line->operands);
-    return options_refuse(line, "takes options only, but got %d operands", count);
+    if (count >= line->least_operands && count <= line->most_operands) return -1;
+    const char *plural = count == 1 ? "" : "s";
+    if (line->most_operands)
+        return options_refuse(line, "%d operand%s given, expected %s", count, plural, line->operands);
+    return options_refuse(line, "takes options only, but got %d operand%s", count, plural);
 }
 
 int options_parse(const command_line *line, int argc, char **argv, char ***operands, int *operand_count)

@@ -62,7 +62,8 @@ option option_int(char letter, const char *name, const char *value, int64_t *int
 option option_float(char letter, const char *name, const char *value, double *into, double low, double high,
                     const char *help);
 
-/* Any text; it points into argv. NULL as default means "not given". */
+/* Any text but none at all, as of a shell's variable that is not set; it points into argv. NULL as default means "not
+ * given". An empty operand is refused likewise. */
 option option_string(char letter, const char *name, const char *value, const char **into, const char *help);
 
 /* One word of a list; its index is stored. -1 as default means "not given". */

@@ -18,8 +18,8 @@ static int check_numbers(const run_input *in, int rank)
     char text[256];
     if (!in->array.values) return failure("run", "%s: holds booleans, expected numbers", in->path);
     if (in->array.rank == rank) return 0;
-    return failure("run", "%s: shape %s has %d dimensions, expected %d as in Q", in->path,
-                   shape_text(&in->array, text, sizeof text), in->array.rank, rank);
+    return failure("run", "%s: shape %s has %d dimension%s, expected %d as in Q", in->path,
+                   shape_text(&in->array, text, sizeof text), in->array.rank, in->array.rank == 1 ? "" : "s", rank);
 }
 
 /* Dimension `i`, counted from the last (-1); 1 where the array has fewer. */
@@ -42,8 +42,8 @@ int run_sizes_of(const run_input *q, const run_input *k, const run_input *v, run
     char text[256];
     int rank = q->array.rank;
     if (rank < 2 || rank > 4)
-        return failure("run", "%s: shape %s has %d dimensions, expected 4 (B, H, T, D), 3 (H, T, D) or 2 (T, D)",
-                       q->path, shape_text(&q->array, text, sizeof text), rank);
+        return failure("run", "%s: shape %s has %d dimension%s, expected 4 (B, H, T, D), 3 (H, T, D) or 2 (T, D)",
+                       q->path, shape_text(&q->array, text, sizeof text), rank, rank == 1 ? "" : "s");
     if (check_numbers(q, rank) || check_numbers(k, rank) || check_numbers(v, rank)) return 1;
     *sizes = (run_sizes){.rank = rank,
                          .B = dimension(&q->array, -4),

@@ -38,7 +38,7 @@ void suggestion_offer(suggestion *s, const char *word)
     size_t distance = suggestion_distance(s->typed, s->length, word, length);
     if (s->length >= 2 && length > s->length && !memcmp(word, s->typed, s->length)) distance = 1;
     size_t longer = length > s->length ? length : s->length;
-    if (distance > (longer + 2) / 3 || distance >= longer || distance >= s->distance) return;
+    if (distance > longer / 3 || distance >= longer || distance >= s->distance) return;
     s->word = word;
     s->distance = distance;
 }

@@ -6,9 +6,9 @@
 #include <string.h>
 
 static const command table[] = {
-    {"classify", "a classifier of texts, images or recordings, from labelled examples", command_train_classify},
-    {"summarize", "a summarizer, from texts and their summaries", command_train_summarize},
     {"translate", "a translator, from sentence pairs", command_train_translate},
+    {"summarize", "a summarizer, from texts and their summaries", command_train_summarize},
+    {"classify", "a classifier of texts, images or recordings, from labelled examples", command_train_classify},
 };
 static const size_t count = sizeof table / sizeof *table;
 
@@ -23,13 +23,20 @@ static int overview(void)
     return 0;
 }
 
+/* "translate, summarize or classify" */
+static void name_all(FILE *out)
+{
+    for (size_t i = 0; i < count; i++) fprintf(out, "%s%s", i == 0 ? "" : i + 1 < count ? ", " : " or ", table[i].name);
+}
+
 static int unknown(const char *name)
 {
     suggestion nearest = suggestion_for(name, strlen(name));
     for (size_t i = 0; i < count; i++) suggestion_offer(&nearest, table[i].name);
     fputs("attn train: \"", stderr);
     message_print_text(stderr, name);
-    fputs("\" is nothing that it trains", stderr);
+    fputs("\" is nothing that it trains, expected ", stderr);
+    name_all(stderr);
     if (nearest.word) fprintf(stderr, "; did you mean \"%s\"?", nearest.word);
     fputs("\nTry \"attn train --help\".\n", stderr);
     return 2;
@@ -39,7 +46,9 @@ int command_train(int argc, char **argv)
 {
     if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) return overview();
     if (argc < 2 || argv[1][0] == '-') {
-        fputs("attn train: say what to train: attn train WHAT [OPTION]...\n", stderr);
+        fputs("attn train: say what to train: ", stderr);
+        name_all(stderr);
+        fputs("\nTry \"attn train --help\".\n", stderr);
         return 2;
     }
     for (size_t i = 0; i < count; i++) {

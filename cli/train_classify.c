@@ -101,7 +101,7 @@ static int parse(classify_line *l, int argc, char **argv)
                     "train a model for each fold, in DIR/fold-0, ..., and print what each scores on its fold"),
         option_int(0, "dim", "N", &o->width, 2, 16384, "width of the model"),
         option_int(0, "heads", "N", &o->heads, 1, 1024, "attention heads, a divisor of the width"),
-        option_int(0, "layers", "N", &o->layers, 1, 100, "of the Transformer"),
+        option_int(0, "layers", "N", &o->layers, 1, 100, "of the Transformer or the recurrent network"),
         option_int(0, "ffn", "N", &o->ffn, 1, 65536, "width of the feed-forward layers"),
         option_int(0, "vocab", "N", &o->vocabulary, 10, 1000000, "text: pieces (default 8000)"),
         option_int(0, "max-length", "N", &o->longest, 2, 4096, "text: pieces after which it is cut (default 256)"),
@@ -121,7 +121,7 @@ static int parse(classify_line *l, int argc, char **argv)
                      "last fraction of the run, over which the rate falls to 0"),
         option_float(0, "average", "D", &o->average, 0, 0.9999999,
                      "save a moving average of the weights with this decay, 0: the last weights"),
-        option_int(0, "epochs", "N", &o->epochs, 0, 1000000, "passes over the examples"),
+        option_int(0, "epochs", "N", &o->epochs, 0, 1000000, "passes over the examples, 0: any number"),
         option_int(0, "valid-every", "N", &o->valid_every, 0, TRAIN_OPTIONS_MANY,
                    "validate after every N steps, 0: after every epoch (default 0)"),
     };

@@ -54,7 +54,7 @@ static int parse(train_line *l, int argc, char **argv)
                      "last fraction of the run, over which the rate falls to 0 (default 0.3)"),
         option_float(0, "average", "D", &o->average, 0, 0.9999999,
                      "save a moving average of the weights with this decay, 0: the last weights (default 0.999)"),
-        option_int(0, "epochs", "N", &o->epochs, 0, 1000000, "passes over the pairs (default 10)"),
+        option_int(0, "epochs", "N", &o->epochs, 0, 1000000, "passes over the pairs, 0: any number (default 10)"),
         option_int(0, "valid-every", "N", &o->valid_every, 1, TRAIN_OPTIONS_MANY,
                    "validate after every N steps (default 1000)"),
     };

@@ -122,6 +122,15 @@ static int tell_failure(const train_run *run)
     return run->choices.resume ? 1 : 2;
 }
 
+/* The same, and the way out where the directory holds a run already. */
+static int tell_refusal(const train_run *run, attn_status status, const char *way_out)
+{
+    const bool exists = status == ATTN_ERROR_ARGUMENT && strstr(attn_seq_error(), ": exists; ");
+    const int failed = tell_failure(run);
+    if (exists) fputs(way_out, stderr);
+    return failed;
+}
+
 static int tell_end(const train_run *run, attn_status status)
 {
     const char *model = run->options->model;
@@ -130,10 +139,8 @@ static int tell_end(const train_run *run, attn_status status)
         message_tell("Go on with: attn %s --model %s --resume", run->command, model);
         return 128 + (int)stop_signal;
     }
-    bool exists = status == ATTN_ERROR_ARGUMENT && strstr(attn_seq_error(), ": exists; ");
-    const int failed = status != ATTN_OK ? tell_failure(run) : 0;
-    if (exists) fputs("--resume goes on with that run, --force begins anew and loses it.\n", stderr);
-    if (failed) return failed;
+    if (status != ATTN_OK)
+        return tell_refusal(run, status, "--resume goes on with that run, --force begins anew and loses it.\n");
     if (!run->choices.quiet && !run->choices.json)
         message_tell("The model is in %s. Try it: %s --model %s", model, run->use, model);
     return 0;
@@ -235,7 +242,8 @@ static void print_mean(const train_run *run, int64_t folds, const attn_seq_train
 
 static int tell_end_of_fold(const train_run *run, attn_status status)
 {
-    if (status != ATTN_ERROR_INTERRUPTED) return tell_end(run, status);
+    if (status != ATTN_ERROR_INTERRUPTED)
+        return tell_refusal(run, status, "--force begins every fold anew and loses what is there.\n");
     message_tell("attn %s: %s", run->command, attn_seq_error());
     return 128 + (int)stop_signal;
 }

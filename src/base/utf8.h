@@ -54,6 +54,19 @@ static inline bool utf8_valid(const char *text, size_t bytes)
     return utf8_valid_prefix(text, bytes) == bytes;
 }
 
+/* The bytes of the whole characters at the beginning of a text, at most `most`: where it may be cut, to be shown. Of
+ * what is no UTF-8, bytes. */
+static inline size_t utf8_shown(const char *text, size_t most)
+{
+    size_t length = 0;
+    while (length < most && text[length]) length++;
+    if (!text[length]) return length;
+    for (size_t back = 0; back < 4 && back <= length; back++) {
+        if ((text[length - back] & 0xC0) != 0x80) return length - back;
+    }
+    return length;
+}
+
 /* White space as Unicode's White_Space and bidirectional classes have it, and as Python's str.split() does. */
 static inline bool utf8_is_space(uint32_t c)
 {

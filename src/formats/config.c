@@ -1,6 +1,7 @@
 #include "formats/config.h"
 
 #include "base/status.h"
+#include "base/utf8.h"
 #include "formats/regular_file.h"
 #include "formats/whole_file.h"
 
@@ -114,7 +115,7 @@ static void show(const json_t *value, char *text, size_t size)
     else if (strlen(dumped) <= most)
         snprintf(text, size, "%s", dumped);
     else
-        snprintf(text, size, "%.*s...", (int)most - 3, dumped);
+        snprintf(text, size, "%.*s...", (int)utf8_shown(dumped, most - 3), dumped);
     free(dumped);
 }
 

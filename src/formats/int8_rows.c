@@ -90,8 +90,8 @@ attn_status int8_rows_find_scales(const safetensors *s, const safetensors_tensor
                            safetensors_path(s), t->name, safetensors_type_name(t->type), (*scales)->name);
     }
     if (t->rank != 2)
-        return status_fail(ATTN_ERROR_FORMAT, "%s: %.200s: dtype is I8 with %d dimensions, expected the 2 of a matrix",
-                           safetensors_path(s), t->name, t->rank);
+        return status_fail(ATTN_ERROR_FORMAT, "%s: %.200s: dtype is I8 with %d dimension%s, expected the 2 of a matrix",
+                           safetensors_path(s), t->name, t->rank, t->rank == 1 ? "" : "s");
     if (!*scales)
         return status_fail(ATTN_ERROR_FORMAT, "%s: %.200s" INT8_ROWS_SUFFIX " is missing, expected beside an I8 tensor",
                            safetensors_path(s), t->name);

@@ -1,6 +1,7 @@
 #include "input/examples_read.h"
 
 #include "base/status.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,15 +60,6 @@ attn_status example_list_append(example_list *l, const char *label, size_t label
     return ATTN_OK;
 }
 
-static attn_status copy_labels(label_list *to, const label_list *from)
-{
-    for (int64_t i = 0; i < from->count; i++) {
-        if (label_list_add(to, from->names[i], strlen(from->names[i])) < 0)
-            return status_fail(ATTN_ERROR_MEMORY, "out of memory for %lld labels", (long long)from->count);
-    }
-    return ATTN_OK;
-}
-
 /* "a", "b", ... */
 static void quote_labels(const label_list *labels, char *text, size_t size)
 {
@@ -88,20 +80,25 @@ static attn_status unknown_label(const char *name, const label_list *labels, con
     char known[200];
     quote_labels(labels, known, sizeof known);
     return status_fail(ATTN_ERROR_FORMAT,
-                       "%s: label \"%.60s\" is none of the %lld that %s has: %s; give the examples these names", path,
-                       name, (long long)labels->count, whose, known);
+                       "%s: label \"%.*s\" is none of the %lld that %s has: %s; give the examples these names", path,
+                       (int)utf8_shown(name, 60), name, (long long)labels->count, whose, known);
 }
 
-attn_status example_list_relabel(example_list *l, const label_list *labels, const char *path, const char *whose)
+attn_status example_list_relabel(example_list *l, char *const *names, int64_t count, const char *path,
+                                 const char *whose)
 {
-    for (int64_t i = 0; i < l->count; i++) {
+    label_list labels = {0};
+    attn_status s = label_list_copy(&labels, names, count);
+    for (int64_t i = 0; s == ATTN_OK && i < l->count; i++) {
         const char *name = l->labels.names[l->label[i]];
-        int64_t index = label_list_find(labels, name);
-        if (index < 0) return unknown_label(name, labels, path, whose);
+        const int64_t index = label_list_find(&labels, name);
+        if (index < 0) s = unknown_label(name, &labels, path, whose);
         l->label[i] = (int32_t)index;
     }
-    label_list_clear(&l->labels);
-    return copy_labels(&l->labels, labels);
+    label_list swap = l->labels;
+    l->labels = labels;
+    label_list_clear(&swap);
+    return s;
 }
 
 /* Takes example i of one list over to the end of another, which has room. */
@@ -128,7 +125,7 @@ attn_status example_list_hold_out(example_list *l, int64_t folds, int64_t fold, 
 {
     *held_out = (example_list){.kind = l->kind, .width = l->width, .height = l->height};
     attn_status s = make_room(held_out, l->count / folds + 1, l->pixels != NULL);
-    if (s == ATTN_OK) s = copy_labels(&held_out->labels, &l->labels);
+    if (s == ATTN_OK) s = label_list_copy(&held_out->labels, l->labels.names, l->labels.count);
     if (s != ATTN_OK) return s;
     const int64_t count = l->count;
     l->count = 0;

@@ -39,9 +39,10 @@ attn_status example_kind_of(const char *path, example_kind *kind);
  * by the caller also after a failure. */
 attn_status example_list_read(example_list *out, const char *path, const char *labels_path, example_kind kind);
 
-/* Gives the examples another list of labels, which holds all of theirs: FORMAT names one that it lacks, and what it
- * holds. whose: "the model", for that message. */
-attn_status example_list_relabel(example_list *l, const label_list *labels, const char *path, const char *whose);
+/* Gives the examples other labels, of `count` names that hold all of theirs: FORMAT names one that these lack, and what
+ * they are. whose: "the model", for that message. After a failure *l can only be cleared. */
+attn_status example_list_relabel(example_list *l, char *const *names, int64_t count, const char *path,
+                                 const char *whose);
 
 /* Moves every example whose place, modulo folds, is `fold` to *held_out, which keeps all labels; the order stays.
  * *held_out is overwritten, and must be cleared by the caller also after a failure. */

@@ -37,8 +37,8 @@ static attn_status append_content(example_list *l, const char *path, int64_t num
     if (l->kind == EXAMPLES_TEXT) return example_list_append(l, label, label_bytes, content, bytes);
     example_kind kind = l->kind;
     if (!example_kind_of_name(content, bytes, &kind) || kind != l->kind)
-        return status_fail(ATTN_ERROR_FORMAT, "%s:%lld: \"%.60s\", expected a file of %s: .%s", path, (long long)number,
-                           content, example_kind_name(l->kind),
+        return status_fail(ATTN_ERROR_FORMAT, "%s:%lld: \"%.*s\", expected a file of %s: .%s", path, (long long)number,
+                           (int)utf8_shown(content, 60), content, example_kind_name(l->kind),
                            l->kind == EXAMPLES_AUDIO ? "wav" : "png, .jpg or .jpeg");
     return append_path(l, path, label, label_bytes, content, bytes);
 }
@@ -56,8 +56,9 @@ static attn_status take_line(example_list *l, const char *path, int64_t number, 
     }
     const char *tab = memchr(line, '\t', bytes);
     if (!tab || blank(line, (size_t)(tab - line)))
-        return status_fail(ATTN_ERROR_FORMAT, "%s:%lld: no label in \"%.60s\", expected label TAB %s", path,
-                           (long long)number, line, l->kind == EXAMPLES_TEXT ? "text" : "path");
+        return status_fail(ATTN_ERROR_FORMAT, "%s:%lld: no label in \"%.*s\", expected label TAB %s", path,
+                           (long long)number, (int)utf8_shown(line, 60), line,
+                           l->kind == EXAMPLES_TEXT ? "text" : "path");
     size_t left = bytes - (size_t)(tab + 1 - line);
     if (blank(tab + 1, left)) {
         l->empty++;

@@ -1,5 +1,6 @@
 #include "input/loaded_examples.h"
 
+#include "base/fnv.h"
 #include "base/status.h"
 #include "formats/wav.h"
 #include "input/spectrogram.h"
@@ -126,20 +127,14 @@ attn_status loaded_examples_resample(loaded_examples *e, int64_t rate)
     return ATTN_OK;
 }
 
-static uint64_t hash(uint64_t h, const void *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) h = (h ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
-    return h;
-}
-
 uint64_t loaded_examples_fingerprint(const loaded_examples *e)
 {
     const size_t n = (size_t)e->count;
-    uint64_t h = hash(0xcbf29ce484222325u, e->label, n * sizeof *e->label);
-    if (e->start) h = hash(h, e->start, (n + 1) * sizeof *e->start);
-    if (e->ids) h = hash(h, e->ids, (size_t)e->start[n] * sizeof *e->ids);
-    if (e->samples) h = hash(h, e->samples, (size_t)e->start[n] * sizeof *e->samples);
-    if (e->pixels) h = hash(h, e->pixels, n * (size_t)(e->side * e->side * e->channels));
+    uint64_t h = fnv_hash(FNV_EMPTY, e->label, n * sizeof *e->label);
+    if (e->start) h = fnv_hash(h, e->start, (n + 1) * sizeof *e->start);
+    if (e->ids) h = fnv_hash(h, e->ids, (size_t)e->start[n] * sizeof *e->ids);
+    if (e->samples) h = fnv_hash(h, e->samples, (size_t)e->start[n] * sizeof *e->samples);
+    if (e->pixels) h = fnv_hash(h, e->pixels, n * (size_t)(e->side * e->side * e->channels));
     return h;
 }
 

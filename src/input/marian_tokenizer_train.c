@@ -58,6 +58,7 @@ attn_status tokenizer_train(const char *const *lines, int64_t count, int64_t voc
     pieces *p = NULL;
     attn_status s = pieces_train(lines, count, PIECES_NMT_NFKC, vocabulary, seed, threads, &model, &bytes);
     if (s == ATTN_OK) s = pieces_parse(&p, model, bytes, "the trained SentencePiece model");
+    if (s == ATTN_OK) s = tokenizer_remove(directory);
     if (s == ATTN_OK) s = save(directory, "source.spm", model, bytes);
     if (s == ATTN_OK) s = save(directory, "target.spm", model, bytes);
     if (s == ATTN_OK) s = save_json(directory, "vocab.json", number_pieces(p));

@@ -65,8 +65,8 @@ static attn_status add_tsv_line(pair_texts *p, const char *path, int64_t number,
     }
     const char *tab = memchr(line, '\t', bytes);
     if (!tab)
-        return status_fail(ATTN_ERROR_FORMAT, "%s:%lld: no tab in \"%.60s\", expected source TAB target", path,
-                           (long long)number, line);
+        return status_fail(ATTN_ERROR_FORMAT, "%s:%lld: no tab in \"%.*s\", expected source TAB target", path,
+                           (long long)number, (int)utf8_shown(line, 60), line);
     const char *target = tab + 1, *end = line + bytes;
     const char *next = memchr(target, '\t', (size_t)(end - target));
     return add(p, path, number, line, (size_t)(tab - line), target, (size_t)((next ? next : end) - target));

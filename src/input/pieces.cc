@@ -207,6 +207,13 @@ extern "C" double pieces_score(const pieces *p, int64_t id)
     return id >= 0 && id < pieces_count(p) ? (double)p->processor.GetScore((int)id) : 0;
 }
 
+/* A message without the place in SentencePiece's source and the condition that it begins with. */
+static const char *words_of(const char *message)
+{
+    const char *condition = strstr(message, " [("), *end = condition ? strstr(condition, ")] ") : nullptr;
+    return end ? end + 3 : message;
+}
+
 extern "C" attn_status pieces_train(const char *const *lines, int64_t count, pieces_normalization normalization,
                                     int64_t vocabulary, uint32_t seed, int threads, void **model, size_t *bytes)
 {
@@ -231,7 +238,7 @@ extern "C" attn_status pieces_train(const char *const *lines, int64_t count, pie
         sentencepiece::util::Status done = sentencepiece::SentencePieceTrainer::Train(options, &iterator, &trained);
         if (!done.ok())
             return status_fail(ATTN_ERROR_ARGUMENT, "training SentencePiece with %lld pieces on %lld lines: %s",
-                               (long long)vocabulary, (long long)count, done.message());
+                               (long long)vocabulary, (long long)count, words_of(done.message()));
         *model = copied(trained);
         *bytes = trained.size();
         return *model ? ATTN_OK : status_fail(ATTN_ERROR_MEMORY, "training SentencePiece: out of memory");

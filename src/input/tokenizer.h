@@ -54,6 +54,10 @@ int32_t tokenizer_unk_id(const tokenizer *k);
 /* Copies all files of a tokenizer from one directory to another, and removes those there that `from` has not. */
 attn_status tokenizer_copy(const char *from, const char *to);
 
+/* Removes all files of a tokenizer: one of another kind that stayed would be taken for a part of the next one, or for
+ * it. */
+attn_status tokenizer_remove(const char *directory);
+
 /* Trains source.spm and target.spm (the same joint model in both files) and writes vocab.json and tokenizer_config.json
  * into `directory`, which exists. Ids as Marian has them: </s> 0, <unk> 1, the pieces, <pad> last. */
 attn_status tokenizer_train(const char *const *lines, int64_t count, int64_t vocabulary, uint32_t seed, int threads,

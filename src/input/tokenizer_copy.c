@@ -20,13 +20,29 @@ static const char *const files[] = {
     "vocab.txt",  "merges.txt", "added_tokens.json", "tokenizer_config.json", "special_tokens_map.json",
 };
 
+static attn_status remove_file(const char *path)
+{
+    if (unlink(path) == 0 || errno == ENOENT) return ATTN_OK;
+    return status_fail(ATTN_ERROR_FILE, "%s: cannot remove it: %s", path, strerror(errno));
+}
+
+attn_status tokenizer_remove(const char *directory)
+{
+    attn_status s = ATTN_OK;
+    for (size_t i = 0; i < sizeof files / sizeof *files && s == ATTN_OK; i++) {
+        char *path;
+        if (asprintf(&path, "%s/%s", directory, files[i]) < 0)
+            return status_fail(ATTN_ERROR_MEMORY, "%s: out of memory", directory);
+        s = remove_file(path);
+        free(path);
+    }
+    return s;
+}
+
 /* What is there and not in `from` would be taken for a part of the tokenizer. */
 static attn_status copy_file(const char *from, const char *to)
 {
-    if (access(from, F_OK) != 0) {
-        if (unlink(to) == 0 || errno == ENOENT) return ATTN_OK;
-        return status_fail(ATTN_ERROR_FILE, "%s: cannot remove it: %s", to, strerror(errno));
-    }
+    if (access(from, F_OK) != 0) return remove_file(to);
     unsigned char *bytes;
     size_t size;
     attn_status s = regular_file_expect(from);

@@ -197,6 +197,7 @@ attn_status tokenizer_train_style(tokenizer_style style, const char *const *line
     json_decref(json);
     /* SentencePiece counts three special pieces of its own. */
     if (s == ATTN_OK) s = train_pieces(&p, lines, count, n, vocabulary - SPECIALS + 3, seed, threads);
+    if (s == ATTN_OK) s = tokenizer_remove(directory);
     if (s == ATTN_OK) s = save(tokenizer_json(&styles[style], p, lower), config_json(&styles[style]), directory);
     pieces_destroy(p);
     normalizer_destroy(n);

@@ -1,6 +1,8 @@
 #include "input/vocabulary.h"
 
+#include "base/fnv.h"
 #include "base/status.h"
+#include "base/utf8.h"
 #include "formats/config.h"
 
 #include <stdlib.h>
@@ -19,14 +21,6 @@ struct vocabulary {
     uint64_t mask;
     int32_t *slot; /* id, -1: empty */
 };
-
-/* Fowler, Noll and Vo's FNV-1a, 64 bits. */
-static uint64_t hash(const char *piece, size_t bytes)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < bytes; i++) h = (h ^ (unsigned char)piece[i]) * 0x100000001b3u;
-    return h;
-}
 
 static void widen(void *argument, const char *piece, int64_t id)
 {
@@ -60,12 +54,13 @@ static void place(void *argument, const char *piece, int64_t id)
     vocabulary *v = f->v;
     if (f->status != ATTN_OK) return;
     if (v->piece[id]) {
-        f->status = status_fail(ATTN_ERROR_FORMAT, "%s: pieces \"%.60s\" and \"%.60s\" have the same id %lld", f->name,
-                                v->piece[id], piece, (long long)id);
+        f->status = status_fail(ATTN_ERROR_FORMAT, "%s: pieces \"%.*s\" and \"%.*s\" have the same id %lld", f->name,
+                                (int)utf8_shown(v->piece[id], 60), v->piece[id], (int)utf8_shown(piece, 60), piece,
+                                (long long)id);
         return;
     }
     v->piece[id] = piece;
-    uint64_t at = hash(piece, strlen(piece)) & v->mask;
+    uint64_t at = fnv_hash(FNV_EMPTY, piece, strlen(piece)) & v->mask;
     while (v->slot[at] >= 0) at = (at + 1) & v->mask;
     v->slot[at] = (int32_t)id;
 }
@@ -128,7 +123,8 @@ static attn_status fill_from_list(vocabulary *v, const char *const *pieces, int6
     for (int64_t i = 0; i < count && f.status == ATTN_OK; i++) {
         const size_t length = strlen(pieces[i]);
         if (vocabulary_find(v, pieces[i], length) >= 0)
-            return status_fail(ATTN_ERROR_FORMAT, "%s: piece \"%.60s\" stands there twice", name, pieces[i]);
+            return status_fail(ATTN_ERROR_FORMAT, "%s: piece \"%.*s\" stands there twice", name,
+                               (int)utf8_shown(pieces[i], 60), pieces[i]);
         memcpy(to, pieces[i], length + 1);
         place(&f, to, i);
         to += length + 1;
@@ -162,7 +158,7 @@ void vocabulary_destroy(vocabulary *v)
 
 int32_t vocabulary_find(const vocabulary *v, const char *piece, size_t bytes)
 {
-    for (uint64_t at = hash(piece, bytes) & v->mask; v->slot[at] >= 0; at = (at + 1) & v->mask) {
+    for (uint64_t at = fnv_hash(FNV_EMPTY, piece, bytes) & v->mask; v->slot[at] >= 0; at = (at + 1) & v->mask) {
         const char *found = v->piece[v->slot[at]];
         if (strlen(found) == bytes && memcmp(found, piece, bytes) == 0) return v->slot[at];
     }

@@ -171,6 +171,13 @@ attn_status translator_config_write(const translator_config *c, weight_format fo
     return json_file_save(json_joined(json_joined(json, rest), attention), path);
 }
 
+/* NULL: the field is left out. */
+static json_t *stopping_json(generation_stopping s)
+{
+    if (s == STOPPING_ABSENT) return NULL;
+    return s == STOPPING_NEVER ? json_string("never") : json_boolean(s == STOPPING_TRUE);
+}
+
 /* What generate() does unless told: never <pad>, end at </s>, at most as many pieces as there are positions. */
 attn_status translator_generation_write(const translator_config *c, const generation_settings *g, const char *path)
 {
@@ -180,10 +187,11 @@ attn_status translator_generation_write(const translator_config *c, const genera
         c->decoder_start_id, "eos_token_id", c->eos_id, "forced_eos_token_id",
         l->forces_last ? json_integer(l->last_id) : NULL, "pad_token_id", c->pad_id, "max_length",
         (json_int_t)(g->max_length ? g->max_length : c->max_position_embeddings), "num_beams", (json_int_t)g->beam);
-    json_t *rest = json_pack("{s:o*, s:o*, s:o*, s:o*}", "length_penalty",
-                             g->length_penalty != 1 ? json_real(g->length_penalty) : NULL, "min_length",
-                             l->min_length ? json_integer(l->min_length) : NULL, "no_repeat_ngram_size",
-                             l->distinct_ngrams ? json_integer(l->distinct_ngrams) : NULL, "forced_bos_token_id",
-                             l->forces_first ? json_integer(l->first_id) : NULL);
+    json_t *rest =
+        json_pack("{s:o*, s:o*, s:o*, s:o*, s:o*}", "length_penalty",
+                  g->length_penalty != 1 ? json_real(g->length_penalty) : NULL, "min_length",
+                  l->min_length ? json_integer(l->min_length) : NULL, "no_repeat_ngram_size",
+                  l->distinct_ngrams ? json_integer(l->distinct_ngrams) : NULL, "forced_bos_token_id",
+                  l->forces_first ? json_integer(l->first_id) : NULL, "early_stopping", stopping_json(g->stopping));
     return json_file_save(json_joined(json, rest), path);
 }

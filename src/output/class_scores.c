@@ -2,25 +2,28 @@
 
 #include <math.h>
 
-/* F1 = 2 TP / (2 TP + FP + FN) of one class; NaN where it never occurs. */
-static double f1(const int64_t *confusion, int64_t labels, int64_t class)
+void class_count_answer(class_count *counts, int64_t expected, int64_t found)
 {
-    int64_t expected = 0, found = 0, right = confusion[class * labels + class];
-    for (int64_t i = 0; i < labels; i++) {
-        expected += confusion[class * labels + i];
-        found += confusion[i * labels + class];
-    }
-    return expected + found > 0 ? 2.0 * (double)right / (double)(expected + found) : NAN;
+    counts[expected].expected++;
+    counts[found].found++;
+    counts[expected].right += expected == found;
 }
 
-class_scores class_scores_of(const int64_t *confusion, int64_t labels)
+/* F1 = 2 TP / (2 TP + FP + FN) of one class; NaN where it never occurs. */
+static double f1(const class_count *c)
+{
+    const int64_t occurs = c->expected + c->found;
+    return occurs > 0 ? 2.0 * (double)c->right / (double)occurs : NAN;
+}
+
+class_scores class_scores_of(const class_count *counts, int64_t labels)
 {
     int64_t right = 0, all = 0, classes = 0;
     double sum = 0;
     for (int64_t i = 0; i < labels; i++) {
-        right += confusion[i * labels + i];
-        for (int64_t j = 0; j < labels; j++) all += confusion[i * labels + j];
-        double score = f1(confusion, labels, i);
+        right += counts[i].right;
+        all += counts[i].expected;
+        double score = f1(&counts[i]);
         if (isnan(score)) continue;
         sum += score;
         classes++;

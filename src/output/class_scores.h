@@ -4,14 +4,22 @@
 
 #include "attn/attn.h"
 
+/* Of one class: how often it was expected, how often found, how often both. */
+typedef struct class_count {
+    int64_t expected, found, right;
+} class_count;
+
 /* 0 to 100; NaN where there is nothing to score. */
 typedef struct class_scores {
     double accuracy; /* share of right answers */
     double macro_f1; /* mean over the classes of their F1: rare ones count as much as frequent ones */
 } class_scores;
 
-/* confusion[expected * labels + found] counts answers: (labels, labels). A class that is neither expected nor found
- * anywhere has no F1 and is left out of the mean, as in scikit-learn's f1_score(average="macro"). */
-class_scores class_scores_of(const int64_t *confusion, int64_t labels);
+/* counts (labels), zeroed before the first answer. */
+void class_count_answer(class_count *counts, int64_t expected, int64_t found);
+
+/* Linear in the labels, of which there may be tens of thousands. A class that is neither expected nor found anywhere
+ * has no F1 and is left out of the mean, as in scikit-learn's f1_score(average="macro"). */
+class_scores class_scores_of(const class_count *counts, int64_t labels);
 
 #endif

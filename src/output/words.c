@@ -1,5 +1,6 @@
 #include "output/words.h"
 
+#include "base/fnv.h"
 #include "base/status.h"
 
 #include <stdlib.h>
@@ -33,17 +34,9 @@ void words_destroy(words *w)
     free(w);
 }
 
-/* FNV-1a, 32 bits. */
-static uint32_t hash(const char *s, size_t bytes)
-{
-    uint32_t h = 2166136261u;
-    for (size_t i = 0; i < bytes; i++) h = (h ^ (unsigned char)s[i]) * 16777619u;
-    return h;
-}
-
 static uint32_t *find_slot(const words *w, const char *s, size_t bytes)
 {
-    for (uint32_t i = hash(s, bytes) & (w->slot_count - 1);; i = (i + 1) & (w->slot_count - 1)) {
+    for (uint32_t i = fnv_hash(FNV_EMPTY, s, bytes) & (w->slot_count - 1);; i = (i + 1) & (w->slot_count - 1)) {
         if (!w->slots[i]) return &w->slots[i];
         const char *name = w->names[w->slots[i] - 1];
         if (strncmp(name, s, bytes) == 0 && name[bytes] == 0) return &w->slots[i];

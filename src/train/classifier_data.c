@@ -1,6 +1,7 @@
 #include "train/classifier_data.h"
 
 #include "base/status.h"
+#include "base/utf8.h"
 #include "model/config_limits.h"
 #include "train/model_directory.h"
 #include "train/started_examples.h"
@@ -18,19 +19,24 @@ example_kind classifier_example_kind(int64_t task)
 
 static void tell_of(const example_list *l, const char *path, notice_sink n)
 {
-    notice_tell(n, "%s: %lld examples of %s", path, (long long)l->count, example_kind_name(l->kind));
-    if (l->empty > 0) notice_tell(n, "%s: %lld lines left out, nothing in them", path, (long long)l->empty);
-    if (l->skipped > 0) notice_tell(n, "%s: %lld files left out, of another kind", path, (long long)l->skipped);
+    notice_tell(n, "%s: %lld example%s of %s", path, (long long)l->count, l->count == 1 ? "" : "s",
+                example_kind_name(l->kind));
+    if (l->empty > 0)
+        notice_tell(n, "%s: %lld empty line%s left out", path, (long long)l->empty, l->empty == 1 ? "" : "s");
+    if (l->skipped > 0)
+        notice_tell(n, "%s: %lld file%s left out, of another kind", path, (long long)l->skipped,
+                    l->skipped == 1 ? "" : "s");
     if (l->invalid > 0)
-        notice_tell(n, "%s: %lld lines left out, invalid UTF-8 or a NUL byte; the first is %s", path,
-                    (long long)l->invalid, l->first_invalid);
+        notice_tell(n, "%s: %lld line%s left out, invalid UTF-8 or a NUL byte; the first is %s", path,
+                    (long long)l->invalid, l->invalid == 1 ? "" : "s", l->first_invalid);
 }
 
 /* "labels: 0 (423), 1 (389), ..." */
 static void tell_labels(const example_list *l, notice_sink n)
 {
     char text[400];
-    size_t at = (size_t)snprintf(text, sizeof text, "%lld labels:", (long long)l->labels.count);
+    size_t at = (size_t)snprintf(text, sizeof text, "%lld label%s:", (long long)l->labels.count,
+                                 l->labels.count == 1 ? "" : "s");
     for (int64_t i = 0; i < l->labels.count; i++) {
         int64_t count = 0;
         for (int64_t j = 0; j < l->count; j++) count += l->label[j] == i;
@@ -38,8 +44,8 @@ static void tell_labels(const example_list *l, notice_sink n)
             snprintf(text + at, sizeof text - at, " ...");
             break;
         }
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s %.40s (%lld)", i ? "," : "", l->labels.names[i],
-                               (long long)count);
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s %.*s (%lld)", i ? "," : "",
+                               (int)utf8_shown(l->labels.names[i], 40), l->labels.names[i], (long long)count);
     }
     notice_tell(n, "%s", text);
 }
@@ -61,20 +67,26 @@ static attn_status read_lists(classifier_data *d, const attn_seq_train_options *
     tell_of(train, o->train, n);
     tell_labels(train, n);
     if (train->labels.count < 2)
-        return status_fail(ATTN_ERROR_FORMAT, "%s: every example has the label \"%.60s\", expected at least two labels",
-                           o->train, train->labels.names[0]);
+        return status_fail(ATTN_ERROR_FORMAT, "%s: every example has the label \"%.*s\", expected at least two labels",
+                           o->train, (int)utf8_shown(train->labels.names[0], 60), train->labels.names[0]);
+    if (train->labels.count > MOST_LABELS)
+        return status_fail(ATTN_ERROR_FORMAT, "%s: %lld labels, expected at most %d", o->train,
+                           (long long)train->labels.count, MOST_LABELS);
     if (o->valid) {
         s = example_list_read(valid, o->valid, o->valid_target, d->kind);
         if (s == ATTN_OK) s = refuse_labels(valid, "valid_target", o->valid_target, o->valid);
         if (s == ATTN_OK) tell_of(valid, o->valid, n);
-        return s == ATTN_OK ? example_list_relabel(valid, &train->labels, o->valid, o->train) : s;
+        if (s != ATTN_OK) return s;
+        return example_list_relabel(valid, train->labels.names, train->labels.count, o->valid, o->train);
     }
     if (o->folds < 2 || train->count < o->folds) return ATTN_OK;
     if (o->fold >= o->folds)
         return status_fail(ATTN_ERROR_ARGUMENT, "fold = %lld, expected less than folds = %lld", (long long)o->fold,
                            (long long)o->folds);
     s = example_list_hold_out(train, o->folds, o->fold, valid);
-    if (s == ATTN_OK) notice_tell(n, "%lld of the examples are held out to validate", (long long)valid->count);
+    if (s == ATTN_OK)
+        notice_tell(n, "%lld of the examples %s held out to validate", (long long)valid->count,
+                    valid->count == 1 ? "is" : "are");
     return s;
 }
 
@@ -97,8 +109,8 @@ static attn_status load_text(classifier_data *d, const training_setup *setup, co
     if (s == ATTN_OK) s = loaded_examples_text(&d->train, train, d->tokenizer, o->longest);
     if (s == ATTN_OK) s = loaded_examples_text(&d->valid, valid, d->tokenizer, o->longest);
     if (s == ATTN_OK && d->train.too_long > 0)
-        notice_tell(setup->notices, "%s: %lld texts cut after %lld pieces", o->train, (long long)d->train.too_long,
-                    (long long)o->longest);
+        notice_tell(setup->notices, "%s: %lld text%s cut after %lld pieces", o->train, (long long)d->train.too_long,
+                    d->train.too_long == 1 ? "" : "s", (long long)o->longest);
     return s;
 }
 

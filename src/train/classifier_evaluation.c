@@ -1,5 +1,6 @@
 /* attn_seq_classifier_evaluate: labelled examples through attn_seq_classify, and how many come out right. */
 #include "base/status.h"
+#include "base/utf8.h"
 #include "input/examples.h"
 #include "model/seq_model.h"
 #include "output/class_scores.h"
@@ -17,6 +18,7 @@ typedef struct evaluating {
     example_list examples;
     attn_seq_input *inputs; /* EXAMPLES_AT_ONCE */
     attn_seq_input **read;  /* those that were read from a file, to be freed */
+    class_count *counts;    /* of the labels */
     attn_seq_evaluation *result;
 } evaluating;
 
@@ -34,7 +36,6 @@ static attn_status check(const attn_seq_model *model, const char *path, const at
 static attn_status read_examples(evaluating *e, const char *path, const char *labels_path)
 {
     const classifier_config *c = &e->model->classifier->config;
-    const label_list labels = {.count = c->label_count, .names = c->labels};
     const example_kind kind = (example_kind)(e->model->architecture->task - ATTN_SEQ_TASK_CLASSIFY_TEXT);
     attn_status s = example_list_read(&e->examples, path, labels_path, kind);
     if (s != ATTN_OK) return s;
@@ -43,7 +44,7 @@ static attn_status read_examples(evaluating *e, const char *path, const char *la
                            labels_path);
     if (e->examples.invalid > 0) /* a score that leaves some out would not be the test set's */
         return status_fail(ATTN_ERROR_FORMAT, "%s: invalid UTF-8 or a NUL byte", e->examples.first_invalid);
-    return example_list_relabel(&e->examples, &labels, path, "the model");
+    return example_list_relabel(&e->examples, c->labels, c->label_count, path, "the model");
 }
 
 /* Example i as an input; *read receives what has to be freed. */
@@ -71,11 +72,13 @@ static attn_status count_answers(evaluating *e, int64_t at, int64_t count, const
     const int64_t labels = e->result->label_count;
     for (int64_t i = 0; i < count; i++) {
         const int64_t expected = e->examples.label[at + i];
-        const char *name = e->examples.content[at + i];
+        const char *name = e->examples.content[at + i] ? e->examples.content[at + i] : "an image";
         if (found[i].label < 0)
-            return status_fail(ATTN_ERROR_FORMAT, "example %lld, %.60s: %s", (long long)(at + i + 1),
-                               name ? name : "an image", found[i].message[0] ? found[i].message : "nothing in it");
+            return status_fail(ATTN_ERROR_FORMAT, "example %lld, %.*s: %s", (long long)(at + i + 1),
+                               (int)utf8_shown(name, 60), name,
+                               found[i].message[0] ? found[i].message : "nothing in it");
         e->result->confusion[expected * labels + found[i].label]++;
+        class_count_answer(e->counts, expected, found[i].label);
         e->result->loss -= log(fmax((double)found[i].probabilities[expected], 1e-45));
     }
     return ATTN_OK;
@@ -105,14 +108,15 @@ static attn_status evaluate(evaluating *e)
     r->confusion = calloc((size_t)(r->label_count * r->label_count), sizeof *r->confusion);
     e->inputs = calloc(EXAMPLES_AT_ONCE, sizeof *e->inputs);
     e->read = calloc(EXAMPLES_AT_ONCE, sizeof *e->read);
-    if (!r->confusion || !e->inputs || !e->read)
+    e->counts = calloc((size_t)r->label_count, sizeof *e->counts);
+    if (!r->confusion || !e->inputs || !e->read || !e->counts)
         return status_fail(ATTN_ERROR_MEMORY, "out of memory to evaluate %lld examples", (long long)r->count);
     for (int64_t at = 0; at < r->count; at += EXAMPLES_AT_ONCE) {
         const int64_t left = r->count - at;
         attn_status s = evaluate_some(e, at, left < EXAMPLES_AT_ONCE ? left : EXAMPLES_AT_ONCE);
         if (s != ATTN_OK) return s;
     }
-    const class_scores scores = class_scores_of(r->confusion, r->label_count);
+    const class_scores scores = class_scores_of(e->counts, r->label_count);
     r->accuracy = scores.accuracy;
     r->macro_f1 = scores.macro_f1;
     r->loss /= (double)r->count;
@@ -134,6 +138,7 @@ attn_status attn_seq_classifier_evaluate(const attn_seq_model *model, const char
     example_list_clear(&e.examples);
     free(e.inputs);
     free(e.read);
+    free(e.counts);
     return s;
 }
 

@@ -17,7 +17,7 @@ static int64_t most_likely(const float *logits, int64_t labels)
 }
 
 static attn_status validate_batch(const classifier *model, tape *t, const classifier_batch *b, double *nll,
-                                  int64_t *confusion)
+                                  class_count *counts)
 {
     const int64_t labels = model->config.label_count;
     double batch_nll = 0;
@@ -29,7 +29,7 @@ static attn_status validate_batch(const classifier *model, tape *t, const classi
     if (s != ATTN_OK) return s;
     *nll += batch_nll;
     for (int64_t i = 0; i < b->input.batch; i++)
-        confusion[b->expected[i] * labels + most_likely(logits->value + i * labels, labels)]++;
+        class_count_answer(counts, b->expected[i], most_likely(logits->value + i * labels, labels));
     return ATTN_OK;
 }
 
@@ -46,21 +46,21 @@ static int64_t *sorted_order(const loaded_examples *e)
 }
 
 static attn_status validate_all(const classifier *model, tape *t, classifier_batch *b, const batch_maker *m,
-                                const int64_t *order, stop_question stop, double *nll, int64_t *confusion)
+                                const int64_t *order, stop_question stop, double *nll, class_count *counts)
 {
     const int64_t count = m->examples->count;
     for (int64_t at = 0; at < count; at += EXAMPLES_AT_ONCE) {
         if (stop_asked(stop)) return status_fail(ATTN_ERROR_INTERRUPTED, "stopped during validation");
         const int64_t left = count - at;
         attn_status s = classifier_batch_fill(b, m, order + at, left < EXAMPLES_AT_ONCE ? left : EXAMPLES_AT_ONCE, 0);
-        if (s == ATTN_OK) s = validate_batch(model, t, b, nll, confusion);
+        if (s == ATTN_OK) s = validate_batch(model, t, b, nll, counts);
         if (s != ATTN_OK) return s;
     }
     return ATTN_OK;
 }
 
 attn_status classifier_validate(const classifier *model, const batch_maker *m, stop_question stop, double *loss,
-                                int64_t *confusion)
+                                class_count *counts)
 {
     tape *t = NULL;
     classifier_batch b = {0};
@@ -68,7 +68,7 @@ attn_status classifier_validate(const classifier *model, const batch_maker *m, s
     int64_t *order = sorted_order(m->examples);
     attn_status s =
         order ? tape_create(&t, TAPE_INFER, m->threads) : status_fail(ATTN_ERROR_MEMORY, "out of memory to validate");
-    if (s == ATTN_OK) s = validate_all(model, t, &b, m, order, stop, &nll, confusion);
+    if (s == ATTN_OK) s = validate_all(model, t, &b, m, order, stop, &nll, counts);
     *loss = nll / (double)m->examples->count;
     classifier_batch_clear(&b);
     tape_destroy(t);

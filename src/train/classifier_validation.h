@@ -2,12 +2,13 @@
 #ifndef TRAIN_CLASSIFIER_VALIDATION_H
 #define TRAIN_CLASSIFIER_VALIDATION_H
 
+#include "output/class_scores.h"
 #include "train/classifier_batch.h"
 #include "train/stop_question.h"
 
-/* Classifies every example: *loss in nats per example, and counts of answers added to confusion (labels, labels) as
- * class_scores_of takes it. INTERRUPTED when asked to stop. */
+/* Classifies every example: *loss in nats per example, and the answers added to counts (labels). INTERRUPTED when asked
+ * to stop. */
 attn_status classifier_validate(const classifier *model, const batch_maker *m, stop_question stop, double *loss,
-                                int64_t *confusion);
+                                class_count *counts);
 
 #endif

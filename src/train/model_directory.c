@@ -77,8 +77,9 @@ static void sweep(const char *directory)
 
 attn_status model_directory_take(const char *directory, bool make, bool *made, int *lock)
 {
-    if (directory[0] == '\0' || strlen(directory) > LONGEST_PATH - 64)
-        return status_fail(ATTN_ERROR_ARGUMENT, "model is \"%.60s\", expected a directory's path", directory);
+    if (directory[0] == '\0') return status_fail(ATTN_ERROR_ARGUMENT, "model is \"\", expected a directory's path");
+    if (strlen(directory) > LONGEST_PATH - 64)
+        return status_fail(ATTN_ERROR_ARGUMENT, "%.60s...: the path is too long", directory);
     attn_status s = make ? make_all(directory, made) : ATTN_OK;
     if (s != ATTN_OK) return s;
     *lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -106,12 +107,24 @@ attn_status model_directory_refuse(const char *directory)
 attn_status model_directory_make_way(const char *directory, bool *replaces)
 {
     if (!*replaces) return ATTN_OK;
-    *replaces = false;
     for (size_t i = 0; i < sizeof written_files / sizeof *written_files; i++) {
         char path[LONGEST_PATH];
         snprintf(path, sizeof path, "%s/%s", directory, written_files[i]);
         if (unlink(path) != 0 && errno != ENOENT)
             return status_fail(ATTN_ERROR_FILE, "%s: cannot remove it: %s", path, strerror(errno));
     }
+    *replaces = false;
     return ATTN_OK;
+}
+
+void model_directory_abandon(const char *directory, bool made)
+{
+    const char *const *files = made ? written_files : telling_files;
+    const size_t count =
+        made ? sizeof written_files / sizeof *written_files : sizeof telling_files / sizeof *telling_files;
+    for (size_t i = 0; i < count; i++) {
+        char path[LONGEST_PATH];
+        snprintf(path, sizeof path, "%s/%s", directory, files[i]);
+        unlink(path);
+    }
 }

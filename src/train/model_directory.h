@@ -16,4 +16,9 @@ attn_status model_directory_refuse(const char *directory);
  * what belongs to them. What keeps the run from beginning is found before, and costs no model. */
 attn_status model_directory_make_way(const char *directory, bool *replaces);
 
+/* After a run that could not even write its first checkpoint, into a directory without a model: what it wrote goes
+ * again, so that the next run is not refused. All of it where the run `made` the directory, else what
+ * model_directory_refuse looks for: a tokenizer may have been there before. */
+void model_directory_abandon(const char *directory, bool made);
+
 #endif

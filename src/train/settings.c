@@ -246,7 +246,7 @@ attn_status settings_complete(attn_seq_train_options *o, const setting_default *
                            (long long)o->format);
     if (o->epochs == 0 && o->steps == 0 && o->minutes == 0)
         return status_fail(ATTN_ERROR_ARGUMENT,
-                           "epochs, steps and minutes are all 0, so that training would never end");
+                           "epochs = 0, as are steps and minutes, so that training would never end");
     return ATTN_OK;
 }
 

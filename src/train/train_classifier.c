@@ -174,11 +174,11 @@ static attn_status validate(void *task, stop_question stop, validation_result *v
     classifier_task *k = task;
     const int64_t labels = k->data.labels.count;
     const batch_maker maker = maker_of(k, &k->data.valid, 0);
-    int64_t *confusion = calloc((size_t)(labels * labels), sizeof *confusion);
-    if (!confusion) return status_fail(ATTN_ERROR_MEMORY, "out of memory for %lld labels", (long long)labels);
-    attn_status s = classifier_validate(k->model, &maker, stop, &v->loss, confusion);
-    const class_scores scores = class_scores_of(confusion, labels);
-    free(confusion);
+    class_count *counts = calloc((size_t)labels, sizeof *counts);
+    if (!counts) return status_fail(ATTN_ERROR_MEMORY, "out of memory for %lld labels", (long long)labels);
+    attn_status s = classifier_validate(k->model, &maker, stop, &v->loss, counts);
+    const class_scores scores = class_scores_of(counts, labels);
+    free(counts);
     v->scores[0] = scores.accuracy;
     v->scores[1] = scores.macro_f1;
     v->rank = scores.accuracy - LOSS_WEIGHT * v->loss;

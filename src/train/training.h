@@ -19,6 +19,7 @@ typedef struct training {
     int threads;
     bool made_directory;
     bool replaces;       /* the model of the directory, which still holds it */
+    bool begins;         /* a new run has the directory, and no checkpoint lies there yet */
     int lock;            /* on the directory; -1: none */
     bool changes_format; /* resumed to save in another one than before */
     checkpoint checkpoint;

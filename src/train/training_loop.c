@@ -182,7 +182,9 @@ static attn_status begin(training *r)
     attn_status s = model_directory_make_way(r->o.model, &r->replaces);
     if (s == ATTN_OK && r->o.from) s = tokenizer_copy(r->o.from, r->o.model);
     if (s == ATTN_OK && r->o.from) s = r->kind->save(r->task);
-    return s == ATTN_OK ? save_checkpoint(r) : s;
+    if (s == ATTN_OK) s = save_checkpoint(r);
+    r->begins = s != ATTN_OK;
+    return s;
 }
 
 static attn_status go_to_the_end(training *r)
@@ -225,6 +227,8 @@ attn_status training_run(const training_kind *kind, void *task, const attn_seq_t
     attn_status s = training_prepare(&r);
     if (s == ATTN_OK) s = plan_epoch(&r, 0);
     if (s == ATTN_OK) s = run(&r);
+    if (s != ATTN_OK && r.begins && (!r.replaces || r.made_directory))
+        model_directory_abandon(r.o.model, r.made_directory);
     if (s != ATTN_OK && r.made_directory) rmdir(r.o.model); /* which it refuses once something is in it */
     training_clear(&r);
     return s;

@@ -76,6 +76,7 @@ attn_status training_prepare(training *r)
     if (s == ATTN_OK) s = model_directory_take(r->o.model, !resume, &r->made_directory, &r->lock);
     r->replaces = r->o.start == ATTN_SEQ_TRAIN_REPLACE;
     if (s == ATTN_OK && !resume && !r->replaces) s = model_directory_refuse(r->o.model);
+    r->begins = s == ATTN_OK && !resume;
     if (s == ATTN_OK && resume) s = take_up(r);
     if (s == ATTN_OK) s = create_tape(r);
     if (s == ATTN_OK) s = load(r, !resume);

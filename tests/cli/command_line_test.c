@@ -32,6 +32,8 @@ static void suggests_what_was_meant(void **state)
     shell_said_only(
         "attn explain: unknown option \"--jsno\"; did you mean \"--json\"?\nTry \"attn explain --help\".\n");
     assert_int_equal(shell("$ATTN --json explain"), 2);
+    assert_int_equal(shell("$ATTN help foo"), 2);
+    shell_said_only("attn: unknown command \"foo\"\nTry \"attn --help\".\n");
     assert_int_equal(shell("$ATTN help frobnicate"), 2);
     shell_said("unknown command \"frobnicate\"\n");
 }
@@ -66,6 +68,18 @@ static void colours_only_where_wanted(void **state)
     assert_null(strchr(shell_output, '\033'));
 }
 
+/* A shell's variable that is not set. */
+static void what_is_empty_is_named(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("$ATTN train translate --train x --model y --from \"$nothing\""), 2);
+    shell_said("attn train translate: --from: \"\", expected DIR\n");
+    assert_int_equal(shell("$ATTN classify -m mnist \"$nothing\""), 2);
+    shell_said("attn classify: an operand is \"\", expected [FILE...]\n");
+    assert_int_equal(shell("$ATTN info \"$nothing\""), 2);
+    shell_said("attn info: takes options only, but got 1 operand\n");
+}
+
 static void a_terminal_obeys_nothing_in_a_message(void **state)
 {
     (void)state;
@@ -86,6 +100,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_a_failure),
         cmocka_unit_test(a_file_size_limit_is_a_failure),
         cmocka_unit_test(colours_only_where_wanted),
+        cmocka_unit_test(what_is_empty_is_named),
         cmocka_unit_test(a_terminal_obeys_nothing_in_a_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,9 +66,9 @@ static void takes_every_form(void **state)
     assert_int_equal(parse(&v, "-fvb12 x -b 3 --model=--odd"), -1);
     assert_true(v.beam == 3 && v.fast && v.verbose && v.operand_count == 1);
     assert_string_equal(v.model, "--odd");
-    assert_int_equal(parse(&v, "--scale -3 -m- --model="), -1);
+    assert_int_equal(parse(&v, "--scale -3 -m-"), -1);
     assert_true(v.scale == -3);
-    assert_string_equal(v.model, "");
+    assert_string_equal(v.model, "-");
 }
 
 static void refuses_what_is_wrong(void **state)
@@ -83,7 +83,7 @@ static void refuses_what_is_wrong(void **state)
         "--scale 1x",    "--model --fast", "--alignment no",
         "--alignment",   "--nothing",      "-x",
         "-fx",           "a b c d",        "--beam 3",
-        "--=",
+        "--=",           "--model=",       "--fast --model= a",
     };
     values v;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -144,6 +144,8 @@ static void suggests_the_nearest(void **state)
     assert_string_equal(suggest("ifno"), "info");
     assert_string_equal(suggest("rnu"), "run");
     assert_string_equal(suggest("evaluate"), "");
+    assert_string_equal(suggest("hole"), "");
+    assert_string_equal(suggest("scope"), "score");
     assert_string_equal(suggest("frobnicate"), "");
     assert_string_equal(suggest(""), "");
     assert_int_equal(suggestion_distance("abcd", 4, "acbd", 4), 1);

@@ -126,7 +126,8 @@ static void outputs_may_be_devices(void **state)
 static void refuses_wrong_usage(void **state)
 {
     (void)state;
-    refused(2, "", "0 given, expected Q.npy K.npy V.npy");
+    refused(2, "", "attn run: 0 operands given, expected Q.npy K.npy V.npy");
+    refused(2, "run_q.npy -o d", "attn run: 1 operand given, expected Q.npy K.npy V.npy");
     refused(2, "run_q.npy run_k.npy run_v.npy", "--output O.npy is missing");
     refused(2, "a b c -o -", "--output: \"-\", expected a file's name");
     refused(2, "a b c -o d --window 3", "--window: \"3\", expected L,R");

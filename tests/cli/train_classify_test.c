@@ -134,6 +134,10 @@ static void cross_validates(void **state)
     shell_said("(deviation ");
     assert_int_equal(shell("ls $D/folds"), 0);
     shell_said_only("fold-0\nfold-1\nfold-2\n");
+    assert_int_equal(shell("$ATTN train classify --model $D/folds " TINY_CLASSIFIER "--cross-validate --quiet"), 1);
+    shell_said("fold-0/checkpoint.safetensors: exists; ");
+    shell_said("--force begins every fold anew and loses what is there.\n");
+    assert_null(strstr(shell_output, "--resume"));
 }
 
 int main(void)

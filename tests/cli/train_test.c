@@ -26,7 +26,10 @@ static void tells_wrong_usage(void **state)
 {
     (void)state;
     assert_int_equal(shell("$ATTN train"), 2);
-    shell_said("say what to train");
+    shell_said_only("attn train: say what to train: translate, summarize or classify\nTry \"attn train --help\".\n");
+    assert_int_equal(shell("$ATTN train foo"), 2);
+    shell_said_only("attn train: \"foo\" is nothing that it trains, expected translate, summarize or classify\n"
+                    "Try \"attn train --help\".\n");
     assert_int_equal(shell("$ATTN train --help"), 0);
     shell_said("attn train WHAT");
     assert_int_equal(shell("$ATTN train translat"), 2);
@@ -68,6 +71,10 @@ static void tells_what_it_could_not_do(void **state)
     assert_int_equal(
         shell("printf 'a\\tb\\nno tab\\n' > $D/bad.tsv; $ATTN train translate --model $D/m --train $D/bad.tsv"), 1);
     shell_said("bad.tsv:2: no tab in \"no tab\", expected source TAB target");
+    assert_int_equal(shell("$ATTN train translate --model $D/m --train $D/pairs.tsv --epochs 0"), 2);
+    shell_said("attn train translate: --epochs = 0, as are steps and minutes, so that training would never end\n");
+    assert_int_equal(shell("$ATTN train translate --model $D/m --train $D/pairs.tsv --vocab 10"), 1);
+    shell_said("training SentencePiece with 10 pieces on 36 lines: Vocabulary size is smaller than required_chars");
     assert_int_equal(shell("$ATTN train translate --model $D/m --resume"), 1);
     shell_said("m: cannot open the directory");
     assert_int_equal(shell("$ATTN train translate --model $D/mine --resume"), 1);
@@ -84,6 +91,8 @@ static void trains_and_translates(void **state)
     shell_said_only("checkpoint.safetensors\nconfig.json\ngeneration_config.json\nmodel.safetensors\nsource.spm\n"
                     "target.spm\ntokenizer_config.json\nvocab.json\n");
     assert_int_equal(shell("echo one red | $ATTN translate --model $D/new/model"), 0);
+    assert_int_equal(shell("cat $D/new/model/generation_config.json"), 0);
+    shell_said("\"early_stopping\": true");
     assert_int_equal(shell("$ATTN train translate --model $D/new/model --resume --dim 32"), 1);
     shell_said("attn train translate: --dim = 32, but the run that ");
     assert_int_equal(shell("$ATTN train translate --model $D/new/model --resume --label-smoothing 0.5"), 1);

@@ -153,7 +153,7 @@ static void refuses_hostile_scales(void **state)
     refused("{" MATRIX ", " TENSOR("w.scale", "F32", "", "4, 8") "}", 4, scales, "w.scale has 0 dimensions");
     refused("{" MATRIX ", " TENSOR("w.scale", "BF16", "2", "4, 8") "}", 4, scales,
             "w.scale: dtype is BF16, expected F32");
-    refused("{" TENSOR("w", "I8", "4", "0, 4") "}", 0, NULL, "w: dtype is I8 with 1 dimensions, expected the 2");
+    refused("{" TENSOR("w", "I8", "4", "0, 4") "}", 0, NULL, "w: dtype is I8 with 1 dimension, expected the 2");
     refused("{" TENSOR("w", "BF16", "2, 1", "0, 4") ", " TENSOR("w.scale", "F32", "2", "4, 12") "}", 8, scales,
             "w: dtype is BF16, expected I8 where there is w.scale");
 }

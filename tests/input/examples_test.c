@@ -178,14 +178,48 @@ static void relabels_or_names_what_is_unknown(void **state)
     assert_int_equal(example_list_read(&list, write_text("r.tsv", "c\t1\na\t2\n"), NULL, EXAMPLES_TEXT), ATTN_OK);
     assert_int_equal(example_list_read(&other, write_text("s.tsv", "a\t1\nb\t1\nc\t1\n"), NULL, EXAMPLES_TEXT),
                      ATTN_OK);
-    assert_int_equal(example_list_relabel(&list, &other.labels, "r.tsv", "the model"), ATTN_OK);
+    assert_int_equal(example_list_relabel(&list, other.labels.names, other.labels.count, "r.tsv", "the model"),
+                     ATTN_OK);
     assert_int_equal(list.label[0], 2);
     assert_example(1, "a", "2");
     example_list_clear(&list);
     assert_int_equal(example_list_read(&list, scratch_path("r.tsv"), NULL, EXAMPLES_TEXT), ATTN_OK);
-    assert_int_equal(example_list_relabel(&other, &list.labels, "s.tsv", "the model"), ATTN_ERROR_FORMAT);
+    assert_int_equal(example_list_relabel(&other, list.labels.names, list.labels.count, "s.tsv", "the model"),
+                     ATTN_ERROR_FORMAT);
     assert_non_null(strstr(attn_seq_error(), "s.tsv: label \"b\" is none of the 2 that the model has: \"a\", \"c\"; "));
     example_list_clear(&other);
+}
+
+/* So many that each could not be compared with all others for every line; and a name that a model has twice. */
+static void finds_a_label_among_many(void **state)
+{
+    (void)state;
+    label_list many = {0};
+    char name[32];
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < 5000; i++) {
+            const int length = snprintf(name, sizeof name, "%d and more", (i * 7919) % 5000);
+            assert_int_equal(label_list_add(&many, name, (size_t)length - 9), i);
+        }
+    assert_int_equal(many.count, 5000);
+    int64_t *place = calloc(5000, sizeof *place);
+    assert_int_equal(label_list_sort(&many, place), ATTN_OK);
+    for (int i = 0; i < 5000; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        assert_int_equal(label_list_find(&many, name), i);
+        assert_int_equal(place[i], (i * 7919) % 5000);
+    }
+    free(place);
+    assert_int_equal(label_list_find(&many, "5000"), -1);
+    assert_int_equal(label_list_find(&many, ""), -1);
+    label_list_clear(&many);
+    assert_int_equal(label_list_find(&many, "1"), -1);
+    char *twice[] = {"x", "y", "x", "z"};
+    assert_int_equal(label_list_copy(&many, twice, 4), ATTN_OK);
+    assert_int_equal(many.count, 4);
+    assert_int_equal(label_list_find(&many, "x"), 0);
+    assert_int_equal(label_list_find(&many, "z"), 3);
+    label_list_clear(&many);
 }
 
 static void names_what_is_wrong(void **state)
@@ -259,6 +293,7 @@ int main(void)
         cmocka_unit_test_teardown(reads_folders, clear_list),
         cmocka_unit_test_teardown(reads_idx_with_its_labels, clear_list),
         cmocka_unit_test_teardown(holds_out_every_third, clear_list),
+        cmocka_unit_test(finds_a_label_among_many),
         cmocka_unit_test_teardown(relabels_or_names_what_is_unknown, clear_list),
         cmocka_unit_test_teardown(names_what_is_wrong, clear_list),
         cmocka_unit_test_teardown(refuses_a_pipe, clear_list),

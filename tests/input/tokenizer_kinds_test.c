@@ -127,6 +127,24 @@ static void trained_ones_are_read_again(void **state)
     }
 }
 
+/* Of a run that was killed, say: it would be taken for the new one. */
+static void another_kind_does_not_stay(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"the cat sees a dog", "a dog sees the cat"};
+    tokenizer *k;
+    assert_int_equal(tokenizer_train(lines, 2, 20, 1, 1, scratch_directory), ATTN_OK);
+    scratch_write("vocab.txt", "[UNK]\n", 6);
+    assert_int_equal(tokenizer_train_style(TOKENIZER_BERT, lines, 2, 30, 1, 1, scratch_directory), ATTN_OK);
+    k = open_tokenizer(scratch_directory);
+    assert_int_equal(tokenizer_find(k, TOKENIZER_SOURCE, "[PAD]"), 0);
+    tokenizer_destroy(k);
+    assert_int_equal(access(scratch_path("vocab.txt"), F_OK), -1);
+    assert_int_equal(tokenizer_train(lines, 2, 20, 1, 1, scratch_directory), ATTN_OK);
+    assert_int_equal(access(scratch_path("tokenizer.json"), F_OK), -1);
+    remove(scratch_path("source.spm"));
+}
+
 /* Each line is longer than SentencePiece takes, one of them without a space, and has something at its end alone. */
 static void long_lines_are_learnt_whole(void **state)
 {
@@ -150,6 +168,7 @@ static void long_lines_are_learnt_whole(void **state)
         char *back;
         assert_int_equal(tokenizer_decode(k, ids, count, &back), ATTN_OK);
         assert_string_equal(back, line);
+        assert_int_equal(tokenizer_find(k, TOKENIZER_SOURCE, "\ufffd"), -1); /* as of characters that were cut */
         free(back);
         free(ids);
         tokenizer_destroy(k);
@@ -242,8 +261,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tokenizes_as_transformers_does), cmocka_unit_test(shows_pieces_as_people_read_them),
         cmocka_unit_test(shortens_before_the_end),        cmocka_unit_test(trained_ones_are_read_again),
-        cmocka_unit_test(long_lines_are_learnt_whole),    cmocka_unit_test(wrong_files_are_named),
-        cmocka_unit_test(wrong_lists_are_named),
+        cmocka_unit_test(another_kind_does_not_stay),     cmocka_unit_test(long_lines_are_learnt_whole),
+        cmocka_unit_test(wrong_files_are_named),          cmocka_unit_test(wrong_lists_are_named),
     };
     return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }

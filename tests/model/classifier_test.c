@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "classifier_expectation.h"
+#include "../scratch.h"
 #include "edited_fixture.h"
 
 #include "base/status.h"
@@ -84,35 +85,14 @@ static void fp32_weights_are_not_copied(void **state)
     classifier_destroy(m);
 }
 
-static char scratch[64];
-
-static int make_scratch(void **state)
-{
-    (void)state;
-    strcpy(scratch, "classifier_test_XXXXXX");
-    return mkdtemp(scratch) ? 0 : -1;
-}
-
-static int remove_scratch(void **state)
-{
-    (void)state;
-    static const char *const files[] = {"config.json", "model.safetensors"};
-    for (int i = 0; i < 2; i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s/%s", scratch, files[i]);
-        unlink(path);
-    }
-    return rmdir(scratch);
-}
-
 static void returns_what_it_saved(void **state)
 {
     (void)state;
     for (size_t i = 0; i < FIXTURES; i++) {
         classifier *m = open_fixture(fixtures[i], false);
         weight_format format = strstr(fixtures[i], "bf16") ? WEIGHTS_BF16 : WEIGHTS_FP32;
-        if (classifier_save(m, scratch, format) != ATTN_OK) fail_msg("%s", status_message());
-        classifier *again = open_directory(scratch, false);
+        if (classifier_save(m, scratch_directory, format) != ATTN_OK) fail_msg("%s", status_message());
+        classifier *again = open_directory(scratch_directory, false);
         assert_int_equal(again->config.label_count, m->config.label_count);
         for (int64_t l = 0; l < m->config.label_count; l++)
             assert_string_equal(again->config.labels[l], m->config.labels[l]);
@@ -129,7 +109,7 @@ static void int8_is_not_for_exchange(void **state)
 {
     (void)state;
     classifier *m = open_fixture(fixtures[0], false);
-    assert_int_equal(classifier_save(m, scratch, WEIGHTS_INT8), ATTN_ERROR_UNSUPPORTED);
+    assert_int_equal(classifier_save(m, scratch_directory, WEIGHTS_INT8), ATTN_ERROR_UNSUPPORTED);
     assert_non_null(strstr(status_message(), "weights in int8, which transformers does not read"));
     classifier_destroy(m);
 }
@@ -168,9 +148,9 @@ static void names_what_does_not_fit(void **state)
         {"\"vocab_size\": 50", "\"vocab_size\": 99999999999", ATTN_ERROR_FORMAT, "vocab_size is 99999999999, expected"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        edit_fixture(MODEL_FIXTURES "/bert/plain", scratch, cases[i].old, cases[i].new);
+        edit_fixture(MODEL_FIXTURES "/bert/plain", scratch_directory, cases[i].old, cases[i].new);
         classifier *m;
-        assert_int_equal(classifier_open(&m, scratch, false), cases[i].status);
+        assert_int_equal(classifier_open(&m, scratch_directory, false), cases[i].status);
         assert_null(m);
         if (!strstr(status_message(), cases[i].words)) fail_msg("%s\nis not: %s", status_message(), cases[i].words);
     }
@@ -240,5 +220,5 @@ int main(void)
         cmocka_unit_test(int8_is_not_for_exchange),      cmocka_unit_test(names_what_does_not_fit),
         cmocka_unit_test(fails_the_tape_on_wrong_input), cmocka_unit_test(learns),
     };
-    return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
+    return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "../scratch.h"
 #include "expectation.h"
 
 #include "base/status.h"
@@ -68,6 +69,29 @@ static void writes_what_generate_writes(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) check_model(names[i]);
 }
 
+static void what_ends_a_search_is_one_of_three_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        attn_status status;
+        generation_stopping stopping;
+    } cases[] = {{"{}", ATTN_OK, STOPPING_ABSENT},
+                 {"{\"early_stopping\": null}", ATTN_OK, STOPPING_ABSENT},
+                 {"{\"early_stopping\": false}", ATTN_OK, STOPPING_FALSE},
+                 {"{\"early_stopping\": true}", ATTN_OK, STOPPING_TRUE},
+                 {"{\"early_stopping\": \"never\"}", ATTN_OK, STOPPING_NEVER},
+                 {"{\"early_stopping\": \"soon\"}", ATTN_ERROR_FORMAT, STOPPING_ABSENT},
+                 {"{\"early_stopping\": 1}", ATTN_ERROR_FORMAT, STOPPING_ABSENT}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        generation_settings g;
+        scratch_write("generation_config.json", cases[i].text, strlen(cases[i].text));
+        assert_int_equal(generation_read(&g, scratch_directory, 90), cases[i].status);
+        assert_int_equal(g.stopping, cases[i].stopping);
+    }
+    assert_non_null(strstr(status_message(), "early_stopping is 1, expected true, false or \"never\""));
+}
+
 static void reads_its_settings(void **state)
 {
     (void)state;
@@ -88,8 +112,9 @@ static void reads_its_settings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_ends_a_search_is_one_of_three_words),
         cmocka_unit_test(reads_its_settings),
         cmocka_unit_test(writes_what_generate_writes),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }

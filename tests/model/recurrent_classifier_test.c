@@ -7,6 +7,7 @@
 
 #include "../scratch.h"
 #include "compared_parameters.h"
+#include "edited_fixture.h"
 
 #include "base/random.h"
 #include "base/status.h"
@@ -143,19 +144,10 @@ static void saved_in_int8(void **state)
 
 static void hostile(const char *find, const char *replacement, const char *message)
 {
-    char path[128], text[4096] = "";
     classifier *m = create(RECURRENT_LSTM), *opened;
     assert_int_equal(classifier_save(m, scratch_directory, WEIGHTS_FP32), ATTN_OK);
     classifier_destroy(m);
-    snprintf(path, sizeof path, "%s/config.json", scratch_directory);
-    FILE *f = fopen(path, "r");
-    text[fread(text, 1, sizeof text - 1, f)] = '\0';
-    fclose(f);
-    char *at = strstr(text, find);
-    assert_non_null(at);
-    f = fopen(path, "w");
-    fprintf(f, "%.*s%s%s", (int)(at - text), text, replacement, at + strlen(find));
-    fclose(f);
+    edit_config(scratch_directory, scratch_directory, find, replacement);
     assert_true(classifier_open(&opened, scratch_directory, false) != ATTN_OK);
     assert_null(opened);
     if (!strstr(status_message(), message)) fail_msg("\"%s\", expected \"%s\"", status_message(), message);

@@ -8,6 +8,7 @@
 
 #include "../scratch.h"
 #include "compared_parameters.h"
+#include "edited_fixture.h"
 
 #include "base/random.h"
 #include "base/status.h"
@@ -289,25 +290,14 @@ static void int8_without_scales(void **state)
         fail_msg("%s", status_message());
 }
 
-/* The saved config.json with one text replaced, or the whole of it. */
+/* The saved config.json with one text replaced. */
 static void hostile(const char *find, const char *replacement, const char *message)
 {
-    char path[128], text[4096] = "", changed[8192];
     recurrent_config c = sizes(RECURRENT_LSTM, RECURRENT_GENERAL, false);
     recurrent_translator *m = create(c), *opened;
     assert_int_equal(recurrent_translator_save(m, scratch_directory, WEIGHTS_BF16), ATTN_OK);
     recurrent_translator_destroy(m);
-    snprintf(path, sizeof path, "%s/config.json", scratch_directory);
-    FILE *f = fopen(path, "r");
-    text[fread(text, 1, sizeof text - 1, f)] = '\0';
-    fclose(f);
-    char *at = strstr(text, find);
-    assert_non_null(at);
-    *at = '\0';
-    snprintf(changed, sizeof changed, "%s%s%s", text, replacement, at + strlen(find));
-    f = fopen(path, "w");
-    fputs(changed, f);
-    fclose(f);
+    edit_config(scratch_directory, scratch_directory, find, replacement);
     assert_true(recurrent_translator_open(&opened, scratch_directory, false) != ATTN_OK);
     assert_null(opened);
     if (!strstr(status_message(), message)) fail_msg("\"%s\", expected \"%s\"", status_message(), message);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "../scratch.h"
 #include "compared_parameters.h"
 #include "edited_fixture.h"
 #include "expectation.h"
@@ -70,27 +71,6 @@ static void runs_what_transformers_saved(void **state)
     }
 }
 
-static char scratch[64];
-
-static int make_scratch(void **state)
-{
-    (void)state;
-    strcpy(scratch, "translator_test_XXXXXX");
-    return mkdtemp(scratch) ? 0 : -1;
-}
-
-static int remove_scratch(void **state)
-{
-    (void)state;
-    static const char *const files[] = {"config.json", "generation_config.json", "model.safetensors"};
-    for (int i = 0; i < 3; i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s/%s", scratch, files[i]);
-        unlink(path);
-    }
-    return rmdir(scratch);
-}
-
 static void returns_what_it_saved(void **state)
 {
     (void)state;
@@ -99,13 +79,15 @@ static void returns_what_it_saved(void **state)
         fixture_path(path, sizeof path, fixtures[i]);
         translator *m = open_fixture(path);
         weight_format format = strstr(fixtures[i], "bf16") ? WEIGHTS_BF16 : WEIGHTS_FP32;
-        if (translator_save(m, scratch, format) != ATTN_OK) fail_msg("%s", status_message());
-        translator *again = open_fixture(scratch);
+        m->generation.stopping = (generation_stopping)(i % 4); /* each that there is */
+        if (translator_save(m, scratch_directory, format) != ATTN_OK) fail_msg("%s", status_message());
+        translator *again = open_fixture(scratch_directory);
         assert_int_equal(again->config.decoder_vocab_size, m->config.decoder_vocab_size);
         assert_int_equal(again->config.activation, m->config.activation);
         assert_int_equal(again->config.scale_embedding, m->config.scale_embedding);
         assert_int_equal(again->config.decoder_start_id, m->config.decoder_start_id);
         assert_true(again->config.dropout == m->config.dropout);
+        assert_int_equal(again->generation.stopping, i % 4);
         expect_same_parameters(&m->parameters, &again->parameters);
         size_t positions = (size_t)(m->config.max_position_embeddings * m->config.d_model) * sizeof(float);
         assert_int_equal(m->source.positions != NULL, m->config.kind == TRANSLATOR_MARIAN);
@@ -124,9 +106,9 @@ static void int8_is_not_for_exchange(void **state)
     char path[512];
     fixture_path(path, sizeof path, fixtures[0]);
     translator *m = open_fixture(path);
-    assert_int_equal(translator_save(m, scratch, WEIGHTS_INT8), ATTN_ERROR_UNSUPPORTED);
+    assert_int_equal(translator_save(m, scratch_directory, WEIGHTS_INT8), ATTN_ERROR_UNSUPPORTED);
     assert_non_null(strstr(status_message(), "weights in int8, which transformers does not read"));
-    snprintf(path, sizeof path, "%s/config.json", scratch);
+    snprintf(path, sizeof path, "%s/config.json", scratch_directory);
     assert_int_not_equal(access(path, F_OK), 0);
     translator_destroy(m);
 }
@@ -162,9 +144,9 @@ static void names_what_does_not_fit(void **state)
          "model.safetensors: model.decoder.embed_tokens.weight is missing"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        edit_fixture(MODEL_FIXTURES "/marian/shared", scratch, cases[i].old, cases[i].new);
+        edit_fixture(MODEL_FIXTURES "/marian/shared", scratch_directory, cases[i].old, cases[i].new);
         translator *m;
-        assert_int_equal(translator_open(&m, scratch, false), cases[i].status);
+        assert_int_equal(translator_open(&m, scratch_directory, false), cases[i].status);
         assert_null(m);
         if (!strstr(status_message(), cases[i].words))
             fail_msg("'%s' does not say '%s'", status_message(), cases[i].words);
@@ -243,9 +225,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_what_transformers_saved),
-        cmocka_unit_test_setup_teardown(returns_what_it_saved, make_scratch, remove_scratch),
+        cmocka_unit_test_setup_teardown(returns_what_it_saved, scratch_create, scratch_remove),
         cmocka_unit_test(int8_is_not_for_exchange),
-        cmocka_unit_test_setup_teardown(names_what_does_not_fit, make_scratch, remove_scratch),
+        cmocka_unit_test_setup_teardown(names_what_does_not_fit, scratch_create, scratch_remove),
         cmocka_unit_test(refuses_what_is_longer_than_its_positions),
         cmocka_unit_test(starts_from_its_seed),
     };

@@ -2,6 +2,7 @@
 #include "examples_to_learn.h"
 #include "watched_run.h"
 
+#include "base/utf8.h"
 #include "model/classifier.h"
 
 #include <math.h>
@@ -221,7 +222,32 @@ static void refuses_what_makes_no_sense(void **state)
     o = tiny("one.tsv", "refused", &w);
     assert_int_equal(attn_seq_train_classifier(&o), ATTN_ERROR_FORMAT);
     assert_non_null(strstr(attn_seq_error(), "expected at least two labels"));
+    f = fopen(scratch_path("many.tsv"), "w");
+    for (int i = 0; i <= 1 << 16; i++) fprintf(f, "a text %d\tb\n", i);
+    fclose(f);
+    o = tiny("many.tsv", "refused", &w);
+    assert_int_equal(attn_seq_train_classifier(&o), ATTN_ERROR_FORMAT);
+    assert_non_null(strstr(attn_seq_error(), "many.tsv: 65537 labels, expected at most 65536"));
     assert_int_equal(access(scratch_path("refused"), F_OK), -1);
+}
+
+/* What is told of long labels in other scripts, and of a long path, is cut between characters. */
+static void tells_whole_characters(void **state)
+{
+    (void)state;
+    watcher w = {0};
+    FILE *f = fopen(scratch_path("long.tsv"), "w");
+    for (int i = 0; i < 20; i++) {
+        fprintf(f, "%d", i % 2);
+        for (int j = 0; j < 60; j++) fputs("\u0436", f);
+        fprintf(f, "\ta text of %d words\n", i);
+    }
+    fclose(f);
+    attn_seq_train_options o = tiny("long.tsv", "long", &w);
+    o.steps = 1;
+    if (attn_seq_train_classifier(&o) != ATTN_OK) fail_msg("%s", attn_seq_error());
+    assert_non_null(strstr(w.notices, "2 labels: 0\u0436"));
+    assert_true(utf8_valid(w.notices, strlen(w.notices)));
 }
 
 static void resumes_nothing_of_another_kind(void **state)
@@ -251,6 +277,7 @@ int main(void)
         cmocka_unit_test(fine_tunes_only_what_fits),
         cmocka_unit_test(any_number_of_threads_gives_the_same_batches),
         cmocka_unit_test(refuses_what_makes_no_sense),
+        cmocka_unit_test(tells_whole_characters),
         cmocka_unit_test(resumes_nothing_of_another_kind),
     };
     return cmocka_run_group_tests(tests, write_examples, scratch_remove);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 static int64_t count_files(const char *path)
 {
@@ -43,6 +44,40 @@ static void a_full_disk_costs_nothing_that_was_saved(void **state)
     o = resumed("full", &w);
     assert_int_equal(attn_seq_train_translator(&o), ATTN_OK);
     assert_same_state(scratch_path("unbroken/checkpoint.safetensors"), scratch_path("full/checkpoint.safetensors"));
+}
+
+/* A disk that is full before the first checkpoint leaves no half of a model, which would have to be forced away:
+ * neither of the first file that is written, nor of the last, the checkpoint, which is the largest. */
+static void a_run_that_cannot_begin_leaves_no_model(void **state)
+{
+    (void)state;
+    watcher w = {0};
+    attn_seq_train_options o = {0};
+    struct rlimit all, little;
+    struct stat checkpoint;
+    assert_int_equal(stat(scratch_path("unbroken/checkpoint.safetensors"), &checkpoint), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &all);
+    mkdir(scratch_path("mine"), 0700);
+    scratch_write("mine/notes", "kept", 4);
+    for (int i = 0; i < 4; i++) {
+        const bool made = i & 1;
+        o = watched(made ? "new" : "mine", &w);
+        o.train = scratch_path("pairs.tsv");
+        o.from = scratch_path("unbroken");
+        o.steps = 1;
+        little = all;
+        little.rlim_cur = i < 2 ? 10 : (rlim_t)checkpoint.st_size / 2 + (rlim_t)checkpoint.st_size / 4;
+        setrlimit(RLIMIT_FSIZE, &little);
+        attn_status s = attn_seq_train_translator(&o);
+        setrlimit(RLIMIT_FSIZE, &all);
+        assert_int_equal(s, ATTN_ERROR_FILE);
+        assert_non_null(strstr(attn_seq_error(), i < 2 ? "source.spm: cannot write" : "checkpoint.safetensors"));
+        if (made) assert_int_equal(access(o.model, F_OK), -1);
+    }
+    o.model = scratch_path("mine");
+    if (attn_seq_train_translator(&o) != ATTN_OK) fail_msg("%s", attn_seq_error());
+    assert_int_equal(access(scratch_path("mine/notes"), F_OK), 0);
 }
 
 static void says_what_is_wrong_before_the_work(void **state)
@@ -135,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_disk_costs_nothing_that_was_saved),
+        cmocka_unit_test(a_run_that_cannot_begin_leaves_no_model),
         cmocka_unit_test(says_what_is_wrong_before_the_work),
         cmocka_unit_test(what_is_to_be_replaced_stays_until_a_run_begins),
         cmocka_unit_test(damaged_checkpoints_are_refused),
