@@ -2,6 +2,10 @@
 include(CMakePackageConfigHelpers)
 
 set(attn_libraries attn)
+set(attn_archives "")
+if(ATTN_STATIC)
+  set(attn_archives attn_static)
+endif()
 if(ATTN_SEQ)
   list(APPEND attn_libraries attnseq)
   # The command finds its libraries and models beside itself, wherever the tree is moved; in the build too.
@@ -13,7 +17,7 @@ if(ATTN_SEQ)
   file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/share/attn)
   file(CREATE_LINK ${PROJECT_SOURCE_DIR}/models ${PROJECT_BINARY_DIR}/share/attn/models SYMBOLIC)
 endif()
-install(TARGETS ${attn_libraries} EXPORT attn LIBRARY)
+install(TARGETS ${attn_libraries} ${attn_archives} EXPORT attn LIBRARY ARCHIVE)
 install(FILES include/attn/attn.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/attn)
 if(ATTN_SEQ)
   install(FILES include/attn/seq.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/attn)
@@ -27,9 +31,17 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/attn-config-version.cmake
 install(FILES ${PROJECT_BINARY_DIR}/attn-config.cmake ${PROJECT_BINARY_DIR}/attn-config-version.cmake
   DESTINATION ${package_directory})
 
-# The .pc files say where they are themselves, so that an installed tree may be moved.
-file(RELATIVE_PATH pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
-string(REGEX REPLACE "/$" "" pc_to_prefix ${pc_to_prefix})
+# The .pc files say where they are themselves, so that an installed tree may be moved; unless its folders were given as paths.
+set(pc_prefix ${CMAKE_INSTALL_PREFIX})
+if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  file(RELATIVE_PATH pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+  string(REGEX REPLACE "/$" "" pc_to_prefix ${pc_to_prefix})
+  set(pc_prefix "\${pcfiledir}/${pc_to_prefix}")
+endif()
+cmake_path(APPEND pc_libdir "\${prefix}" "${CMAKE_INSTALL_LIBDIR}")
+cmake_path(APPEND pc_includedir "\${prefix}" "${CMAKE_INSTALL_INCLUDEDIR}")
+list(TRANSFORM left_to_link PREPEND -l REGEX "^[^-]" OUTPUT_VARIABLE pc_left_to_link)
+list(JOIN pc_left_to_link " " pc_left_to_link)
 foreach(library ${attn_libraries})
   configure_file(cmake/${library}.pc.in ${PROJECT_BINARY_DIR}/${library}.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/${library}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
