@@ -23,6 +23,9 @@ PyObject *call_merge(PyObject *module, PyObject *const *arguments, Py_ssize_t co
  * description as cache_open takes it */
 PyObject *call_append(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
+/* check_cache(key cache, value cache, description) -> None, or what append and decode would raise for these arrays */
+PyObject *call_check_cache(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
 /* rotary_tables(P, R, base) -> (cosines, sines), (P, R / 2) each */
 PyObject *call_rotary_tables(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 

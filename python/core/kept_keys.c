@@ -20,28 +20,56 @@ static bool agree(const array *key, const array *value, int64_t B, bool paged)
     return false;
 }
 
-static bool open_table(cache *c, PyObject *object, array *key, array *value, int64_t B)
+static bool check_table(const array *x, const array *key, int64_t B)
 {
     char got[SHAPE_TEXT];
-    array *x = &c->table;
-    if (!array_borrow(x, object, "page_table")) return false;
+    int64_t room;
     if (!array_is(x, ELEMENT_I32)) return array_refuse_type(x, "page_table", "int32");
-    if (x->rank != 2 || x->shape[0] != B || (x->shape[1] > 1 && x->stride[1] != 1)) {
-        PyErr_Format(PyExc_ValueError,
-                     "page_table: expected shape (%lld, pages of a sequence), contiguous rows, got %s", (long long)B,
-                     shape_text(got, x->rank, x->shape));
-        return false;
-    }
-    if (key->shape[2] == 0) {
+    shape_text(got, x->rank, x->shape);
+    if (x->rank != 2 || x->shape[0] != B)
+        PyErr_Format(PyExc_ValueError, "page_table: expected shape (%lld, pages of a sequence), got %s", (long long)B,
+                     got);
+    else if (key->shape[2] == 0)
         PyErr_SetString(PyExc_ValueError, "key, value: pages of no keys, expected at least 1");
-        return false;
-    }
+    else if (key->shape[0] == 0 && x->shape[0] && x->shape[1])
+        PyErr_Format(PyExc_ValueError, "key, value: 0 pages, expected at least 1 beside a page_table of shape %s", got);
+    else if (__builtin_mul_overflow(x->shape[1], key->shape[2], &room))
+        PyErr_Format(PyExc_ValueError, "page_table: %lld pages of %lld keys, expected fewer than 2^63 keys",
+                     (long long)x->shape[1], (long long)key->shape[2]);
+    else
+        return true;
+    return false;
+}
+
+/* The entries of the keys that there are, row by row, as the operator takes them: a table may be broadcast, transposed
+ * or stepped. */
+static bool copy_table(cache *c, int64_t B, int64_t page_size)
+{
+    const array *x = &c->table;
+    const int64_t row = x->shape[1];
+    int64_t count;
+    if (__builtin_mul_overflow(B, row, &count)) return PyErr_NoMemory() != NULL;
+    c->entries = PyMem_Calloc((size_t)count, sizeof *c->entries);
+    if (!c->entries) return PyErr_NoMemory() != NULL;
+    for (int64_t b = 0; b < B; b++)
+        for (int64_t n = 0; n < row && n * page_size < c->lengths[b]; n++)
+            c->entries[b * row + n] = ((const int32_t *)x->data)[b * x->stride[0] + n * x->stride[1]];
+    return true;
+}
+
+static bool open_table(cache *c, PyObject *object, array *key, array *value, int64_t B)
+{
+    array *x = &c->table;
+    if (!array_borrow(x, object, "page_table") || !check_table(x, key, B)) return false;
+    const int64_t row = x->shape[1];
+    const bool in_rows = (row < 2 || x->stride[1] == 1) && (B < 2 || x->stride[0] >= row);
+    if (!in_rows && !copy_table(c, B, key->shape[2])) return false;
     c->cache.page_size = key->shape[2];
     c->cache.pages = key->shape[0];
-    c->cache.page_table = x->data;
-    c->cache.table_row = B > 1 ? x->stride[0] : x->shape[1];
+    c->cache.page_table = in_rows ? x->data : c->entries;
+    c->cache.table_row = in_rows && B > 1 ? x->stride[0] : row;
     key->shape[0] = value->shape[0] = B;
-    key->shape[2] = value->shape[2] = x->shape[1] * c->cache.page_size;
+    key->shape[2] = value->shape[2] = row * key->shape[2];
     return true;
 }
 
@@ -87,10 +115,12 @@ static bool open_scales(cache *c, PyObject *scales, const array *key, const arra
     const bool bytes = array_is(key, ELEMENT_INT8);
     if (!array_is(value, key->element)) return array_refuse_type(value, "value", element_name(key->element));
     c->cache.dtype = dtype_of(key);
-    if (bytes == (scales == Py_None)) {
-        PyErr_SetString(PyExc_ValueError, bytes
-                                              ? "scales: expected (key scales, value scales) beside int8 keys, got None"
-                                              : "scales: expected None beside keys of floats");
+    if (bytes && scales == Py_None) {
+        PyErr_SetString(PyExc_ValueError, "scales: expected (key scales, value scales) beside int8 keys, got None");
+        return false;
+    }
+    if (!bytes && scales != Py_None) {
+        PyErr_Format(PyExc_ValueError, "scales: expected None beside keys of %s", element_name(key->element));
         return false;
     }
     if (!bytes) return true;
@@ -126,6 +156,7 @@ void cache_close(cache *c)
 {
     array *arrays[] = {&c->table, &c->cosines, &c->sines, &c->k_scales, &c->v_scales};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) array_release(arrays[i]);
+    PyMem_Free(c->entries);
     PyMem_Free(c->lengths);
 }
 

@@ -11,6 +11,7 @@ typedef struct cache {
     attn_rotary rotary;
     bool rotated;
     array table, cosines, sines, k_scales, v_scales;
+    int32_t *entries; /* of a table whose rows do not lie one after another */
     int64_t *lengths;
 } cache;
 

@@ -12,6 +12,7 @@ static PyMethodDef functions[] = {
     {"double_backward", (PyCFunction)(void (*)(void))call_double_backward, METH_FASTCALL, NULL},
     {"merge", (PyCFunction)(void (*)(void))call_merge, METH_FASTCALL, NULL},
     {"append", (PyCFunction)(void (*)(void))call_append, METH_FASTCALL, NULL},
+    {"check_cache", (PyCFunction)(void (*)(void))call_check_cache, METH_FASTCALL, NULL},
     {"rotary_tables", (PyCFunction)(void (*)(void))call_rotary_tables, METH_FASTCALL, NULL},
     {"rotate", (PyCFunction)(void (*)(void))call_rotate, METH_FASTCALL, NULL},
     {"weights", (PyCFunction)(void (*)(void))call_weights, METH_FASTCALL, NULL},

@@ -58,7 +58,8 @@ class Rotary:
 
 
 class KVCache:
-    """The keys and values of B sequences, in arrays that the caller brings and that are written in place.
+    """The keys and values of B sequences, in arrays that the caller brings and that append writes in place. Arrays that
+    cannot be written, and those of other libraries than NumPy and PyTorch, are for decode alone.
 
     key, value: arrays of NumPy or PyTorch, (B, HK, S, D) and (B, HK, S, DV), with room for S keys a sequence; or, with
         a page table, (pages, HK, page size, D) and (pages, HK, page size, DV). Of float32, float16, bfloat16 or int8,
@@ -66,7 +67,8 @@ class KVCache:
     lengths: (B), how many keys each sequence has already; None is 0 each
     page_table: (B, pages of a sequence) of int32: key j lies in row j % page size of page page_table[b, j // page
         size]. May be changed between calls; several sequences may share a page. Entries of keys that a sequence does not
-        have are not looked at.
+        have are not looked at. One whose rows do not lie one after another, as np.broadcast_to makes it, is copied in
+        each call.
     rotary: turns keys as they are appended, and queries as they are decoded, to their positions
     scales: (key scales, value scales) where key and value are int8: (B, HK, S) of float32 each, or (pages, HK, page size).
         append rounds a row x to bytes of scale max|x| / 127, each row of each head by a scale of its own.
@@ -101,6 +103,7 @@ class KVCache:
         self._sequences = (key if page_table is None else page_table).shape[0]
         self._room = key.shape[2] if page_table is None else page_table.shape[1] * key.shape[2]
         self.lengths = [0] * self._sequences if lengths is None else lengths
+        _core.check_cache(key, value, self._described(self._lengths))
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -113,6 +116,9 @@ class KVCache:
         if len(taken) != self._sequences or not all(0 <= n <= self._room for n in taken):
             raise ValueError(f"lengths: expected {self._sequences} numbers from 0 to {self._room}, got {taken}")
         self._lengths = taken
+
+    def _described(self, lengths: tuple[int, ...]) -> tuple[Any, ...]:
+        return (lengths, self.page_table, self._rotary, self._scales)
 
     def append(
         self,
@@ -138,7 +144,7 @@ class KVCache:
         lengths = tuple(n + more for n, more in zip(self._lengths, counts))
         if max(lengths, default=0) > self._room:
             raise ValueError(f"key: expected lengths of at most {self._room} keys, got {lengths} with the new ones")
-        _core.append(self.key, self.value, (lengths, self.page_table, self._rotary, self._scales), key, value, threads)
+        _core.append(self.key, self.value, self._described(lengths), key, value, threads)
         self._lengths = lengths
 
     def decode(
@@ -189,7 +195,7 @@ class KVCache:
             None,
             threads,
             None,
-            (self._lengths, self.page_table, self._rotary, self._scales),
+            self._described(self._lengths),
             described(block_mask),
             None,
             described_mask(mask_function),

@@ -243,3 +243,33 @@ def test_the_interpreter_goes_on_during_a_call():
     done.set()
     thread.join()
     assert during > 0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_masked_places_hold(bad):
+    """Forward's bits do not depend on it, nor backward's on values; on queries and keys backward's to rounding."""
+    rng = np.random.default_rng(21)
+    q, k, v, grad = (normal(rng, 1, 2, 70, 16) for _ in range(4))
+    keep = np.ones((70, 70), bool)
+    keep[3], keep[:, 5] = False, False
+
+    def call(q, k, v, grad):
+        out, lse = libattn.scaled_dot_product_attention(q, k, v, keep, return_lse=True)
+        return out, lse, libattn.attention_backward(grad, q, k, v, out, lse, keep)
+
+    def spoiled(x, row):
+        x = x.copy()
+        x[..., row, :] = bad
+        return x
+
+    out, lse, gradients = call(q, k, v, grad)
+    for arguments, same in (
+        ((q, k, spoiled(v, 5), grad), True),
+        ((q, spoiled(k, 5), v, grad), False),
+        ((spoiled(q, 3), k, v, grad), False),
+        ((q, k, v, spoiled(grad, 3)), False),
+    ):
+        again_out, again_lse, again = call(*arguments)
+        assert np.array_equal(out, again_out) and np.array_equal(lse, again_lse)
+        for name, wanted in gradients.items():
+            assert np.array_equal(again[name], wanted) if same else np.allclose(again[name], wanted, 0, 1e-6)

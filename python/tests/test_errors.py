@@ -272,9 +272,59 @@ def test_messages_name_what_the_caller_passed():
     ])
 
 
+def test_caches_and_tables_are_looked_at_in_each_call():
+    one, five, pages = zeros(2, 4, 1, 8), zeros(1, 2, 4, 5, 8), np.zeros((2, 2), np.int32)
+    endless = np.lib.stride_tricks.as_strided(zeros(1), (1, 1, 2**50, 8), (0, 0, 0, 4))
+
+    def cache(key=None, value=None, **options):
+        key, value = zeros(2, 4, 16, 8) if key is None else key, zeros(2, 4, 16, 8) if value is None else value
+        return libattn.KVCache(key, value, **{"lengths": [3, 2], **options})
+
+    def exchanged(key, value):
+        changed = cache()
+        changed.key, changed.value = key, value
+        return changed
+
+    def turning(tables):
+        return cache(rotary=libattn.Rotary(4, 8, tables=tables))
+
+    wide, none = np.zeros((2, 4, 16, 8)), (zeros(2, 4, 0, 8), zeros(2, 4, 0, 8))
+    messages([
+        (ValueError, r"key: expected 4 dimensions, got shape \(4, 1, 8\)", lambda: cache().append(one[0], one[0])),
+        (ValueError, "key, value: expected 4 dimensions", lambda: exchanged(five, five.copy()).decode(one)),
+        (TypeError, "key: .*float16, bfloat16 or int8, got float64", lambda: cache(wide, wide.copy()).decode(one)),
+        (TypeError, "page_table: .*int32, got int64", lambda: cache(page_table=pages.astype(np.int64)).decode(one)),
+        (ValueError, "pages of no keys", lambda: cache(*none, page_table=pages, lengths=[0, 0]).decode(one)),
+        (ValueError, r"page_table: 16384 pages of 1125899906842624 keys, expected fewer than 2\^63",
+         lambda: cache(endless, endless[:], page_table=pages.repeat(2**13, 1)[:1], lengths=[1]).decode(one[:1, :1])),
+        (ValueError, r"cosines: .*contiguous tables .*got \(4, 4\)",
+         lambda: turning((zeros(8, 4)[::2], zeros(8, 4)[::2])).append(one, one)),
+    ])
+
+
+def test_dimensions_and_places_of_rows_are_looked_at():
+    five, misplaced = zeros(1, 2, 4, 5, 8), np.ndarray(Q.shape, np.float32, bytearray(Q.nbytes + 1), offset=1)
+    out, lse = libattn.scaled_dot_product_attention(Q, Q, Q, return_lse=True)
+    mask = libattn.BlockMask.of_blocks(np.ones((1, 1)), (16, 16))
+    refused(ValueError, "query: expected data aligned to 4 bytes", misplaced, Q, Q)
+    refused(ValueError, "block_mask: expected at most 4 dimensions of query, got 5", five, five, five, block_mask=mask)
+    with pytest.raises(ValueError, match="query: expected at most 4 dimensions, got 5"):
+        libattn.attention_weights(five, five)
+    with pytest.raises(ValueError, match="^out: expected the last dimension .*contiguous, got stride 2"):
+        libattn.attention_backward(out, Q, Q, Q, zeros(2, 4, 5, 16)[..., ::2], lse)
+
+
+def test_the_processor_is_named():
+    name, found, used = libattn.cpu()
+    assert isinstance(name, str) and found and used
+
+
 def test_numpys_own_integers_are_taken():
     sdpa = libattn.scaled_dot_product_attention
     x = np.random.default_rng(3).standard_normal(Q.shape, dtype=np.float32)
+    lengths = [sdpa(x, x, x, key_lengths=np.array([3, 4], t)) for t in (np.int32, np.uint32, np.int64, np.uint64)]
+    assert all(np.array_equal(lengths[0], each) for each in lengths[1:])
+    assert np.array_equal(sdpa(x, x, x, is_causal=True), sdpa(x, x, x, is_causal=np.True_))
     for options in ({"query_offset": 2, "is_causal": True}, {"seed": 3, "dropout_p": 0.5}):
         numpys = {name: np.int64(n) if name in ("query_offset", "seed") else n for name, n in options.items()}
         assert np.array_equal(sdpa(x, x, x, **options), sdpa(x, x, x, **numpys))

@@ -124,6 +124,78 @@ def test_errors_of_scales():
         libattn.scaled_dot_product_attention(new, room, room)
 
 
+def test_what_can_never_be_a_cache():
+    """Refused where it is made, not in its first call."""
+    room, table = np.zeros((6, 2, 8, 4), np.float32), np.arange(6, dtype=np.int32).reshape(2, 3)
+    bytes_, scale = room.astype(np.int8), np.zeros((6, 2, 8), np.float32)
+    pool, small = np.zeros((0, 2, 8, 4), np.float32), libattn.Rotary(24, 6)
+    for error, match, key, value, options in [
+        (ValueError, r"key cache \(6, 2, 8, 4\), value cache \(5, 2, 8, 4\): expected the same", room, room[:5], {}),
+        (ValueError, r"value cache \(6, 1, 8, 4\): expected the same", room, room[:, :1], {}),
+        (TypeError, "value: expected elements of float32, got float16", room, room.astype(np.float16), {}),
+        (TypeError, "key: .*bfloat16 or int8, got float64", room.astype(np.float64), room.astype(np.float64), {}),
+        (ValueError, "key: expected the last dimension .*contiguous, got stride -1", room[..., ::-1], room, {}),
+        (ValueError, "scales: expected .* beside int8 keys, got None", bytes_, bytes_.copy(), {}),
+        (ValueError, "scales: expected None beside keys of float32", room, room.copy(), {"scales": (scale, scale + 1)}),
+        (ValueError, r"value scales: expected shape \(6, 2, 8\), .*got \(6, 2, 7\)", bytes_, bytes_.copy(),
+         {"scales": (scale, scale[:, :, 1:])}),
+        (TypeError, "key scales: expected elements of float32, got float64", bytes_, bytes_.copy(),
+         {"scales": (scale.astype(np.float64), scale)}),
+        (TypeError, "page_table: expected elements of int32, got int64", room, room.copy(),
+         {"page_table": table.astype(np.int64)}),
+        (ValueError, r"page_table: expected 2 dimensions, got shape \(6,\)", room, room.copy(),
+         {"page_table": table.ravel()}),
+        (ValueError, r"0 pages, expected at least 1 beside a page_table of shape \(2, 3\)", pool, pool.copy(), {}),
+        (ValueError, "pages of no keys", room[:, :, :0], room[:, :, :0].copy(), {}),
+        (ValueError, "rotary: dimensions = 6, expected at most D = 4", room, room.copy(), {"rotary": small}),
+    ]:
+        with pytest.raises(error, match=match):
+            libattn.KVCache(key, value, **{"page_table": table, **options})
+    with pytest.raises(ValueError, match="value cache .*expected the same"):
+        libattn.KVCache(room, room[:5])
+
+
+def test_a_cache_that_cannot_be_written_is_decoded():
+    rng = np.random.default_rng(98)
+    key, value = normal(rng, 2, 2, 8, 4), normal(rng, 2, 2, 8, 4)
+    key.setflags(write=False)
+    q = normal(rng, 2, 4, 1, 4)
+    cache = libattn.KVCache(key, value, [7, 7])
+    near(cache.decode(q), Reference(q, key[:, :, :7], value[:, :, :7]).out)
+    with pytest.raises(ValueError, match="key cache: expected an array of NumPy or PyTorch that can be written"):
+        cache.append(key[:, :, :1], value[:, :, :1])
+
+
+@pytest.mark.parametrize("length", [0, 5, 16])
+def test_page_tables_of_any_strides(length):
+    """The bits of the same table in rows; entries of keys that a sequence does not have are not looked at."""
+    rng = np.random.default_rng(99)
+    key, value, q = normal(rng, 6, 2, 8, 4), normal(rng, 6, 2, 8, 4), normal(rng, 3, 4, 1, 4)
+    wide = np.full((6, 6), -1, np.int32)
+    wide[::2, ::3] = rng.permutation(6).reshape(3, 2)
+    table = wide[::2, ::3]
+    tables = [table, np.asfortranarray(table), table[::-1].copy()[::-1], table[:, ::-1].copy()[:, ::-1]]
+    lengths = [length] * 3
+    wanted = libattn.KVCache(key, value, lengths, page_table=table.copy()).decode(q)
+    for other in tables:
+        assert np.array_equal(libattn.KVCache(key, value, lengths, page_table=other).decode(q), wanted)
+    for row in (table[:1], np.where(np.arange(2) < -(-length // 8), table[:1], -7).astype(np.int32)):
+        shared = libattn.KVCache(key, value, lengths, page_table=np.broadcast_to(row, (3, 2)))
+        same = libattn.KVCache(key, value, lengths, page_table=np.repeat(row, 3, 0))
+        assert np.array_equal(shared.decode(q), same.decode(q))
+    if length:
+        outside = np.broadcast_to(np.int32(6), (3, 2))
+        with pytest.raises(ValueError, match=r"page_table\[0\]\[0\] = 6, expected 0 to 5"):
+            libattn.KVCache(key, value, lengths, page_table=outside).decode(q)
+    new = normal(rng, 3, 2, 1, 4)
+    apart, plain = libattn.KVCache(key, value, [7] * 3, page_table=tables[1]), key.copy()
+    apart.append(new, new)
+    libattn.KVCache(plain, value.copy(), [7] * 3, page_table=table.copy()).append(new, new)
+    assert np.array_equal(key, plain)
+    with pytest.raises(ValueError, match=r"page_table\[1\]\[0\] = .*gets no other new rows"):
+        libattn.KVCache(key, value, [7] * 3, page_table=np.broadcast_to(table[:1], (3, 2))).append(new, new)
+
+
 def test_rotary_tables_of_the_callers():
     rng = np.random.default_rng(92)
     angle = np.arange(20)[:, None] / np.array([3.0, 5.0])
