@@ -1,110 +1,18 @@
 #include "attention/array_check.h"
 #include "attention/cache_runs.h"
 #include "attention/decode_options.h"
+#include "attention/decode_plan.h"
 #include "attention/descriptor.h"
-#include "attention/elements.h"
 #include "attention/merge.h"
 #include "attention/staged_rows.h"
 #include "attention/visible.h"
 #include "attn/attn.h"
-#include "base/checked.h"
 #include "base/parallel.h"
 #include "base/status.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
 #include <string.h>
-
-/* How one call is cut: an item is a chunk of DECODE_CHUNK keys of one key head of one sequence with all queries of the
- * heads that share it, a task a run of items. Each chunk is a partial result, with its rows' largest scores and sums,
- * and the partial results are merged in the order of the keys, behind them the sinks as one more, each the largest of
- * a sum of 1, whose O is zeros. The workspace:
- *
- *     [query offsets (B) | parts, one a chunk and the sinks' | views of their sums | zeros (DV) | a sink's sum |
- *      the parts' O (chunk, B, H, T, DV) | their largest scores (chunk, B, H, T) | sums likewise | workers]
- *
- * and a worker's piece of it:
- *
- *     [kernel's scratch | modification | rows of Q made fp32 | rows of K | rows of V | their scales]
- *
- * Queries of bf16 and fp16 become fp32 there; their results are merged in fp32, in the first part's place, and rounded
- * from there. */
-typedef struct decode_plan {
-    attn_desc d;
-    attn_cache c;
-    const kernel_table *table;
-    int64_t block_heads;                    /* whose queries go through the kernel together */
-    int64_t chunks;                         /* of the longest sequence */
-    size_t parts, views, zeros, one;        /* offsets into the workspace, in bytes */
-    size_t o, largest, sum, workers;        /* more of them */
-    size_t modification, q, k_rows, v_rows; /* offsets into a worker's piece, in bytes */
-    size_t k_scales, v_scales, worker;      /* more of them, and its size */
-    int64_t items, task_items;
-    bool near, far; /* K and V are few, or many */
-    char *workspace;
-    attn_output part_o, part_largest, part_sum; /* the first part's */
-    int64_t o_step, sum_step;                   /* from one part's to the next one's, largest scores' too */
-} decode_plan;
-
-/* Bytes of a call's K and V that the second cache holds. Asking memory for them takes time of its own, and spares
- * little where they are not there. */
-#define NEAR_BYTES (1 << 20)
-
-/* And that the third cache does not. */
-#define FAR_BYTES (1 << 25)
-
-/* Multiply-adds that make a task worth handing out: some microseconds. */
-#define TASK_WORK (1 << 18)
-
-static int64_t chunks_of(int64_t keys)
-{
-    return keys / DECODE_CHUNK + (keys % DECODE_CHUNK != 0);
-}
-
-/* Adds a piece of count * size bytes, begun on a line of its own; false when that does not fit. */
-static bool add_piece(size_t *all, int64_t count, size_t size, size_t *offset)
-{
-    size_t bytes;
-    *offset = *all;
-    return checked_mul((size_t)count, size, &bytes) && checked_whole(bytes, ATTN_ALIGNMENT, &bytes) &&
-           checked_add(*all, bytes, all) && *all <= PTRDIFF_MAX;
-}
-
-static attn_status plan_workspace(decode_plan *plan, size_t *bytes)
-{
-    const attn_desc *d = &plan->d;
-    const int64_t rows = plan->block_heads * d->T, queries = d->B * d->H * d->T, chunks = chunks_of(d->S);
-    *bytes = 0;
-    if (!queries) return ATTN_OK; /* and nothing was held against D and DV */
-    const int64_t parts = chunks ? chunks : 1, q_row = staged_type(d->dtype) ? staged_row(d->D) : 0;
-    size_t offsets, worker = 0, scratch, all = 0;
-    int64_t part_floats = 0, part_rows = 0, items, q_floats, workers = parallel_workers(&d->parallel);
-    bool fits = checked_mul_i64(queries, parts, &part_rows) && checked_mul_i64(part_rows, d->DV, &part_floats) &&
-                checked_mul_i64(d->B * d->HK, chunks, &items) && checked_mul_i64(rows, q_row, &q_floats);
-    fits = fits && add_piece(&worker, (int64_t)decode_scratch((size_t)rows), sizeof(float), &scratch) &&
-           add_piece(&worker, rows * DECODE_CHUNK, sizeof(float), &plan->modification) &&
-           add_piece(&worker, q_floats, sizeof(float), &plan->q) &&
-           add_piece(&worker, DECODE_CHUNK + DECODE_SPARE, sizeof(void *), &plan->k_rows) &&
-           add_piece(&worker, DECODE_CHUNK + DECODE_SPARE, sizeof(void *), &plan->v_rows) &&
-           add_piece(&worker, plan->c.dtype == ATTN_DTYPE_INT8 ? DECODE_CHUNK : 0, sizeof(float), &plan->k_scales) &&
-           add_piece(&worker, plan->c.dtype == ATTN_DTYPE_INT8 ? DECODE_CHUNK : 0, sizeof(float), &plan->v_scales);
-    plan->worker = worker;
-    fits = fits && add_piece(&all, d->B, sizeof(int64_t), &offsets) &&
-           add_piece(&all, chunks + 1, sizeof(attn_part), &plan->parts) &&
-           add_piece(&all, chunks + 1, sizeof(attn_view), &plan->views) &&
-           add_piece(&all, d->DV, sizeof(float), &plan->zeros) && add_piece(&all, 1, sizeof(float), &plan->one) &&
-           add_piece(&all, part_floats, sizeof(float), &plan->o) &&
-           add_piece(&all, part_rows, sizeof(float), &plan->largest) &&
-           add_piece(&all, part_rows, sizeof(float), &plan->sum) &&
-           add_piece(&all, items < workers ? items : workers, worker, &plan->workers);
-    if (!fits)
-        return status_fail(ATTN_ERROR_OVERFLOW,
-                           "the workspace for B = %lld, H = %lld, T = %lld, S = %lld, D = %lld, DV = %lld does not fit",
-                           (long long)d->B, (long long)d->H, (long long)d->T, (long long)d->S, (long long)d->D,
-                           (long long)d->DV);
-    *bytes = all;
-    return ATTN_OK;
-}
 
 static attn_status plan_decode(const attn_desc *desc, const attn_cache *cache, decode_plan *plan, size_t *bytes)
 {
@@ -117,7 +25,7 @@ static attn_status plan_decode(const attn_desc *desc, const attn_cache *cache, d
     int64_t group = d->H / d->HK, most = d->T ? DECODE_ROWS / d->T : 1;
     plan->table = kernels_table();
     plan->block_heads = group < most ? group : most;
-    return plan_workspace(plan, bytes);
+    return decode_plan_workspace(plan, bytes);
 }
 
 static attn_status check_arrays(const decode_plan *plan)
@@ -167,15 +75,6 @@ static bool modify_block(const decode_plan *plan, int64_t b, int64_t head, int64
     return any;
 }
 
-/* The scales of a chunk's rows, put side by side; NULL where there are none. */
-static const float *find_scales(const attn_cache *c, const attn_output *scales, int64_t columns, int64_t b,
-                                int64_t kv_head, int64_t first, int64_t keys, key_range seen, float *out)
-{
-    if (c->dtype != ATTN_DTYPE_INT8 || !columns) return NULL;
-    cache_find_scales(c, scales, b, kv_head, first, keys, seen, out);
-    return out;
-}
-
 /* The kernel for bf16 queries as they stand, by products of pairs of bf16, as in forward, or of bytes; NULL where there
  * is none, and queries become fp32. */
 static decode_chunk_kernel *kernel_of_bf16(const decode_plan *plan)
@@ -212,31 +111,42 @@ static void leave_out(const decode_chunk *x)
         }
 }
 
-static void decode_item(const decode_plan *plan, int64_t item, char *piece)
+/* A chunk's keys of one key head: where its rows stand, and what multiplies them. None: nobody sees any. */
+typedef struct chunk_rows {
+    int64_t first, keys;
+    const void **k, **v;
+    float *k_scales, *v_scales; /* NULL: none */
+} chunk_rows;
+
+static chunk_rows find_rows(const decode_plan *plan, int64_t b, int64_t kv_head, int64_t chunk, char *piece)
+{
+    const attn_cache *c = &plan->c;
+    const key_range seen = visible_keys_of(&plan->d, b, 0, plan->d.T);
+    const bool scaled = c->dtype == ATTN_DTYPE_INT8;
+    chunk_rows r = {.first = chunk * DECODE_CHUNK,
+                    .k = (const void **)(piece + plan->k_rows),
+                    .v = (const void **)(piece + plan->v_rows),
+                    .k_scales = scaled && c->D ? (float *)(piece + plan->k_scales) : NULL,
+                    .v_scales = scaled && c->DV ? (float *)(piece + plan->v_scales) : NULL};
+    const int64_t keys = seen.last - r.first < DECODE_CHUNK ? seen.last - r.first : DECODE_CHUNK;
+    if (keys <= 0 || seen.first >= r.first + keys) return r;
+    r.keys = keys;
+    cache_find_rows(c, &c->k, b, kv_head, r.first, r.keys + DECODE_SPARE, seen, r.k);
+    cache_find_rows(c, &c->v, b, kv_head, r.first, r.keys, seen, r.v);
+    memcpy(r.v + r.keys, r.k + r.keys, DECODE_SPARE * sizeof *r.v); /* behind both the rows of K that are wanted next */
+    if (r.k_scales) cache_find_scales(c, &c->k_scales, b, kv_head, r.first, r.keys, seen, r.k_scales);
+    if (r.v_scales) cache_find_scales(c, &c->v_scales, b, kv_head, r.first, r.keys, seen, r.v_scales);
+    return r;
+}
+
+/* The chunk for as many heads, from `head` on, as go through the kernel together. */
+static decode_chunk chunk_of(const decode_plan *plan, const chunk_rows *rows, int64_t b, int64_t head, int64_t heads,
+                             int64_t chunk, char *piece)
 {
     const attn_desc *d = &plan->d;
-    const int64_t chunk = item % plan->chunks, kv_head = item / plan->chunks % d->HK, b = item / plan->chunks / d->HK;
-    const int64_t first = chunk * DECODE_CHUNK, group = d->H / d->HK;
-    const key_range seen = visible_keys_of(d, b, 0, d->T);
-    const int64_t keys = seen.last - first < DECODE_CHUNK ? seen.last - first : DECODE_CHUNK;
-    const bool empty = keys <= 0 || seen.first >= first + keys;
-    float *modification = (float *)(piece + plan->modification);
-    const void **k = (const void **)(piece + plan->k_rows), **v = (const void **)(piece + plan->v_rows);
-    const float *k_scales = NULL, *v_scales = NULL;
-    if (!empty) {
-        const attn_cache *c = &plan->c;
-        cache_find_rows(c, &c->k, b, kv_head, first, keys + DECODE_SPARE, seen, k);
-        cache_find_rows(c, &c->v, b, kv_head, first, keys, seen, v);
-        memcpy(v + keys, k + keys, DECODE_SPARE * sizeof *v); /* behind both the rows of K that are wanted next */
-        k_scales = find_scales(c, &c->k_scales, d->D, b, kv_head, first, keys, seen, (float *)(piece + plan->k_scales));
-        v_scales =
-            find_scales(c, &c->v_scales, d->DV, b, kv_head, first, keys, seen, (float *)(piece + plan->v_scales));
-    }
-    for (int64_t n = 0; n < group; n += plan->block_heads) {
-        const int64_t head = kv_head * group + n;
-        decode_chunk x = {.heads = group - n < plan->block_heads ? group - n : plan->block_heads,
+    return (decode_chunk){.heads = heads,
                           .queries = d->T,
-                          .keys = keys,
+                          .keys = rows->keys,
                           .D = d->D,
                           .DV = d->DV,
                           .scale = d->scale,
@@ -244,10 +154,10 @@ static void decode_item(const decode_plan *plan, int64_t item, char *piece)
                           .near = plan->near,
                           .far = plan->far,
                           .type = plan->c.dtype,
-                          .k = k,
-                          .v = v,
-                          .k_scales = k_scales,
-                          .v_scales = v_scales,
+                          .k = rows->k,
+                          .v = rows->v,
+                          .k_scales = rows->k_scales,
+                          .v_scales = rows->v_scales,
                           .o = output_at(&plan->part_o, b, head, 0) + chunk * plan->o_step,
                           .o_head = plan->part_o.head,
                           .o_row = plan->part_o.row,
@@ -256,8 +166,20 @@ static void decode_item(const decode_plan *plan, int64_t item, char *piece)
                           .sum_head = plan->part_sum.head,
                           .sum_row = plan->part_sum.row,
                           .scratch = (float *)piece};
+}
+
+static void decode_item(const decode_plan *plan, int64_t item, char *piece)
+{
+    const attn_desc *d = &plan->d;
+    const int64_t chunk = item % plan->chunks, kv_head = item / plan->chunks % d->HK, b = item / plan->chunks / d->HK;
+    const int64_t group = d->H / d->HK;
+    const chunk_rows rows = find_rows(plan, b, kv_head, chunk, piece);
+    float *modification = (float *)(piece + plan->modification);
+    for (int64_t n = 0; n < group; n += plan->block_heads) {
+        const int64_t head = kv_head * group + n, heads = group - n < plan->block_heads ? group - n : plan->block_heads;
+        decode_chunk x = chunk_of(plan, &rows, b, head, heads, chunk, piece);
         bool modified = false;
-        if (empty || !modify_block(plan, b, head, x.heads, first, keys, modification, &modified)) {
+        if (!rows.keys || !modify_block(plan, b, head, heads, rows.first, rows.keys, modification, &modified)) {
             leave_out(&x);
             continue;
         }
@@ -307,57 +229,6 @@ static void merge_chunks(decode_plan *plan, const attn_part *parts)
     parallel_run(&plan->d.parallel, plan->d.B * plan->d.H, narrow_task, plan);
 }
 
-static attn_view view_of(const attn_output *x, int64_t floats)
-{
-    return (attn_view){(const float *)x->data + floats, x->batch, x->head, x->row};
-}
-
-static void lay_out_parts(const decode_plan *plan, attn_part *parts)
-{
-    const attn_desc *d = &plan->d;
-    attn_view *sums = (attn_view *)(plan->workspace + plan->views);
-    float *zeros = (float *)(plan->workspace + plan->zeros), *one = (float *)(plan->workspace + plan->one);
-    for (int64_t n = 0; n < plan->chunks; n++) {
-        parts[n].o = view_of(&plan->part_o, n * plan->o_step);
-        parts[n].lse = view_of(&plan->part_largest, n * plan->sum_step);
-        sums[n] = view_of(&plan->part_sum, n * plan->sum_step);
-    }
-    if (!d->sinks) return;
-    if (d->DV) memset(zeros, 0, (size_t)d->DV * sizeof *zeros);
-    *one = 1;
-    parts[plan->chunks] = (attn_part){.o = {zeros, 0, 0, 0}, .lse = {d->sinks, 0, 1, 0}};
-    sums[plan->chunks] = (attn_view){one, 0, 0, 0};
-}
-
-/* The workspace is the caller's: the offsets that nobody gave, and the parts' places, go there. */
-static attn_part *lay_out(decode_plan *plan, char *workspace)
-{
-    attn_desc *d = &plan->d;
-    int64_t *offsets = (int64_t *)workspace, longest = 0;
-    attn_part *parts = (attn_part *)(workspace + plan->parts);
-    plan->workspace = workspace;
-    for (int64_t b = 0; b < d->B; b++) {
-        offsets[b] = d->query_offsets ? d->query_offsets[b] : plan->c.lengths[b] - d->T;
-        if (plan->c.lengths[b] > longest) longest = plan->c.lengths[b];
-    }
-    d->query_offsets = offsets;
-    d->key_lengths = plan->c.lengths;
-    plan->chunks = chunks_of(longest);
-    plan->part_o = (attn_output){workspace + plan->o, d->H * d->T * d->DV, d->T * d->DV, d->DV};
-    plan->part_largest = (attn_output){workspace + plan->largest, d->H * d->T, d->T, 1};
-    plan->part_sum = (attn_output){workspace + plan->sum, d->H * d->T, d->T, 1};
-    plan->o_step = d->B * plan->part_o.batch, plan->sum_step = d->B * plan->part_sum.batch;
-    lay_out_parts(plan, parts);
-    plan->items = d->B * d->HK * plan->chunks;
-    const double rows = (double)d->B * (double)d->HK * (double)longest;
-    const double bytes = rows * ((double)d->D + (double)d->DV) * (double)element_size(plan->c.dtype);
-    plan->near = bytes <= NEAR_BYTES, plan->far = bytes > FAR_BYTES;
-    int64_t keys = longest < DECODE_CHUNK ? longest : DECODE_CHUNK;
-    double work = (double)keys * (double)d->T * (double)(d->H / d->HK) * ((double)d->D + (double)d->DV);
-    plan->task_items = work >= TASK_WORK ? 1 : (int64_t)(TASK_WORK / (work + TASK_WORK / 1024)) + 1;
-    return parts;
-}
-
 attn_status attn_decode_workspace_size(const attn_desc *desc, const attn_cache *cache, size_t *size)
 {
     decode_plan plan;
@@ -376,7 +247,7 @@ attn_status attn_decode(const attn_desc *desc, const attn_cache *cache, void *wo
     if (!status) status = check_arrays(&plan);
     if (!status) status = array_check_workspace(workspace, workspace_size, bytes);
     if (status || !bytes) return status;
-    attn_part *parts = lay_out(&plan, workspace);
+    attn_part *parts = decode_lay_out(&plan, workspace);
     status = check_pages(&plan);
     if (status) return status;
     int64_t tasks = plan.items / plan.task_items + (plan.items % plan.task_items != 0);

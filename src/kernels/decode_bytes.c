@@ -82,8 +82,8 @@ INLINE void score_keys(const decode_chunk *x, const split_queries *q, const int 
                        float *scores)
 {
     for (int64_t n = 0; n < x->keys; n += BYTES_KEYS)
-        bytes_scores(q->chunks, q->sums, q->factors, (const int8_t *const *)x->k + n,
-                     ahead ? k_ahead(x, n, BYTES_AHEAD) : NULL, unrolled, x->D, rows, scores + n, DECODE_CHUNK);
+        bytes_scores(q->chunks, q->sums, q->factors, x->k + n, ahead ? k_ahead(x, n, BYTES_AHEAD) : NULL, unrolled,
+                     x->D, rows, scores + n, DECODE_CHUNK);
 }
 
 /* Heads of the usual size are unrolled. */

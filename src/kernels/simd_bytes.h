@@ -47,13 +47,13 @@ INLINE __m512i bytes_chunk(const int8_t *row, int n)
 }
 
 /* Dimensions d .. of four keys, n of them, with those of four rows of queries; a lane is a quarter of a row's sum. */
-INLINE void bytes_multiply(const query_bytes *q, const int8_t *const *k, const void *const *next, int64_t d, int n,
+INLINE void bytes_multiply(const query_bytes *q, const void *const *k, const void *const *next, int64_t d, int n,
                            __m512i *high, __m512i *low)
 {
     const __m512i q_high = _mm512_loadu_si512(q[d / BYTES_CHUNK][0]), q_low = _mm512_loadu_si512(q[d / BYTES_CHUNK][1]);
 #pragma GCC unroll 4
     for (int i = 0; i < BYTES_KEYS; i++) {
-        const __m512i key = bytes_chunk(k[i] + d, n);
+        const __m512i key = bytes_chunk((const int8_t *)k[i] + d, n);
         if (next && d % 64 == 0) __builtin_prefetch((const char *)next[i] + d, 0, 2);
         high[i] = _mm512_dpbusd_epi32(high[i], key, q_high);
         low[i] = _mm512_dpbusd_epi32(low[i], key, q_low);
@@ -69,7 +69,7 @@ INLINE __m512i bytes_halves(__m512i a, __m512i b)
 
 /* scores[row * step + key] of four rows and keys: factors[row] * (the sum of their products - 128 sums[row]). unrolled:
  * dimensions of all, a constant. next: rows wanted later, or NULL. */
-INLINE void bytes_scores(const query_bytes *q, const int32_t *sums, const float *factors, const int8_t *const *k,
+INLINE void bytes_scores(const query_bytes *q, const int32_t *sums, const float *factors, const void *const *k,
                          const void *const *next, const int unrolled, int64_t D, int rows, float *scores, int64_t step)
 {
     __m512i high[BYTES_KEYS], low[BYTES_KEYS];
@@ -182,7 +182,7 @@ static inline void bytes_split(vec x, int8_t *high, int8_t *low)
     *low = (int8_t)(whole - 256 * upper);
 }
 
-INLINE void bytes_scores(const query_bytes *q, const int32_t *sums, const float *factors, const int8_t *const *k,
+INLINE void bytes_scores(const query_bytes *q, const int32_t *sums, const float *factors, const void *const *k,
                          const void *const *next, const int unrolled, int64_t D, int rows, float *scores, int64_t step)
 {
     (void)next, (void)unrolled;
@@ -192,7 +192,7 @@ INLINE void bytes_scores(const query_bytes *q, const int32_t *sums, const float 
             for (int64_t d = 0; d < D; d++) {
                 const query_bytes *some = q + d / BYTES_CHUNK;
                 const int query = 256 * (*some)[0][r][d % BYTES_CHUNK] + (*some)[1][r][d % BYTES_CHUNK];
-                sum += query * (k[i][d] + 128);
+                sum += query * (((const int8_t *)k[i])[d] + 128);
             }
             scores[r * step + i] = factors[r] * (float)(int32_t)sum;
         }
