@@ -7,6 +7,13 @@
 
 #define TILE (2 * LANES) /* a register holds as many elements */
 
+/* Lanes of a, from 0 on, and of b, from LANES on; GCC has clang's name for it from 12 on. */
+#if defined(__clang__)
+#define SHUFFLED(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLED(a, b, ...) __builtin_shuffle(a, b, (vecu){__VA_ARGS__})
+#endif
+
 #if LANES == 16
 #define LOWER_HALVES_IN_TURN 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define UPPER_HALVES_IN_TURN 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
@@ -26,8 +33,8 @@ INLINE void transpose_words(vecu r[LANES])
         vecu next[LANES];
 #pragma GCC unroll 16
         for (int i = 0; i < LANES / 2; i++) {
-            next[2 * i] = __builtin_shufflevector(r[i], r[i + LANES / 2], LOWER_HALVES_IN_TURN);
-            next[2 * i + 1] = __builtin_shufflevector(r[i], r[i + LANES / 2], UPPER_HALVES_IN_TURN);
+            next[2 * i] = SHUFFLED(r[i], r[i + LANES / 2], LOWER_HALVES_IN_TURN);
+            next[2 * i + 1] = SHUFFLED(r[i], r[i + LANES / 2], UPPER_HALVES_IN_TURN);
         }
         memcpy(r, next, sizeof next);
     }
