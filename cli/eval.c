@@ -54,7 +54,7 @@ static int parse(evaluation *e, int argc, char **argv)
         option_float(0, "normalize", "A", &e->options.normalize, -10, 10,
                      "rank by log-probability / length^A; 0 favours what is short (default: what the model says)"),
         option_flag(0, "json", &e->json, "print one JSON object"),
-        option_int(0, "threads", "N", &threads, 0, 1024, "0: as many as there are processors for this process"),
+        option_int(0, "threads", "N", &threads, 0, 1024, "0: as many as attn info says"),
     };
     const command_line line = {
         .command = "eval",

@@ -13,8 +13,8 @@
 
 typedef struct facts {
     char dense[64];
-    const char *asked; /* ATTN_CPU in the environment; NULL: not set */
-    char **models;     /* directories, NULL after the last */
+    const char *asked, *asked_threads; /* ATTN_CPU and OMP_NUM_THREADS in the environment; NULL: not set */
+    char **models;                     /* directories, NULL after the last */
 } facts;
 
 static const char *const task_names[] = {"translate", "summarize", "classify text", "classify images",
@@ -56,6 +56,27 @@ static void print_model(const char *directory)
     attn_seq_model_close(model);
 }
 
+/* Whether the library takes the number of threads from there: the first one of a list. */
+static bool heeds(const char *asked)
+{
+    char *end;
+    const long threads = strtol(asked, &end, 10);
+    end += strspn(end, " \t");
+    return (!*end || *end == ',') && threads == attn_seq_threads();
+}
+
+static void print_threads(const char *asked)
+{
+    row("threads");
+    printf("%d", attn_seq_threads());
+    if (asked && *asked) {
+        fputs(" (OMP_NUM_THREADS=", stdout);
+        message_print_text(stdout, asked);
+        fputs(heeds(asked) ? ")" : ", expected 1 to 1024)", stdout);
+    }
+    putchar('\n');
+}
+
 static void print_words(const facts *f)
 {
     row("attn");
@@ -66,11 +87,12 @@ static void print_words(const facts *f)
     printf("%s found, %s used", attn_cpu_found(), attn_cpu_used());
     if (f->asked) {
         bool known = strcmp(attn_cpu_used(), "none") != 0;
-        printf(" (ATTN_CPU=%s%s)", f->asked, known ? "" : ", expected one that attn help info names");
+        fputs(" (ATTN_CPU=", stdout);
+        message_print_text(stdout, f->asked);
+        fputs(known ? ")" : ", expected one that attn help info names)", stdout);
     }
     putchar('\n');
-    row("threads");
-    printf("%d\n", attn_seq_threads());
+    print_threads(f->asked_threads);
     row("products");
     puts(f->dense);
     row("models");
@@ -121,7 +143,9 @@ int command_info(int argc, char **argv)
         .command = "info",
         .summary = "Tells what attn found on this machine: processor, instruction sets, threads, models.",
         .details = "ATTN_CPU=scalar, avx2, avx512, avx512bf16 or amx (on aarch64 scalar or neon) caps the\n"
-                   "instructions that are used;\n"
+                   "instructions that are used.\n"
+                   "OMP_NUM_THREADS=N is how many threads are used where --threads does not say; else as\n"
+                   "many as there are processors for this process.\n"
                    "ATTN_MODELS names directories of models, separated by colons.",
         .options = table,
         .option_count = sizeof table / sizeof *table,
@@ -130,7 +154,7 @@ int command_info(int argc, char **argv)
     int count;
     int stop = options_parse(&line, argc, argv, &operands, &count);
     if (stop >= 0) return stop;
-    facts f = {.asked = getenv("ATTN_CPU")};
+    facts f = {.asked = getenv("ATTN_CPU"), .asked_threads = getenv("OMP_NUM_THREADS")};
     attn_seq_dense_library(f.dense, sizeof f.dense);
     if (attn_seq_models_list(&f.models) != ATTN_OK) return failure_of_library("info");
     if (json)

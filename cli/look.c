@@ -40,7 +40,7 @@ static int parse(looking *l, int argc, char **argv)
         option_string('o', "output", "FILE", &l->page.path, "the page, a name that ends in .html"),
         option_int('b', "beam-size", "N", &l->beam, 1, 256,
                    "hypotheses kept at each step of a translation or a summary (default: the model's own)"),
-        option_int(0, "threads", "N", &l->threads, 0, 1024, "0: as many as there are processors for this process"),
+        option_int(0, "threads", "N", &l->threads, 0, 1024, "0: as many as attn info says"),
     };
     const command_line line = {
         .command = "look",

@@ -75,7 +75,7 @@ static int parse(run_options *o, int argc, char **argv, char ***files)
         option_float(0, "softcap", "C", &o->softcap, 0, 1e30, "cap each score to C tanh(score / C); 0: none"),
         option_string(0, "lse", "L.npy", &o->lse, "write the log-sum-exp of each row's scores, (B, H, T)"),
         option_string(0, "weights", "W.npy", &o->weights, "write the weights, (B, H, T, S)"),
-        option_int(0, "threads", "N", &o->threads, 0, 1024, "0: as many as there are processors for this process"),
+        option_int(0, "threads", "N", &o->threads, 0, 1024, "0: as many as attn info says"),
     };
     const command_line line = {
         .command = "run",

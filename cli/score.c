@@ -34,7 +34,7 @@ static int parse(scoring *s, int argc, char **argv)
                       "the model: a directory, or the name of an installed one (default: the first installed)"),
         option_flag(0, "tokens", &s->tokens,
                     "print the number of the target's pieces, </s> among them, as a second field"),
-        option_int(0, "threads", "N", &s->threads, 0, 1024, "0: as many as there are processors for this process"),
+        option_int(0, "threads", "N", &s->threads, 0, 1024, "0: as many as attn info says"),
     };
     const command_line line = {
         .command = "score",

@@ -55,7 +55,7 @@ static int parse(translating *t, int argc, char **argv)
         option_int(0, "layer", "N", &t->picture.layer, 1, 1000, ATTENTION_LAYER_HELP),
         option_int(0, "head", "N", &t->picture.head, 1, 1000, ATTENTION_HEAD_HELP),
         option_flag(0, "rollout", &t->picture.rollout, ATTENTION_ROLLOUT_HELP),
-        option_int(0, "threads", "N", &threads, 0, 1024, "0: as many as there are processors for this process"),
+        option_int(0, "threads", "N", &threads, 0, 1024, "0: as many as attn info says"),
     };
     const command_line line = {
         .command = t->command->name,

@@ -203,9 +203,10 @@ typedef attn_tile_kept (*attn_mask_function)(void *user, const attn_tile *tile);
 typedef void (*attn_task)(void *argument, int64_t task, int worker);
 
 /* Who runs the tasks. A zeroed one is OpenMP (in a library built without it, threads that are started for each loop) on
- * the default number of threads: the affinity mask and the cgroup's CPU quota, asked once in the process's life;
- * OMP_NUM_THREADS plays no part. OpenMP's threads do not survive a fork: in a child of a process that had used them
- * here, calls run on the calling thread. */
+ * the default number of threads: OMP_NUM_THREADS where its first number is one of 1 .. 1024, whatever the CPUs, else
+ * the affinity mask and the cgroup's CPU quota. Both are asked once in the process's life, by the first call that wants
+ * them. OpenMP's threads do not survive a fork: in a child of a process that had used them here, calls run on the
+ * calling thread. */
 typedef struct attn_parallel {
     int threads; /* at most so many at once, 1 .. 1024; 0 is the default */
     /* NULL, or the caller's own: run(user, threads, count, task, argument) must call task(argument, n, worker) once

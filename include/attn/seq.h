@@ -289,7 +289,7 @@ typedef struct attn_seq_train_options {
 
     int64_t valid_every; /* steps, 0 for one epoch: 1000 */
     int64_t patience;    /* validations without a better one that end the run, 0 for any: 10 */
-    int64_t threads;     /* 0: as many as the CPUs allowed */
+    int64_t threads;     /* 0: attn_seq_threads() */
     int64_t format;      /* of the saved weights, an attn_seq_weights: fp32. Another one than before, on resuming: the
                           * model that the directory holds is written again in it, rounded as it was */
 
@@ -548,7 +548,7 @@ typedef struct attn_seq_translate_options {
     double normalize;   /* A in score = log_probability / length^A; finite; NaN, as after init: the model's own
                            (length_penalty), else 1, which of 0, 0.6, 1, 1.5 and 2 gave the best BLEU on Tatoeba's
                            English and French */
-    int threads;        /* 0 to 1024; 0 after init: as many as this process may use */
+    int threads;        /* 0 to 1024; 0 after init: attn_seq_threads() */
     bool alignment;     /* fill attn_seq_hypothesis.alignment */
     bool attention;     /* fill attn_seq_hypothesis.attention */
 } attn_seq_translate_options;
@@ -622,7 +622,7 @@ ATTN_API void attn_seq_translations_free(attn_seq_translation *translations, int
 
 typedef struct attn_seq_classify_options {
     size_t struct_size; /* set by attn_seq_classify_options_init */
-    int threads;        /* 0 to 1024; 0 after init: as many as this process may use */
+    int threads;        /* 0 to 1024; 0 after init: attn_seq_threads() */
     bool attention;     /* fill attn_seq_classification.attention */
 } attn_seq_classify_options;
 
@@ -680,7 +680,7 @@ typedef struct attn_seq_evaluation {
  *   model        open, a classifier, not NULL
  *   path         not NULL
  *   labels_path  of an IDX file's labels, NULL: beside it; NULL for anything else
- *   threads      0 to 1024; 0: as many as this process may use
+ *   threads      0 to 1024; 0: attn_seq_threads()
  *   evaluation   receives the counts, to be cleared by attn_seq_evaluation_clear; nothing in it on failure
  *
  * Thread safety: may run in several threads on one model.
@@ -730,7 +730,7 @@ typedef struct attn_seq_pair_score {
  *
  *   model    open, not NULL
  *   pairs    of count; NULL only if count is 0
- *   threads  0 to 1024; 0: as many as this process may use
+ *   threads  0 to 1024; 0: attn_seq_threads()
  *   scores   of count
  *
  * Thread safety: may run in several threads on one model.
@@ -802,7 +802,8 @@ ATTN_API void attn_seq_array_clear(attn_seq_array *array);
 
 /* ---- what it runs with --------------------------------------------------------------------------------------- */
 
-/* The number of threads that 0 stands for: the affinity mask and the cgroup's CPU quota, at least 1. */
+/* The number of threads that 0 stands for: OMP_NUM_THREADS where its first number is one of 1 .. 1024, else the
+ * affinity mask and the cgroup's CPU quota, at least 1. Both are asked once in the process's life. */
 ATTN_API int attn_seq_threads(void);
 
 /* Writes the name of the library that multiplies dense matrices, and its version as it is at run time: "oneDNN 2.6.3".

@@ -65,7 +65,7 @@ def scaled_dot_product_attention(
     return_lse: also return the log-sum-exp of each row of scores, (..., H, T), which the backward pass needs.
     return_weights: also return the weights, (..., H, T, S), without dropout.
     out: an array (..., H, T, DV), of NumPy or PyTorch, to write into and return. Must not share memory with an input.
-    threads: at most so many; None is as many as this process may use. Results do not depend on it.
+    threads: at most so many; None is what OMP_NUM_THREADS says, else as many as this process may use. Results do not depend on it.
 
     Returns an array (..., H, T, DV), or a tuple of it, the log-sum-exp and the weights, those that were asked for. A
     query without any key left gives zeros, and a log-sum-exp of -inf, or with a sink of the sink.

@@ -4,6 +4,8 @@
 #include "base/cgroup_quota.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sched.h>
@@ -27,12 +29,26 @@ static int available_cpus(void)
     return cpus < 1 ? 1 : cpus;
 }
 
+/* OMP_NUM_THREADS as OpenMP's runtimes read it, the first number of a list; 0 where it says no number that a caller
+ * might. */
+static int asked_threads(void)
+{
+    const char *text = getenv("OMP_NUM_THREADS");
+    if (!text) return 0;
+    char *end;
+    const long threads = strtol(text, &end, 10);
+    end += strspn(end, " \t");
+    if (*end && *end != ',') return 0;
+    return threads >= 1 && threads <= PARALLEL_MAX_THREADS ? (int)threads : 0;
+}
+
 int parallel_default_threads(void)
 {
     static atomic_int known;
     int threads = atomic_load_explicit(&known, memory_order_relaxed);
     if (threads) return threads;
+    const int asked = asked_threads();
     int none = 0;
-    atomic_compare_exchange_strong(&known, &none, available_cpus());
+    atomic_compare_exchange_strong(&known, &none, asked ? asked : available_cpus());
     return atomic_load_explicit(&known, memory_order_relaxed);
 }

@@ -9,8 +9,9 @@
 
 typedef attn_task parallel_task;
 
-/* The default worker count: the affinity mask and the cgroup's CPU quota (cgroup_quota.h), at least 1. Asked once, so
- * that a workspace's size does not change under its caller. */
+/* The default worker count: OMP_NUM_THREADS where it is a number that a caller might ask for, else the affinity mask
+ * and the cgroup's CPU quota (cgroup_quota.h), at least 1. Asked once, so that a workspace's size does not change under
+ * its caller. */
 int parallel_default_threads(void);
 
 /* Runs body(argument, task, worker) for every task, worker in 0 .. threads - 1: on OpenMP when built with it, on

@@ -30,6 +30,24 @@ static void tells_what_caps_it(void **state)
     assert_int_equal(shell("$ATTN info me"), 2);
 }
 
+/* Whatever CPUs there are: a number for OpenMP is heeded, and what is none is not. */
+static void heeds_the_threads_that_openmp_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("export ATTN_MODELS=; OMP_NUM_THREADS=37 $ATTN info --json"), 0);
+    shell_said("\"threads\": 37,");
+    assert_int_equal(shell("export ATTN_MODELS=; OMP_NUM_THREADS=' 19 ,2' $ATTN info"), 0);
+    shell_said("threads       19 (OMP_NUM_THREADS= 19 ,2)\n");
+    assert_int_equal(
+        shell("export ATTN_MODELS=; n=$(env -u OMP_NUM_THREADS $ATTN info --json | grep -o 'threads[^,]*'); "
+              "for o in '' 0 -3 37x x 1025 99999999999999999999; do "
+              "OMP_NUM_THREADS=$o $ATTN info --json 2>&1 | grep -Fc \"$n,\"; done"),
+        0);
+    shell_said_only("1\n1\n1\n1\n1\n1\n1\n");
+    assert_int_equal(shell("ATTN_MODELS= OMP_NUM_THREADS=37x $ATTN info"), 0);
+    shell_said(" (OMP_NUM_THREADS=37x, expected 1 to 1024)");
+}
+
 /* A directory that looks like a model but is none is listed, with what is wrong with it. */
 static void names_the_models(void **state)
 {
@@ -61,6 +79,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_the_same_in_json),
         cmocka_unit_test(tells_what_caps_it),
+        cmocka_unit_test(heeds_the_threads_that_openmp_is_told),
         cmocka_unit_test(names_the_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
