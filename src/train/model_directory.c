@@ -13,8 +13,11 @@
 
 #define LONGEST_PATH 4096
 
+/* Lies there from before a run writes the model that it begins with until its first checkpoint is whole. */
+#define BEGINNING "checkpoint.safetensors.beginning"
+
 /* What makes a directory a model's. The tokenizer's files do not: training makes them before anything is learnt. */
-static const char *const telling_files[] = {"checkpoint.safetensors", "config.json", "model.safetensors"};
+static const char *const telling_files[] = {"checkpoint.safetensors", "config.json", "model.safetensors", BEGINNING};
 
 /* The directory and those above it. */
 static attn_status make_all(const char *directory, bool *made)
@@ -49,7 +52,8 @@ static const char *const written_files[] = {"checkpoint.safetensors",
                                             "tokenizer.json",
                                             "tokenizer_config.json",
                                             "special_tokens_map.json",
-                                            "preprocessor_config.json"};
+                                            "preprocessor_config.json",
+                                            BEGINNING};
 
 /* replace_file.c writes NAME as NAME.PID-COUNT.tmp until it is whole. */
 static bool is_leftover(const char *entry)
@@ -127,4 +131,35 @@ void model_directory_abandon(const char *directory, bool made)
         snprintf(path, sizeof path, "%s/%s", directory, files[i]);
         unlink(path);
     }
+}
+
+attn_status model_directory_mark_beginning(const char *directory)
+{
+    char path[LONGEST_PATH];
+    snprintf(path, sizeof path, "%s/" BEGINNING, directory);
+    int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (file < 0) return status_fail(ATTN_ERROR_FILE, "%s: cannot write: %s", path, strerror(errno));
+    close(file);
+    return ATTN_OK;
+}
+
+void model_directory_end_beginning(const char *directory)
+{
+    char path[LONGEST_PATH];
+    snprintf(path, sizeof path, "%s/" BEGINNING, directory);
+    unlink(path);
+}
+
+bool model_directory_recover(const char *directory)
+{
+    char mark[LONGEST_PATH], checkpoint[LONGEST_PATH];
+    snprintf(mark, sizeof mark, "%s/" BEGINNING, directory);
+    snprintf(checkpoint, sizeof checkpoint, "%s/%s", directory, telling_files[0]);
+    if (access(mark, F_OK) != 0) return false;
+    if (access(checkpoint, F_OK) == 0) {
+        model_directory_end_beginning(directory);
+        return false;
+    }
+    model_directory_abandon(directory, false);
+    return true;
 }

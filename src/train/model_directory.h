@@ -21,4 +21,12 @@ attn_status model_directory_make_way(const char *directory, bool *replaces);
  * model_directory_refuse looks for: a tokenizer may have been there before. */
 void model_directory_abandon(const char *directory, bool made);
 
+/* A run that begins with another model writes that model, then its first checkpoint. A mark between these two calls
+ * says of what lies there that no run can go on from it, should this one be killed. */
+attn_status model_directory_mark_beginning(const char *directory);
+void model_directory_end_beginning(const char *directory);
+
+/* Removes what a run left that was killed before its first checkpoint, the mark last; true where there was one. */
+bool model_directory_recover(const char *directory);
+
 #endif

@@ -175,14 +175,17 @@ static attn_status go_on(training *r)
 }
 
 /* What began with another model is resumed without it: its configuration lies in the directory from now on.
- * Without a checkpoint a kill before the first in its time would leave a model that no run can go on from. */
+ * Without a checkpoint a kill before the first in its time would leave a model that no run can go on from; a kill
+ * before this one leaves the mark. */
 static attn_status begin(training *r)
 {
     if (r->o.start == ATTN_SEQ_TRAIN_RESUME) return go_on(r);
     attn_status s = model_directory_make_way(r->o.model, &r->replaces);
+    if (s == ATTN_OK && r->o.from) s = model_directory_mark_beginning(r->o.model);
     if (s == ATTN_OK && r->o.from) s = tokenizer_copy(r->o.from, r->o.model);
     if (s == ATTN_OK && r->o.from) s = r->kind->save(r->task);
     if (s == ATTN_OK) s = save_checkpoint(r);
+    if (s == ATTN_OK) model_directory_end_beginning(r->o.model);
     r->begins = s != ATTN_OK;
     return s;
 }

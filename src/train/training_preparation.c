@@ -51,29 +51,44 @@ static attn_status create_state(training *r)
     return s == ATTN_OK ? train_state_create(&r->state, p, r->o.weight_decay, r->o.average > 0) : s;
 }
 
-/* A new run would lose what it begins with. */
-static attn_status refuse_same_directory(const attn_seq_train_options *o)
+static attn_status cannot_open(const char *directory)
+{
+    return status_fail(ATTN_ERROR_FILE, "%s: cannot open the directory: %s", directory, strerror(errno));
+}
+
+/* A new run would lose what it begins with. Asked of the directory once it is there: before, its path may not lead to
+ * it yet, as in base/new/../../base. */
+static attn_status refuse_same_directory(const attn_seq_train_options *o, int taken)
 {
     struct stat from, model;
-    if (stat(o->from, &from) != 0)
-        return status_fail(ATTN_ERROR_FILE, "%s: cannot open the directory: %s", o->from, strerror(errno));
-    if (stat(o->model, &model) != 0 || from.st_dev != model.st_dev || from.st_ino != model.st_ino) return ATTN_OK;
+    if (stat(o->from, &from) != 0 || fstat(taken, &model) != 0) return cannot_open(o->from);
+    if (from.st_dev != model.st_dev || from.st_ino != model.st_ino) return ATTN_OK;
     return status_fail(ATTN_ERROR_ARGUMENT,
                        "from = %s, which is the directory that receives the model: expected another", o->from);
 }
 
 static attn_status begin_anew(training *r)
 {
-    attn_status s = r->o.from ? refuse_same_directory(&r->o) : ATTN_OK;
-    if (s == ATTN_OK && r->o.from) s = r->kind->start_from(&r->o);
+    if (r->o.from && access(r->o.from, F_OK) != 0) return cannot_open(r->o.from);
+    attn_status s = r->o.from ? r->kind->start_from(&r->o) : ATTN_OK;
     return s == ATTN_OK ? complete(r) : s;
+}
+
+/* The directory for this run alone, without what a run left there that never got to its first checkpoint. */
+static attn_status take_directory(training *r, bool resume)
+{
+    attn_status s = model_directory_take(r->o.model, !resume, &r->made_directory, &r->lock);
+    if (s == ATTN_OK && !resume && r->o.from) s = refuse_same_directory(&r->o, r->lock);
+    if (s == ATTN_OK && model_directory_recover(r->o.model))
+        training_tell(r, "a run was killed here before its first checkpoint: what it left is removed");
+    return s;
 }
 
 attn_status training_prepare(training *r)
 {
     bool resume = r->o.start == ATTN_SEQ_TRAIN_RESUME;
     attn_status s = resume ? ATTN_OK : begin_anew(r);
-    if (s == ATTN_OK) s = model_directory_take(r->o.model, !resume, &r->made_directory, &r->lock);
+    if (s == ATTN_OK) s = take_directory(r, resume);
     r->replaces = r->o.start == ATTN_SEQ_TRAIN_REPLACE;
     if (s == ATTN_OK && !resume && !r->replaces) s = model_directory_refuse(r->o.model);
     r->begins = s == ATTN_OK && !resume;

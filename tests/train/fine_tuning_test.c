@@ -189,6 +189,9 @@ static void a_model_is_not_written_over(void **state)
     attn_seq_train_options o = started(tiny("translator", &w), "translator", "translator");
     o.start = ATTN_SEQ_TRAIN_REPLACE;
     refused_by(attn_seq_train_translator, &o, ATTN_ERROR_ARGUMENT, "which is the directory that receives the model");
+    o.model = scratch_path("translator/new/../../translator"); /* no such path yet */
+    refused_by(attn_seq_train_translator, &o, ATTN_ERROR_ARGUMENT, "which is the directory that receives the model");
+    assert_int_equal(rmdir(scratch_path("translator/new")), 0);
     assert_int_equal(access(scratch_path("translator/model.safetensors"), F_OK), 0);
 }
 

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static int64_t count_files(const char *path)
 {
@@ -46,6 +47,15 @@ static void a_full_disk_costs_nothing_that_was_saved(void **state)
     assert_same_state(scratch_path("unbroken/checkpoint.safetensors"), scratch_path("full/checkpoint.safetensors"));
 }
 
+static attn_seq_train_options from_unbroken(const char *model, watcher *w)
+{
+    attn_seq_train_options o = watched(model, w);
+    o.train = scratch_path("pairs.tsv");
+    o.from = scratch_path("unbroken");
+    o.steps = 1;
+    return o;
+}
+
 /* A disk that is full before the first checkpoint leaves no half of a model, which would have to be forced away:
  * neither of the first file that is written, nor of the last, the checkpoint, which is the largest. */
 static void a_run_that_cannot_begin_leaves_no_model(void **state)
@@ -62,10 +72,7 @@ static void a_run_that_cannot_begin_leaves_no_model(void **state)
     scratch_write("mine/notes", "kept", 4);
     for (int i = 0; i < 4; i++) {
         const bool made = i & 1;
-        o = watched(made ? "new" : "mine", &w);
-        o.train = scratch_path("pairs.tsv");
-        o.from = scratch_path("unbroken");
-        o.steps = 1;
+        o = from_unbroken(made ? "new" : "mine", &w);
         little = all;
         little.rlim_cur = i < 2 ? 10 : (rlim_t)checkpoint.st_size / 2 + (rlim_t)checkpoint.st_size / 4;
         setrlimit(RLIMIT_FSIZE, &little);
@@ -78,6 +85,53 @@ static void a_run_that_cannot_begin_leaves_no_model(void **state)
     o.model = scratch_path("mine");
     if (attn_seq_train_translator(&o) != ATTN_OK) fail_msg("%s", attn_seq_error());
     assert_int_equal(access(scratch_path("mine/notes"), F_OK), 0);
+}
+
+/* In a child that the system ends when a file grows beyond `bytes`. */
+static void killed_by_a_limit(attn_seq_train_options *o, rlim_t bytes)
+{
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const struct rlimit little = {bytes, bytes}, no_core = {0, 0};
+        signal(SIGXFSZ, SIG_DFL);
+        setrlimit(RLIMIT_CORE, &no_core);
+        setrlimit(RLIMIT_FSIZE, &little);
+        attn_seq_train_translator(o);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+}
+
+/* Killed when its model is written and its checkpoint is not: the same call once more needs no force. */
+static void a_run_that_is_killed_before_its_first_checkpoint_begins_anew(void **state)
+{
+    (void)state;
+    watcher w = {0};
+    struct stat checkpoint;
+    assert_int_equal(stat(scratch_path("unbroken/checkpoint.safetensors"), &checkpoint), 0);
+    attn_seq_train_options o = from_unbroken("killed", &w);
+    mkdir(scratch_path("killed"), 0700);
+    scratch_write("killed/notes", "kept", 4);
+    killed_by_a_limit(&o, (rlim_t)checkpoint.st_size / 4 * 3);
+    assert_int_equal(access(scratch_path("killed/model.safetensors"), F_OK), 0);
+    assert_int_equal(access(scratch_path("killed/checkpoint.safetensors"), F_OK), -1);
+    if (attn_seq_train_translator(&o) != ATTN_OK) fail_msg("%s", attn_seq_error());
+    assert_non_null(strstr(w.notices, "a run was killed here before its first checkpoint"));
+    assert_int_equal(access(scratch_path("killed/checkpoint.safetensors.beginning"), F_OK), -1);
+    assert_int_equal(access(scratch_path("killed/notes"), F_OK), 0);
+    o = from_unbroken("killed", &w);
+    refused(&o, ATTN_ERROR_ARGUMENT, "killed/checkpoint.safetensors: exists");
+
+    /* killed right behind its first checkpoint: that is a run to go on with */
+    scratch_write("killed/checkpoint.safetensors.beginning", "", 0);
+    o = from_unbroken("killed", &w);
+    refused(&o, ATTN_ERROR_ARGUMENT, "killed/checkpoint.safetensors: exists");
+    assert_int_equal(access(scratch_path("killed/checkpoint.safetensors.beginning"), F_OK), -1);
+    assert_int_equal(unlink(scratch_path("killed/checkpoint.safetensors")), 0);
+    refused(&o, ATTN_ERROR_ARGUMENT, "killed/config.json: exists");
 }
 
 static void says_what_is_wrong_before_the_work(void **state)
@@ -171,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_disk_costs_nothing_that_was_saved),
         cmocka_unit_test(a_run_that_cannot_begin_leaves_no_model),
+        cmocka_unit_test(a_run_that_is_killed_before_its_first_checkpoint_begins_anew),
         cmocka_unit_test(says_what_is_wrong_before_the_work),
         cmocka_unit_test(what_is_to_be_replaced_stays_until_a_run_begins),
         cmocka_unit_test(damaged_checkpoints_are_refused),
