@@ -1,6 +1,7 @@
 #include "attention_options.h"
 
 #include "failure.h"
+#include "message.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -73,6 +74,6 @@ int attention_options_check(const attention_output *o, const attn_seq_descriptio
     const bool layer = o->layer > is.layers;
     if (!layer && o->head <= is.heads) return 0;
     return failure(o->command, "there is no %s %" PRId64 ": the model has %" PRId64 " layer%s of %" PRId64 " head%s",
-                   layer ? "layer" : "head", layer ? o->layer : o->head, is.layers, is.layers == 1 ? "" : "s", is.heads,
-                   is.heads == 1 ? "" : "s");
+                   layer ? "layer" : "head", layer ? o->layer : o->head, is.layers, plural(is.layers), is.heads,
+                   plural(is.heads));
 }

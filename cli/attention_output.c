@@ -2,6 +2,7 @@
 
 #include "colour.h"
 #include "failure.h"
+#include "message.h"
 #include "terminal.h"
 
 #include <inttypes.h>
@@ -106,11 +107,11 @@ static void describe(const attention_output *o, const attn_seq_attended *input, 
     else if (o->layer)
         snprintf(layer, sizeof layer, "layer %" PRId64, o->layer);
     else
-        snprintf(layer, sizeof layer, "mean of %" PRId64 " layer%s", a->layers, a->layers == 1 ? "" : "s");
+        snprintf(layer, sizeof layer, "mean of %" PRId64 " layer%s", a->layers, plural(a->layers));
     if (o->head)
         snprintf(head, sizeof head, ", head %" PRId64, o->head);
     else
-        snprintf(head, sizeof head, ", mean of %" PRId64 " head%s", a->heads, a->heads == 1 ? "" : "s");
+        snprintf(head, sizeof head, ", mean of %" PRId64 " head%s", a->heads, plural(a->heads));
     if (a->patches)
         snprintf(title, size, "%s: %s%s", input->target, layer, o->rollout ? "" : head);
     else

@@ -3,6 +3,7 @@
 #include "classify_source.h"
 #include "commands.h"
 #include "failure.h"
+#include "message.h"
 #include "opened_model.h"
 #include "options.h"
 #include "writable.h"
@@ -187,7 +188,7 @@ static int classify_all(classifying *c)
     if (c->cut)
         fprintf(stderr,
                 "attn classify: of %" PRId64 " text%s only the beginning was read: longer than the model takes\n",
-                c->cut, c->cut == 1 ? "" : "s");
+                c->cut, plural(c->cut));
     return status || count < 0;
 }
 

@@ -4,6 +4,7 @@
 #include "eval_pairs.h"
 #include "failure.h"
 #include "json.h"
+#include "message.h"
 #include "opened_model.h"
 #include "options.h"
 
@@ -175,12 +176,15 @@ static void print_text(const evaluation *e)
         printf("%s\n", e->scores.rouge_line);
     else
         printf("%s\n%s\n", e->scores.bleu_line, e->scores.chrf_line);
-    printf("perplexity %.4f (%" PRId64 " pieces of %" PRId64 " references", e->perplexity, e->pieces_scored,
-           e->pairs.count - e->too_long);
-    if (e->too_long) printf("; %" PRId64 " are longer than the model takes", e->too_long);
+    const int64_t references = e->pairs.count - e->too_long;
+    printf("perplexity %.4f (%" PRId64 " piece%s of %" PRId64 " reference%s", e->perplexity, e->pieces_scored,
+           plural(e->pieces_scored), references, plural(references));
+    if (e->too_long)
+        printf("; %" PRId64 " %s longer than the model takes", e->too_long, e->too_long == 1 ? "is" : "are");
     puts(")");
-    printf("speed %.1f sentences/s, %.1f tokens/s (%" PRId64 " sentences in %.2f s, beam %" PRId64 ")\n",
-           (double)sources / e->seconds, (double)e->pieces_out / e->seconds, sources, e->seconds, e->options.beam);
+    printf("speed %.1f sentences/s, %.1f tokens/s (%" PRId64 " sentence%s in %.2f s, beam %" PRId64 ")\n",
+           (double)sources / e->seconds, (double)e->pieces_out / e->seconds, sources, plural(sources), e->seconds,
+           e->options.beam);
 }
 
 static void print_field(const char *name, double value)

@@ -3,6 +3,7 @@
 #include "failure.h"
 #include "json.h"
 #include "line_reader.h"
+#include "message.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -97,7 +98,7 @@ int eval_outputs(const char *outputs, const char *file, bool json)
     int status = eval_pairs_read(&pairs, file) || read_outputs(&o, outputs);
     if (!status && o.count != pairs.count)
         status = failure("eval", "%s: %" PRId64 " line%s, expected %" PRId64 ", as %s has", outputs, o.count,
-                         o.count == 1 ? "" : "s", pairs.count, file);
+                         plural(o.count), pairs.count, file);
     if (!status) status = score(&o, &pairs, &scores);
     if (!status && json) print_json(&scores);
     if (!status && !json) printf("%s\n%s\n%s\n", scores.bleu_line, scores.chrf_line, scores.rouge_line);

@@ -34,7 +34,8 @@ static int explain(const matrix_list *list, int64_t query, bool json)
     explain_steps steps;
     int status = explain_compute(&steps, list);
     if (status == 0 && query > steps.T)
-        status = failure("explain", "--query %lld: there are %lld queries", (long long)query, (long long)steps.T);
+        status = failure("explain", "--query: %lld, expected at most the last row of the queries, %lld",
+                         (long long)query, (long long)steps.T);
     if (status == 0) {
         if (json)
             explain_print_json(&steps);

@@ -1,5 +1,6 @@
 #include "explain.h"
 #include "failure.h"
+#include "message.h"
 
 #include "attn/attn.h"
 
@@ -16,11 +17,12 @@ static explain_names names_for(int count)
 static int check(const explain_steps *s)
 {
     if (s->q.columns != s->k.columns)
-        return failure("explain", "%s has %lld columns and %s has %lld, expected as many: the similarity pairs them",
-                       s->names.query, (long long)s->q.columns, s->names.key, (long long)s->k.columns);
+        return failure("explain", "%s has %lld column%s and %s has %lld, expected as many: the similarity pairs them",
+                       s->names.query, (long long)s->q.columns, plural(s->q.columns), s->names.key,
+                       (long long)s->k.columns);
     if (s->k.rows == s->v.rows) return 0;
-    return failure("explain", "K has %lld rows and V has %lld, expected as many: one value for each key",
-                   (long long)s->k.rows, (long long)s->v.rows);
+    return failure("explain", "K has %lld row%s and V has %lld, expected as many: one value for each key",
+                   (long long)s->k.rows, plural(s->k.rows), (long long)s->v.rows);
 }
 
 static int make_room(explain_steps *s)

@@ -31,8 +31,8 @@ static void print_description(const attn_seq_description *d)
     printf(": %s (%s), %.1f million weights, width %lld, ", task_names[d->task], d->architecture,
            (double)d->parameters / 1e6, (long long)d->width);
     if (d->label_count > 0)
-        printf("%lld layer%s, %lld label%s", (long long)d->encoder_layers, d->encoder_layers == 1 ? "" : "s",
-               (long long)d->label_count, d->label_count == 1 ? "" : "s");
+        printf("%lld layer%s, %lld label%s", (long long)d->encoder_layers, plural(d->encoder_layers),
+               (long long)d->label_count, plural(d->label_count));
     else
         printf("%lld + %lld layers", (long long)d->encoder_layers, (long long)d->decoder_layers);
     if (d->unused_weights) {

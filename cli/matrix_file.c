@@ -1,6 +1,7 @@
 #include "matrix_file.h"
 
 #include "failure.h"
+#include "message.h"
 #include "options.h"
 
 #include "attn/seq.h"
@@ -21,11 +22,6 @@ typedef struct csv {
     int line;
     matrix *open; /* the matrix that the next row belongs to; NULL between matrices */
 } csv;
-
-static int fail_at(const csv *c, const char *what, long long got, long long expected)
-{
-    return failure(c->command, "%s: line %d: %lld %s, expected %lld", c->path, c->line, got, what, expected);
-}
 
 /* Appends an empty matrix with room for the largest; NULL after telling. */
 static matrix *append(matrix_list *list, const char *command, const char *path)
@@ -117,7 +113,8 @@ static int read_line(csv *c, const char *text, const char *end)
     int64_t count;
     if (read_row(c, text, end, row, &count)) return 1;
     if (c->open->rows && count != c->open->columns)
-        return fail_at(c, "numbers, unlike the row before", count, c->open->columns);
+        return failure(c->command, "%s: line %d: %lld number%s, expected %lld as in the row before", c->path, c->line,
+                       (long long)count, plural(count), (long long)c->open->columns);
     c->open->columns = count;
     memcpy(c->open->values + c->open->rows * count, row, (size_t)count * sizeof *row);
     c->open->rows++;
@@ -166,8 +163,7 @@ static int read_text(matrix_list *list, const char *command, const char *path)
 static int copy_array(matrix_list *list, const char *command, const char *path, const attn_seq_array *a)
 {
     if (!a->values) return failure(command, "%s: holds booleans, expected numbers", path);
-    if (a->rank != 2)
-        return failure(command, "%s: has %d dimension%s, expected 2", path, a->rank, a->rank == 1 ? "" : "s");
+    if (a->rank != 2) return failure(command, "%s: has %d dimension%s, expected 2", path, a->rank, plural(a->rank));
     for (int i = 0; i < 2; i++)
         if (a->shape[i] < 1 || a->shape[i] > MATRIX_MOST_SIDE)
             return failure(command, "%s: has %lld %s, expected 1 to %d (attn run takes any)", path,

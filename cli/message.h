@@ -3,6 +3,7 @@
 #define CLI_MESSAGE_H
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* Prints the formatted message, at most 4 KB of it, with every control character (C0, DEL and, as UTF-8, C1) shown as
@@ -14,5 +15,11 @@ void message_print_text(FILE *out, const char *text);
 
 /* The same as a line of standard error. */
 __attribute__((format(printf, 1, 2))) void message_tell(const char *format, ...);
+
+/* The ending of a noun behind its count: message_tell("%" PRId64 " line%s", n, plural(n)). */
+static inline const char *plural(int64_t count)
+{
+    return count == 1 ? "" : "s";
+}
 
 #endif

@@ -12,7 +12,7 @@ static void tell_of_unused_weights(const char *command, const attn_seq_descripti
     fprintf(stderr, "attn %s: ", command);
     message_print_text(stderr, d->directory);
     fprintf(stderr, ": model.safetensors holds %" PRId64 " weight%s without a place in what config.json describes: ",
-            d->unused_weights, d->unused_weights == 1 ? "" : "s");
+            d->unused_weights, plural(d->unused_weights));
     message_print_text(stderr, d->first_unused);
     fputs(d->unused_weights == 1 ? "\n" : ", ...\n", stderr);
 }

@@ -248,10 +248,9 @@ static int walk_line(walk *w, int *operands)
 static int check_operands(const command_line *line, int count)
 {
     if (count >= line->least_operands && count <= line->most_operands) return -1;
-    const char *plural = count == 1 ? "" : "s";
     if (line->most_operands)
-        return options_refuse(line, "%d operand%s given, expected %s", count, plural, line->operands);
-    return options_refuse(line, "takes options only, but got %d operand%s", count, plural);
+        return options_refuse(line, "%d operand%s given, expected %s", count, plural(count), line->operands);
+    return options_refuse(line, "takes options only, but got %d operand%s", count, plural(count));
 }
 
 int options_parse(const command_line *line, int argc, char **argv, char ***operands, int *operand_count)

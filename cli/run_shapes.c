@@ -1,4 +1,5 @@
 #include "failure.h"
+#include "message.h"
 #include "run.h"
 
 #include <stdio.h>
@@ -19,7 +20,7 @@ static int check_numbers(const run_input *in, int rank)
     if (!in->array.values) return failure("run", "%s: holds booleans, expected numbers", in->path);
     if (in->array.rank == rank) return 0;
     return failure("run", "%s: shape %s has %d dimension%s, expected %d as in Q", in->path,
-                   shape_text(&in->array, text, sizeof text), in->array.rank, in->array.rank == 1 ? "" : "s", rank);
+                   shape_text(&in->array, text, sizeof text), in->array.rank, plural(in->array.rank), rank);
 }
 
 /* Dimension `i`, counted from the last (-1); 1 where the array has fewer. */
@@ -32,8 +33,8 @@ static int differs(const run_input *in, const char *what, int i, int64_t expecte
 {
     char mine[256], its[256];
     if (dimension(&in->array, i) == expected) return 0;
-    return failure("run", "%s: shape %s, expected %lld %s as in %s, whose shape is %s", in->path,
-                   shape_text(&in->array, mine, sizeof mine), (long long)expected, what, other->path,
+    return failure("run", "%s: shape %s, expected %lld %s%s as in %s, whose shape is %s", in->path,
+                   shape_text(&in->array, mine, sizeof mine), (long long)expected, what, plural(expected), other->path,
                    shape_text(&other->array, its, sizeof its));
 }
 
@@ -43,7 +44,7 @@ int run_sizes_of(const run_input *q, const run_input *k, const run_input *v, run
     int rank = q->array.rank;
     if (rank < 2 || rank > 4)
         return failure("run", "%s: shape %s has %d dimension%s, expected 4 (B, H, T, D), 3 (H, T, D) or 2 (T, D)",
-                       q->path, shape_text(&q->array, text, sizeof text), rank, rank == 1 ? "" : "s");
+                       q->path, shape_text(&q->array, text, sizeof text), rank, plural(rank));
     if (check_numbers(q, rank) || check_numbers(k, rank) || check_numbers(v, rank)) return 1;
     *sizes = (run_sizes){.rank = rank,
                          .B = dimension(&q->array, -4),
@@ -53,13 +54,13 @@ int run_sizes_of(const run_input *q, const run_input *k, const run_input *v, run
                          .S = dimension(&k->array, -2),
                          .D = dimension(&q->array, -1),
                          .DV = dimension(&v->array, -1)};
-    if (differs(k, "sequences", -4, sizes->B, q) || differs(v, "sequences", -4, sizes->B, q)) return 1;
-    if (differs(k, "numbers a row", -1, sizes->D, q)) return 1;
-    if (differs(v, "heads", -3, sizes->HK, k) || differs(v, "rows", -2, sizes->S, k)) return 1;
+    if (differs(k, "sequence", -4, sizes->B, q) || differs(v, "sequence", -4, sizes->B, q)) return 1;
+    if (differs(k, "column", -1, sizes->D, q)) return 1;
+    if (differs(v, "head", -3, sizes->HK, k) || differs(v, "row", -2, sizes->S, k)) return 1;
     if (sizes->HK > 0 && sizes->H > 0 && sizes->H % sizes->HK == 0) return 0;
     return failure("run",
-                   "%s has %lld heads and %s has %lld, expected at least 1, and a number that divides the former",
-                   q->path, (long long)sizes->H, k->path, (long long)sizes->HK);
+                   "%s has %lld head%s and %s has %lld, expected at least 1, and a number that divides the former",
+                   q->path, (long long)sizes->H, plural(sizes->H), k->path, (long long)sizes->HK);
 }
 
 int run_mask_view(const run_input *mask, const run_sizes *sizes, attn_mask *view)

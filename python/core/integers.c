@@ -44,7 +44,7 @@ bool integers_count(PyObject *object, const char *name, const char *expected, in
 
 static bool refuse_count(const char *name, int64_t count, int64_t got)
 {
-    PyErr_Format(PyExc_ValueError, "%s: expected %lld entries, got %lld", name, (long long)count, (long long)got);
+    PyErr_Format(PyExc_ValueError, "%s: expected a length of %lld, got %lld", name, (long long)count, (long long)got);
     return false;
 }
 

@@ -135,7 +135,7 @@ bool cache_open(cache *c, PyObject *description, array *key, array *value, const
     attn_output k = array_output(key, 1), v = array_output(value, 1);
     attn_cache_init(&c->cache, sizeof c->cache, B, key->shape[1], key->shape[2], key->shape[3], value->shape[3], 0, 0);
     if (PyTuple_Size(lengths) != B) {
-        PyErr_Format(PyExc_ValueError, "%s: expected %zd sequences, as many as the cache has, got %lld", name,
+        PyErr_Format(PyExc_ValueError, "%s: expected as many sequences as the cache has, %zd, got %lld", name,
                      PyTuple_Size(lengths), (long long)B);
         return false;
     }

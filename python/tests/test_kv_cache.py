@@ -232,7 +232,7 @@ def test_cache_errors():
         cache.decode(np.zeros((2, 4, 17, 4), np.float32))
     with pytest.raises(ValueError, match="4 dimensions"):
         cache.decode(q[0])
-    with pytest.raises(ValueError, match="query: expected 2 sequences, as many as the cache has, got 3"):
+    with pytest.raises(ValueError, match="query: expected as many sequences as the cache has, 2, got 3"):
         cache.decode(np.zeros((3, 4, 1, 4), np.float32))
     fixed = room.copy()
     fixed.setflags(write=False)

@@ -84,7 +84,7 @@ def test_errors():
     for starts, match in (
         (([0, 11], [0, 10]), "cu_seqlens_q"),
         (([0, 5, 4], [0, 5, 10]), "cu_seqlens_q"),
-        (([0, 10], [0, 5, 10]), "cu_seqlens_k: expected 2 entries, got 3"),
+        (([0, 10], [0, 5, 10]), "cu_seqlens_k: expected a length of 2, got 3"),
         (([], []), "cu_seqlens_q"),
     ):
         with pytest.raises(ValueError, match=match):

@@ -3,6 +3,7 @@
 #include "attention/array_check.h"
 #include "attention/descriptor.h"
 #include "base/checked.h"
+#include "base/plural.h"
 #include "base/status.h"
 
 #include <stddef.h>
@@ -129,7 +130,8 @@ attn_status cache_check_arrays(const attn_cache *c)
     if (!status) status = array_check_list("cache.page_table", c->page_table, sizeof *c->page_table);
     if (status || !c->B) return status;
     if (!c->lengths)
-        return status_fail(ATTN_ERROR_ARGUMENT, "cache.lengths is NULL, expected %lld lengths", (long long)c->B);
+        return status_fail(ATTN_ERROR_ARGUMENT, "cache.lengths is NULL, expected %lld length%s", (long long)c->B,
+                           plural(c->B));
     for (int64_t b = 0; b < c->B; b++) {
         if (c->lengths[b] < 0 || c->lengths[b] > c->S)
             return status_fail(ATTN_ERROR_ARGUMENT, "cache.lengths[%lld] = %lld, expected 0 to S = %lld", (long long)b,

@@ -138,10 +138,9 @@ static attn_status check_block_sizes(const attn_desc *d)
     const attn_block_mask *mask = &d->block_mask;
     if (!mask->starts) return ATTN_OK;
     if (mask->queries < 1 || mask->keys < 1 || mask->count < 0)
-        return status_fail(
-            ATTN_ERROR_ARGUMENT,
-            "block_mask: blocks of %lld queries by %lld keys, count = %lld, expected at least 1, 1 and 0",
-            (long long)mask->queries, (long long)mask->keys, (long long)mask->count);
+        return status_fail(ATTN_ERROR_ARGUMENT,
+                           "block_mask: queries = %lld, keys = %lld, count = %lld, expected at least 1, 1 and 0",
+                           (long long)mask->queries, (long long)mask->keys, (long long)mask->count);
     return ATTN_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "attention/block_mask.h"
 #include "attention/elements.h"
 #include "attention/sequence.h"
+#include "base/plural.h"
 #include "base/status.h"
 
 attn_status descriptor_check_masks(const attn_desc *d)
@@ -78,7 +79,7 @@ attn_status descriptor_check_inputs(const attn_desc *d, bool values)
     if (!status) status = descriptor_check_masks(d);
     if (status) return status;
     if (d->dropout > 0 && !d->dropout_keys && d->B)
-        return status_fail(ATTN_ERROR_ARGUMENT, "dropout_keys is NULL, expected %lld keys for dropout = %g",
-                           (long long)d->B, d->dropout);
+        return status_fail(ATTN_ERROR_ARGUMENT, "dropout_keys is NULL, expected %lld key%s for dropout = %g",
+                           (long long)d->B, plural(d->B), d->dropout);
     return ATTN_OK;
 }

@@ -5,6 +5,7 @@
 #include "attention/elements.h"
 #include "attention/staged_rows.h"
 #include "base/parallel.h"
+#include "base/plural.h"
 #include "base/status.h"
 
 #include <math.h>
@@ -130,7 +131,7 @@ attn_status attn_merge(const attn_desc *desc, const attn_part *parts, int64_t co
     if (status) return status;
     if (count < 0) return status_fail(ATTN_ERROR_ARGUMENT, "count = %lld, expected at least 0", (long long)count);
     if (count && !parts)
-        return status_fail(ATTN_ERROR_ARGUMENT, "parts is NULL, expected %lld parts", (long long)count);
+        return status_fail(ATTN_ERROR_ARGUMENT, "parts is NULL, expected %lld part%s", (long long)count, plural(count));
     for (int64_t n = 0; n < count && !status; n++) status = check_part(&d, &parts[n], n);
     if (!status) status = array_check_output("o", &d.o, d.dtype, d.B, d.H, d.T, d.DV);
     if (!status && d.lse.data) status = array_check_output("lse", &d.lse, ATTN_DTYPE_F32, d.B, d.H, d.T, 1);

@@ -1,6 +1,7 @@
 #include "formats/idx.h"
 
 #include "base/checked.h"
+#include "base/plural.h"
 #include "base/status.h"
 #include "formats/gzip_end.h"
 
@@ -22,8 +23,9 @@ static attn_status take(gzFile file, const char *path, const char *what, void *t
     int code = Z_OK;
     gzerror(file, &code);
     if (code == Z_ERRNO) return status_fail(ATTN_ERROR_FILE, "%s: cannot read: %s", path, strerror(errno));
-    return status_fail(ATTN_ERROR_FORMAT, "%s: damaged or cut short in its %s: %lld bytes there, expected %lld", path,
-                       what, (long long)(before + (got < 0 ? 0 : got)), (long long)whole);
+    const int64_t held = before + (got < 0 ? 0 : got);
+    return status_fail(ATTN_ERROR_FORMAT, "%s: damaged or cut short in its %s: %lld byte%s there, expected %lld", path,
+                       what, (long long)held, plural(held), (long long)whole);
 }
 
 static attn_status read_shape(idx_array *a, gzFile file, const char *path)
@@ -59,12 +61,12 @@ static attn_status check_end(const idx_array *a, gzFile file, const char *path)
     unsigned char more;
     const int got = gzread(file, &more, 1);
     if (got > 0)
-        return status_fail(ATTN_ERROR_FORMAT, "%s: goes on after its %lld elements, expected its end", path,
-                           (long long)a->count);
+        return status_fail(ATTN_ERROR_FORMAT, "%s: goes on after its %lld element%s, expected its end", path,
+                           (long long)a->count, plural(a->count));
     if (got == 0 && gzip_is_whole(file)) return ATTN_OK;
     return status_fail(ATTN_ERROR_FORMAT,
-                       "%s: damaged or cut short behind its %lld elements, where gzip's check sum is", path,
-                       (long long)a->count);
+                       "%s: damaged or cut short behind its %lld element%s, where gzip's check sum is", path,
+                       (long long)a->count, plural(a->count));
 }
 
 /* Room grows with what the file really holds. */

@@ -1,6 +1,7 @@
 #include "formats/int8_rows.h"
 
 #include "base/number_format.h"
+#include "base/plural.h"
 #include "base/status.h"
 
 #include <float.h>
@@ -57,9 +58,10 @@ static attn_status check_scales(const safetensors *s, const safetensors_tensor *
     if (scales->rank != 1 || scales->shape[0] != t->shape[0])
         return status_fail(
             ATTN_ERROR_FORMAT,
-            "%s: %.200s has %d dimensions and %lld elements, expected one dimension of %lld, the rows of "
+            "%s: %.200s has %d dimension%s and %lld element%s, expected one dimension of %lld, the rows of "
             "%.200s",
-            path, scales->name, scales->rank, (long long)scales->count, (long long)t->shape[0], t->name);
+            path, scales->name, scales->rank, plural(scales->rank), (long long)scales->count, plural(scales->count),
+            (long long)t->shape[0], t->name);
     for (int64_t i = 0; i < scales->count; i++) {
         const float scale = load_scale(scales, i);
         if (!(scale >= 0 && scale <= LARGEST_SCALE))
@@ -91,7 +93,7 @@ attn_status int8_rows_find_scales(const safetensors *s, const safetensors_tensor
     }
     if (t->rank != 2)
         return status_fail(ATTN_ERROR_FORMAT, "%s: %.200s: dtype is I8 with %d dimension%s, expected the 2 of a matrix",
-                           safetensors_path(s), t->name, t->rank, t->rank == 1 ? "" : "s");
+                           safetensors_path(s), t->name, t->rank, plural(t->rank));
     if (!*scales)
         return status_fail(ATTN_ERROR_FORMAT, "%s: %.200s" INT8_ROWS_SUFFIX " is missing, expected beside an I8 tensor",
                            safetensors_path(s), t->name);

@@ -3,6 +3,7 @@
 #include "base/checked.h"
 #include "base/number_format.h"
 #include "base/replace_file.h"
+#include "base/plural.h"
 #include "base/status.h"
 #include "formats/npy_header.h"
 
@@ -83,12 +84,14 @@ static attn_status read_elements(FILE *f, const char *path, const npy_header *h,
         *elements = larger;
         held += fread(larger + held, 1, room - held, f);
         if (held < room)
-            return status_fail(ATTN_ERROR_FORMAT, "%s: holds %zu bytes of elements, expected %zu", path, held, size);
+            return status_fail(ATTN_ERROR_FORMAT, "%s: holds %zu byte%s of elements, expected %zu", path, held,
+                               plural((int64_t)held), size);
         if (held == size) break;
         room = room > SIZE_MAX / 2 ? SIZE_MAX : room * 2;
     }
     if (fgetc(f) == EOF) return ATTN_OK;
-    return status_fail(ATTN_ERROR_FORMAT, "%s: goes on after the %zu bytes of elements expected", path, size);
+    return status_fail(ATTN_ERROR_FORMAT, "%s: goes on after the %zu byte%s of elements expected", path, size,
+                       plural((int64_t)size));
 }
 
 static attn_status convert(npy_array *a, const char *path, const npy_header *h, const unsigned char *elements)

@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "base/number_format.h"
+#include "base/plural.h"
 #include "base/status.h"
 #include "formats/regular_file.h"
 
@@ -97,9 +98,9 @@ static attn_status read_offsets(const safetensors *s, const json_t *entry, size_
     t->size = (size_t)(end - begin);
     size_t expected;
     if (!checked_mul((size_t)t->count, types[t->type].size, &expected) || t->size != expected)
-        return status_fail(ATTN_ERROR_FORMAT,
-                           "%s: %.200s: data_offsets span %zu bytes, expected %lld elements of %zu bytes", s->path,
-                           t->name, t->size, (long long)t->count, types[t->type].size);
+        return status_fail(
+            ATTN_ERROR_FORMAT, "%s: %.200s: data_offsets span %zu byte%s, expected %lld element%s of %zu", s->path,
+            t->name, t->size, plural((int64_t)t->size), (long long)t->count, plural(t->count), types[t->type].size);
     return ATTN_OK;
 }
 
@@ -171,8 +172,8 @@ static attn_status read_tensors(safetensors *s, size_t header_size)
 static attn_status read_header(safetensors *s)
 {
     if (s->file_size < 8)
-        return status_fail(ATTN_ERROR_FORMAT, "%s: %zu bytes, expected at least the 8 of the header's length", s->path,
-                           s->file_size);
+        return status_fail(ATTN_ERROR_FORMAT, "%s: %zu byte%s, expected at least the 8 of the header's length", s->path,
+                           s->file_size, plural((int64_t)s->file_size));
     uint64_t size = 0;
     for (int i = 7; i >= 0; i--) size = size << 8 | s->file[i];
     size_t most = s->file_size - 8 < SAFETENSORS_MOST_HEADER ? s->file_size - 8 : SAFETENSORS_MOST_HEADER;

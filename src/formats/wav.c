@@ -1,5 +1,6 @@
 #include "formats/wav.h"
 
+#include "base/plural.h"
 #include "base/status.h"
 #include "formats/whole_file.h"
 
@@ -65,8 +66,8 @@ static attn_status check_whole(const unsigned char *bytes, size_t size, const ch
 {
     const uint32_t said = little_endian(bytes + 4, 4);
     if (said == 0 || said >= SIZE_UNKNOWN || said <= size - RIFF_HEADER) return ATTN_OK;
-    return status_fail(ATTN_ERROR_FORMAT, "%s: cut short: %zu bytes after the RIFF header, expected %lu", name,
-                       size - RIFF_HEADER, (unsigned long)said);
+    return status_fail(ATTN_ERROR_FORMAT, "%s: cut short: %zu byte%s after the RIFF header, expected %lu", name,
+                       size - RIFF_HEADER, plural((int64_t)(size - RIFF_HEADER)), (unsigned long)said);
 }
 
 static attn_status check_range(const char *name, const char *field, int64_t value, int64_t least, int64_t most)
@@ -145,8 +146,8 @@ static attn_status read_samples(sound *s, SNDFILE *file, int channels, const cha
 static attn_status check_samples(const sound *s, int64_t announced, const char *name)
 {
     if (s->count != announced)
-        return status_fail(ATTN_ERROR_FORMAT, "%s: holds %lld frames, expected %lld", name, (long long)s->count,
-                           (long long)announced);
+        return status_fail(ATTN_ERROR_FORMAT, "%s: holds %lld frame%s, expected %lld", name, (long long)s->count,
+                           plural(s->count), (long long)announced);
     for (int64_t i = 0; i < s->count; i++)
         if (!(s->samples[i] >= -1e6f && s->samples[i] <= 1e6f))
             return status_fail(ATTN_ERROR_FORMAT, "%s: sample %lld is %g, expected a number near -1 to 1", name,

@@ -1,6 +1,7 @@
 #include "input/loaded_examples.h"
 
 #include "base/fnv.h"
+#include "base/plural.h"
 #include "base/status.h"
 #include "formats/wav.h"
 #include "input/spectrogram.h"
@@ -74,11 +75,11 @@ static attn_status append_audio(loaded_examples *out, int64_t i, int64_t *capaci
     if (s != ATTN_OK) return s;
     if (out->rate == 0) out->rate = sound.rate;
     if (sound.rate != out->rate)
-        s = status_fail(ATTN_ERROR_FORMAT, "%s: %lld samples a second, expected %lld", path, (long long)sound.rate,
-                        (long long)out->rate);
+        s = status_fail(ATTN_ERROR_FORMAT, "%s: %lld sample%s a second, expected %lld", path, (long long)sound.rate,
+                        plural(sound.rate), (long long)out->rate);
     if (s == ATTN_OK && spectrogram_frames(sound.count) == 0)
-        s = status_fail(ATTN_ERROR_FORMAT, "%s: %lld samples, expected at least %d", path, (long long)sound.count,
-                        SPECTROGRAM_WINDOW);
+        s = status_fail(ATTN_ERROR_FORMAT, "%s: %lld sample%s, expected at least %d", path, (long long)sound.count,
+                        plural(sound.count), SPECTROGRAM_WINDOW);
     if (s == ATTN_OK) s = append_samples(out, i, capacity, &sound);
     sound_clear(&sound);
     return s;

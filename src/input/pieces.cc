@@ -16,6 +16,7 @@
 #include <sentencepiece_trainer.h>
 
 extern "C" {
+#include "base/plural.h"
 #include "base/status.h"
 #include "formats/regular_file.h"
 #include "input/pieces_check.h"
@@ -237,8 +238,8 @@ extern "C" attn_status pieces_train(const char *const *lines, int64_t count, pie
         std::string trained;
         sentencepiece::util::Status done = sentencepiece::SentencePieceTrainer::Train(options, &iterator, &trained);
         if (!done.ok())
-            return status_fail(ATTN_ERROR_ARGUMENT, "training SentencePiece with %lld pieces on %lld lines: %s",
-                               (long long)vocabulary, (long long)count, words_of(done.message()));
+            return status_fail(ATTN_ERROR_ARGUMENT, "training SentencePiece with %lld pieces on %lld line%s: %s",
+                               (long long)vocabulary, (long long)count, plural(count), words_of(done.message()));
         *model = copied(trained);
         *bytes = trained.size();
         return *model ? ATTN_OK : status_fail(ATTN_ERROR_MEMORY, "training SentencePiece: out of memory");

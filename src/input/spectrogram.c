@@ -1,5 +1,6 @@
 #include "input/spectrogram.h"
 
+#include "base/plural.h"
 #include "base/status.h"
 
 #include <kiss_fftr.h>
@@ -142,8 +143,8 @@ static attn_status compute_frames(const spectrogram *s, const char *name, const 
     const spectrogram_preparation *p = &s->preparation;
     int64_t frames = spectrogram_frames(from->count);
     if (frames == 0)
-        return status_fail(ATTN_ERROR_FORMAT, "%s: %lld samples at rate %lld, expected at least %d", name,
-                           (long long)from->count, (long long)p->rate, SPECTROGRAM_WINDOW);
+        return status_fail(ATTN_ERROR_FORMAT, "%s: %lld sample%s at rate %lld, expected at least %d", name,
+                           (long long)from->count, plural(from->count), (long long)p->rate, SPECTROGRAM_WINDOW);
     if (frames > p->frames) frames = p->frames;
     kiss_fftr_cfg transform = kiss_fftr_alloc(POINTS, 0, NULL, NULL);
     if (!transform) return status_fail(ATTN_ERROR_MEMORY, "%s: no memory for its spectrogram", name);

@@ -1,5 +1,6 @@
 #include "model/prepared_input.h"
 
+#include "base/plural.h"
 #include "base/status.h"
 
 #include <math.h>
@@ -17,7 +18,8 @@ static bool is_blank(attn_seq_text text)
 static attn_status prepare_text(prepared_input *p, const attn_seq_model *m, attn_seq_text text)
 {
     if (!text.bytes && text.length > 0)
-        return status_fail(ATTN_ERROR_FORMAT, "a text of %zu bytes at NULL, expected bytes", text.length);
+        return status_fail(ATTN_ERROR_FORMAT, "a text of %zu byte%s at NULL, expected bytes", text.length,
+                           plural((int64_t)text.length));
     p->blank = is_blank(text);
     if (p->blank) return ATTN_OK;
     attn_status status = tokenizer_encode(m->tokenizer, TOKENIZER_SOURCE, text.bytes, text.length, &p->ids, &p->length);
@@ -55,9 +57,9 @@ static attn_status prepare_sound(prepared_input *p, const attn_seq_model *m, att
 {
     if (!audio.samples) return status_fail(ATTN_ERROR_FORMAT, "a recording's samples are NULL, expected samples");
     if (audio.count < 0 || audio.count > SOUND_MOST_SAMPLES || audio.rate < 1 || audio.rate > SOUND_MOST_RATE)
-        return status_fail(ATTN_ERROR_FORMAT, "%lld samples, %lld a second, expected at most %lld, %d a second",
-                           (long long)audio.count, (long long)audio.rate, (long long)SOUND_MOST_SAMPLES,
-                           SOUND_MOST_RATE);
+        return status_fail(ATTN_ERROR_FORMAT, "%lld sample%s, %lld a second, expected at most %lld, %d a second",
+                           (long long)audio.count, plural(audio.count), (long long)audio.rate,
+                           (long long)SOUND_MOST_SAMPLES, SOUND_MOST_RATE);
     for (int64_t i = 0; i < audio.count; i++)
         if (!isfinite(audio.samples[i]))
             return status_fail(ATTN_ERROR_FORMAT, "sample %lld is %g, expected a number near -1 to 1", (long long)i,

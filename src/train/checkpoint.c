@@ -1,5 +1,6 @@
 #include "train/checkpoint.h"
 
+#include "base/plural.h"
 #include "base/status.h"
 #include "formats/decimal.h"
 #include "train/settings.h"
@@ -143,9 +144,10 @@ static attn_status read_count(const checkpoint *c, const char *name, int64_t *va
 static attn_status read_array(const checkpoint *c, const char *name, int64_t total, float *values)
 {
     const safetensors_tensor *t = safetensors_find(c->file, name);
-    if (!t || t->type != SAFETENSORS_F32 || t->count != total)
-        return status_fail(ATTN_ERROR_FORMAT, "%s: %s holds %lld values, expected %lld in fp32", c->path, name,
-                           t ? (long long)t->count : 0, (long long)total);
+    const int64_t held = t ? t->count : 0;
+    if (!t || t->type != SAFETENSORS_F32 || held != total)
+        return status_fail(ATTN_ERROR_FORMAT, "%s: %s holds %lld value%s, expected %lld in fp32", c->path, name,
+                           (long long)held, plural(held), (long long)total);
     return safetensors_read_floats(c->file, t, values);
 }
 

@@ -1,5 +1,6 @@
 #include "train/classifier_data.h"
 
+#include "base/plural.h"
 #include "base/status.h"
 #include "base/utf8.h"
 #include "model/config_limits.h"
@@ -19,24 +20,21 @@ example_kind classifier_example_kind(int64_t task)
 
 static void tell_of(const example_list *l, const char *path, notice_sink n)
 {
-    notice_tell(n, "%s: %lld example%s of %s", path, (long long)l->count, l->count == 1 ? "" : "s",
-                example_kind_name(l->kind));
-    if (l->empty > 0)
-        notice_tell(n, "%s: %lld empty line%s left out", path, (long long)l->empty, l->empty == 1 ? "" : "s");
+    notice_tell(n, "%s: %lld example%s of %s", path, (long long)l->count, plural(l->count), example_kind_name(l->kind));
+    if (l->empty > 0) notice_tell(n, "%s: %lld empty line%s left out", path, (long long)l->empty, plural(l->empty));
     if (l->skipped > 0)
-        notice_tell(n, "%s: %lld file%s left out, of another kind", path, (long long)l->skipped,
-                    l->skipped == 1 ? "" : "s");
+        notice_tell(n, "%s: %lld file%s left out, of another kind", path, (long long)l->skipped, plural(l->skipped));
     if (l->invalid > 0)
         notice_tell(n, "%s: %lld line%s left out, invalid UTF-8 or a NUL byte; the first is %s", path,
-                    (long long)l->invalid, l->invalid == 1 ? "" : "s", l->first_invalid);
+                    (long long)l->invalid, plural(l->invalid), l->first_invalid);
 }
 
 /* "labels: 0 (423), 1 (389), ..." */
 static void tell_labels(const example_list *l, notice_sink n)
 {
     char text[400];
-    size_t at = (size_t)snprintf(text, sizeof text, "%lld label%s:", (long long)l->labels.count,
-                                 l->labels.count == 1 ? "" : "s");
+    size_t at =
+        (size_t)snprintf(text, sizeof text, "%lld label%s:", (long long)l->labels.count, plural(l->labels.count));
     for (int64_t i = 0; i < l->labels.count; i++) {
         int64_t count = 0;
         for (int64_t j = 0; j < l->count; j++) count += l->label[j] == i;
@@ -110,7 +108,7 @@ static attn_status load_text(classifier_data *d, const training_setup *setup, co
     if (s == ATTN_OK) s = loaded_examples_text(&d->valid, valid, d->tokenizer, o->longest);
     if (s == ATTN_OK && d->train.too_long > 0)
         notice_tell(setup->notices, "%s: %lld text%s cut after %lld pieces", o->train, (long long)d->train.too_long,
-                    d->train.too_long == 1 ? "" : "s", (long long)o->longest);
+                    plural(d->train.too_long), (long long)o->longest);
     return s;
 }
 

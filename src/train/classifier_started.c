@@ -1,5 +1,6 @@
 #include "train/classifier_started.h"
 
+#include "base/plural.h"
 #include "base/status.h"
 #include "model/classifier_renewed.h"
 #include "train/recurrent_arch.h"
@@ -91,8 +92,7 @@ static attn_status check(const classifier *m, const classifier_data *d, const ch
                            (long long)rows, (long long)pieces);
     if (m->config.label_count == d->labels.count) return ATTN_OK;
     return status_fail(ATTN_ERROR_FORMAT, "%s/config.json: %lld label%s, expected the %lld of the examples", directory,
-                       (long long)m->config.label_count, m->config.label_count == 1 ? "" : "s",
-                       (long long)d->labels.count);
+                       (long long)m->config.label_count, plural(m->config.label_count), (long long)d->labels.count);
 }
 
 attn_status classifier_started_create(classifier **out, const attn_seq_train_options *o, const classifier_data *d,

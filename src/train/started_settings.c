@@ -1,5 +1,6 @@
 #include "train/started_settings.h"
 
+#include "base/plural.h"
 #include "base/status.h"
 
 /* As transformers' Trainer begins, far below training from nothing, whose rate would forget what is known; and reached
@@ -25,6 +26,6 @@ attn_status started_longest(attn_seq_train_options *o, int64_t positions, int64_
 {
     setting_prefer(o, "longest", (double)(positions < usual ? positions : usual));
     if (o->longest <= positions) return ATTN_OK;
-    return status_fail(ATTN_ERROR_ARGUMENT, "longest = %lld, but the model of %s has %lld positions",
-                       (long long)o->longest, o->from, (long long)positions);
+    return status_fail(ATTN_ERROR_ARGUMENT, "longest = %lld, but the model of %s has %lld position%s",
+                       (long long)o->longest, o->from, (long long)positions, plural(positions));
 }

@@ -1,5 +1,6 @@
 #include "train/train_data.h"
 
+#include "base/plural.h"
 #include "base/status.h"
 #include "train/model_directory.h"
 
@@ -12,13 +13,12 @@ static attn_status read_pairs(pair_texts *p, const char *path, const char *targe
     attn_status s = target_path ? pair_texts_read_aligned(p, path, target_path) : pair_texts_read_tsv(p, path);
     if (s != ATTN_OK) return s;
     if (p->count == 0) return status_fail(ATTN_ERROR_FORMAT, "%s: no sentence pairs in it", path);
-    notice_tell(n, "%s: %lld sentence pair%s", path, (long long)p->count, p->count == 1 ? "" : "s");
+    notice_tell(n, "%s: %lld sentence pair%s", path, (long long)p->count, plural(p->count));
     if (p->empty > 0)
-        notice_tell(n, "%s: %lld line%s left out, a side is empty", path, (long long)p->empty,
-                    p->empty == 1 ? "" : "s");
+        notice_tell(n, "%s: %lld line%s left out, a side is empty", path, (long long)p->empty, plural(p->empty));
     if (p->invalid > 0)
         notice_tell(n, "%s: %lld line%s left out, invalid UTF-8 or a NUL byte; the first is %s", path,
-                    (long long)p->invalid, p->invalid == 1 ? "" : "s", p->first_invalid);
+                    (long long)p->invalid, plural(p->invalid), p->first_invalid);
     return ATTN_OK;
 }
 
@@ -49,11 +49,11 @@ static attn_status encode(token_pairs *out, const train_data *d, const pair_text
     attn_status s = token_pairs_encode(out, d->tokenizer, texts, longest, d->policy);
     if (s != ATTN_OK) return s;
     if (out->cut > 0)
-        notice_tell(n, "%s: %lld text%s cut after %lld pieces", path, (long long)out->cut, out->cut == 1 ? "" : "s",
+        notice_tell(n, "%s: %lld text%s cut after %lld pieces", path, (long long)out->cut, plural(out->cut),
                     (long long)longest);
     if (out->too_long > 0)
         notice_tell(n, "%s: %lld pair%s left out, a side has more than %lld pieces", path, (long long)out->too_long,
-                    out->too_long == 1 ? "" : "s", (long long)longest);
+                    plural(out->too_long), (long long)longest);
     if (out->count == 0)
         return status_fail(ATTN_ERROR_FORMAT, "%s: every pair has more than %lld pieces on a side", path,
                            (long long)longest);

@@ -172,8 +172,8 @@ static void options_are_checked(void **state)
     REFUSED(d.key_lengths = a.lengths; a.lengths[0] = -1, ATTN_ERROR_ARGUMENT, "key_lengths[0] = -1");
     const int64_t lists[] = {0, 2, 3, 2, 9, 9, 9}, kept[] = {0, 2, 1, 1};
     attn_block_mask blocks = {.queries = 5, .keys = 4, .starts = lists, .entries = kept, .count = 4};
-    REFUSED(d.block_mask = blocks; d.block_mask.queries = 0, ATTN_ERROR_ARGUMENT, "blocks of 0 queries by 4 keys");
-    REFUSED(d.block_mask = blocks; d.block_mask.keys = INT64_MIN, ATTN_ERROR_ARGUMENT, "queries by -9223");
+    REFUSED(d.block_mask = blocks; d.block_mask.queries = 0, ATTN_ERROR_ARGUMENT, "queries = 0, keys = 4");
+    REFUSED(d.block_mask = blocks; d.block_mask.keys = INT64_MIN, ATTN_ERROR_ARGUMENT, "keys = -9223");
     REFUSED(d.block_mask = blocks; d.block_mask.count = -1, ATTN_ERROR_ARGUMENT, "count = -1");
     REFUSED(d.block_mask = blocks; d.block_mask.entries = NULL, ATTN_ERROR_ARGUMENT, "entries is NULL, expected 4");
     REFUSED(d.block_mask = blocks; d.block_mask.starts++, ATTN_ERROR_ARGUMENT, "has entries 3 to 2");

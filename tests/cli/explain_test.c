@@ -76,7 +76,7 @@ static void refuses_hostile_csv(void **state)
     (void)state;
     refused("", "standard input: holds no numbers");
     refused("# only words\\n\\n", "standard input: holds no numbers");
-    refused("1 2\\n3\\n", "standard input: line 2: 1 numbers, unlike the row before, expected 2");
+    refused("1 2\\n3\\n", "standard input: line 2: 1 number, expected 2 as in the row before");
     refused("1,,2\\n", "line 1, number 2: \"\", expected a number");
     refused("1,2,\\n", "line 1, number 3: \"\", expected a number");
     refused("1\\n\\033[31mx\\n", "line 2, number 1: \"?[31mx\"");

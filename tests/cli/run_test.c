@@ -79,7 +79,7 @@ static void refuses_what_does_not_fit(void **state)
         const char *files, *words;
     } cases[] = {
         {"run_q.npy run_k_head.npy run_v.npy", "run_k_head.npy: shape (2, 7, 8) has 3 dimensions, expected 4 as in Q"},
-        {"run_q.npy run_v.npy run_v.npy", "run_v.npy: shape (2, 2, 7, 3), expected 8 numbers a row as in run_q.npy"},
+        {"run_q.npy run_v.npy run_v.npy", "run_v.npy: shape (2, 2, 7, 3), expected 8 columns as in run_q.npy"},
         {"run_q.npy run_k.npy run_q.npy", "run_q.npy: shape (2, 4, 5, 8), expected 2 heads as in run_k.npy"},
         {"run_k.npy run_q.npy run_q.npy", "run_k.npy has 2 heads and run_q.npy has 4"},
         {"run_keep.npy run_k.npy run_v.npy", "run_keep.npy"},

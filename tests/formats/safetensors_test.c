@@ -90,7 +90,7 @@ static void refuses_hostile_headers(void **state)
         {"{\"a\": " F32("2", "0", "8") "}", 7, ATTN_ERROR_FORMAT,
          "a: data_offsets are 0 and 8, expected 0 <= begin <= end <= 7"},
         {"{\"a\": " F32("2", "0", "8") "}", 9, ATTN_ERROR_FORMAT, "end at byte 8 of the data, expected 9"},
-        {"{\"a\": " F32("2", "0", "4") "}", 4, ATTN_ERROR_FORMAT, "span 4 bytes, expected 2 elements of 4 bytes"},
+        {"{\"a\": " F32("2", "0", "4") "}", 4, ATTN_ERROR_FORMAT, "span 4 bytes, expected 2 elements of 4"},
         {"{\"a\": " F32("2", "-8", "0") "}", 8, ATTN_ERROR_FORMAT, "data_offsets are -8 and 0"},
         {"{\"a\": " F32("2", "8", "0") "}", 8, ATTN_ERROR_FORMAT, "data_offsets are 8 and 0"},
         {"{\"a\": " F32("-2", "0", "8") "}", 8, ATTN_ERROR_FORMAT, "shape[0] is no integer"},
