@@ -85,6 +85,8 @@ static int parse(evaluation *e, int argc, char **argv)
     e->file = files[0];
     const char *useless = e->outputs_file ? model_option_of(e) : NULL;
     if (useless) return options_refuse(&line, "--%s: --outputs runs no model, which this is for", useless);
+    if (e->outputs_file && !strcmp(e->outputs_file, "-") && !strcmp(e->file, "-"))
+        return options_refuse(&line, "--outputs: \"-\", which FILE is too: one of them comes by standard input");
     e->options.threads = (int)threads;
     return -1;
 }

@@ -2,10 +2,16 @@
 
 #include "failure.h"
 #include "json.h"
+#include "line_reader.h"
+#include "spooled_file.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Beyond this a terminal does not hold the table; JSON has it whole. */
 #define MOST_COLUMNS 16
@@ -99,13 +105,37 @@ static void print_json(const attn_seq_description *d, const attn_seq_evaluation 
     printf("\n}\n");
 }
 
+/* The library reads examples more than once, which standard input does not give. */
+static int evaluate_standard_input(const attn_seq_model *model, const char *labels_path, int threads,
+                                   attn_seq_evaluation *e)
+{
+    char problem[160];
+    line_reader *r = line_reader_open("-");
+    char *path = r ? spooled_file(r, problem, sizeof problem) : NULL;
+    line_reader_close(r);
+    if (!path) return failure("eval", "standard input: %s", r ? problem : strerror(errno));
+    int status = 0;
+    if (attn_seq_classifier_evaluate(model, path, labels_path, threads, e))
+        status = failure_of_library_about("eval", path, "standard input");
+    unlink(path);
+    free(path);
+    return status;
+}
+
+static int evaluate(const attn_seq_model *model, const char *path, const char *labels_path, int threads,
+                    attn_seq_evaluation *e)
+{
+    if (!strcmp(path, "-")) return evaluate_standard_input(model, labels_path, threads, e);
+    return attn_seq_classifier_evaluate(model, path, labels_path, threads, e) ? failure_of_library("eval") : 0;
+}
+
 int eval_labels(const attn_seq_model *model, const char *path, const char *labels_path, int threads, bool json)
 {
     attn_seq_description d = {.struct_size = sizeof d};
     attn_seq_evaluation e = {.struct_size = sizeof e};
     const double start = now();
     if (attn_seq_model_describe(model, &d)) return failure_of_library("eval");
-    if (attn_seq_classifier_evaluate(model, path, labels_path, threads, &e)) return failure_of_library("eval");
+    if (evaluate(model, path, labels_path, threads, &e)) return 1;
     attn_status s = ATTN_OK;
     if (json)
         print_json(&d, &e, now() - start);

@@ -105,13 +105,14 @@ int eval_pairs_read(eval_pairs *out, const char *path)
 {
     *out = (eval_pairs){0};
     text_source *f = text_source_open(path);
-    if (!f) return failure("eval", "%s: %s", path, strerror(errno));
+    const char *name = strcmp(path, "-") != 0 ? path : "standard input";
+    if (!f) return failure("eval", "%s: %s", name, strerror(errno));
     size_t length;
     out->text = read_all(f, &length);
-    if (!out->text) failure("eval", "%s: %s", path, text_source_problem(f));
+    if (!out->text) failure("eval", "%s: %s", name, text_source_problem(f));
     text_source_close(f);
     if (!out->text) return 1;
-    return split(out, length, path) || group(out);
+    return split(out, length, name) || group(out);
 }
 
 void eval_pairs_clear(eval_pairs *p)

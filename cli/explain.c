@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Four vectors of four numbers, so that sqrt(d) is 2: x3 is like both x1 and x2, x4 mostly like x2. */
 static const float example[4][4] = {{1, 0, 1, 0}, {0, 2, 0, 2}, {1, 1, 1, 1}, {0, 2, 1, 0}};
@@ -21,9 +23,16 @@ static int use_example(matrix_list *list)
     return 0;
 }
 
+/* A terminal has nothing to say unasked, nor has /dev/null. */
+static bool something_is_piped(void)
+{
+    struct stat is;
+    return fstat(STDIN_FILENO, &is) == 0 && (S_ISFIFO(is.st_mode) || S_ISREG(is.st_mode));
+}
+
 static int gather(matrix_list *list, char **files, int count)
 {
-    if (!count) return use_example(list);
+    if (!count) return something_is_piped() ? matrix_list_read(list, "explain", "-") : use_example(list);
     for (int i = 0; i < count; i++)
         if (matrix_list_read(list, "explain", files[i])) return 1;
     return 0;
@@ -59,8 +68,8 @@ int command_explain(int argc, char **argv)
         .operands = "[FILE]...",
         .most_operands = MATRIX_MOST_COUNT,
         .summary = "Shows the steps of attention on small matrices: similarity, softmax, output.",
-        .details = "Without FILE: a worked example of four vectors. Else one to three matrices, in as\n"
-                   "many files or in one:\n"
+        .details = "Without FILE, and with nothing piped or redirected to standard input: a worked\n"
+                   "example of four vectors. Else one to three matrices, in as many files or in one:\n"
                    "  X        the sequence attends to itself\n"
                    "  X H      the sequence X attends to the sequence H\n"
                    "  Q K V    queries, keys and values\n"
@@ -70,7 +79,7 @@ int command_explain(int argc, char **argv)
                    "library (attn_weights, attn_forward), and both must agree.",
         .examples = "attn explain\n"
                     "attn explain X.csv H.csv --query 2\n"
-                    "printf '1 0\\n0 1\\n1 1\\n' | attn explain -",
+                    "printf '1 0\\n0 1\\n1 1\\n' | attn explain",
         .options = table,
         .option_count = sizeof table / sizeof *table,
     };

@@ -51,3 +51,11 @@ int failure_of_library(const char *command)
 {
     return failure(command, "%s", attn_seq_error());
 }
+
+int failure_of_library_about(const char *command, const char *path, const char *name)
+{
+    const char *message = attn_seq_error();
+    const size_t length = strlen(path);
+    if (strncmp(message, path, length) != 0) return failure_of_library(command);
+    return failure(command, "%s%s", name, message + length);
+}

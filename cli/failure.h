@@ -9,6 +9,9 @@ int failure(const char *command, const char *format, ...) __attribute__((format(
 /* The same, with the message of this thread's last failed call into libattnseq (attn_seq_error). */
 int failure_of_library(const char *command);
 
+/* The same of a file that the user knows by another name than `path`, with which the message begins. */
+int failure_of_library_about(const char *command, const char *path, const char *name);
+
 /* An input that is named cannot be read. Where the name is several words it was meant as the text itself: says how that
  * is given. */
 int failure_of_input(const char *command, const char *path, const char *why);

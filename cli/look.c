@@ -48,7 +48,7 @@ static int parse(looking *l, int argc, char **argv)
         .most_operands = 1,
         .summary = "Writes a page on which to look at a model's attention: every layer and head.",
         .details = "INPUT is a text; or the name of a file, of lines of text, an image (PNG, JPEG) or a recording\n"
-                   "(WAV); without it, the lines of standard input are taken. A page holds 100 inputs; it needs\n"
+                   "(WAV); without it, or when it is -, standard input is taken. A page holds 100 inputs; it needs\n"
                    "nothing else and no network: open it in a browser. Attention weights are evidence of where the\n"
                    "model looked, not an explanation of why it decided as it did.",
         .examples = "attn look 'Where is the station?'\n"
@@ -93,7 +93,7 @@ static bool is_file_name(const char *operand)
 /* An operand that names no file is the text itself. */
 static int open_source(looking *l, int kind)
 {
-    if (l->input && access(l->input, F_OK)) {
+    if (l->input && strcmp(l->input, "-") != 0 && access(l->input, F_OK)) {
         if (kind > ATTN_SEQ_INPUT_TEXT || is_file_name(l->input)) return failure("look", "%s: no such file", l->input);
         l->given.input = (attn_seq_input){.kind = ATTN_SEQ_INPUT_TEXT, .text = {l->input, strlen(l->input)}};
         l->given.name = (char *)l->input;

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct run_options {
     const char *output, *mask, *window, *lse, *weights;
@@ -46,6 +47,14 @@ static bool same(const char *path, const char *other)
     return path && other && !strcmp(path, other);
 }
 
+/* Each takes all of standard input. */
+static int refuse_shared_input(const command_line *line, const run_options *o, char **files)
+{
+    int given = same(o->mask, "-");
+    for (int i = 0; i < 3; i++) given += same(files[i], "-");
+    return given < 2 ? -1 : options_refuse(line, "\"-\" is given twice: one array comes by standard input");
+}
+
 /* One file for two results would hold the last one only. */
 static int refuse_shared_outputs(const command_line *line, const run_options *o)
 {
@@ -61,7 +70,7 @@ static int parse(run_options *o, int argc, char **argv, char ***files)
 {
     *o = (run_options){.window_left = -1, .window_right = -1, .scale = NAN};
     const option table[] = {
-        option_string('o', "output", "O.npy", &o->output, "where O goes (required)"),
+        option_string('o', "output", "O.npy", &o->output, "where O goes, - for standard output (required)"),
         option_flag(0, "causal", &o->causal, "query i attends to keys up to i + offset only"),
         option_string(0, "window", "L,R", &o->window,
                       "to keys from L before to R after its position only; -1 is unbounded"),
@@ -86,9 +95,11 @@ static int parse(run_options *o, int argc, char **argv, char ***files)
         .details = "Q is (B, H, T, D), K is (B, HK, S, D) and V is (B, HK, S, DV), where HK divides\n"
                    "H; or all three go without B, or without B and H. O is (B, H, T, DV), with as\n"
                    "many dimensions. Numbers of any type are read as 32-bit floats, and written so.\n"
-                   "A query that no key is left for gives a row of zeros, log-sum-exp -inf.",
+                   "A query that no key is left for gives a row of zeros, log-sum-exp -inf. One of the\n"
+                   "files may be -, standard input, and one of those written -, standard output.",
         .examples = "attn run Q.npy K.npy V.npy -o O.npy --causal\n"
-                    "attn run Q.npy K.npy V.npy -o O.npy --window 128,0 --lse L.npy",
+                    "attn run Q.npy K.npy V.npy -o O.npy --window 128,0 --lse L.npy\n"
+                    "make-queries | attn run - K.npy V.npy -o - | use-output",
         .options = table,
         .option_count = sizeof table / sizeof *table,
     };
@@ -96,16 +107,20 @@ static int parse(run_options *o, int argc, char **argv, char ***files)
     int stop = options_parse(&line, argc, argv, files, &count);
     if (stop >= 0) return stop;
     if (!o->output) return options_refuse(&line, "--output O.npy is missing: where the result goes");
-    if (!strcmp(o->output, "-"))
-        return options_refuse(&line, "--output: \"-\", expected a file's name; /dev/stdout is standard output's");
-    stop = refuse_shared_outputs(&line, o);
+    stop = refuse_shared_input(&line, o, *files);
+    if (stop < 0) stop = refuse_shared_outputs(&line, o);
     return stop >= 0 ? stop : parse_window(&line, o);
 }
 
 static int read_input(run_input *in, const char *path)
 {
+    static const char standard[] = "/dev/stdin";
     in->path = path;
-    return attn_seq_array_read_npy(&in->array, path) == ATTN_OK ? 0 : failure_of_library("run");
+    if (strcmp(path, "-") != 0)
+        return attn_seq_array_read_npy(&in->array, path) == ATTN_OK ? 0 : failure_of_library("run");
+    in->path = "standard input";
+    if (attn_seq_array_read_npy(&in->array, standard) == ATTN_OK) return 0;
+    return failure_of_library_about("run", standard, in->path);
 }
 
 static void describe(run_job *job)
@@ -179,11 +194,17 @@ static int write_outputs(const run_job *job)
     return run_outputs_write(outputs, sizeof outputs / sizeof *outputs);
 }
 
+static int check_output(const char *path)
+{
+    if (!path) return 0;
+    if (strcmp(path, "-") != 0) return writable_check("run", path);
+    if (!isatty(STDOUT_FILENO)) return 0;
+    return failure("run", "standard output is a terminal, expected a file or a pipe: what goes there is no text");
+}
+
 static int check_outputs(const run_options *o)
 {
-    if (writable_check("run", o->output)) return 1;
-    if (o->lse && writable_check("run", o->lse)) return 1;
-    return o->weights ? writable_check("run", o->weights) : 0;
+    return check_output(o->output) || check_output(o->lse) || check_output(o->weights);
 }
 
 static int perform(run_job *job, char **files)

@@ -6,7 +6,7 @@
 #include "attn/seq.h"
 
 typedef struct run_input {
-    const char *path;
+    const char *path; /* as messages name it */
     attn_seq_array array;
 } run_input;
 

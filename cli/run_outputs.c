@@ -1,6 +1,7 @@
 #include "run_outputs.h"
 
 #include "failure.h"
+#include "spooled_file.h"
 
 #include "attn/seq.h"
 
@@ -23,6 +24,7 @@ typedef struct place {
 static int find_place(place *p, const char *path)
 {
     struct stat s;
+    if (!strcmp(path, "-")) return 0;
     p->target = realpath(path, NULL);
     if (!p->target && errno == ENOENT) p->target = strdup(path);
     if (!p->target) return failure("run", "%s: cannot write: %s", path, strerror(errno));
@@ -32,19 +34,36 @@ static int find_place(place *p, const char *path)
     return failure("run", "%s: no memory to write it", path);
 }
 
-/* The library's message, with the name that the user gave in the place of the file's beside it. */
-static int tell_failure(const place *p, const run_output *o)
+static void copy_to_standard_output(const char *path)
 {
-    const char *message = attn_seq_error();
-    size_t length = p->beside ? strlen(p->beside) : 0;
-    if (!length || strncmp(message, p->beside, length) != 0) return failure_of_library("run");
-    return failure("run", "%s%s", o->path, message + length);
+    char bytes[1 << 14];
+    FILE *f = fopen(path, "rb");
+    for (size_t got; f && (got = fread(bytes, 1, sizeof bytes, f)) > 0;) fwrite(bytes, 1, got, stdout);
+    if (f) fclose(f);
+}
+
+/* The library writes to names. /dev/stdout is one, but where a file stands behind it the array would replace that file,
+ * and what else is written there be lost. */
+static int write_standard_output(const run_output *o)
+{
+    char problem[160];
+    FILE *empty;
+    char *path = spooled_file_empty(&empty, problem, sizeof problem);
+    if (!path) return failure("run", "%s", problem);
+    fclose(empty);
+    const bool whole = attn_seq_array_write_npy(path, o->rank, o->shape, o->values) == ATTN_OK;
+    if (whole) copy_to_standard_output(path);
+    unlink(path);
+    free(path);
+    return whole ? failure_of_output("run") : failure_of_library("run");
 }
 
 static int write_one(place *p, const run_output *o)
 {
+    if (!strcmp(o->path, "-")) return write_standard_output(o);
     const char *path = p->beside ? p->beside : o->path;
-    if (attn_seq_array_write_npy(path, o->rank, o->shape, o->values) != ATTN_OK) return tell_failure(p, o);
+    if (attn_seq_array_write_npy(path, o->rank, o->shape, o->values) != ATTN_OK)
+        return failure_of_library_about("run", path, o->path);
     p->written = true;
     return 0;
 }

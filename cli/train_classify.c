@@ -155,7 +155,6 @@ int command_train_classify(int argc, char **argv)
     l.o.arch = l.arch;
     const train_run run = {
         .command = "train classify",
-        .use = "attn classify FILE",
         .targets = "labels",
         .train = attn_seq_train_classifier,
         .options = &l.o,

@@ -91,7 +91,6 @@ int train_pairs(const pairs_training *t, int argc, char **argv)
     if (stop >= 0) return stop;
     const train_run run = {
         .command = t->command,
-        .use = t->use,
         .targets = "target",
         .train = t->train,
         .options = t->options,

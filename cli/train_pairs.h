@@ -12,7 +12,6 @@
 /* What differs. */
 typedef struct pairs_training {
     const char *command; /* "train translate" */
-    const char *use;     /* what runs such a model: "echo ... | attn translate" */
     attn_status (*train)(const attn_seq_train_options *options);
     const char *summary, *details, *examples;
     const char *longest; /* what --max-length does, and its default */

@@ -131,6 +131,17 @@ static int tell_refusal(const train_run *run, attn_status status, const char *wa
     return failed;
 }
 
+/* With an input such as the model takes: what it learnt from has the answers beside it. */
+static void tell_use(const char *model)
+{
+    static const char *const uses[] = {"echo 'some text' | attn translate", "echo TEXT | attn summarize",
+                                       "echo 'some text' | attn classify", "attn classify IMAGE.png",
+                                       "attn classify RECORDING.wav"};
+    attn_seq_task task;
+    if (attn_seq_model_task(model, &task) == ATTN_OK)
+        message_tell("The model is in %s. Try it: %s --model %s", model, uses[task], model);
+}
+
 static int tell_end(const train_run *run, attn_status status)
 {
     const char *model = run->options->model;
@@ -141,8 +152,7 @@ static int tell_end(const train_run *run, attn_status status)
     }
     if (status != ATTN_OK)
         return tell_refusal(run, status, "--resume goes on with that run, --force begins anew and loses it.\n");
-    if (!run->choices.quiet && !run->choices.json)
-        message_tell("The model is in %s. Try it: %s --model %s", model, run->use, model);
+    if (!run->choices.quiet && !run->choices.json) tell_use(model);
     return 0;
 }
 

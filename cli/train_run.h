@@ -7,7 +7,6 @@
 
 typedef struct train_run {
     const char *command; /* "train translate" */
-    const char *use;     /* what runs such a model: "echo ... | attn translate" */
     const char *targets; /* what its options call train_target and valid_target: "target", "labels" */
     attn_status (*train)(const attn_seq_train_options *options);
     attn_seq_train_options *options; /* whose last four fields are filled here */

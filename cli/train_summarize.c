@@ -17,7 +17,6 @@ int command_train_summarize(int argc, char **argv)
     };
     const pairs_training training = {
         .command = "train summarize",
-        .use = "echo ... | attn summarize",
         .train = attn_seq_train_summarizer,
         .summary = "Trains a BART that summarizes, from texts and their summaries.",
         .details = details,

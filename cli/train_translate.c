@@ -57,7 +57,6 @@ int command_train_translate(int argc, char **argv)
     };
     const pairs_training training = {
         .command = "train translate",
-        .use = "echo ... | attn translate",
         .train = attn_seq_train_translator,
         .summary = "Trains a translator, a Transformer or a recurrent network, from sentence pairs.",
         .details = details,

@@ -2,8 +2,8 @@
 
 #include "base/checked.h"
 #include "base/number_format.h"
-#include "base/replace_file.h"
 #include "base/plural.h"
+#include "base/replace_file.h"
 #include "base/status.h"
 #include "formats/npy_header.h"
 

@@ -261,6 +261,10 @@ static void writes_a_page(void **state)
     assert_int_equal(shell("$ATTN look -m " FIXTURES "/marian/shared -o look.tmp.html \"$(printf 'a\\377')\""), 1);
     shell_said_only("attn look: the text: invalid UTF-8: byte 0xff at column 2\n");
     assert_int_equal(shell("$ATTN look -o page.png x"), 2);
+    assert_int_equal(shell("printf 'A b.\\nC.\\n' | $ATTN look -m " FIXTURES "/marian/shared -o look.tmp.html - 2>&- |"
+                           "wc -l; rm look.tmp.html"),
+                     0);
+    shell_said_only("2\n");
     assert_int_equal(shell("$ATTN look -m " FIXTURES "/marian/shared -o look.tmp.html </dev/null"), 1);
     shell_said("nothing to look at");
     assert_int_equal(shell("yes 'A b.' | head -n 150 | $ATTN look -m " FIXTURES

@@ -25,10 +25,10 @@ static void near(double a, double b)
 static void the_example_agrees_with_the_library(void **state)
 {
     (void)state;
-    assert_int_equal(shell("$ATTN explain"), 0);
+    assert_int_equal(shell("$ATTN explain </dev/null"), 0);
     shell_said("S = Z / sqrt(d) = Z / sqrt(4) = 0.5000 Z");
     shell_said("attn_forward, in 32-bit floats, give the same A and O");
-    json_t *root = explained("$ATTN explain --json");
+    json_t *root = explained("$ATTN explain --json </dev/null");
     for (size_t i = 0; i < 4; i++)
         for (size_t j = 0; j < 4; j++) {
             near(at(root, "weights", i, j), at(root, "library_weights", i, j));
@@ -47,6 +47,14 @@ static void one_two_or_three_matrices(void **state)
     near(at(root, "weights", 0, 0), a);
     near(at(root, "output", 1, 1), a);
     json_decref(root);
+    root = explained("printf '1 0\\n0 1\\n' | $ATTN explain --json");
+    near(at(root, "weights", 0, 0), a);
+    json_decref(root);
+    root = explained("printf '1 0\\n0 1\\n' >x.csv.tmp; $ATTN explain --json <x.csv.tmp; rm x.csv.tmp");
+    near(at(root, "weights", 0, 0), a);
+    json_decref(root);
+    assert_int_equal(shell(": | $ATTN explain"), 1);
+    shell_said("standard input: holds no numbers");
     root = explained("printf '# queries\\n1,0\\n\\n1;0\\r\\n0;1\\n\\n\\n10\\t20\\t30\\n40 50 60 # the last\\n' | $ATTN "
                      "explain - --json");
     near(at(root, "output", 0, 2), a * 30 + (1 - a) * 60);
@@ -85,7 +93,7 @@ static void refuses_hostile_csv(void **state)
     refused("1\\0002\\n", "line 1, number 1: \"1\"");
     refused("1\\n\\n2\\n\\n3\\n\\n4\\n", "one matrix too many");
     refused("1 2\\n\\n1 2 3\\n", "X has 2 columns and H has 3");
-    refused("1\\n\\n1\\n\\n1\\n2\\n", "K has 1 rows and V has 2");
+    refused("1\\n\\n1\\n\\n1\\n2\\n", "K has 1 row and V has 2");
     assert_int_equal(shell("seq 33 | $ATTN explain -"), 1);
     shell_said("line 33: more than 32 rows");
     assert_int_equal(shell("seq -s, 33 | $ATTN explain -"), 1);
@@ -104,7 +112,7 @@ static void refuses_wrong_files_and_usage(void **state)
     assert_int_equal(shell("$ATTN explain $TESTS/data/run_q.npy"), 1);
     shell_said("has 4 dimensions, expected 2");
     assert_int_equal(shell("$ATTN explain a b c d"), 2);
-    assert_int_equal(shell("$ATTN explain --query 5"), 1);
+    assert_int_equal(shell("$ATTN explain --query 5 </dev/null"), 1);
     assert_int_equal(shell("$ATTN explain --query 0"), 2);
 }
 

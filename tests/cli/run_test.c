@@ -123,13 +123,39 @@ static void outputs_may_be_devices(void **state)
     shell_said_only("NUMPY");
 }
 
+/* By a pipe or to the end of a file, which is gone on with and not replaced. */
+static void one_array_comes_and_one_goes_by_standard_streams(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("d=$PWD; cd $TESTS/data; for q in run_k.npy run_q.npy; do echo $q; done |"
+                           "$ATTN run - run_k.npy run_v.npy -o $d/o.npy.tmp"),
+                     1);
+    shell_said_only("attn run: standard input: expected an npy file, which begins with \\x93NUMPY\n");
+    assert_int_equal(shell("d=$PWD; cd $TESTS/data; cat run_q.npy | $ATTN run - run_k.npy run_v.npy -o - >$d/o.npy.tmp;"
+                           "cat run_v.npy | $ATTN run run_q.npy run_k.npy - -o /dev/null --lse $d/l.npy.tmp"),
+                     0);
+    shell_said_only("");
+    compare("o.npy.tmp", "plain", 'o');
+    compare("l.npy.tmp", "plain", 'l');
+    assert_int_equal(shell("d=$PWD; cd $TESTS/data; { printf 12345; $ATTN run run_q.npy run_k.npy run_v.npy -o -;"
+                           "printf 67890; } >$d/all.tmp; head -c 5 $d/all.tmp; tail -c 5 $d/all.tmp;"
+                           "tail -c +6 $d/all.tmp >$d/o.npy.tmp; truncate -s -5 $d/o.npy.tmp; rm $d/all.tmp"),
+                     0);
+    shell_said_only("1234567890");
+    compare("o.npy.tmp", "plain", 'o');
+    assert_int_equal(shell("cd $TESTS/data; $ATTN run run_q.npy run_k.npy run_v.npy -o - >/dev/full"), 1);
+    shell_said_only("attn run: standard output: No space left on device\n");
+}
+
 static void refuses_wrong_usage(void **state)
 {
     (void)state;
     refused(2, "", "attn run: 0 operands given, expected Q.npy K.npy V.npy");
     refused(2, "run_q.npy -o d", "attn run: 1 operand given, expected Q.npy K.npy V.npy");
     refused(2, "run_q.npy run_k.npy run_v.npy", "--output O.npy is missing");
-    refused(2, "a b c -o -", "--output: \"-\", expected a file's name");
+    refused(2, "a b c -o - --lse -", "\"-\" is given twice: --output, --lse");
+    refused(2, "- b - -o d", "\"-\" is given twice: one array comes by standard input");
+    refused(2, "- b c -o d --mask -", "\"-\" is given twice");
     refused(2, "a b c -o d --window 3", "--window: \"3\", expected L,R");
     refused(2, "a b c -o d --window 3,-2", "--window: \"3,-2\", expected L,R");
     refused(2, "a b c -o d --threads x", "--threads: \"x\" is not a whole number, expected 0 to 1024");
@@ -146,7 +172,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_numpys_numbers),      cmocka_unit_test(takes_fewer_dimensions),
         cmocka_unit_test(refuses_what_does_not_fit), cmocka_unit_test(a_full_disk_leaves_no_output),
-        cmocka_unit_test(outputs_may_be_devices),    cmocka_unit_test(refuses_wrong_usage),
+        cmocka_unit_test(outputs_may_be_devices),    cmocka_unit_test(one_array_comes_and_one_goes_by_standard_streams),
+        cmocka_unit_test(refuses_wrong_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

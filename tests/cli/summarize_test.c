@@ -89,6 +89,9 @@ static void scores_outputs_that_are_given(void **state)
     shell_said(" = 1: 100.00 2: 100.00 L: 100.00");
     assert_int_equal(shell("cut -f 2 $D/pairs.tsv | sed 's/ .*//' | $ATTN eval --outputs - --json $D/pairs.tsv"), 0);
     shell_said("\"rouge_l\": 66.6");
+    assert_int_equal(shell("$ATTN eval --outputs - - <$D/pairs.tsv"), 2);
+    assert_int_equal(shell("echo no tab | $ATTN eval --outputs /dev/null -"), 1);
+    shell_said("standard input:1: expected SOURCE TAB TARGET, found no tab");
     assert_int_equal(shell("cut -f 2 $D/pairs.tsv | head -5 | $ATTN eval --outputs - $D/pairs.tsv"), 1);
     shell_said("-: 5 lines, expected 18, as ");
 }

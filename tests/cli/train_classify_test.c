@@ -67,6 +67,11 @@ static void trains_and_evaluates_classifiers(void **state)
     assert_int_equal(shell("(cat $D/texts.tsv; printf 'x\\t\\377\\n') > $D/bytes.tsv; $ATTN eval -m $D/c $D/bytes.tsv"),
                      1);
     shell_said("invalid UTF-8 or a NUL byte\n");
+    assert_int_equal(shell("$ATTN eval -m $D/c $D/texts.tsv | head -n 3 > $D/file;"
+                           "$ATTN eval -m $D/c - < $D/texts.tsv | head -n 3 | diff - $D/file"),
+                     0);
+    assert_int_equal(shell("echo no tab | $ATTN eval -m $D/c -"), 1);
+    shell_said("attn eval: standard input:1: ");
     assert_int_equal(shell("printf 'x\\t\\377\\n' > $D/bytes.tsv; $ATTN eval -m $D/c $D/bytes.tsv"), 1);
     shell_said("bytes.tsv:1: invalid UTF-8 or a NUL byte, as in every line");
 }
@@ -82,7 +87,7 @@ static void shows_no_control_characters(void **state)
                      0);
     shell_said("2 labels: blue (");
     shell_said(", red?[31m (");
-    shell_said("red?[31m. Try it: ");
+    shell_said("red?[31m. Try it: echo 'some text' | attn classify --model ");
     assert_null(strchr(shell_output, 0x1b));
     assert_int_equal(shell("cut -f 2 $D/texts.tsv | head -n 40 > $D/lines;"
                            "$ATTN look -m $D/%s -o $D/%s.html $D/lines",

@@ -257,7 +257,7 @@ static void evaluation_groups_references(void **state)
     assert_int_equal(shell("$ATTN eval -m " MODELS "/shared --outputs x y"), 2);
     shell_said("attn eval: --model: --outputs runs no model, which this is for\n");
     assert_int_equal(shell("printf 'a b\\n' | $ATTN eval -m " MODELS "/shared -"), 1);
-    shell_said_only("attn eval: -:1: expected SOURCE TAB TARGET, found no tab\n");
+    shell_said_only("attn eval: standard input:1: expected SOURCE TAB TARGET, found no tab\n");
     assert_int_equal(shell("printf 'z\\tx\\na\\377\\ty\\n' | $ATTN eval -m " MODELS "/shared -"), 1);
     shell_said_only("attn eval: -:2: source: invalid UTF-8: byte 0xff at column 2\n");
     assert_int_equal(shell("printf 'z\\tx\\na\\ty\\377\\n' | $ATTN eval -m " MODELS "/shared -"), 1);
@@ -281,7 +281,7 @@ static void gzip_files_are_read_like_plain_ones(void **state)
     assert_int_equal(shell("(echo abc | gzip; echo more) | $ATTN score -m " MODELS "/shared"), 1);
     shell_said("attn score: standard input: the gzip file is damaged\n");
     assert_int_equal(shell("(printf 'a\\tb\\n' | gzip | head -c 20) | $ATTN eval -m " MODELS "/shared -"), 1);
-    shell_said_only("attn eval: -: the gzip file is cut short\n");
+    shell_said_only("attn eval: standard input: the gzip file is cut short\n");
 }
 
 static void models_are_found_by_name(void **state)

@@ -148,7 +148,7 @@ static void refuses_hostile_scales(void **state)
     refused("{" MATRIX "}", 0, NULL, "w.scale is missing, expected beside an I8 tensor");
     const float scales[2] = {1, 1};
     refused("{" MATRIX ", " TENSOR("w.scale", "F32", "1", "4, 8") "}", 4, scales,
-            "w.scale has 1 dimensions and 1 elements, expected one dimension of 2, the rows of w");
+            "w.scale has 1 dimension and 1 element, expected one dimension of 2, the rows of w");
     refused("{" MATRIX ", " TENSOR("w.scale", "F32", "2, 1", "4, 12") "}", 8, scales, "w.scale has 2 dimensions");
     refused("{" MATRIX ", " TENSOR("w.scale", "F32", "", "4, 8") "}", 4, scales, "w.scale has 0 dimensions");
     refused("{" MATRIX ", " TENSOR("w.scale", "BF16", "2", "4, 8") "}", 4, scales,
