@@ -249,7 +249,7 @@ DECODE_STEP add_int8(const decode_chunk *x, const float *weights)
 
 typedef struct steps {
     void (*score)(const decode_chunk *, float *);
-    void (*add)(const decode_chunk *, const float *);
+    values_step *add;
 } steps;
 
 static steps steps_of(attn_dtype type, bool far)
@@ -266,6 +266,6 @@ void SIMD_NAMED(decode_chunk)(const decode_chunk *x)
     float *scores = x->scratch, factors[DECODE_ROWS];
     step.score(x, scores);
     for (int64_t m = 0; m < rows; m++) factors[m] = begin_row(x, m, scores + m * DECODE_CHUNK);
-    step.add(x, scores);
+    add_unmasked(step.add, x, scores);
     finish_rows(x, factors);
 }

@@ -274,6 +274,6 @@ void SIMD_NAMED(decode_pairs)(const decode_chunk *x)
         factors[m] = begin_row(x, m, scores + m * DECODE_CHUNK);
         round_weights(scores + m * DECODE_CHUNK, x->keys);
     }
-    add_keys(x, scores);
+    add_unmasked(add_keys, x, scores);
     finish_rows(x, factors);
 }

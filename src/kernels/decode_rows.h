@@ -108,6 +108,33 @@ static inline float begin_row(const decode_chunk *x, int64_t m, float *scores)
     return sum == 0 ? 0 : 1 / sum;
 }
 
+static inline bool rows_are_finite(const decode_chunk *x)
+{
+    vec nothing = vec_zero();
+    for (int64_t m = 0; m < x->heads * x->queries; m++) {
+        const float *o = row_of(x->o, x->queries, x->o_head, x->o_row, m);
+        for (int64_t c = 0; c < x->DV; c += SIMD_LANES)
+            nothing = vec_fma(load_part(o + c, part_at(x->DV, c)), vec_zero(), nothing);
+    }
+    return !mask_any(mask_not(vec_equal(nothing, vec_zero())));
+}
+
+typedef void values_step(const decode_chunk *x, const float *weights);
+
+/* All rows of O get the weighted values: first as if nothing were masked, several rows at once, since what is masked
+ * weighs 0; where some sum is then not finite, a masked value may be NaN or infinite, and all are added once more
+ * without those that are masked. */
+static inline void add_unmasked(values_step *add, const decode_chunk *x, const float *weights)
+{
+    decode_chunk all = *x;
+    all.modification = NULL;
+    add(&all, weights);
+    if (!x->modification || rows_are_finite(x)) return;
+    for (int64_t m = 0; m < x->heads * x->queries; m++)
+        for (int64_t c = 0; c < x->DV; c++) row_of(x->o, x->queries, x->o_head, x->o_row, m)[c] = 0;
+    add(x, weights);
+}
+
 static inline void finish_rows(const decode_chunk *x, const float *factors)
 {
     for (int64_t m = 0; m < x->heads * x->queries; m++) {
