@@ -2,8 +2,8 @@
 #ifndef ATTENTION_DECODE_PLAN_H
 #define ATTENTION_DECODE_PLAN_H
 
+#include "attention/few_queries.h"
 #include "attn/attn.h"
-#include "kernels/kernels.h"
 
 #include <stdbool.h>
 
@@ -15,30 +15,24 @@
  *     [query offsets (B) | parts, one a chunk and the sinks' | views of their sums | zeros (DV) | a sink's sum |
  *      the parts' O (chunk, B, H, T, DV) | their largest scores (chunk, B, H, T) | sums likewise | workers]
  *
- * and a worker's piece of it:
- *
- *     [kernel's scratch | modification | rows of Q made fp32 | rows of K | rows of V | their scales]
- *
- * Queries of bf16 and fp16 become fp32 there; their results are merged in fp32, in the first part's place, and rounded
- * from there. */
+ * each worker's piece as few_queries.h has it. Queries of bf16 and fp16 become fp32 there; their results are merged in
+ * fp32, in the first part's place, and rounded from there. */
 typedef struct decode_plan {
     attn_desc d;
     attn_cache c;
-    const kernel_table *table;
-    int64_t block_heads;                    /* whose queries go through the kernel together */
-    int64_t chunks;                         /* of the longest sequence */
-    size_t parts, views, zeros, one;        /* offsets into the workspace, in bytes */
-    size_t o, largest, sum, workers;        /* more of them */
-    size_t modification, q, k_rows, v_rows; /* offsets into a worker's piece, in bytes */
-    size_t k_scales, v_scales, worker;      /* more of them, and its size */
+    few_queries few;
+    int64_t block_heads;             /* whose queries go through the kernel together */
+    int64_t chunks;                  /* of the longest sequence */
+    size_t parts, views, zeros, one; /* offsets into the workspace, in bytes */
+    size_t o, largest, sum, workers; /* more of them */
+    size_t worker;                   /* bytes of a worker's piece */
     int64_t items, task_items;
-    bool near, far; /* K and V are few, or many */
     char *workspace;
     attn_output part_o, part_largest, part_sum; /* the first part's */
     int64_t o_step, sum_step;                   /* from one part's to the next one's, largest scores' too */
 } decode_plan;
 
-/* The bytes of a workspace, and its offsets into the plan, of which the call, table and block_heads are there. */
+/* The bytes of a workspace, and its offsets into the plan, of which the call and block_heads are there. */
 attn_status decode_plan_workspace(decode_plan *plan, size_t *bytes);
 
 /* The call's lengths and the workspace into the plan. The workspace is the caller's: the offsets of queries that nobody

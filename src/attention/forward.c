@@ -49,7 +49,8 @@ static attn_status plan_workspace(forward_plan *plan, size_t *bytes)
     const attn_desc *d = plan->d;
     size_t width, tile = (size_t)FORWARD_CHUNK * sizeof(float), all;
     tile *= plan->lanes ? FORWARD_LANE_QUERIES : FORWARD_ROW_QUERIES;
-    const bool fits = checked_add((size_t)d->D, (size_t)d->DV, &width) &&
+    size_t few;
+    const bool fits = forward_few_plan(&plan->few, d, &few) && checked_add((size_t)d->D, (size_t)d->DV, &width) &&
                       checked_mul(width, 2 * (FORWARD_STRIP * FORWARD_LANE_QUERIES + FORWARD_CHUNK), &all) &&
                       checked_mul(all, sizeof(float) * PARALLEL_MAX_THREADS, &all);
     if (!fits || !checked_whole(scratch_bytes(plan), ATTN_ALIGNMENT, &plan->scratch))
@@ -59,6 +60,7 @@ static attn_status plan_workspace(forward_plan *plan, size_t *bytes)
     plan->dropout = plan->modification + tile;
     plan->worker = plan->dropout + (d->dropout > 0 ? tile : 0);
     if (staged_type(d->dtype)) plan_stages(plan);
+    if (few > plan->worker) plan->worker = few;
     int64_t workers = parallel_workers(&d->parallel);
     *bytes = plan->worker * (size_t)(workers < plan->tasks ? workers : plan->tasks);
     return ATTN_OK;

@@ -206,6 +206,10 @@ static void finish_block(const strip *s, const strip_block *x)
 void forward_strip(const forward_plan *plan, const strip_place *place, const strip_place *next, char *piece)
 {
     const attn_desc *d = place->d;
+    if (forward_goes_few(d, place->b)) {
+        forward_few_run(&plan->few, d, place->b, place->h, piece);
+        return;
+    }
     const bool lanes = forward_goes_in_lanes(d), paired = multiplies_pairs(plan, d);
     strip s = {.plan = plan, .d = d, .b = place->b, .h = place->h, .piece = piece, .lanes = lanes, .paired = paired};
     s.kernels = paired ? &plan->table->forward_pairs : lanes ? &plan->table->forward_lanes : &plan->table->forward_rows;

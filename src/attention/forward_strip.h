@@ -4,10 +4,11 @@
  *
  *     [kernel's scratch of each block | modification tile | dropout tile | stages of Q, O, a chunk's K and V]
  *
- * the stages for types other than fp32 alone. */
+ * the stages for types other than fp32 alone. A sequence of few queries goes another way (forward_few.h). */
 #ifndef ATTENTION_FORWARD_STRIP_H
 #define ATTENTION_FORWARD_STRIP_H
 
+#include "attention/forward_few.h"
 #include "attn/attn.h"
 #include "kernels/kernels.h"
 
@@ -22,6 +23,8 @@ typedef struct forward_plan {
     size_t scratch;                       /* of one block, in bytes */
     size_t modification, dropout, worker; /* offsets into a worker's piece, and its size, in bytes */
     size_t q, o, k, v;                    /* likewise: the stages */
+    forward_few
+        few; /* of sequences of few queries, whose heads are a strip each; its piece begins where a worker's does */
     char *workspace;
 } forward_plan;
 

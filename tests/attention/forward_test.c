@@ -46,6 +46,23 @@ static void agrees_on_large_scores(void **state)
     check_seeds(1200, 1300, 5);
 }
 
+/* Few queries against more keys than a chunk of theirs, or several, holds, heads sharing them. */
+static void few_queries_agree(void **state)
+{
+    (void)state;
+    forward_errors e = {0};
+    for (uint64_t seed = 1500; seed < 1560; seed++) {
+        call_options o = call_random_options(seed);
+        o.T = 1 + (int64_t)seed % 16, o.S = 1 + (int64_t)seed * 89 % 1300, o.additive = false;
+        o.sigma = seed % 4 ? 1 : 5;
+        if (seed % 2) o.dropout = 0, o.score_function = false;
+        check_call(&o, seed, &e);
+    }
+    print_message("few queries: the root mean square error is %.2f of the plain one's\n", sqrt(e.ours / e.plain));
+    if (!(sqrt(e.ours) <= 1.25 * sqrt(e.plain)))
+        fail_msg("few queries: errors are %.3g of the plain ones", sqrt(e.ours / e.plain));
+}
+
 /* Large enough for the largest error not to be luck: no more than twice the plain one's. */
 static void errs_no_more_than_twice_the_plain_way(void **state)
 {
@@ -70,6 +87,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_reference),
         cmocka_unit_test(agrees_on_large_scores),
+        cmocka_unit_test(few_queries_agree),
         cmocka_unit_test(errs_no_more_than_twice_the_plain_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
