@@ -29,7 +29,7 @@ void train_options_fill(option *table, const option *own, size_t own_count, attn
         option_int(0, "seed", "N", &o->seed, 0, INT64_C(1) << 53, "of all random numbers (default 1)"),
         option_int(0, "threads", "N", &o->threads, 0, 1024, "0: as many as attn info says (default 0)"),
         option_choice(0, "compute", &choices->compute, train_compute_names,
-                      "type of the products; bf16 needs a CPU that has them (default fp32)"),
+                      "type of the products, attention's too; bf16 needs a CPU that has it (default fp32)"),
         option_choice(0, "format", &choices->format, train_format_names,
                       "of the saved weights; int8 of recurrent networks alone (default fp32)"),
         option_flag(0, "json", &choices->json, "tell the progress as one JSON object a line, on standard output"),

@@ -17,9 +17,27 @@ tensor *attention_keys(tape *t, const transformer_options *o, const attention_pa
     return p->k_norm_gamma ? tape_layer_norm(t, k, NULL, p->k_norm_gamma, p->k_norm_beta, o->norm_epsilon) : k;
 }
 
+/* What every head attended to, in bf16: x and memory are multiplied by all of their projections at once. */
+static tensor *narrow_heads(tape *t, const transformer_options *o, const attention_parameters *p, tensor *x,
+                            tensor *memory, int64_t batch, attention_mask mask)
+{
+    const linear_part parts[] = {{p->q_weight, p->q_bias}, {p->k_weight, p->k_bias}, {p->v_weight, p->v_bias}};
+    const bool one = x == memory;
+    tensor *q = tape_narrow_linear(t, x, parts, one ? 3 : 1, ACTIVATION_NONE, true), *kv = NULL;
+    if (!one) kv = tape_narrow_linear(t, memory, parts + 1, 2, ACTIVATION_NONE, true);
+    return tape_narrow_attention(t, q, kv, batch, o->heads, key_value_heads(o), o->softcap, mask, o->attention_dropout);
+}
+
+static bool normalizes_heads(const attention_parameters *p)
+{
+    return p->q_norm_gamma || p->k_norm_gamma;
+}
+
 tensor *multi_head_attention(tape *t, const transformer_options *o, const attention_parameters *p, tensor *x,
                              tensor *memory, int64_t batch, attention_mask mask, float *weights)
 {
+    if (tape_narrows(t) && !normalizes_heads(p) && !weights)
+        return tape_linear(t, narrow_heads(t, o, p, x, memory, batch, mask), p->o_weight, p->o_bias, ACTIVATION_NONE);
     tensor *q = attention_queries(t, o, p, x), *k = attention_keys(t, o, p, memory);
     tensor *v = tape_linear(t, memory, p->v_weight, p->v_bias, ACTIVATION_NONE);
     tensor *heads = tape_capped_attention(t, q, k, v, batch, o->heads, o->softcap, mask, o->attention_dropout, weights);
@@ -28,6 +46,11 @@ tensor *multi_head_attention(tape *t, const transformer_options *o, const attent
 
 tensor *feed_forward(tape *t, const transformer_options *o, const transformer_layer *layer, tensor *x)
 {
+    if (tape_narrows(t) && o->activation != ACTIVATION_NONE && o->activation_dropout == 0) {
+        const linear_part first = {layer->fc1_weight, layer->fc1_bias};
+        tensor *h = tape_narrow_linear(t, x, &first, 1, o->activation, true);
+        return tape_linear(t, h, layer->fc2_weight, layer->fc2_bias, ACTIVATION_NONE);
+    }
     tensor *h = tape_linear(t, x, layer->fc1_weight, layer->fc1_bias, o->activation);
     return tape_linear(t, tape_dropout(t, h, o->activation_dropout), layer->fc2_weight, layer->fc2_bias,
                        ACTIVATION_NONE);

@@ -25,7 +25,7 @@ static int set_threads(int threads)
 }
 
 static attn_status acquire_and_run(const product_key *key, const dense_packed *packed, const void *a, const void *b,
-                                   const float *bias, float *c)
+                                   const float *bias, void *c)
 {
     cached_product *p = NULL;
     attn_status s = cached_product_acquire(&p, key, packed);
@@ -41,7 +41,7 @@ static attn_status no_memory(void)
 }
 
 static attn_status multiply(const product_key *key, const dense_packed *packed, const void *a, const void *b,
-                            const float *bias, float *c)
+                            const float *bias, void *c)
 {
     const int before = set_threads(key->threads);
     attn_status s = acquire_and_run(key, packed, a, b, bias, c);
@@ -135,6 +135,16 @@ attn_status dense_gradients(dense_type type, int threads, int64_t R, int64_t O, 
     if (w->to) s = dense_multiply(type, threads, O, I, R, dy, true, w->by, false, NULL, w->accumulate, w->to);
     if (s != ATTN_OK || !x->to) return s;
     return dense_multiply(type, threads, R, I, O, dy, false, x->by, false, NULL, x->accumulate, x->to);
+}
+
+attn_status dense_multiply_narrow(int threads, const dense_narrow *p)
+{
+    product_key key = key_of(DENSE_BF16, threads, p->M, p->N, p->K);
+    key.transpose_b = p->transpose_b;
+    key.bias = p->bias != NULL;
+    key.accumulate = p->accumulate;
+    key.narrow_c = p->narrow_c != NULL;
+    return multiply(&key, NULL, p->a, p->b, p->bias, p->narrow_c ? (void *)p->narrow_c : p->c);
 }
 
 attn_status dense_pack(dense_packed **out, dense_type type, int threads, int64_t N, int64_t K, const float *values,

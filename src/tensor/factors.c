@@ -19,11 +19,17 @@ static void narrow_run(void *argument, int64_t task, int worker)
     row_kernels_get()->narrow(left < NARROW_RUN ? left : NARROW_RUN, n->from + at, n->to + at);
 }
 
+void narrow_values(int threads, int64_t count, const float *from, uint16_t *to)
+{
+    narrowing n = {count, from, to};
+    parallel_for(threads, (count + NARROW_RUN - 1) / NARROW_RUN, narrow_run, &n);
+}
+
 const uint16_t *factor_narrow(scratch_use which, int threads, int64_t count, const float *from)
 {
-    narrowing n = {count, from, thread_scratch(which, (size_t)count * sizeof(uint16_t))};
-    if (n.to) parallel_for(threads, (count + NARROW_RUN - 1) / NARROW_RUN, narrow_run, &n);
-    return n.to;
+    uint16_t *to = thread_scratch(which, (size_t)count * sizeof *to);
+    if (to) narrow_values(threads, count, from, to);
+    return to;
 }
 
 /* A task's part. The more columns, the longer the runs that are read: of 1536 x 8000, on one thread of an AMD EPYC of

@@ -6,7 +6,10 @@
 
 #include <stdint.h>
 
-/* `count` elements narrowed to bf16, in scratch; NULL when the system gives no memory. */
+/* `count` elements narrowed to bf16. */
+void narrow_values(int threads, int64_t count, const float *from, uint16_t *to);
+
+/* The same in scratch; NULL when the system gives no memory. */
 const uint16_t *factor_narrow(scratch_use which, int threads, int64_t count, const float *from);
 
 /* The transpose, (columns, rows), of what was narrowed, in scratch of its own; NULL when the system gives no memory. */

@@ -32,10 +32,10 @@ static void forward_rows(void *argument, int64_t task, int worker)
     const norm_state *n = argument;
     const int64_t R = row_count(n->x, n->gamma), D = n->gamma->shape[0], r = task * ROWS_PER_TASK;
     const int64_t rows = R - r < ROWS_PER_TASK ? R - r : ROWS_PER_TASK;
-    row_kernels_get()->layer_norm(rows, D, n->epsilon, n->x->value + r * D,
-                                  n->residual ? n->residual->value + r * D : NULL, n->gamma->value, n->beta->value,
-                                  n->residual ? n->s + r * D : NULL, n->mean ? n->mean + r : NULL,
-                                  n->inverse ? n->inverse + r : NULL, n->y->value + r * D);
+    row_kernels_get()->layer_norm(
+        rows, D, n->epsilon, n->x->value + r * D, n->residual ? n->residual->value + r * D : NULL, n->gamma->value,
+        n->beta->value, n->residual ? n->s + r * D : NULL, n->mean ? n->mean + r : NULL,
+        n->inverse ? n->inverse + r : NULL, n->y->value + r * D, n->y->narrow ? n->y->narrow + r * D : NULL);
 }
 
 static void backward_rows(void *argument, int64_t task, int worker)
@@ -103,7 +103,9 @@ tensor *tape_layer_norm(tape *t, tensor *x, tensor *residual, tensor *gamma, ten
         n.mean = tape_take(t, R, sizeof(float));
         n.inverse = tape_take(t, R, sizeof(float));
     }
+    uint16_t *narrowed = tape_narrows(t) ? tape_take(t, tensor_count(x), sizeof *narrowed) : NULL;
     if (tape_status(t) != ATTN_OK) return tape_nothing(t);
+    n.y->narrow = narrowed; /* products take it, mostly */
     parallel_for(tape_threads(t), task_count(R), forward_rows, &n);
     norm_state *kept = tape_record(t, sizeof n, norm_backward);
     if (kept) *kept = n;

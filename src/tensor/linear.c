@@ -155,9 +155,15 @@ static attn_status multiply(tape *t, const tensor *x, const tensor *w, const flo
     return dense_multiply(tape_products(t), tape_threads(t), R, O, I, x->value, false, w->value, true, bias, false, y);
 }
 
+/* From this many rows on, weights that several products of a step share are not worth packing for all of them
+ * (tape_packed), and what else the products share is. */
+#define ROWS_WORTH_NARROWING 1024
+
 tensor *tape_linear(tape *t, tensor *x, tensor *w, tensor *b, activation act)
 {
     if (tape_status(t) != ATTN_OK) return tape_nothing(t);
+    const bool many = tape_narrows(t) && tensor_rows(x) >= ROWS_WORTH_NARROWING && act == ACTIVATION_NONE;
+    if (many || tensor_is_narrow(x)) return tape_narrow_linear(t, x, &(linear_part){w, b}, 1, act, false);
     if (x->rank < 1 || w->rank < 2 || x->shape[x->rank - 1] != inputs_of(w) || (b && tensor_count(b) != w->shape[0])) {
         tape_fail(t, status_fail(ATTN_ERROR_ARGUMENT, "a linear layer of %lld columns by weights (%lld, %lld)",
                                  (long long)(x->rank ? x->shape[x->rank - 1] : 0), (long long)w->shape[0],

@@ -142,7 +142,8 @@ static dnnl_status_t compile(product *p, const dense_packed *packed)
     dnnl_status_t s = describe_operand(&p->layouts[OPERAND_A], onednn_type(k->type), k->M, k->K, k->transpose_a);
     if (s == dnnl_success) s = describe_second(&p->layouts[OPERAND_B], k, packed);
     if (s == dnnl_success) s = describe_operand(&p->layouts[OPERAND_BIAS], dnnl_f32, 1, k->N, false);
-    if (s == dnnl_success) s = describe_operand(&p->layouts[OPERAND_C], dnnl_f32, k->M, k->N, false);
+    const dnnl_data_type_t result = k->narrow_c ? dnnl_bf16 : dnnl_f32;
+    if (s == dnnl_success) s = describe_operand(&p->layouts[OPERAND_C], result, k->M, k->N, false);
     dnnl_primitive_desc_t description = NULL;
     if (s == dnnl_success) s = describe_product(&description, p);
     if (s != dnnl_success) return s;
@@ -199,7 +200,7 @@ static dnnl_status_t pack_for_run(const product *p, const void **b)
     return s;
 }
 
-static dnnl_status_t run(const product *p, const void *a, const void *b, const float *bias, float *c)
+static dnnl_status_t run(const product *p, const void *a, const void *b, const float *bias, void *c)
 {
     static const int names[OPERANDS] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST,
                                         DNNL_ARG_SCRATCHPAD};
@@ -224,7 +225,7 @@ static dnnl_status_t run(const product *p, const void *a, const void *b, const f
     return s;
 }
 
-attn_status product_run(const product *p, const void *a, const void *b, const float *bias, float *c)
+attn_status product_run(const product *p, const void *a, const void *b, const float *bias, void *c)
 {
     dnnl_status_t s = p->packing ? pack_for_run(p, &b) : dnnl_success;
     return product_status(s == dnnl_success ? run(p, a, b, bias, c) : s, &p->key);

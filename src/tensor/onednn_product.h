@@ -13,7 +13,8 @@ typedef struct product_key {
     int64_t M, N, K;
     int32_t threads;
     uint8_t type, transpose_a, transpose_b, b_form, bias, accumulate;
-    uint8_t none[6]; /* 0: keys are compared as bytes, of which padding might be any */
+    uint8_t narrow_c; /* the result is rounded to bf16 */
+    uint8_t none[5];  /* 0: keys are compared as bytes, of which padding might be any */
 } product_key;
 
 /* A product compiled for its key. Runs on any thread, on several at a time. */
@@ -24,7 +25,7 @@ attn_status product_compile(product **out, const product_key *key, const dense_p
 void product_destroy(product *p); /* NULL is ignored */
 
 /* c (M, N) = a (M, K) b (K, N), each as the key says. */
-attn_status product_run(const product *p, const void *a, const void *b, const float *bias, float *c);
+attn_status product_run(const product *p, const void *a, const void *b, const float *bias, void *c);
 
 /* What weights that are laid out once hold. */
 struct dense_packed {

@@ -21,9 +21,18 @@ tensor *tape_embed(tape *t, tensor *table, const int32_t *ids, int64_t rows, flo
  * c's row (r % period). */
 tensor *tape_add_rows(tape *t, tensor *x, const float *rows, int64_t period);
 
-/* y = act(x w^T + b): x (..., I), w (O, I), b (O) or NULL -> (..., O). A w of more dimensions counts all but the first
- * as I. */
+/* y = act(x w^T + b): x (..., I), narrow where act is ACTIVATION_NONE, w (O, I), b (O) or NULL -> (..., O). A w of more
+ * dimensions counts all but the first as I. */
 tensor *tape_linear(tape *t, tensor *x, tensor *w, tensor *b, activation act);
+
+/* When training in bf16, and nothing else (tape_narrows): the layers of several weights on one x, rounded once for all,
+ * their results side by side: x (..., I), narrow or not, w (O_i, I), b (O_i) or NULL -> (..., sum of O_i). narrow: a
+ * narrow tensor, which an activation asks for. */
+#define LINEAR_PARTS 3
+typedef struct linear_part {
+    tensor *w, *b;
+} linear_part;
+tensor *tape_narrow_linear(tape *t, tensor *x, const linear_part *parts, int count, activation act, bool narrow);
 
 /* y = LayerNorm(x + residual): over the last dimension, or over each D of it in turn where gamma and beta (D) are
  * shorter, as heads are that lie side by side; residual may be NULL.
@@ -63,6 +72,11 @@ tensor *tape_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, 
 /* The same with scores capped to softcap * tanh(score / softcap), 0: not capped (Gemma 2, 2024, section 2). */
 tensor *tape_capped_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads, float softcap,
                               attention_mask mask, float dropout, float *weights);
+
+/* The same, in bf16, of narrow tensors: q (B*T, H*D) and kv (B*S, 2*HK*D), keys and values side by side, or all three
+ * in q (B*T, (H + 2*HK)*D), kv NULL -> a narrow (B*T, H*D). */
+tensor *tape_narrow_attention(tape *t, tensor *q, tensor *kv, int64_t batch, int64_t heads, int64_t key_value_heads,
+                              float softcap, attention_mask mask, float dropout);
 
 /* O = softmax(Q K^T) V, the same otherwise: the scores "dot" and, on keys W k, "general" of Luong et al. (2015). */
 tensor *tape_unscaled_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads,

@@ -24,8 +24,9 @@ static void destroy(cached_product *p)
 
 static uint64_t key_hash(const product_key *k)
 {
-    const uint64_t flags = (uint64_t)k->type << 6 | (uint64_t)k->transpose_a << 5 | (uint64_t)k->transpose_b << 4 |
-                           (uint64_t)k->b_form << 2 | (uint64_t)k->bias << 1 | k->accumulate;
+    const uint64_t flags = (uint64_t)k->narrow_c << 7 | (uint64_t)k->type << 6 | (uint64_t)k->transpose_a << 5 |
+                           (uint64_t)k->transpose_b << 4 | (uint64_t)k->b_form << 2 | (uint64_t)k->bias << 1 |
+                           k->accumulate;
     const uint64_t words[4] = {(uint64_t)k->M, (uint64_t)k->N, (uint64_t)k->K, (uint64_t)k->threads << 8 | flags};
     uint64_t h = 0xCBF29CE484222325u; /* FNV-1a's offset and prime, over words */
     for (int i = 0; i < 4; i++) h = (h ^ words[i]) * 0x100000001B3u;

@@ -30,6 +30,12 @@ typedef struct row_kernels {
     void (*sum)(int64_t n, const float *x, const float *y, float *z);
     /* y = x in bf16, rounded to nearest, ties to even; NaN stays NaN. */
     void (*narrow)(int64_t n, const float *x, uint16_t *y);
+    /* The same of rows, and their columns' sums added to sums, in the order of the rows. */
+    void (*narrow_and_sum)(int64_t rows, int64_t columns, const float *x, uint16_t *y, float *sums);
+    /* sums[j] += the sum over `rows` of x[r * columns + j], x bf16. */
+    void (*narrow_sums)(int64_t rows, int64_t columns, const uint16_t *x, float *sums);
+    /* dy *= slopes, both bf16, and the columns' sums, not rounded, added to sums. */
+    void (*narrow_slopes_back)(int64_t rows, int64_t columns, const uint16_t *slopes, uint16_t *dy, float *sums);
     /* y (columns, rows), rows y_stride apart, = the transpose of x (rows, columns), rows x_stride apart, both bf16. */
     void (*transpose_bf16)(int64_t rows, int64_t columns, const uint16_t *x, int64_t x_stride, uint16_t *y,
                            int64_t y_stride);
@@ -55,10 +61,16 @@ typedef struct row_kernels {
     void (*swish)(int64_t n, const float *x, float *y);
     void (*swish_and_slope)(int64_t n, float *x, float *y);
 
+    /* y = act(x) and slopes = act'(x), both rounded to bf16, in the order of `activation`: none first, which is NULL.
+     */
+    void (*narrow_activations[5])(int64_t n, const float *x, uint16_t *y, uint16_t *slopes);
+
     /* Rows of D: s = x + residual (s and residual may be NULL together with s = x), y = gamma * (s - mean) * inverse +
-     * beta, inverse = 1 / sqrt(var + epsilon); mean and inverse of each row are kept where not NULL. */
+     * beta, inverse = 1 / sqrt(var + epsilon); mean and inverse of each row are kept, and y narrowed, where not NULL.
+     */
     void (*layer_norm)(int64_t rows, int64_t D, float epsilon, const float *x, const float *residual,
-                       const float *gamma, const float *beta, float *s, float *mean, float *inverse, float *y);
+                       const float *gamma, const float *beta, float *s, float *mean, float *inverse, float *y,
+                       uint16_t *narrowed);
     /* ds of the same rows, and dgamma and dbeta added to (either may be NULL). */
     void (*layer_norm_back)(int64_t rows, int64_t D, const float *s, const float *mean, const float *inverse,
                             const float *gamma, const float *dy, float *ds, float *dgamma, float *dbeta);

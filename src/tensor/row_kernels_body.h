@@ -2,6 +2,7 @@
  * ROW_KERNELS_TABLE (the table's identifier). See row_kernels.h for what each does. */
 #include "base/number_format.h"
 #include "base/random.h"
+#include "tensor/narrow_rows.h"
 #include "tensor/row_kernels.h"
 #include "tensor/transpose_bf16.h"
 #include "tensor/vector.h"
@@ -31,11 +32,6 @@ static void add_scaled(int64_t n, float s, const float *x, float *y)
 static void sum(int64_t n, const float *x, const float *y, float *z)
 {
     for (int64_t i = 0; i < n; i++) z[i] = x[i] + y[i];
-}
-
-static void narrow(int64_t n, const float *x, uint16_t *y)
-{
-    for (int64_t i = 0; i < n; i++) y[i] = bf16_of_float(x[i]);
 }
 
 static double square_sum(int64_t n, const float *x)
@@ -146,6 +142,12 @@ static void relu_back(int64_t n, const float *x, float *dy)
     for (int64_t i = 0; i < n; i++) dy[i] = x[i] > 0 ? dy[i] : 0;
 }
 
+INLINE vec relu_with_slope(vec x, vec *slope)
+{
+    *slope = choose(x > all(0.0f), all(1.0f), all(0.0f));
+    return choose(x < all(0.0f), all(0.0f), x);
+}
+
 INLINE vec gelu_vec(vec x)
 {
     return x * normal_cumulative(x, normal_bell(x));
@@ -222,6 +224,33 @@ INLINE vec tanh_slope(vec y)
     return 1.0f - y * y;
 }
 
+INLINE vec tanh_with_slope(vec x, vec *slope)
+{
+    const vec y = hyperbolic_tangent(x);
+    *slope = tanh_slope(y);
+    return y;
+}
+
+static void narrow_relu(int64_t n, const float *x, uint16_t *y, uint16_t *slopes)
+{
+    map_narrow(n, x, y, slopes, relu_with_slope);
+}
+
+static void narrow_gelu(int64_t n, const float *x, uint16_t *y, uint16_t *slopes)
+{
+    map_narrow(n, x, y, slopes, gelu_with_slope);
+}
+
+static void narrow_swish(int64_t n, const float *x, uint16_t *y, uint16_t *slopes)
+{
+    map_narrow(n, x, y, slopes, swish_with_slope);
+}
+
+static void narrow_tanh(int64_t n, const float *x, uint16_t *y, uint16_t *slopes)
+{
+    map_narrow(n, x, y, slopes, tanh_with_slope);
+}
+
 static void tanh_run(int64_t n, const float *x, float *y)
 {
     map(n, x, y, hyperbolic_tangent);
@@ -250,7 +279,8 @@ INLINE float row_moment(int64_t D, const float *x, float shift, int power)
 }
 
 static void layer_norm(int64_t rows, int64_t D, float epsilon, const float *x, const float *residual,
-                       const float *gamma, const float *beta, float *s, float *mean, float *inverse, float *y)
+                       const float *gamma, const float *beta, float *s, float *mean, float *inverse, float *y,
+                       uint16_t *narrowed)
 {
     for (int64_t r = 0; r < rows; r++, x += D, y += D) {
         const float *row = x;
@@ -261,6 +291,7 @@ static void layer_norm(int64_t rows, int64_t D, float epsilon, const float *x, c
         float m = row_moment(D, row, 0, 1) / (float)D;
         float inv = 1 / sqrtf(row_moment(D, row, m, 2) / (float)D + epsilon);
         for (int64_t j = 0; j < D; j++) y[j] = (row[j] - m) * inv * gamma[j] + beta[j];
+        if (narrowed) narrow(D, y, narrowed + r * D);
         if (mean) {
             mean[r] = m;
             inverse[r] = inv;
@@ -386,6 +417,9 @@ const row_kernels ROW_KERNELS_TABLE = {
     .add_scaled = add_scaled,
     .sum = sum,
     .narrow = narrow,
+    .narrow_and_sum = narrow_and_sum,
+    .narrow_sums = narrow_sums,
+    .narrow_slopes_back = narrow_slopes_back,
     .transpose_bf16 = transpose_bf16,
     .square_sum = square_sum,
     .column_sums = column_sums,
@@ -399,6 +433,7 @@ const row_kernels ROW_KERNELS_TABLE = {
     .swish_and_slope = swish_and_slope,
     .tanh = tanh_run,
     .tanh_back = tanh_back,
+    .narrow_activations = {NULL, narrow_relu, narrow_gelu, narrow_swish, narrow_tanh},
     .layer_norm = layer_norm,
     .layer_norm_back = layer_norm_back,
     .log_sum_exp = log_sum_exp,

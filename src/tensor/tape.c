@@ -4,6 +4,7 @@
 #include "base/parallel.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "tensor/factors.h"
 #include "tensor/row_kernels.h"
 #include "tensor/tape_weights.h"
 
@@ -64,6 +65,11 @@ attn_status tape_set_products(tape *t, dense_type type)
 dense_type tape_products(const tape *t)
 {
     return t->products;
+}
+
+bool tape_narrows(const tape *t)
+{
+    return t->mode == TAPE_TRAIN && t->products == DENSE_BF16;
 }
 
 void tape_begin(tape *t, uint64_t key)
@@ -130,7 +136,8 @@ void *tape_take(tape *t, int64_t count, size_t size)
     return memory;
 }
 
-tensor *tape_result(tape *t, int rank, const int64_t *shape)
+/* A result without values yet; NULL once the tape has failed. */
+static tensor *shaped_result(tape *t, int rank, const int64_t *shape)
 {
     tensor *r = tape_take(t, 1, sizeof *r);
     if (!r) return NULL;
@@ -142,8 +149,41 @@ tensor *tape_result(tape *t, int rank, const int64_t *shape)
         tape_fail(t, status_fail(ATTN_ERROR_OVERFLOW, "a result's dimension %d is %lld", i, (long long)shape[i]));
         return NULL;
     }
-    r->value = tape_take(t, count, sizeof(float));
-    return r->value ? r : NULL;
+    return r;
+}
+
+tensor *tape_result(tape *t, int rank, const int64_t *shape)
+{
+    tensor *r = shaped_result(t, rank, shape);
+    if (r) r->value = tape_take(t, tensor_count(r), sizeof(float));
+    return r && r->value ? r : NULL;
+}
+
+tensor *tape_narrow_result(tape *t, int rank, const int64_t *shape)
+{
+    tensor *r = shaped_result(t, rank, shape);
+    if (r) r->narrow = tape_take(t, tensor_count(r), sizeof(uint16_t));
+    return r && r->narrow ? r : NULL;
+}
+
+const uint16_t *tape_narrow_values(tape *t, tensor *x)
+{
+    if (x->narrow) return x->narrow;
+    uint16_t *values = tape_take(t, tensor_count(x), sizeof *values);
+    if (values) narrow_values(t->threads, tensor_count(x), x->value, values);
+    if (x->traced) x->narrow = values; /* what is no result outlives the step, and its values may change */
+    return values;
+}
+
+uint16_t *tape_narrow_gradient(tape *t, tensor *x)
+{
+    if (!x->traced) return NULL;
+    if (x->narrow_grad) {
+        tape_fail(t, status_fail(ATTN_ERROR_ARGUMENT, "a narrow result that two operations take"));
+        return NULL;
+    }
+    x->narrow_grad = tape_take(t, tensor_count(x), sizeof *x->narrow_grad);
+    return x->narrow_grad;
 }
 
 tensor *tape_nothing(tape *t)

@@ -23,7 +23,8 @@ typedef struct tape tape;
 attn_status tape_create(tape **out, tape_mode mode, int threads);
 void tape_destroy(tape *t);
 
-/* The type of the products of the linear layers, DENSE_FP32 on a new tape. Everything else stays fp32. */
+/* The type of the products of the linear layers and, when training, of attention's; DENSE_FP32 on a new tape.
+ * Everything else stays fp32. */
 attn_status tape_set_products(tape *t, dense_type type);
 
 /* Starts a new step: forgets all operations and gives their memory back. `key` seeds this step's dropout. */
@@ -43,6 +44,10 @@ typedef void (*tape_backward_function)(tape *t, void *operation);
 tape_mode tape_get_mode(const tape *t);
 int tape_threads(const tape *t);
 dense_type tape_products(const tape *t);
+
+/* Whether it trains in bf16, so that what only products take may be narrow. */
+bool tape_narrows(const tape *t);
+
 arena *tape_arena(tape *t);
 
 /* w (O, I), which does not change in this step, as second factor of x w^T (transposed) or dy w, packed; NULL where it
@@ -54,6 +59,15 @@ void *tape_take(tape *t, int64_t count, size_t size);
 
 /* A result of this shape, values undefined, traced when the tape trains. NULL once the tape has failed. */
 tensor *tape_result(tape *t, int rank, const int64_t *shape);
+
+/* The same of a narrow one. */
+tensor *tape_narrow_result(tape *t, int rank, const int64_t *shape);
+
+/* x's values in bf16, made once a step where x is a result. NULL once the tape has failed. */
+const uint16_t *tape_narrow_values(tape *t, tensor *x);
+
+/* Where the one user of a narrow x puts its gradient, all of it. NULL: x wants none, or the tape has failed. */
+uint16_t *tape_narrow_gradient(tape *t, tensor *x);
 
 /* What an operation returns on a failed tape: a tensor of zero size. */
 tensor *tape_nothing(tape *t);

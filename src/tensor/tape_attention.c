@@ -1,7 +1,6 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "tensor/tape_attention.h"
-#include "tensor/operations.h"
 
 attn_view attend_view(const float *data, int64_t rows, int64_t heads, int64_t D)
 {
@@ -27,6 +26,38 @@ void attend(tape *t, const attn_desc *desc, const attn_output *weights)
     if (tape_status(t) != ATTN_OK) return;
     keep_failure(t, attn_forward(desc, workspace, size));
     if (weights && tape_status(t) == ATTN_OK) keep_failure(t, attn_weights(desc, NULL, weights));
+}
+
+void attend_backward(tape *t, const attn_desc *desc)
+{
+    size_t size = 0;
+    if (tape_status(t) != ATTN_OK) return;
+    keep_failure(t, attn_backward_workspace_size(desc, &size));
+    void *workspace = tape_take(t, (int64_t)size, 1);
+    if (tape_status(t) == ATTN_OK) keep_failure(t, attn_backward(desc, workspace, size));
+}
+
+/* One dropout key per sequence, from the operation's own. */
+static const uint64_t *dropout_keys(tape *t, int64_t batch)
+{
+    uint64_t *keys = tape_take(t, batch, sizeof *keys), key = tape_key(t);
+    for (int64_t b = 0; keys && b < batch; b++) keys[b] = random_derive(key, (uint64_t)b);
+    return keys;
+}
+
+void attend_on_tape(tape *t, attn_desc *d, attention_mask mask, float dropout, const attn_output *weights)
+{
+    const bool training = tape_get_mode(t) == TAPE_TRAIN;
+    if (training) d->lse = (attn_output){tape_take(t, d->B * d->H * d->T, sizeof(float)), d->H * d->T, d->T, 1};
+    d->key_lengths = mask.key_lengths;
+    d->causal = mask.causal;
+    d->query_offset = mask.query_offset;
+    d->parallel.threads = tape_threads(t);
+    if (training && dropout > 0) {
+        d->dropout = dropout;
+        d->dropout_keys = dropout_keys(t, d->B);
+    }
+    attend(t, d, weights);
 }
 
 typedef struct attention_state {
@@ -56,11 +87,7 @@ static void attention_backward(tape *t, void *operation)
     d->grad_k = attend_output(dk, d->S, d->HK, d->D);
     d->grad_v = attend_output(dv, d->S, d->HK, d->DV);
     d->grad_score_vector.data = dw;
-    size_t size = 0;
-    keep_failure(t, attn_backward_workspace_size(d, &size));
-    void *workspace = tape_take(t, (int64_t)size, 1);
-    if (tape_status(t) != ATTN_OK) return;
-    keep_failure(t, attn_backward(d, workspace, size));
+    attend_backward(t, d);
     if (tape_status(t) != ATTN_OK) return;
     if (dq && add_q) tape_add_gradient(t, dq, a->q);
     if (dk && add_k) tape_add_gradient(t, dk, a->k);
@@ -79,17 +106,9 @@ static bool shapes_agree(const tensor *q, const tensor *k, const tensor *v, cons
     return q->shape[1] == heads * D && k->shape[1] == HK * D && v->shape[1] % HK == 0;
 }
 
-/* One dropout key per sequence, from the operation's own. */
-static const uint64_t *dropout_keys(tape *t, int64_t batch)
-{
-    uint64_t *keys = tape_take(t, batch, sizeof *keys), key = tape_key(t);
-    for (int64_t b = 0; keys && b < batch; b++) keys[b] = random_derive(key, (uint64_t)b);
-    return keys;
-}
-
 /* All four operations: additive scores by a score vector w, else dot products; scale 0 is 1 / sqrt(D), softcap 0 none.
  */
-static tensor *attend_on_tape(tape *t, const attention_state *inputs, float scale, float softcap, int64_t batch,
+static tensor *attend_tensors(tape *t, const attention_state *inputs, float scale, float softcap, int64_t batch,
                               int64_t heads, attention_mask mask, float dropout, float *weights)
 {
     tensor *q = inputs->q, *k = inputs->k, *v = inputs->v, *w = inputs->w;
@@ -101,7 +120,6 @@ static tensor *attend_on_tape(tape *t, const attention_state *inputs, float scal
                                  (long long)k->shape[1], (long long)batch, (long long)heads));
         return tape_nothing(t);
     }
-    const bool training = tape_get_mode(t) == TAPE_TRAIN;
     const int64_t T = q->shape[0] / batch, S = k->shape[0] / batch, D = q->shape[1] / heads;
     const int64_t HK = k->shape[1] / D, DV = v->shape[1] / HK;
     tensor *o = tape_result(t, 2, (int64_t[]){batch * T, heads * DV});
@@ -115,17 +133,8 @@ static tensor *attend_on_tape(tape *t, const attention_state *inputs, float scal
     if (scale > 0) d.scale = scale;
     d.softcap = softcap;
     if (w) d.score = ATTN_SCORE_ADDITIVE, d.score_vector.data = w->value;
-    if (training) d.lse = (attn_output){tape_take(t, batch * heads * T, sizeof(float)), heads * T, T, 1};
-    d.key_lengths = mask.key_lengths;
-    d.causal = mask.causal;
-    d.query_offset = mask.query_offset;
-    d.parallel.threads = tape_threads(t);
-    if (training && dropout > 0) {
-        d.dropout = dropout;
-        d.dropout_keys = dropout_keys(t, batch);
-    }
     const attn_output shown = {weights, heads * T * S, T * S, S};
-    attend(t, &d, weights ? &shown : NULL);
+    attend_on_tape(t, &d, mask, dropout, weights ? &shown : NULL);
     attention_state *kept = tape_record(t, sizeof *kept, attention_backward);
     if (kept) *kept = (attention_state){q, k, v, o, w, d};
     return tape_status(t) == ATTN_OK ? o : tape_nothing(t);
@@ -141,19 +150,19 @@ tensor *tape_capped_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t 
                               attention_mask mask, float dropout, float *weights)
 {
     const attention_state inputs = {.q = q, .k = k, .v = v};
-    return attend_on_tape(t, &inputs, 0, softcap, batch, heads, mask, dropout, weights);
+    return attend_tensors(t, &inputs, 0, softcap, batch, heads, mask, dropout, weights);
 }
 
 tensor *tape_unscaled_attention(tape *t, tensor *q, tensor *k, tensor *v, int64_t batch, int64_t heads,
                                 attention_mask mask, float dropout, float *weights)
 {
     const attention_state inputs = {.q = q, .k = k, .v = v};
-    return attend_on_tape(t, &inputs, 1, 0, batch, heads, mask, dropout, weights);
+    return attend_tensors(t, &inputs, 1, 0, batch, heads, mask, dropout, weights);
 }
 
 tensor *tape_additive_attention(tape *t, tensor *q, tensor *k, tensor *v, tensor *w, int64_t batch, int64_t heads,
                                 attention_mask mask, float dropout, float *weights)
 {
     const attention_state inputs = {.q = q, .k = k, .v = v, .w = w};
-    return attend_on_tape(t, &inputs, 1, 0, batch, heads, mask, dropout, weights);
+    return attend_tensors(t, &inputs, 1, 0, batch, heads, mask, dropout, weights);
 }
