@@ -180,8 +180,10 @@ INLINE void add_values(const int rows, const int loads, const bool whole, const 
             sum[r][i] = load_part(p->o[r] + p->c + i * SIMD_LANES, i % 2 ? other_part : part);
     int64_t n = p->first;
     for (; n + 2 <= p->last; n += 2) {
-#pragma GCC unroll 2
-        for (int i = 0; i < 2 && ahead; i++) fetch_some(ATTN_DTYPE_BF16, 2 * loads, p->walk, x);
+        if (ahead) { /* of both keys */
+            fetch_some(ATTN_DTYPE_BF16, 2 * loads, p->walk, x);
+            fetch_some(ATTN_DTYPE_BF16, 2 * loads, p->walk, x);
+        }
         const bool one = !masked || p->modification[n] != -INFINITY;
         const bool other = !masked || p->modification[n + 1] != -INFINITY;
         add_pair(rows, loads, whole, one, other, x, p, n, sum);
