@@ -12,11 +12,15 @@
 #define LEAST_QUERIES 5
 #define LEAST_KEYS 64
 
-/* Queries up to which rows pay: for more lanes are full enough. The more dimensions, the less is the sum across them
- * that ends each score here; heads that share their keys are each on their own in lanes (bench_query_counts). */
+/* Queries up to which rows pay: for more lanes are full enough, of narrower vectors sooner. The more dimensions, the
+ * less is the sum across them that ends each score here; heads that share their keys are each on their own in lanes
+ * (bench_query_counts; of 4 lanes nobody has measured it). */
 static int64_t most_queries(const attn_desc *d)
 {
-    return (d->D >= 128 ? 15 : d->D >= 64 ? 13 : 10) + (d->H > d->HK);
+    const int lanes = kernels_table()->lanes;
+    const int64_t most = (d->D >= 128 ? 15 : d->D >= 64 ? 13 : 10) + (d->H > d->HK);
+    if (lanes < 8) return LEAST_QUERIES - 1;
+    return lanes == 8 && most > 12 ? 12 : most;
 }
 
 static bool may_go_few(const attn_desc *d)
@@ -31,10 +35,10 @@ bool forward_goes_few(const attn_desc *d, int64_t b)
     return d->T < LEAST_QUERIES || (d->key_lengths ? d->key_lengths[b] : d->S) >= LEAST_KEYS;
 }
 
-/* As many heads together as the kernel takes rows, and as leave every worker some. */
+/* As many heads together as leave every worker some. */
 static int64_t heads_together(const attn_desc *d)
 {
-    const int64_t group = d->H / d->HK, workers = parallel_workers(&d->parallel), each = d->B * d->H / workers;
+    const int64_t group = d->H / d->HK, each = d->B * d->H / parallel_workers(&d->parallel);
     const int64_t most = each < group ? each : group;
     return most < 1 ? 1 : most < DECODE_ROWS ? most : DECODE_ROWS;
 }
@@ -119,11 +123,11 @@ static void write_head(const few_rows *r, const kernel_table *table, int64_t n)
     if (staged_type(d->dtype)) staged_rows_write(table, d->dtype, rows, &d->o, r->b, r->head + n, 0, d->T, d->DV);
 }
 
-/* As many heads together as the kernel takes rows of, from the first of a group on. */
+/* As many of these as the kernel takes rows of, in even parts. */
 static int64_t heads_of(const forward_few *x, const attn_desc *d)
 {
-    const int64_t most = DECODE_ROWS / d->T;
-    return x->heads < most ? x->heads : most;
+    const int64_t most = DECODE_ROWS / d->T, parts = (x->heads + most - 1) / most;
+    return (x->heads + parts - 1) / parts;
 }
 
 void forward_few_run(const forward_few *x, const attn_desc *d, int64_t b, int64_t h, char *piece)
