@@ -50,7 +50,7 @@
  *   both take subnormal numbers for 0. doc/NUMERICS.md says more.
  * - Bits. The same whatever the thread count, the batch around a sequence, the strides, the keys beyond key_lengths,
  *   and whether a pair is masked by causal, a window, a block, a byte or a bias of -inf (beside biases of 0), on the
- *   same instruction set and the same T, D, DV and options. Forward's do not depend on what masked places hold;
+ *   same instruction set and the same T, D, DV, H / HK and options. Forward's do not depend on what masked places hold;
  *   backward's, of either order, do where that is NaN or infinite: gradients around it, on which it has no effect
  *   else, are then rounded in another way, by about 1e-7 of the largest, and take longer (doc/NUMERICS.md).
  * - Floating-point environment. All this holds where each thread that runs tasks has C's default one: rounding to

@@ -12,13 +12,17 @@
 #define LEAST_QUERIES 5
 #define LEAST_KEYS 64
 
+/* Numbers in a head's K of fp32 from which on memory is what a single query, which shares its keys with none, waits
+ * for; nearer, forward_rows.c has less to do for it. */
+#define FAR_NUMBERS (1 << 18)
+
 /* Queries up to which rows pay: for more lanes are full enough, of narrower vectors sooner. The more dimensions, the
  * less is the sum across them that ends each score here; heads that share their keys are each on their own in lanes
  * (bench_query_counts; of 4 lanes nobody has measured it). */
 static int64_t most_queries(const attn_desc *d)
 {
     const int lanes = kernels_table()->lanes;
-    const int64_t most = (d->D >= 128 ? 15 : d->D >= 64 ? 13 : 10) + (d->H > d->HK);
+    const int64_t most = (d->D >= 128 ? 15 : d->D >= 64 ? 13 : 6) + (d->H > d->HK);
     if (lanes < 8) return LEAST_QUERIES - 1;
     return lanes == 8 && most > 12 ? 12 : most;
 }
@@ -29,10 +33,18 @@ static bool may_go_few(const attn_desc *d)
            d->T > 0;
 }
 
-bool forward_goes_few(const attn_desc *d, int64_t b)
+/* Whether a sequence of so many keys does; if it does, one of more keys does too. */
+static bool goes_few(const attn_desc *d, int64_t keys)
 {
     if (!may_go_few(d) || d->T > most_queries(d)) return false;
-    return d->T < LEAST_QUERIES || (d->key_lengths ? d->key_lengths[b] : d->S) >= LEAST_KEYS;
+    const bool lone = d->T == 1 && d->H == d->HK && d->dtype == ATTN_DTYPE_F32;
+    if (lone) return (double)keys * (double)d->D >= FAR_NUMBERS;
+    return d->T < LEAST_QUERIES || keys >= LEAST_KEYS;
+}
+
+bool forward_goes_few(const attn_desc *d, int64_t b)
+{
+    return goes_few(d, d->key_lengths ? d->key_lengths[b] : d->S);
 }
 
 /* As many heads together as leave every worker some. */
@@ -48,8 +60,7 @@ bool forward_few_plan(forward_few *x, const attn_desc *d, size_t *bytes)
     const bool packed = d->query_starts;
     int64_t rows = DECODE_ROWS, floats;
     *bytes = 0;
-    if (!may_go_few(d) || (!packed && d->T > most_queries(d))) return true;
-    if (d->S < LEAST_KEYS && !packed && d->T >= LEAST_QUERIES) return true;
+    if (packed ? !may_go_few(d) : !goes_few(d, d->S)) return true;
     x->heads = heads_together(d);
     if (!packed && x->heads * d->T < rows) rows = x->heads * d->T;
     if (!few_queries_plan(&x->few, d, d->dtype, rows, bytes)) return false;
