@@ -22,7 +22,8 @@
 static int64_t most_queries(const attn_desc *d)
 {
     const int lanes = kernels_table()->lanes;
-    const int64_t most = (d->D >= 128 ? 15 : d->D >= 64 ? 13 : 6) + (d->H > d->HK);
+    const int64_t alone = d->D >= 64 ? 12 : 6, shared = d->D >= 128 ? 16 : d->D >= 64 ? 14 : 7;
+    const int64_t most = d->H > d->HK ? shared : alone;
     if (lanes < 8) return LEAST_QUERIES - 1;
     return lanes == 8 && most > 12 ? 12 : most;
 }
