@@ -594,8 +594,9 @@ typedef struct attn_seq_translation {
  * are batched by length inside; what a line gets does not depend on its neighbours, but for the last bits of the
  * scores. A target ends after at most 3 * source pieces + 10 pieces, at the model's last position, or where
  * generation_config.json's max_length says; its forced_bos_token_id, min_length and no_repeat_ngram_size are kept to,
- * and its forced_eos_token_id at the last two of these limits. The search ends when as many hypotheses have ended as
- * the beam is wide: what transformers does where early_stopping is true, which models trained here say.
+ * and its forced_eos_token_id at the last two of these limits. The search ends as its early_stopping says, as in
+ * transformers: true, which models trained here say, when as many hypotheses have ended as the beam is wide; false, or
+ * nothing said, when besides none that goes on is better, at the length that it has; "never", when none can become so.
  *
  *   model         open, not NULL
  *   options       not NULL, set up by attn_seq_translate_options_init

@@ -15,15 +15,15 @@ generation_settings generation_standard(void)
     return (generation_settings){.beam = 5, .length_penalty = 1};
 }
 
-static generation_stopping read_stopping(config *f)
+static search_stopping read_stopping(config *f)
 {
     static const char field[] = "early_stopping";
     const json_t *value = json_object_get(config_root(f), field);
-    if (!config_has(f, field)) return STOPPING_ABSENT;
-    if (json_is_boolean(value)) return json_is_true(value) ? STOPPING_TRUE : STOPPING_FALSE;
-    if (json_is_string(value) && !strcmp(json_string_value(value), "never")) return STOPPING_NEVER;
+    if (!config_has(f, field)) return STOPPING_LIKELY;
+    if (json_is_boolean(value)) return json_is_true(value) ? STOPPING_FULL : STOPPING_LIKELY;
+    if (json_is_string(value) && !strcmp(json_string_value(value), "never")) return STOPPING_SURE;
     config_refuse(f, ATTN_ERROR_FORMAT, field, "true, false or \"never\"");
-    return STOPPING_ABSENT;
+    return STOPPING_LIKELY;
 }
 
 static void read_fields(generation_settings *g, config *f, int64_t vocabulary)
@@ -37,7 +37,7 @@ static void read_fields(generation_settings *g, config *f, int64_t vocabulary)
     g->limits.forces_first = config_has(f, "forced_bos_token_id");
     g->limits.forces_last = config_has(f, "forced_eos_token_id");
     g->limits.last_id = (int32_t)config_integer_or(f, "forced_eos_token_id", 0, vocabulary - 1, 0);
-    g->stopping = read_stopping(f);
+    g->limits.stopping = read_stopping(f);
     g->limits.first_id = (int32_t)config_integer_or(f, "forced_bos_token_id", 0, vocabulary - 1, 0);
 }
 

@@ -35,7 +35,6 @@ attn_status translator_declare(translator **out, const translator_config *config
     if (!m) return no_memory();
     m->config = *config;
     m->generation = generation_standard();
-    m->generation.stopping = STOPPING_TRUE;
     m->generation.limits.forces_last = true;
     m->generation.limits.last_id = config->eos_id;
     m->encoder = calloc((size_t)config->encoder_layers + 1, sizeof *m->encoder);

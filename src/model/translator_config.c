@@ -171,11 +171,9 @@ attn_status translator_config_write(const translator_config *c, weight_format fo
     return json_file_save(json_joined(json_joined(json, rest), attention), path);
 }
 
-/* NULL: the field is left out. */
-static json_t *stopping_json(generation_stopping s)
+static json_t *stopping_json(search_stopping s)
 {
-    if (s == STOPPING_ABSENT) return NULL;
-    return s == STOPPING_NEVER ? json_string("never") : json_boolean(s == STOPPING_TRUE);
+    return s == STOPPING_SURE ? json_string("never") : json_boolean(s == STOPPING_FULL);
 }
 
 /* What generate() does unless told: never <pad>, end at </s>, at most as many pieces as there are positions. */
@@ -192,6 +190,6 @@ attn_status translator_generation_write(const translator_config *c, const genera
                   g->length_penalty != 1 ? json_real(g->length_penalty) : NULL, "min_length",
                   l->min_length ? json_integer(l->min_length) : NULL, "no_repeat_ngram_size",
                   l->distinct_ngrams ? json_integer(l->distinct_ngrams) : NULL, "forced_bos_token_id",
-                  l->forces_first ? json_integer(l->first_id) : NULL, "early_stopping", stopping_json(g->stopping));
+                  l->forces_first ? json_integer(l->first_id) : NULL, "early_stopping", stopping_json(l->stopping));
     return json_file_save(json_joined(json, rest), path);
 }

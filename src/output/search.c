@@ -1,8 +1,8 @@
 /* Beam search. Each step takes the 2 * beam best continuations of a sequence's live hypotheses, in order: one that ends
  * is finished if it is among the first `beam`; the first `beam` others live on. A sequence is done when `beam`
- * hypotheses are finished. Before that, a live one is dropped only when it cannot get among the n best finished any
- * more: on BLEU it pays to wait, for a hypothesis' mean log-probability tends to rise as it grows. Of beam 1 this is
- * greedy decoding. */
+ * hypotheses are finished, or later, as the model's limits say. Before that, a live one is dropped only when it cannot
+ * get among the n best finished any more: on BLEU it pays to wait, for a hypothesis' mean log-probability tends to rise
+ * as it grows. Of beam 1 this is greedy decoding. */
 #include "output/search.h"
 
 #include "base/checked.h"
@@ -41,6 +41,7 @@ typedef struct search {
     float *logits;      /* (asked, vocabulary) */
     continuation *best; /* width */
     int64_t *finished;  /* of each sequence */
+    double *scores;     /* (batch, beam) of the best of these, best first */
     hypothesis *results;
 } search;
 
@@ -57,6 +58,7 @@ static void search_clear(search *s)
     free(s->banned);
     free(s->best);
     free(s->finished);
+    free(s->scores);
 }
 
 /* What the limits need. */
@@ -90,9 +92,10 @@ static attn_status search_create(search *s, int64_t batch)
     s->asked = calloc(rows, sizeof *s->asked);
     s->best = calloc((size_t)s->width, sizeof *s->best);
     s->finished = calloc((size_t)batch, sizeof *s->finished);
+    s->scores = calloc(rows, sizeof *s->scores);
     bool made = live_rows_create(&s->rows, (int64_t)rows) && live_rows_create(&s->next, (int64_t)rows);
     made = made && s->order && s->asked;
-    if (!made || !s->candidates || !s->candidate_counts || !s->best || !s->finished)
+    if (!made || !s->candidates || !s->candidate_counts || !s->best || !s->finished || !s->scores)
         return status_fail(ATTN_ERROR_MEMORY, "no memory to search %lld sequences with beam %lld", (long long)batch,
                            (long long)o->beam);
     s->rows.count = batch;
@@ -110,13 +113,25 @@ static double normalized(const search *s, double log_probability, int64_t length
                                       : log_probability / pow((double)length, (double)s->options->normalize);
 }
 
+/* Of a hypothesis that has ended, among the `beam` best. */
+static void count_score(search *s, int64_t sequence, double score)
+{
+    const int64_t beam = s->options->beam, count = s->finished[sequence]++;
+    double *scores = s->scores + sequence * beam;
+    int64_t at = count < beam ? count : beam;
+    while (at > 0 && scores[at - 1] < score) at--;
+    if (at == beam) return;
+    memmove(scores + at + 1, scores + at, (size_t)((count < beam ? count : beam - 1) - at) * sizeof *scores);
+    scores[at] = score;
+}
+
 /* Puts the hypothesis that ends with c among its sequence's n best, if it is one of them. */
 static attn_status finish(search *s, int64_t sequence, continuation c)
 {
     int64_t n_best = s->options->n_best, length = s->position + 1;
     hypothesis *best = s->results + sequence * n_best;
     float score = (float)normalized(s, c.log_probability, length);
-    s->finished[sequence]++;
+    count_score(s, sequence, (double)score);
     int64_t at = n_best;
     while (at > 0 && (!best[at - 1].ids || best[at - 1].score < score)) at--;
     if (at == n_best) return ATTN_OK;
@@ -153,17 +168,32 @@ static double reachable_score(const search *s, double log_probability, int64_t s
     return normalized(s, log_probability, s->options->normalize > 0 ? s->max_lengths[sequence] : s->position + 2);
 }
 
-/* Drops the rows added since `first` if the sequence is done, else those that cannot be among the n best any more. */
+/* Whether the sequence, whose live rows begin at `first` with the most probable, is done before these are hopeless. */
+static bool stops(const search *s, int64_t sequence, int64_t first)
+{
+    const int64_t beam = s->options->beam;
+    const search_stopping stopping = s->model->limits.stopping;
+    if (s->finished[sequence] < beam || stopping == STOPPING_SURE) return false;
+    if (stopping == STOPPING_FULL || s->next.count == first) return true;
+    const double best = normalized(s, s->next.log_probabilities[first], s->position + 1);
+    return best <= s->scores[sequence * beam + beam - 1];
+}
+
+/* Drops the rows added since `first` if the sequence is done, else those that cannot be among the n best any more. What
+ * descends from these still counts where it would tell that the search has lasted long enough. */
 static void prune(search *s, int64_t sequence, int64_t first)
 {
     int64_t n_best = s->options->n_best, kept = first;
     live_rows *next = &s->next;
-    if (s->finished[sequence] >= s->options->beam) {
+    if (stops(s, sequence, first)) {
         next->count = first;
         return;
     }
     if (s->finished[sequence] < n_best) return;
     double worst = (double)s->results[sequence * n_best + n_best - 1].score;
+    const bool all_count = s->model->limits.stopping == STOPPING_LIKELY;
+    if (all_count && next->count > first && reachable_score(s, next->log_probabilities[first], sequence) > worst)
+        return;
     for (int64_t r = first; r < next->count; r++) {
         if (reachable_score(s, next->log_probabilities[r], sequence) <= worst) continue;
         live_rows_move(next, r, kept++);

@@ -5,7 +5,16 @@
 
 #include "attn/attn.h"
 
-/* What may be written, beyond what is probable. All zero: anything. Lengths and n-grams count the start id. */
+/* When a sequence's search ends, which it always does where nothing that goes on can get among the n best any more. The
+ * first two are what transformers does where early_stopping is true and false, the last where it is "never". */
+typedef enum search_stopping {
+    STOPPING_FULL,   /* when as many hypotheses have ended as the beam is wide */
+    STOPPING_LIKELY, /* when, besides, none that goes on is better, at the length that it has, than the worst of them */
+    STOPPING_SURE    /* not before */
+} search_stopping;
+
+/* What may be written, beyond what is probable, and for how long. All zero: anything. Lengths and n-grams count the
+ * start id. */
 typedef struct search_limits {
     bool forces_first; /* the first token is first_id, with probability 1 */
     int32_t first_id;
@@ -14,6 +23,7 @@ typedef struct search_limits {
     int64_t last_length;
     int64_t min_length;      /* no </s> while fewer ids are there */
     int64_t distinct_ngrams; /* no n-gram of this size is written twice; 0: any may be */
+    search_stopping stopping;
 } search_limits;
 
 /* step takes every live row on: ids (rows), all at `position`; row r continues the previous step's row from[r] (at

@@ -62,6 +62,7 @@ static void beams_agree_with_transformers(void **state)
         const char *m = models[i][0];
         assert_int_equal(
             shell("d=$(mktemp -d); cp -r " MODELS "/%s $d/m; chmod -R u+w $d/m; %s;"
+                  "sed -i 's/^{/{\"early_stopping\": true,/' $d/m/generation_config.json;"
                   "head -n 20 $TESTS/data/%s_greedy.tsv | cut -f1 | $ATTN translate -m $d/m -b 4 --n-best 4 |"
                   "sed -E 's/^([0-9]+) [|]{3} (.*) [|]{3} .* [|]{3} .* [|]{3} (.*)$/\\1\\t\\2\\t\\3/' > $d/got;"
                   "cut -f1,2 $TESTS/data/%s_beam.tsv > $d/texts; cut -f1,2 $d/got | diff $d/texts - &&"

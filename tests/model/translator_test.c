@@ -79,7 +79,7 @@ static void returns_what_it_saved(void **state)
         fixture_path(path, sizeof path, fixtures[i]);
         translator *m = open_fixture(path);
         weight_format format = strstr(fixtures[i], "bf16") ? WEIGHTS_BF16 : WEIGHTS_FP32;
-        m->generation.stopping = (generation_stopping)(i % 4); /* each that there is */
+        m->generation.limits.stopping = (search_stopping)(i % 3); /* each that there is */
         if (translator_save(m, scratch_directory, format) != ATTN_OK) fail_msg("%s", status_message());
         translator *again = open_fixture(scratch_directory);
         assert_int_equal(again->config.decoder_vocab_size, m->config.decoder_vocab_size);
@@ -87,7 +87,7 @@ static void returns_what_it_saved(void **state)
         assert_int_equal(again->config.scale_embedding, m->config.scale_embedding);
         assert_int_equal(again->config.decoder_start_id, m->config.decoder_start_id);
         assert_true(again->config.dropout == m->config.dropout);
-        assert_int_equal(again->generation.stopping, i % 4);
+        assert_int_equal(again->generation.limits.stopping, i % 3);
         expect_same_parameters(&m->parameters, &again->parameters);
         size_t positions = (size_t)(m->config.max_position_embeddings * m->config.d_model) * sizeof(float);
         assert_int_equal(m->source.positions != NULL, m->config.kind == TRANSLATOR_MARIAN);
