@@ -656,10 +656,10 @@ ATTN_API attn_status attn_decode(const attn_desc *desc, const attn_cache *cache,
 /* This library's version, "major.minor.patch" in decimal digits: of the header that it was built with. Never NULL. */
 ATTN_API const char *attn_version(void);
 
-/* The processor's name as it gives it ("" where it gives none); the widest instruction set found on it that this
- * library has kernels for; and the one that is used: the found one, or a narrower one that ATTN_CPU in the environment
- * names when the library is first used. Each of the latter two is "scalar", on
- * x86-64 "avx2", "avx512", "avx512bf16" or "amx", on aarch64 "neon". Never NULL. An ATTN_CPU that names none of this
+/* The processor's name as it gives it, with its family and model ("" where it gives none); the widest instruction set
+ * found on it that this library has kernels for; and the one that is used: the found one, or a narrower one that
+ * ATTN_CPU in the environment names when the library is first used. Each of the latter two is "scalar", on x86-64
+ * "avx2", "avx512", "avx512bf16" or "amx", on aarch64 "neon". Never NULL. An ATTN_CPU that names none of this
  * architecture's makes every operator call fail, and attn_cpu_used say "none". On Linux, where a CPU has AMX, the first
  * call of this library asks the system to let the process use its registers; without them "avx512bf16" is found. */
 ATTN_API const char *attn_cpu_name(void);

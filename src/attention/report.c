@@ -12,7 +12,7 @@ const char *attn_version(void)
 
 const char *attn_cpu_name(void)
 {
-    return cpu_detect()->brand;
+    return cpu_detect()->name;
 }
 
 const char *attn_cpu_found(void)

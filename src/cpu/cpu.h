@@ -16,12 +16,14 @@ typedef enum cpu_level {
     CPU_LEVELS /* how many there are */
 } cpu_level;
 
+enum { CPU_NAME = 96 };
+
 typedef struct cpu_report {
     cpu_level found;        /* what the CPU has and the operating system saves */
     cpu_level used;         /* found, capped by ATTN_CPU */
     char requested[32];     /* ATTN_CPU as it was given (cut to fit), "" if unset or empty */
     int requested_is_known; /* 0: ATTN_CPU holds no level's name, and caps nothing; attn info says so */
-    char brand[49];         /* the CPU's own name, "" if it has none */
+    char name[CPU_NAME];    /* the CPU's own, with family and model; "" if it has none */
 } cpu_report;
 
 /* Filled on the first call, the same ever after. Safe from any thread. Linux gives AMX's registers only to processes

@@ -68,15 +68,21 @@ static cpu_level find_level(void)
     return has_tiles(saved) ? CPU_AMX : CPU_AVX512BF16;
 }
 
-static void find_brand(char brand[49])
+/* The brand, then family and model: under a hypervisor the brand often tells no more than the maker. */
+static void find_name(char name[CPU_NAME])
 {
-    unsigned words[12];
-    brand[0] = 0;
+    unsigned words[12], a, b, c, d;
+    char brand[sizeof words + 1];
     if ((unsigned)__get_cpuid_max(0x80000000u, NULL) < 0x80000004u) return; /* an int in clang's header */
     for (unsigned i = 0; i < 3; i++)
         __get_cpuid(0x80000002u + i, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2], &words[4 * i + 3]);
-    memcpy(brand, words, 48);
-    brand[48] = 0;
+    memcpy(brand, words, sizeof words);
+    brand[sizeof words] = 0;
+    for (size_t length = strlen(brand); length && brand[length - 1] == ' ';) brand[--length] = 0;
+    if (!__get_cpuid(1, &a, &b, &c, &d)) return;
+    const unsigned base = a >> 8 & 15, family = base == 15 ? base + (a >> 20 & 255) : base;
+    const unsigned model = (a >> 4 & 15) | (base == 6 || base == 15 ? a >> 12 & 0xf0 : 0);
+    snprintf(name, CPU_NAME, "%s (family %u, model %u)", brand, family, model);
 }
 #else
 static cpu_level find_level(void)
@@ -88,9 +94,9 @@ static cpu_level find_level(void)
 #endif
 }
 
-static void find_brand(char brand[49])
+static void find_name(char name[CPU_NAME])
 {
-    brand[0] = 0;
+    (void)name;
 }
 #endif
 
@@ -131,7 +137,7 @@ static void detect(void)
 {
     report.found = report.used = find_level();
     report.requested_is_known = 1;
-    find_brand(report.brand);
+    find_name(report.name);
     const char *cap = getenv("ATTN_CPU");
     if (!cap || !*cap) return;
     snprintf(report.requested, sizeof report.requested, "%s", cap);
