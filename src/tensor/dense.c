@@ -140,6 +140,7 @@ attn_status dense_gradients(dense_type type, int threads, int64_t R, int64_t O, 
 attn_status dense_multiply_narrow(int threads, const dense_narrow *p)
 {
     product_key key = key_of(DENSE_BF16, threads, p->M, p->N, p->K);
+    key.transpose_a = p->transpose_a;
     key.transpose_b = p->transpose_b;
     key.bias = p->bias != NULL;
     key.accumulate = p->accumulate;

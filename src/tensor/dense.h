@@ -31,13 +31,13 @@ typedef struct dense_gradient {
 attn_status dense_gradients(dense_type type, int threads, int64_t R, int64_t O, int64_t I, const float *dy,
                             const dense_gradient *w, const dense_gradient *x);
 
-/* c (M, N) = a (M, K) op b of factors that are bf16 already, plus c itself if accumulate, plus bias (N) if not NULL: in
- * fp32, or rounded to narrow_c, the other one NULL. op b is b (K, N), or b^T with b (N, K) if transpose_b. No dimension
+/* c (M, N) = op a op b of factors that are bf16 already, plus c itself if accumulate, plus bias (N) if not NULL: in
+ * fp32, or rounded to narrow_c, the other one NULL. op a is a (M, K), or a^T with a (K, M) if transpose_a; op b likewise. No dimension
  * is 0. */
 typedef struct dense_narrow {
     int64_t M, N, K;
     const uint16_t *a, *b;
-    bool transpose_b, accumulate;
+    bool transpose_a, transpose_b, accumulate;
     const float *bias;
     float *c;
     uint16_t *narrow_c;

@@ -137,12 +137,20 @@ static void add_bias_gradient(tape *t, const narrow_state *l, tensor *b, int64_t
         row_kernels_get()->add(columns, l->partial + task * l->O + from, grad);
 }
 
-/* dw = dy^T x: columns are dy's transpose, the part's rows of it. */
-static void add_weight_gradient(tape *t, const narrow_state *l, tensor *w, const uint16_t *columns)
+/* dw = dy^T x. oneDNN transposes dy as it multiplies: of 1024 columns of 2048 rows that costs 0.16 ms, a copy 0.54 ms.
+ * Of several parts it is one product, shared out afterwards. */
+static void add_weight_gradients(tape *t, const narrow_state *l)
 {
-    dense_narrow product = {.M = w->shape[0], .N = l->I, .K = l->R, .a = columns, .b = l->rows};
-    product.c = tape_gradient(t, w, &product.accumulate);
+    dense_narrow product = {.M = l->O, .N = l->I, .K = l->R, .a = l->dy, .transpose_a = true, .b = l->rows};
+    float *all = NULL;
+    if (l->count == 1)
+        product.c = tape_gradient(t, l->parts[0].w, &product.accumulate);
+    else
+        product.c = all = tape_take(t, l->O * l->I, sizeof *all);
     if (product.c) tape_fail(t, dense_multiply_narrow(tape_threads(t), &product));
+    if (tape_status(t) != ATTN_OK) return;
+    for (int i = 0; all && i < l->count; all += tensor_count(l->parts[i++].w))
+        tape_add_gradient(t, all, l->parts[i].w);
 }
 
 static void add_input_gradient(tape *t, const narrow_state *l)
@@ -171,13 +179,10 @@ static void narrow_linear_backward(tape *t, void *operation)
     narrow_state *l = operation;
     if (!l->y->grad && !l->y->narrow_grad) return;
     if (!narrow_dy(t, l)) return;
-    const uint16_t *columns = factor_transpose(tape_threads(t), l->R, l->O, l->dy);
-    if (!columns) tape_fail(t, status_fail(ATTN_ERROR_MEMORY, "no memory for the factors of a product"));
     int64_t from = 0;
-    for (int i = 0; i < l->count && tape_status(t) == ATTN_OK; from += l->parts[i++].w->shape[0]) {
+    for (int i = 0; i < l->count; from += l->parts[i++].w->shape[0])
         if (l->parts[i].b) add_bias_gradient(t, l, l->parts[i].b, from);
-        add_weight_gradient(t, l, l->parts[i].w, columns + from * l->R);
-    }
+    add_weight_gradients(t, l);
     if (tape_status(t) == ATTN_OK) add_input_gradient(t, l);
 }
 

@@ -160,6 +160,14 @@ INLINE vec gelu_with_slope(vec x, vec *slope)
     return x * cumulative;
 }
 
+/* The same for bf16. */
+INLINE vec near_gelu_with_slope(vec x, vec *slope)
+{
+    const vec bell = near_normal_bell(x), cumulative = near_normal_cumulative(x, bell);
+    *slope = multiply_add(x, 0.39894228040143268f * bell, cumulative);
+    return x * cumulative;
+}
+
 INLINE vec swish_vec(vec x)
 {
     return x / (1.0f + exponential(-x));
@@ -238,7 +246,7 @@ static void narrow_relu(int64_t n, const float *x, uint16_t *y, uint16_t *slopes
 
 static void narrow_gelu(int64_t n, const float *x, uint16_t *y, uint16_t *slopes)
 {
-    map_narrow(n, x, y, slopes, gelu_with_slope);
+    map_narrow(n, x, y, slopes, near_gelu_with_slope);
 }
 
 static void narrow_swish(int64_t n, const float *x, uint16_t *y, uint16_t *slopes)
