@@ -32,8 +32,8 @@ attn_status dense_gradients(dense_type type, int threads, int64_t R, int64_t O, 
                             const dense_gradient *w, const dense_gradient *x);
 
 /* c (M, N) = op a op b of factors that are bf16 already, plus c itself if accumulate, plus bias (N) if not NULL: in
- * fp32, or rounded to narrow_c, the other one NULL. op a is a (M, K), or a^T with a (K, M) if transpose_a; op b likewise. No dimension
- * is 0. */
+ * fp32, or rounded to narrow_c, the other one NULL. op a is a (M, K), or a^T with a (K, M) if transpose_a; op b
+ * likewise. No dimension is 0. */
 typedef struct dense_narrow {
     int64_t M, N, K;
     const uint16_t *a, *b;

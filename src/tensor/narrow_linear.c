@@ -17,7 +17,7 @@ typedef struct narrow_state {
     int64_t R, I, O;         /* O of all parts */
     const uint16_t *rows;    /* x's */
     const uint16_t *weights; /* (O, I), the parts' one below the other */
-    const uint16_t *slopes;  /* (R, O) the activation's; NULL: none */
+    uint16_t *slopes;        /* (R, O) the activation's; NULL: none */
     uint16_t *dy;            /* (R, O) backward: before the activation */
     float *partial;          /* (tasks, O) the columns' sums of each task's rows */
 } narrow_state;
@@ -61,38 +61,20 @@ static const float *joined_bias(tape *t, const narrow_state *l)
     return all;
 }
 
-typedef struct activation_run {
-    void (*kernel)(int64_t n, const float *x, uint16_t *y, uint16_t *slopes);
-    int64_t count;
-    const float *x;
-    uint16_t *y, *slopes;
-} activation_run;
-
 static void activate_run(void *argument, int64_t task, int worker)
 {
     (void)worker;
-    const activation_run *a = argument;
-    const int64_t at = task * RUN, n = a->count - at < RUN ? a->count - at : RUN;
-    a->kernel(n, a->x + at, a->y + at, a->slopes + at);
-}
-
-static void activate(tape *t, narrow_state *l, const float *x)
-{
-    uint16_t *slopes = tape_take(t, l->R * l->O, sizeof *slopes);
-    if (!slopes) return;
-    activation_run a = {row_kernels_get()->narrow_activations[l->act], l->R * l->O, x, l->y->narrow, slopes};
-    parallel_for(tape_threads(t), (a.count + RUN - 1) / RUN, activate_run, &a);
-    l->slopes = slopes;
+    const narrow_state *l = argument;
+    const int64_t at = task * RUN, left = l->R * l->O - at;
+    row_kernels_get()->narrow_activations[l->act](left < RUN ? left : RUN, l->y->narrow + at, l->slopes + at);
 }
 
 static void forward(tape *t, narrow_state *l)
 {
-    const bool active = l->act != ACTIVATION_NONE;
     l->rows = tape_narrow_values(t, l->x);
     l->weights = narrow_weights(t, l);
+    if (l->act != ACTIVATION_NONE) l->slopes = tape_take(t, l->R * l->O, sizeof *l->slopes);
     const float *bias = joined_bias(t, l);
-    float *before = active ? thread_scratch(SCRATCH_A, (size_t)(l->R * l->O) * sizeof *before) : l->y->value;
-    if (active && !before) tape_fail(t, status_fail(ATTN_ERROR_MEMORY, "no memory for an activation"));
     if (tape_status(t) != ATTN_OK) return;
     const dense_narrow product = {.M = l->R,
                                   .N = l->O,
@@ -101,10 +83,11 @@ static void forward(tape *t, narrow_state *l)
                                   .b = l->weights,
                                   .transpose_b = true,
                                   .bias = bias,
-                                  .c = before,
-                                  .narrow_c = before ? NULL : l->y->narrow};
+                                  .c = l->y->value,
+                                  .narrow_c = l->y->narrow};
     tape_fail(t, dense_multiply_narrow(tape_threads(t), &product));
-    if (active) activate(t, l, before);
+    if (l->act != ACTIVATION_NONE && tape_status(t) == ATTN_OK)
+        parallel_for(tape_threads(t), (l->R * l->O + RUN - 1) / RUN, activate_run, l);
 }
 
 /* ---- backward --------------------------------------------------------------------------------------------------- */
@@ -149,8 +132,7 @@ static void add_weight_gradients(tape *t, const narrow_state *l)
         product.c = all = tape_take(t, l->O * l->I, sizeof *all);
     if (product.c) tape_fail(t, dense_multiply_narrow(tape_threads(t), &product));
     if (tape_status(t) != ATTN_OK) return;
-    for (int i = 0; all && i < l->count; all += tensor_count(l->parts[i++].w))
-        tape_add_gradient(t, all, l->parts[i].w);
+    for (int i = 0; all && i < l->count; all += tensor_count(l->parts[i++].w)) tape_add_gradient(t, all, l->parts[i].w);
 }
 
 static void add_input_gradient(tape *t, const narrow_state *l)

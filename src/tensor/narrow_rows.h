@@ -61,17 +61,18 @@ static void narrow(int64_t n, const float *x, uint16_t *y)
     if (i < n) store_narrow(y + i, load_part(x + i, n - i), n - i);
 }
 
-INLINE void map_narrow(int64_t n, const float *x, uint16_t *y, uint16_t *slopes, vec (*function)(vec, vec *))
+INLINE void map_narrow_some(uint16_t *y, uint16_t *slopes, int64_t n, vec (*function)(vec, vec *))
 {
     vec slope;
+    store_narrow(y, function(load_narrow(y, n), &slope), n);
+    store_narrow(slopes, slope, n);
+}
+
+INLINE void map_narrow(int64_t n, uint16_t *y, uint16_t *slopes, vec (*function)(vec, vec *))
+{
     int64_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        store_narrow(y + i, function(load(x + i), &slope), LANES);
-        store_narrow(slopes + i, slope, LANES);
-    }
-    if (i == n) return;
-    store_narrow(y + i, function(load_part(x + i, n - i), &slope), n - i);
-    store_narrow(slopes + i, slope, n - i);
+    for (; i + LANES <= n; i += LANES) map_narrow_some(y + i, slopes + i, LANES, function);
+    if (i < n) map_narrow_some(y + i, slopes + i, n - i, function);
 }
 
 /* Adds the vector at column j of a row to the columns' sums. */

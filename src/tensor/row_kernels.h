@@ -61,9 +61,9 @@ typedef struct row_kernels {
     void (*swish)(int64_t n, const float *x, float *y);
     void (*swish_and_slope)(int64_t n, float *x, float *y);
 
-    /* y = act(x) and slopes = act'(x), both rounded to bf16, in the order of `activation`: none first, which is NULL.
-     */
-    void (*narrow_activations[5])(int64_t n, const float *x, uint16_t *y, uint16_t *slopes);
+    /* y = act(y) in place and slopes = act'(y), both rounded to bf16, in the order of `activation`: none first, which
+     * is NULL. */
+    void (*narrow_activations[5])(int64_t n, uint16_t *y, uint16_t *slopes);
 
     /* Rows of D: s = x + residual (s and residual may be NULL together with s = x), y = gamma * (s - mean) * inverse +
      * beta, inverse = 1 / sqrt(var + epsilon); mean and inverse of each row are kept, and y narrowed, where not NULL.

@@ -239,24 +239,24 @@ INLINE vec tanh_with_slope(vec x, vec *slope)
     return y;
 }
 
-static void narrow_relu(int64_t n, const float *x, uint16_t *y, uint16_t *slopes)
+static void narrow_relu(int64_t n, uint16_t *y, uint16_t *slopes)
 {
-    map_narrow(n, x, y, slopes, relu_with_slope);
+    map_narrow(n, y, slopes, relu_with_slope);
 }
 
-static void narrow_gelu(int64_t n, const float *x, uint16_t *y, uint16_t *slopes)
+static void narrow_gelu(int64_t n, uint16_t *y, uint16_t *slopes)
 {
-    map_narrow(n, x, y, slopes, near_gelu_with_slope);
+    map_narrow(n, y, slopes, near_gelu_with_slope);
 }
 
-static void narrow_swish(int64_t n, const float *x, uint16_t *y, uint16_t *slopes)
+static void narrow_swish(int64_t n, uint16_t *y, uint16_t *slopes)
 {
-    map_narrow(n, x, y, slopes, swish_with_slope);
+    map_narrow(n, y, slopes, swish_with_slope);
 }
 
-static void narrow_tanh(int64_t n, const float *x, uint16_t *y, uint16_t *slopes)
+static void narrow_tanh(int64_t n, uint16_t *y, uint16_t *slopes)
 {
-    map_narrow(n, x, y, slopes, tanh_with_slope);
+    map_narrow(n, y, slopes, tanh_with_slope);
 }
 
 static void tanh_run(int64_t n, const float *x, float *y)
