@@ -32,7 +32,8 @@ void cache_find_rows(const attn_cache *c, const attn_output *rows, int64_t b, in
     if (!rows->data) return;
     for (int64_t n = 0; n < count;) {
         const row_run run = run_from(c, rows, element_size(c->dtype), b, kv_head, first + n, count - n, seen);
-        for (int64_t i = 0; i < run.count; i++) out[n + i] = run.at + i * run.step;
+        const char *at = run.at;
+        for (int64_t i = 0; i < run.count; i++, at += run.step) out[n + i] = at;
         n += run.count;
     }
 }

@@ -28,7 +28,7 @@ typedef struct merge_plan {
 
 /* How the parts of one row weigh: exp(lse - base) * sum * factor. */
 typedef struct row_scale {
-    float base, lse;
+    float base, lse; /* lse where it is asked for */
     double factor;
 } row_scale;
 
@@ -51,7 +51,7 @@ static row_scale scale_row(const merge_plan *plan, int64_t b, int64_t h, int64_t
     double sum = 0;
     for (int64_t n = 0; n < plan->count; n++)
         sum += (double)expf(part_lse(plan, n, b, h, i) - base) * part_sum(plan, n, b, h, i);
-    return (row_scale){base, base + (float)log(sum), sum == 0 ? 0 : 1 / sum};
+    return (row_scale){base, plan->d->lse.data ? base + (float)log(sum) : 0, sum == 0 ? 0 : 1 / sum};
 }
 
 /* Of a part that is the only one with keys the weight is 1, exactly. */
