@@ -50,13 +50,13 @@ static json_t *describe(void)
                      "model_max_length", 512, "eos_token", "</s>", "unk_token", "<unk>", "pad_token", "<pad>");
 }
 
-attn_status tokenizer_train(const char *const *lines, int64_t count, int64_t vocabulary, uint32_t seed, int threads,
+attn_status tokenizer_train(const char *const *lines, int64_t count, int64_t vocabulary, uint32_t seed,
                             const char *directory)
 {
     void *model = NULL;
     size_t bytes = 0;
     pieces *p = NULL;
-    attn_status s = pieces_train(lines, count, PIECES_NMT_NFKC, vocabulary, seed, threads, &model, &bytes);
+    attn_status s = pieces_train(lines, count, PIECES_NMT_NFKC, vocabulary, seed, &model, &bytes);
     if (s == ATTN_OK) s = pieces_parse(&p, model, bytes, "the trained SentencePiece model");
     if (s == ATTN_OK) s = tokenizer_remove(directory);
     if (s == ATTN_OK) s = save(directory, "source.spm", model, bytes);

@@ -216,7 +216,7 @@ static const char *words_of(const char *message)
 }
 
 extern "C" attn_status pieces_train(const char *const *lines, int64_t count, pieces_normalization normalization,
-                                    int64_t vocabulary, uint32_t seed, int threads, void **model, size_t *bytes)
+                                    int64_t vocabulary, uint32_t seed, void **model, size_t *bytes)
 {
     return guarded("training SentencePiece", [&] {
         LineIterator iterator(lines, count);
@@ -228,7 +228,8 @@ extern "C" attn_status pieces_train(const char *const *lines, int64_t count, pie
             {"hard_vocab_limit", "false"},
             /* Every character that occurs has a piece: nothing of the training text is unknown. */
             {"character_coverage", "1.0"},
-            {"num_threads", std::to_string(threads)},
+            /* Its sums are parted by threads, and round otherwise with another number; more make it no faster. */
+            {"num_threads", "1"},
             {"max_sentence_length", std::to_string(longest_part)},
             /* More lines than this teach the pieces nothing and cost memory. */
             {"input_sentence_size", "2000000"},

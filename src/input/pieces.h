@@ -43,10 +43,10 @@ typedef enum pieces_normalization {
 } pieces_normalization;
 
 /* Trains a unigram model of at most `vocabulary` pieces on `count` lines: *model (malloc'ed) and its size. Fewer pieces
- * come out where the text does not hold so many. Long lines are learnt in parts. The same lines, seed and thread count
- * give the same bytes. */
+ * come out where the text does not hold so many. Long lines are learnt in parts. The same lines and seed give the
+ * same bytes, whatever number of threads the training that follows has. */
 attn_status pieces_train(const char *const *lines, int64_t count, pieces_normalization normalization,
-                         int64_t vocabulary, uint32_t seed, int threads, void **model, size_t *bytes);
+                         int64_t vocabulary, uint32_t seed, void **model, size_t *bytes);
 
 #ifdef __cplusplus
 }

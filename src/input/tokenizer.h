@@ -60,7 +60,7 @@ attn_status tokenizer_remove(const char *directory);
 
 /* Trains source.spm and target.spm (the same joint model in both files) and writes vocab.json and tokenizer_config.json
  * into `directory`, which exists. Ids as Marian has them: </s> 0, <unk> 1, the pieces, <pad> last. */
-attn_status tokenizer_train(const char *const *lines, int64_t count, int64_t vocabulary, uint32_t seed, int threads,
+attn_status tokenizer_train(const char *const *lines, int64_t count, int64_t vocabulary, uint32_t seed,
                             const char *directory);
 
 /* The special tokens of the other models that are trained here, from id 0 on, and what stands around a text. */
@@ -73,6 +73,6 @@ typedef enum tokenizer_style {
  * `directory`, which exists: transformers.PreTrainedTokenizerFast opens them to equal ids. Text is normalized by NFKC,
  * and to lower case where the lines hold hardly a capital letter. */
 attn_status tokenizer_train_style(tokenizer_style style, const char *const *lines, int64_t count, int64_t vocabulary,
-                                  uint32_t seed, int threads, const char *directory);
+                                  uint32_t seed, const char *directory);
 
 #endif

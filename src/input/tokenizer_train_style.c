@@ -71,16 +71,16 @@ static char *normalized_line(const normalizer *n, const char *line)
 }
 
 static attn_status train_pieces(pieces **out, const char *const *lines, int64_t count, const normalizer *n,
-                                int64_t vocabulary, uint32_t seed, int threads)
+                                int64_t vocabulary, uint32_t seed)
 {
     void *model = NULL;
     size_t bytes = 0;
     char **normal = calloc((size_t)count + 1, sizeof *normal);
     bool failed = !normal;
     for (int64_t i = 0; i < count && !failed; i++) failed = !(normal[i] = normalized_line(n, lines[i]));
-    attn_status s = failed ? status_fail(ATTN_ERROR_MEMORY, "no memory to train a tokenizer")
-                           : pieces_train((const char *const *)normal, count, PIECES_IDENTITY, vocabulary, seed,
-                                          threads, &model, &bytes);
+    attn_status s =
+        failed ? status_fail(ATTN_ERROR_MEMORY, "no memory to train a tokenizer")
+               : pieces_train((const char *const *)normal, count, PIECES_IDENTITY, vocabulary, seed, &model, &bytes);
     if (s == ATTN_OK) s = pieces_parse(out, model, bytes, "the trained SentencePiece model");
     for (int64_t i = 0; normal && i < count; i++) free(normal[i]);
     free(normal);
@@ -187,7 +187,7 @@ static attn_status save(json_t *tokenizer, json_t *settings, const char *directo
 }
 
 attn_status tokenizer_train_style(tokenizer_style style, const char *const *lines, int64_t count, int64_t vocabulary,
-                                  uint32_t seed, int threads, const char *directory)
+                                  uint32_t seed, const char *directory)
 {
     const bool lower = lower_cased(lines, count);
     normalizer *n = NULL;
@@ -196,7 +196,7 @@ attn_status tokenizer_train_style(tokenizer_style style, const char *const *line
     attn_status s = normalizer_read(&n, json, "tokenizer.json");
     json_decref(json);
     /* SentencePiece counts three special pieces of its own. */
-    if (s == ATTN_OK) s = train_pieces(&p, lines, count, n, vocabulary - SPECIALS + 3, seed, threads);
+    if (s == ATTN_OK) s = train_pieces(&p, lines, count, n, vocabulary - SPECIALS + 3, seed);
     if (s == ATTN_OK) s = tokenizer_remove(directory);
     if (s == ATTN_OK) s = save(tokenizer_json(&styles[style], p, lower), config_json(&styles[style]), directory);
     pieces_destroy(p);

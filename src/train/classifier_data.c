@@ -95,7 +95,7 @@ static attn_status train_pieces(const example_list *l, const training_setup *set
     if (s != ATTN_OK) return s;
     notice_tell(setup->notices, "learning at most %lld pieces", (long long)o->vocabulary);
     return tokenizer_train_style(TOKENIZER_BERT, (const char *const *)l->content, l->count, o->vocabulary,
-                                 (uint32_t)o->seed, setup->threads, o->model);
+                                 (uint32_t)o->seed, o->model);
 }
 
 static attn_status load_text(classifier_data *d, const training_setup *setup, const example_list *train,

@@ -34,11 +34,9 @@ static attn_status train_pieces(const pair_texts *p, const training_setup *setup
         lines[2 * i + 1] = p->target[i];
     }
     notice_tell(setup->notices, "learning %lld pieces from both sides", (long long)o->vocabulary);
-    const int threads = setup->threads;
     const uint32_t seed = (uint32_t)o->seed;
-    s = form->bart_tokenizer
-            ? tokenizer_train_style(TOKENIZER_BART, lines, 2 * p->count, o->vocabulary, seed, threads, o->model)
-            : tokenizer_train(lines, 2 * p->count, o->vocabulary, seed, threads, o->model);
+    s = form->bart_tokenizer ? tokenizer_train_style(TOKENIZER_BART, lines, 2 * p->count, o->vocabulary, seed, o->model)
+                             : tokenizer_train(lines, 2 * p->count, o->vocabulary, seed, o->model);
     free(lines);
     return s;
 }

@@ -38,7 +38,7 @@ static void make_tokenizer(void)
         }
         lines[i] = text[i];
     }
-    if (tokenizer_train_style(TOKENIZER_BERT, lines, LINES, 8000, 1, 1, DIRECTORY) != ATTN_OK)
+    if (tokenizer_train_style(TOKENIZER_BERT, lines, LINES, 8000, 1, DIRECTORY) != ATTN_OK)
         fail_msg("%s", status_message());
 }
 

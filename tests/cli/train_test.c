@@ -218,6 +218,22 @@ static void a_kill_at_any_instant_loses_nothing(void **state)
     assert_int_equal(shell("cmp $D/whole/model.safetensors $D/killed/model.safetensors"), 0);
 }
 
+/* Sums of as many random words as these round otherwise where they are parted otherwise. */
+static void pieces_are_the_same_for_any_number_of_threads(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        shell("awk 'BEGIN { s = 1; for (i = 0; i < 400; i++) { l = \"\"; for (j = 0; j < 12; j++) { "
+              "s = (s * 75 + 74) %% 65537; l = l sprintf(\"%%c\", 97 + s %% 7) (s %% 5 ? \"\" : \" \") } "
+              "print (i %% 2 ? \"a\" : \"b\") \"\\t\" l } }' > $D/words.tsv; "
+              "for t in 1 2 3; do for c in translate classify; do $ATTN train $c --model $D/$c-$t --train $D/words.tsv "
+              "--vocab 40 --dim 16 --heads 2 --layers 1 --ffn 32 --steps 1 --quiet --threads $t || exit; done; done"),
+        0);
+    assert_int_equal(shell("for t in 2 3; do cmp $D/translate-1/source.spm $D/translate-$t/source.spm && "
+                           "cmp $D/classify-1/tokenizer.json $D/classify-$t/tokenizer.json || exit; done"),
+                     0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_reader_that_is_gone_costs_nothing),
         cmocka_unit_test(an_early_kill_can_be_resumed),
         cmocka_unit_test(a_kill_at_any_instant_loses_nothing),
+        cmocka_unit_test(pieces_are_the_same_for_any_number_of_threads),
     };
     return cmocka_run_group_tests(tests, write_pairs, remove_all);
 }

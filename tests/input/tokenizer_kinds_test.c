@@ -106,7 +106,7 @@ static void trained_ones_are_read_again(void **state)
     }
     for (int style = TOKENIZER_BERT; style <= TOKENIZER_BART; style++) {
         const bool bert = style == TOKENIZER_BERT;
-        assert_int_equal(tokenizer_train_style((tokenizer_style)style, lines, LINES, 50, 1, 1, scratch_directory),
+        assert_int_equal(tokenizer_train_style((tokenizer_style)style, lines, LINES, 50, 1, scratch_directory),
                          ATTN_OK);
         tokenizer *k = open_tokenizer(scratch_directory);
         int32_t *ids;
@@ -133,14 +133,14 @@ static void another_kind_does_not_stay(void **state)
     (void)state;
     static const char *const lines[] = {"the cat sees a dog", "a dog sees the cat"};
     tokenizer *k;
-    assert_int_equal(tokenizer_train(lines, 2, 20, 1, 1, scratch_directory), ATTN_OK);
+    assert_int_equal(tokenizer_train(lines, 2, 20, 1, scratch_directory), ATTN_OK);
     scratch_write("vocab.txt", "[UNK]\n", 6);
-    assert_int_equal(tokenizer_train_style(TOKENIZER_BERT, lines, 2, 30, 1, 1, scratch_directory), ATTN_OK);
+    assert_int_equal(tokenizer_train_style(TOKENIZER_BERT, lines, 2, 30, 1, scratch_directory), ATTN_OK);
     k = open_tokenizer(scratch_directory);
     assert_int_equal(tokenizer_find(k, TOKENIZER_SOURCE, "[PAD]"), 0);
     tokenizer_destroy(k);
     assert_int_equal(access(scratch_path("vocab.txt"), F_OK), -1);
-    assert_int_equal(tokenizer_train(lines, 2, 20, 1, 1, scratch_directory), ATTN_OK);
+    assert_int_equal(tokenizer_train(lines, 2, 20, 1, scratch_directory), ATTN_OK);
     assert_int_equal(access(scratch_path("tokenizer.json"), F_OK), -1);
     remove(scratch_path("source.spm"));
 }
@@ -157,7 +157,7 @@ static void long_lines_are_learnt_whole(void **state)
     strcpy(joined + 3 * LETTERS, "月");
     const char *const lines[] = {spaced, "", joined};
     for (int style = TOKENIZER_BERT; style <= TOKENIZER_BART; style++) {
-        if (tokenizer_train_style((tokenizer_style)style, lines, 3, 50, 1, 1, scratch_directory) != ATTN_OK)
+        if (tokenizer_train_style((tokenizer_style)style, lines, 3, 50, 1, scratch_directory) != ATTN_OK)
             fail_msg("%s", status_message());
         tokenizer *k = open_tokenizer(scratch_directory);
         int32_t *ids;

@@ -21,7 +21,7 @@ static int train(void **state)
                  words[i / WORDS / WORDS]);
         lines[i] = text[i];
     }
-    return tokenizer_train(lines, LINES, 60, 1, 1, scratch_directory) == ATTN_OK ? 0 : -1;
+    return tokenizer_train(lines, LINES, 60, 1, scratch_directory) == ATTN_OK ? 0 : -1;
 }
 
 static void round_trips_what_it_was_trained_on(void **state)

@@ -41,7 +41,7 @@ static int make_model(void **state)
                                       .max_positions = POSITIONS};
     classifier *m = NULL;
     mkdir(DIRECTORY, 0777);
-    if (tokenizer_train_style(TOKENIZER_BERT, lines, 5, 40, 1, 1, DIRECTORY) != ATTN_OK ||
+    if (tokenizer_train_style(TOKENIZER_BERT, lines, 5, 40, 1, DIRECTORY) != ATTN_OK ||
         classifier_create(&m, &config, true, 1) != ATTN_OK)
         fail_msg("%s", status_message());
     for (int64_t i = 0; i < m->parameters.count; i++) {
