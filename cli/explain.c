@@ -74,9 +74,9 @@ int command_explain(int argc, char **argv)
                    "  X H      the sequence X attends to the sequence H\n"
                    "  Q K V    queries, keys and values\n"
                    "FILE is npy, or csv: a row a line, numbers with commas or blanks between them, an\n"
-                   "empty line between matrices, # before remarks; - is standard input. At most 32 rows\n"
-                   "and columns. Every step is computed here in 64-bit floats, the outcome also by the\n"
-                   "library (attn_weights, attn_forward), and both must agree.",
+                   "empty line between matrices, # before remarks; - is csv from standard input. At most\n"
+                   "32 rows and columns. Every step is computed here in 64-bit floats, the outcome\n"
+                   "also by the library (attn_weights, attn_forward), and both must agree.",
         .examples = "attn explain\n"
                     "attn explain X.csv H.csv --query 2\n"
                     "printf '1 0\\n0 1\\n1 1\\n' | attn explain",

@@ -140,6 +140,7 @@ int matrix_list_read_csv(matrix_list *list, const char *command, const char *pat
 
 static int read_text(matrix_list *list, const char *command, const char *path)
 {
+    static const char npy[] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
     bool standard = !strcmp(path, "-");
     const char *name = standard ? "standard input" : path;
     FILE *f = standard ? stdin : fopen(path, "rb");
@@ -153,6 +154,8 @@ static int read_text(matrix_list *list, const char *command, const char *path)
         failure(command, "%s: cannot read: %s", name, strerror(errno));
     else if (size == MOST_BYTES)
         failure(command, "%s: holds a megabyte or more, expected small matrices", name);
+    else if (size >= sizeof npy && !memcmp(bytes, npy, sizeof npy))
+        failure(command, "%s: is an npy file, expected csv or a file whose name ends in .npy", name);
     else
         status = matrix_list_read_csv(list, command, name, bytes, size);
     free(bytes);

@@ -85,6 +85,7 @@ static void refuses_hostile_csv(void **state)
     refused("", "standard input: holds no numbers");
     refused("# only words\\n\\n", "standard input: holds no numbers");
     refused("1 2\\n3\\n", "standard input: line 2: 1 number, expected 2 as in the row before");
+    refused("\\223NUMPY", "standard input: is an npy file, expected csv or a file whose name ends in .npy");
     refused("1,,2\\n", "line 1, number 2: \"\", expected a number");
     refused("1,2,\\n", "line 1, number 3: \"\", expected a number");
     refused("1\\n\\033[31mx\\n", "line 2, number 1: \"?[31mx\"");
