@@ -24,22 +24,14 @@ INLINE vec load_bytes(const int8_t *byte, int part)
     return vec_load_int8(some);
 }
 
-/* Asks the first cache for a line of a row that is still far: several rows at once are no order that the CPU would
- * foresee. Lines of narrow rows are asked for as not wanted again, so that the farther caches need not take them when
- * they leave: a third faster from memory. fp32 gains nothing by that, and loses a tenth from the third cache. */
-INLINE void fetch_line(const attn_dtype type, const char *at)
-{
-    if (type == ATTN_DTYPE_F32)
-        __builtin_prefetch(at, 0, 3);
-    else
-        __builtin_prefetch(at, 0, 0);
-}
-
+/* Asks the first cache for a row that is still far: several rows at once are no order that the CPU would foresee. Lines
+ * asked for as not wanted again would come 0.93 of the time from memory in bf16, and 1.15 to 1.2 of it from the third
+ * cache. */
 INLINE void fetch(const attn_dtype type, const void *row, int64_t c)
 {
     const int64_t at = c * element_of(type);
     const bool whole_lines = SIMD_LANES * element_of(type) % 64 == 0; /* known here: asking costs more than fetching */
-    if (whole_lines || at % 64 == 0) fetch_line(type, (const char *)row + at);
+    if (whole_lines || at % 64 == 0) __builtin_prefetch((const char *)row + at, 0, 3);
 }
 
 /* Of each step and type a function of its own: in one for all of them the compiler runs out of registers in the
@@ -81,7 +73,7 @@ INLINE void fetch_some(const attn_dtype type, const int vectors, line_walk *walk
     const int64_t size = element_of(type), bytes = vectors * SIMD_LANES * size;
     const char *at = v_ahead(x, walk->row) + (walk->first + walk->at) * size;
 #pragma GCC unroll 4
-    for (int64_t n = 0; n < bytes; n += 64) fetch_line(type, at + n);
+    for (int64_t n = 0; n < bytes; n += 64) __builtin_prefetch(at + n, 0, 3);
     walk->at += vectors * SIMD_LANES;
     if (walk->at >= walk->columns) walk->at = 0, walk->row++;
 }

@@ -54,7 +54,7 @@ INLINE void bytes_multiply(const query_bytes *q, const void *const *k, const voi
 #pragma GCC unroll 4
     for (int i = 0; i < BYTES_KEYS; i++) {
         const __m512i key = bytes_chunk((const int8_t *)k[i] + d, n);
-        if (next && d % 64 == 0) __builtin_prefetch((const char *)next[i] + d, 0, 0);
+        if (next && d % 64 == 0) __builtin_prefetch((const char *)next[i] + d, 0, 3);
         high[i] = _mm512_dpbusd_epi32(high[i], key, q_high);
         low[i] = _mm512_dpbusd_epi32(low[i], key, q_low);
     }
@@ -132,8 +132,8 @@ INLINE void bytes_add(const void *const *v, const void *const *next, int64_t c, 
                 row[i] = part < BYTES_COLUMNS ? _mm512_maskz_loadu_epi8(some, at) : _mm512_loadu_si512(at);
             }
             if (next) {
-                __builtin_prefetch((const char *)next[n + 2 * half] + c, 0, 0);
-                __builtin_prefetch((const char *)next[n + 2 * half + 1] + c, 0, 0);
+                __builtin_prefetch((const char *)next[n + 2 * half] + c, 0, 3);
+                __builtin_prefetch((const char *)next[n + 2 * half + 1] + c, 0, 3);
             }
             bytes_weave(row, half, value);
 #pragma GCC unroll 4
