@@ -1,6 +1,7 @@
 #include "base/arena.h"
 
 #include "base/checked.h"
+#include "base/large_block.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static block *block_create(size_t size)
 {
     block *b = malloc(sizeof *b);
     if (!b) return NULL;
-    b->bytes = aligned_alloc(ARENA_ALIGNMENT, size);
+    b->bytes = large_block(size);
     if (!b->bytes) {
         free(b);
         return NULL;

@@ -8,9 +8,11 @@
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
+#include "base/large_block.h"
+
 #include <stddef.h>
 
-#define ARENA_ALIGNMENT 64 /* a cache line and a 512-bit vector */
+#define ARENA_ALIGNMENT LARGE_BLOCK_ALIGNMENT
 
 typedef struct arena arena;
 

@@ -6,12 +6,13 @@
 typedef struct dropout_state {
     tensor *x, *y;
     float p;
-    uint64_t key; /* which elements are kept is drawn again from it in the backward pass, not stored */
+    uint64_t key;
+    uint32_t *bits; /* which elements were kept: a bit each, since to draw them again takes longer than to read them */
     float *grad;
     bool add;
 } dropout_state;
 
-#define RUN 16384
+#define RUN ((int64_t)32 * DROPOUT_RUN)
 
 static void forward_run(void *argument, int64_t task, int worker)
 {
@@ -19,7 +20,7 @@ static void forward_run(void *argument, int64_t task, int worker)
     const dropout_state *d = argument;
     const int64_t at = task * RUN, left = tensor_count(d->x) - at;
     row_kernels_get()->dropout(left < RUN ? left : RUN, d->key, (uint64_t)at / 4, d->p, d->x->value + at,
-                               d->y->value + at);
+                               d->y->value + at, d->bits + dropout_words(at));
 }
 
 static void backward_run(void *argument, int64_t task, int worker)
@@ -28,8 +29,8 @@ static void backward_run(void *argument, int64_t task, int worker)
     const dropout_state *d = argument;
     const int64_t at = task * RUN, left = tensor_count(d->x) - at;
     const row_kernels *k = row_kernels_get();
-    (d->add ? k->dropout_add : k->dropout)(left < RUN ? left : RUN, d->key, (uint64_t)at / 4, d->p, d->y->grad + at,
-                                           d->grad + at);
+    (d->add ? k->dropout_back_add : k->dropout_back)(left < RUN ? left : RUN, d->p, d->bits + dropout_words(at),
+                                                     d->y->grad + at, d->grad + at);
 }
 
 static void dropout_backward(tape *t, void *operation)
@@ -49,8 +50,9 @@ tensor *tape_dropout(tape *t, tensor *x, float p)
     }
     if (p == 0 || tape_get_mode(t) == TAPE_INFER) return x;
     tensor *y = tape_result(t, x->rank, x->shape);
-    if (!y) return tape_nothing(t);
-    dropout_state d = {.x = x, .y = y, .p = p, .key = tape_key(t)};
+    uint32_t *bits = tape_take(t, dropout_words(tensor_count(x)), sizeof *bits);
+    if (!y || !bits) return tape_nothing(t);
+    dropout_state d = {.x = x, .y = y, .p = p, .key = tape_key(t), .bits = bits};
     parallel_for(tape_threads(t), (tensor_count(x) + RUN - 1) / RUN, forward_run, &d);
     dropout_state *kept = tape_record(t, sizeof d, dropout_backward);
     if (kept) *kept = d;

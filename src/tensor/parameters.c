@@ -1,14 +1,13 @@
-#define _DEFAULT_SOURCE /* madvise */
 #include "tensor/parameters.h"
 
 #include "base/arena.h"
 #include "base/checked.h"
+#include "base/large_block.h"
 #include "base/status.h"
 #include "tensor/dense.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 /* Parameters start at multiples of a cache line, so that no two share one. */
 #define LINE_FLOATS ((int64_t)(ARENA_ALIGNMENT / sizeof(float)))
@@ -69,20 +68,11 @@ static bool count_total(parameters *p)
     return total <= INT64_MAX / (int64_t)sizeof(float);
 }
 
-/* Where the system has them: to fault in a model's weights page by small page takes longer than to read them. */
-#define HUGE_PAGE ((size_t)2 << 20)
-
 static float *zeroed_floats(int64_t count)
 {
-    const size_t bytes = (size_t)(count ? count : LINE_FLOATS) * sizeof(float);
-    const size_t alignment = bytes < HUGE_PAGE ? ARENA_ALIGNMENT : HUGE_PAGE;
-    const size_t whole = (bytes + alignment - 1) / alignment * alignment; /* bytes is at most INT64_MAX */
-    float *memory = aligned_alloc(alignment, whole);
-    if (!memory) return NULL;
-#ifdef MADV_HUGEPAGE
-    if (bytes >= HUGE_PAGE) madvise(memory, whole, MADV_HUGEPAGE); /* a refusal changes the speed alone */
-#endif
-    return memset(memory, 0, bytes);
+    const size_t bytes = (size_t)(count ? count : LINE_FLOATS) * sizeof(float); /* at most INT64_MAX */
+    float *memory = large_block(bytes);
+    return memory ? memset(memory, 0, bytes) : NULL;
 }
 
 attn_status parameters_allocate(parameters *p, bool trainable)

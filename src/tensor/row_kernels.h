@@ -15,6 +15,14 @@ typedef struct adam_terms {
     float grad_scale;                         /* every gradient is multiplied by it first: clipping */
 } adam_terms;
 
+/* Elements whose draws are made at a time, and the words that they fill. */
+enum { DROPOUT_RUN = 512, DROPOUT_WORDS = DROPOUT_RUN / 32 };
+
+static inline int64_t dropout_words(int64_t n)
+{
+    return (n + DROPOUT_RUN - 1) / DROPOUT_RUN * DROPOUT_WORDS;
+}
+
 typedef struct row_kernels {
     const char *name;
 
@@ -45,9 +53,12 @@ typedef struct row_kernels {
     void (*column_sums)(int64_t rows, int64_t columns, int64_t stride, const float *x, float *sums);
 
     /* y = x * keep / (1 - p), `keep` drawn from Philox(key, block), four elements a block: element i of the run is word
-     * i % 4 of block first + i / 4. The second adds to y instead. */
-    void (*dropout)(int64_t n, uint64_t key, uint64_t first, float p, const float *x, float *y);
-    void (*dropout_add)(int64_t n, uint64_t key, uint64_t first, float p, const float *x, float *y);
+     * i % 4 of block first + i / 4. The draws are left in `bits`, dropout_words(n) words in an order of the
+     * instruction set's own. */
+    void (*dropout)(int64_t n, uint64_t key, uint64_t first, float p, const float *x, float *y, uint32_t *bits);
+    /* dx = dy * keep / (1 - p) by the draws that the former left; the second adds to dx instead. */
+    void (*dropout_back)(int64_t n, float p, const uint32_t *bits, const float *dy, float *dx);
+    void (*dropout_back_add)(int64_t n, float p, const uint32_t *bits, const float *dy, float *dx);
 
     /* Activations y = act(x) and, of the result y, dy *= act'(x) in place. */
     void (*relu)(int64_t n, const float *x, float *y);

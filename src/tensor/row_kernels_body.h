@@ -79,9 +79,9 @@ static void column_sums(int64_t rows, int64_t columns, int64_t stride, const flo
 
 /* ---- dropout ---------------------------------------------------------------------------------------------------- */
 
-#define DROPOUT_BLOCKS 64
+#define DROPOUT_BLOCKS (DROPOUT_RUN / 4)
 
-/* The multipliers of 4 * DROPOUT_BLOCKS elements: 0 or `kept`. A word is compared by its upper 24 bits, as random_unit
+/* The multipliers of DROPOUT_RUN elements: 0 or `kept`. A word is compared by its upper 24 bits, as random_unit
  * does. */
 static void dropout_factors(uint64_t key, uint64_t first, uint32_t threshold, float kept, float *factors)
 {
@@ -108,26 +108,59 @@ static void dropout_factors(uint64_t key, uint64_t first, uint32_t threshold, fl
     }
 }
 
-INLINE void dropout_run(int64_t n, uint64_t key, uint64_t first, float p, const float *x, float *y, bool adding)
+/* Bit b of word l of every LANES words is element b * LANES + l of their 32 * LANES: no sum or shift across lanes. */
+INLINE void dropout_pack(const float *factors, uint32_t *bits)
 {
-    float factors[4 * DROPOUT_BLOCKS];
-    const uint32_t threshold = (uint32_t)(p * 0x1p24f);
-    const float kept = 1 / (1 - p);
-    for (int64_t i = 0; i < n; i += 4 * DROPOUT_BLOCKS, first += DROPOUT_BLOCKS) {
-        dropout_factors(key, first, threshold, kept, factors);
-        int64_t part = n - i < 4 * DROPOUT_BLOCKS ? n - i : 4 * DROPOUT_BLOCKS;
-        for (int64_t j = 0; j < part; j++) y[i + j] = adding ? y[i + j] + x[i + j] * factors[j] : x[i + j] * factors[j];
+    for (int w = 0; w < DROPOUT_WORDS; w += LANES, factors += 32 * LANES) {
+        vecu words = {0};
+        for (int b = 0; b < 32; b++) words |= (vecu)(load(factors + b * LANES) != all(0.0f)) & (uint32_t)1 << b;
+        memcpy(bits + w, &words, sizeof words);
     }
 }
 
-static void dropout(int64_t n, uint64_t key, uint64_t first, float p, const float *x, float *y)
+INLINE void dropout_unpack(const uint32_t *bits, float kept, float *factors)
 {
-    dropout_run(n, key, first, p, x, y, false);
+    for (int w = 0; w < DROPOUT_WORDS; w += LANES, factors += 32 * LANES) {
+        vecu words;
+        memcpy(&words, bits + w, sizeof words);
+        for (int b = 0; b < 32; b++)
+            store(factors + b * LANES, choose((veci)(words << (31 - b)) < 0, all(kept), all(0.0f)));
+    }
 }
 
-static void dropout_add(int64_t n, uint64_t key, uint64_t first, float p, const float *x, float *y)
+static void dropout(int64_t n, uint64_t key, uint64_t first, float p, const float *x, float *y, uint32_t *bits)
 {
-    dropout_run(n, key, first, p, x, y, true);
+    float factors[DROPOUT_RUN];
+    const uint32_t threshold = (uint32_t)(p * 0x1p24f);
+    const float kept = 1 / (1 - p);
+    for (int64_t i = 0; i < n; i += DROPOUT_RUN, first += DROPOUT_BLOCKS, bits += DROPOUT_WORDS) {
+        dropout_factors(key, first, threshold, kept, factors);
+        dropout_pack(factors, bits);
+        const int64_t part = n - i < DROPOUT_RUN ? n - i : DROPOUT_RUN;
+        for (int64_t j = 0; j < part; j++) y[i + j] = x[i + j] * factors[j];
+    }
+}
+
+INLINE void dropout_run_back(int64_t n, float p, const uint32_t *bits, const float *dy, float *dx, bool adding)
+{
+    float factors[DROPOUT_RUN];
+    const float kept = 1 / (1 - p);
+    for (int64_t i = 0; i < n; i += DROPOUT_RUN, bits += DROPOUT_WORDS) {
+        dropout_unpack(bits, kept, factors);
+        const int64_t part = n - i < DROPOUT_RUN ? n - i : DROPOUT_RUN;
+        for (int64_t j = 0; j < part; j++)
+            dx[i + j] = adding ? dx[i + j] + dy[i + j] * factors[j] : dy[i + j] * factors[j];
+    }
+}
+
+static void dropout_back(int64_t n, float p, const uint32_t *bits, const float *dy, float *dx)
+{
+    dropout_run_back(n, p, bits, dy, dx, false);
+}
+
+static void dropout_back_add(int64_t n, float p, const uint32_t *bits, const float *dy, float *dx)
+{
+    dropout_run_back(n, p, bits, dy, dx, true);
 }
 
 /* ---- activations ------------------------------------------------------------------------------------------------ */
@@ -432,7 +465,8 @@ const row_kernels ROW_KERNELS_TABLE = {
     .square_sum = square_sum,
     .column_sums = column_sums,
     .dropout = dropout,
-    .dropout_add = dropout_add,
+    .dropout_back = dropout_back,
+    .dropout_back_add = dropout_back_add,
     .relu = relu,
     .relu_back = relu_back,
     .gelu = gelu,

@@ -1,20 +1,31 @@
 #include "train/adam.h"
 
+#include "base/checked.h"
+#include "base/large_block.h"
 #include "base/parallel.h"
 #include "base/status.h"
 #include "tensor/row_kernels.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RUN 32768
+
+static float *zeroed_moments(int64_t count)
+{
+    size_t bytes;
+    if (!checked_mul((size_t)(count ? count : 1), sizeof(float), &bytes)) return NULL;
+    float *moments = large_block(bytes);
+    return moments ? memset(moments, 0, bytes) : NULL;
+}
 
 attn_status adam_create(adam *out, const adam_options *options, int64_t count)
 {
     *out = (adam){.options = *options, .count = count};
     if (count < 0) return status_fail(ATTN_ERROR_ARGUMENT, "Adam over %lld parameters", (long long)count);
-    out->first = calloc((size_t)(count ? count : 1), sizeof(float));
-    out->second = calloc((size_t)(count ? count : 1), sizeof(float));
+    out->first = zeroed_moments(count);
+    out->second = zeroed_moments(count);
     if (out->first && out->second) return ATTN_OK;
     adam_destroy(out);
     return status_fail(ATTN_ERROR_MEMORY, "no memory for the moments of %lld parameters", (long long)count);
