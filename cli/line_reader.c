@@ -86,7 +86,7 @@ bool line_reader_copy(line_reader *r, FILE *out)
 {
     for (;;) {
         const size_t count = r->end - r->begin;
-        if (fwrite(r->buffer + r->begin, 1, count, out) < count) return false;
+        if (count && fwrite(r->buffer + r->begin, 1, count, out) < count) return false; /* none yet: no buffer either */
         r->begin = r->end = 0;
         if (r->at_end) return true;
         if (!read_more(r)) return false;
