@@ -1,5 +1,6 @@
 #include "tensor/product_cache.h"
 
+#include "base/fnv.h"
 #include "base/status.h"
 
 #include <pthread.h>
@@ -22,21 +23,10 @@ static void destroy(cached_product *p)
     free(p);
 }
 
-static uint64_t key_hash(const product_key *k)
-{
-    const uint64_t flags = (uint64_t)k->narrow_c << 7 | (uint64_t)k->type << 6 | (uint64_t)k->transpose_a << 5 |
-                           (uint64_t)k->transpose_b << 4 | (uint64_t)k->b_form << 2 | (uint64_t)k->bias << 1 |
-                           k->accumulate;
-    const uint64_t words[4] = {(uint64_t)k->M, (uint64_t)k->N, (uint64_t)k->K, (uint64_t)k->threads << 8 | flags};
-    uint64_t h = 0xCBF29CE484222325u; /* FNV-1a's offset and prime, over words */
-    for (int i = 0; i < 4; i++) h = (h ^ words[i]) * 0x100000001B3u;
-    return h ^ h >> 32;
-}
-
 /* The slot of `key` in its set, or the one to put it in. Under the lock. */
 static cached_product **find_slot(const product_key *key)
 {
-    cached_product **set = cache.products[key_hash(key) % SETS], **oldest = &set[0];
+    cached_product **set = cache.products[fnv_hash(FNV_EMPTY, key, sizeof *key) % SETS], **oldest = &set[0];
     for (int way = 0; way < WAYS; way++) {
         if (!set[way]) return &set[way];
         if (memcmp(&set[way]->key, key, sizeof *key) == 0) return &set[way];
