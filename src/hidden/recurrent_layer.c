@@ -76,8 +76,7 @@ static attn_status multiply_step(recurrence *r)
         for (int64_t b = 0; b < r->B; b++) memcpy(r->product + b * wide, bias, (size_t)wide * sizeof(float));
         return ATTN_OK;
     }
-    const dense_packed *packed = r->packed ? r->packed : tape_products(r->t) == DENSE_FP32 ? r->u->packed : NULL;
-    if (!packed) packed = tape_packed(r->t, r->u, true);
+    const dense_packed *packed = r->packed ? r->packed : tape_packed(r->t, r->u, true);
     if (packed) return dense_multiply_packed(tape_threads(r->t), r->B, r->state, packed, bias, false, r->product);
     return dense_multiply(tape_products(r->t), tape_threads(r->t), r->B, wide, r->H, r->state, false, r->u->value, true,
                           bias, false, r->product);

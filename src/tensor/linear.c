@@ -148,9 +148,7 @@ static const float *activate(tape *t, activation act, tensor *y)
 static attn_status multiply(tape *t, const tensor *x, const tensor *w, const float *bias, float *y)
 {
     const int64_t R = tensor_rows(x), O = w->shape[0], I = inputs_of(w);
-    const dense_packed *packed = w->packed && tape_products(t) == DENSE_FP32 ? w->packed
-                                 : R > 0                                     ? tape_packed(t, w, true)
-                                                                             : NULL;
+    const dense_packed *packed = tape_packed(t, w, true);
     if (packed) return dense_multiply_packed(tape_threads(t), R, x->value, packed, bias, false, y);
     return dense_multiply(tape_products(t), tape_threads(t), R, O, I, x->value, false, w->value, true, bias, false, y);
 }

@@ -85,6 +85,7 @@ void tape_begin(tape *t, uint64_t key)
 const dense_packed *tape_packed(tape *t, const tensor *w, bool transposed)
 {
     const dense_packed *packed = NULL;
+    if (transposed && w->packed && t->products == DENSE_FP32) return w->packed;
     if (t->mode != TAPE_TRAIN || t->status != ATTN_OK || tensor_count(w) == 0) return NULL;
     tape_fail(t, step_weights_pack(&t->weights, t->memory, t->products, t->threads, w, transposed, &packed));
     return packed;

@@ -50,8 +50,9 @@ bool tape_narrows(const tape *t);
 
 arena *tape_arena(tape *t);
 
-/* w (O, I), which does not change in this step, as second factor of x w^T (transposed) or dy w, packed; NULL where it
- * is to be taken as it is: when inferring, once the tape has failed, and the first time in a step. */
+/* w (O, I), which does not change in this step, as second factor of x w^T (transposed) or dy w, packed: once for all
+ * where the tensor has it so, else for the step. NULL where it is to be taken as it is: when inferring, once the tape
+ * has failed, and the first time in a step. */
 const dense_packed *tape_packed(tape *t, const tensor *w, bool transposed);
 
 /* `count` elements of `size` bytes that live as long as the step, contents undefined. NULL once the tape has failed. */
