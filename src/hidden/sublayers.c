@@ -46,14 +46,11 @@ tensor *multi_head_attention(tape *t, const transformer_options *o, const attent
 
 tensor *feed_forward(tape *t, const transformer_options *o, const transformer_layer *layer, tensor *x)
 {
-    if (tape_narrows(t) && o->activation != ACTIVATION_NONE && o->activation_dropout == 0) {
-        const linear_part first = {layer->fc1_weight, layer->fc1_bias};
-        tensor *h = tape_narrow_linear(t, x, &first, 1, o->activation, true);
-        return tape_linear(t, h, layer->fc2_weight, layer->fc2_bias, ACTIVATION_NONE);
-    }
-    tensor *h = tape_linear(t, x, layer->fc1_weight, layer->fc1_bias, o->activation);
-    return tape_linear(t, tape_dropout(t, h, o->activation_dropout), layer->fc2_weight, layer->fc2_bias,
-                       ACTIVATION_NONE);
+    const linear_part first = {layer->fc1_weight, layer->fc1_bias};
+    const bool narrow = tape_narrows(t) && o->activation != ACTIVATION_NONE && o->activation_dropout == 0;
+    tensor *h = narrow ? tape_narrow_linear(t, x, &first, 1, o->activation, true)
+                       : tape_dropout(t, tape_linear(t, x, first.w, first.b, o->activation), o->activation_dropout);
+    return tape_linear(t, h, layer->fc2_weight, layer->fc2_bias, ACTIVATION_NONE);
 }
 
 tensor *sublayer_input(tape *t, const transformer_options *o, tensor *x, tensor *gamma, tensor *beta)
