@@ -18,8 +18,8 @@ attn_status backward_check_given(const char *name, const attn_view *view, attn_d
 attn_status backward_check_wanted(const char *name, const attn_output *grad, attn_dtype type, int64_t batches,
                                   int64_t heads, int64_t rows, int64_t columns);
 
-/* Whether nothing remains but backward_zero_sums: no gradient of rows is wanted, which has
- * elements then, nor a sum of what is there. Time must not grow with B or H then, which no array bounds. */
+/* Whether nothing remains but backward_zero_sums: no gradient of rows is wanted, which has elements then, nor a sum of
+ * what is there. Time must not grow with B or H then, which no array bounds. */
 bool backward_is_idle(const attn_desc *d);
 
 /* Writes zeros to d's sums over queries, its gradients of the score vector, sinks and slopes. */

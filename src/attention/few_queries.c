@@ -72,16 +72,18 @@ static decode_chunk_kernel *kernel_of_bf16(const few_queries *x, const few_place
     return bytes ? x->table->decode_bytes : NULL;
 }
 
-/* The queries: where they stand for products of bf16, else in fp32. */
+static void find_bf16_queries(const few_place *p, decode_chunk *chunk)
+{
+    const attn_desc *d = p->d;
+    chunk->q_bf16 = d->D ? bf16_at(&d->q, p->b, p->head, 0) : NULL;
+    chunk->q_head = d->q.head, chunk->q_row = d->q.row;
+}
+
+/* In fp32. */
 static void find_queries(const few_queries *x, const few_place *p, float *stage, decode_chunk *chunk)
 {
     const attn_desc *d = p->d;
     const int64_t step = d->T * staged_row(d->D);
-    if (kernel_of_bf16(x, p)) {
-        chunk->q_bf16 = d->D ? bf16_at(&d->q, p->b, p->head, 0) : NULL;
-        chunk->q_head = d->q.head, chunk->q_row = d->q.row;
-        return;
-    }
     chunk->q_head = staged_type(d->dtype) ? step : d->q.head;
     for (int64_t n = 0; n < p->heads; n++) {
         const staged_rows q =
@@ -151,7 +153,10 @@ void few_queries_run(const few_queries *x, const few_place *p, const few_part *p
                           .sum_row = part->sum_row,
                           .scratch = (float *)piece};
     find_keys(x, p, &chunk, piece);
-    find_queries(x, p, (float *)(piece + x->q), &chunk);
-    decode_chunk_kernel *kernel = kernel_of_bf16(x, p);
-    (kernel ? kernel : x->table->decode_chunk)(&chunk);
+    decode_chunk_kernel *of_bf16 = kernel_of_bf16(x, p);
+    if (of_bf16)
+        find_bf16_queries(p, &chunk);
+    else
+        find_queries(x, p, (float *)(piece + x->q), &chunk);
+    (of_bf16 ? of_bf16 : x->table->decode_chunk)(&chunk);
 }

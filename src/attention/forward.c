@@ -47,9 +47,8 @@ static size_t scratch_bytes(const forward_plan *plan)
 static attn_status plan_workspace(forward_plan *plan, size_t *bytes)
 {
     const attn_desc *d = plan->d;
-    size_t width, tile = (size_t)FORWARD_CHUNK * sizeof(float), all;
+    size_t width, few, all, tile = (size_t)FORWARD_CHUNK * sizeof(float);
     tile *= plan->lanes ? FORWARD_LANE_QUERIES : FORWARD_ROW_QUERIES;
-    size_t few;
     const bool fits = forward_few_plan(&plan->few, d, &few) && checked_add((size_t)d->D, (size_t)d->DV, &width) &&
                       checked_mul(width, 2 * (FORWARD_STRIP * FORWARD_LANE_QUERIES + FORWARD_CHUNK), &all) &&
                       checked_mul(all, sizeof(float) * PARALLEL_MAX_THREADS, &all);

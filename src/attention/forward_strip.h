@@ -23,9 +23,9 @@ typedef struct forward_plan {
     size_t scratch;                       /* of one block, in bytes */
     size_t modification, dropout, worker; /* offsets into a worker's piece, and its size, in bytes */
     size_t q, o, k, v;                    /* likewise: the stages */
-    forward_few
-        few; /* of sequences of few queries, whose heads are a strip each; its piece begins where a worker's does */
     char *workspace;
+    /* Of sequences of few queries, whose heads are a strip each; its piece begins where a worker's does. */
+    forward_few few;
 } forward_plan;
 
 /* Whether a sequence goes in lanes: few queries, and additive scores, go in rows. */

@@ -50,6 +50,20 @@ static void threads_do_not_matter(void **state)
     }
 }
 
+/* Of one thread, which takes much together, and of 64, of which each takes its own. */
+static void expect_same_bits_alone(attn_desc *d, uint64_t seed)
+{
+    d->parallel = (attn_parallel){.threads = 1};
+    forward_results together = forward_call(d, seed);
+    int runs = 0;
+    d->parallel = (attn_parallel){.threads = 64, .run = run_backwards, .user = &runs};
+    forward_results alone = forward_call(d, seed);
+    expect_same_bits("o alone", seed, together.o, alone.o, outputs(d));
+    expect_same_bits("lse alone", seed, together.lse, alone.lse, d->B * d->H * d->T);
+    forward_results_free(&together);
+    forward_results_free(&alone);
+}
+
 /* One thread takes blocks of queries together that share what is staged of the keys; of 64 each takes its own. */
 static void blocks_taken_together_do_not_matter(void **state)
 {
@@ -62,15 +76,7 @@ static void blocks_taken_together_do_not_matter(void **state)
         o.type = seed % 3 ? ATTN_DTYPE_BF16 : ATTN_DTYPE_FP16;
         call *c = call_create(&o, seed);
         attn_desc d = call_in_type(c);
-        d.parallel = (attn_parallel){.threads = 1};
-        forward_results together = forward_call(&d, seed);
-        int runs = 0;
-        d.parallel = (attn_parallel){.threads = 64, .run = run_backwards, .user = &runs};
-        forward_results alone = forward_call(&d, seed);
-        expect_same_bits("o, blocks alone", seed, together.o, alone.o, outputs(&c->desc));
-        expect_same_bits("lse, blocks alone", seed, together.lse, alone.lse, c->desc.B * c->desc.H * c->desc.T);
-        forward_results_free(&together);
-        forward_results_free(&alone);
+        expect_same_bits_alone(&d, seed);
         call_destroy(c);
     }
 }
@@ -85,15 +91,7 @@ static void heads_taken_together_do_not_matter(void **state)
         o.T = 1 + (int64_t)seed % 16, o.S = 1 + (int64_t)seed * 97 % 1300;
         attn_desc d;
         call *c = create(&o, seed, &d);
-        d.parallel = (attn_parallel){.threads = 1};
-        forward_results together = forward_call(&d, seed);
-        int runs = 0;
-        d.parallel = (attn_parallel){.threads = 64, .run = run_backwards, .user = &runs};
-        forward_results alone = forward_call(&d, seed);
-        expect_same_bits("o, heads alone", seed, together.o, alone.o, outputs(&c->desc));
-        expect_same_bits("lse, heads alone", seed, together.lse, alone.lse, c->desc.B * c->desc.H * c->desc.T);
-        forward_results_free(&together);
-        forward_results_free(&alone);
+        expect_same_bits_alone(&d, seed);
         call_destroy(c);
     }
 }
