@@ -12,7 +12,4 @@ void narrow_values(int threads, int64_t count, const float *from, uint16_t *to);
 /* The same in scratch; NULL when the system gives no memory. */
 const uint16_t *factor_narrow(scratch_use which, int threads, int64_t count, const float *from);
 
-/* The transpose, (columns, rows), of what was narrowed, in scratch of its own; NULL when the system gives no memory. */
-const uint16_t *factor_transpose(int threads, int64_t rows, int64_t columns, const uint16_t *from);
-
 #endif

@@ -44,9 +44,6 @@ typedef struct row_kernels {
     void (*narrow_sums)(int64_t rows, int64_t columns, const uint16_t *x, float *sums);
     /* dy *= slopes, both bf16, and the columns' sums, not rounded, added to sums. */
     void (*narrow_slopes_back)(int64_t rows, int64_t columns, const uint16_t *slopes, uint16_t *dy, float *sums);
-    /* y (columns, rows), rows y_stride apart, = the transpose of x (rows, columns), rows x_stride apart, both bf16. */
-    void (*transpose_bf16)(int64_t rows, int64_t columns, const uint16_t *x, int64_t x_stride, uint16_t *y,
-                           int64_t y_stride);
     /* The sum of x^2, in double. */
     double (*square_sum)(int64_t n, const float *x);
     /* sums[j] += the sum over `rows` of x[r * stride + j], j < columns, in the order of the rows */

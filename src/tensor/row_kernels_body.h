@@ -4,7 +4,6 @@
 #include "base/random.h"
 #include "tensor/narrow_rows.h"
 #include "tensor/row_kernels.h"
-#include "tensor/transpose_bf16.h"
 #include "tensor/vector.h"
 
 #include <math.h>
@@ -461,7 +460,6 @@ const row_kernels ROW_KERNELS_TABLE = {
     .narrow_and_sum = narrow_and_sum,
     .narrow_sums = narrow_sums,
     .narrow_slopes_back = narrow_slopes_back,
-    .transpose_bf16 = transpose_bf16,
     .square_sum = square_sum,
     .column_sums = column_sums,
     .dropout = dropout,

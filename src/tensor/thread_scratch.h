@@ -4,15 +4,8 @@
 
 #include <stddef.h>
 
-/* What for: oneDNN's own scratchpad; a product's factors narrowed, the first one's transpose, the second one packed. */
-typedef enum scratch_use {
-    SCRATCH_PRODUCT,
-    SCRATCH_A,
-    SCRATCH_B,
-    SCRATCH_TRANSPOSED,
-    SCRATCH_PACKED,
-    SCRATCHES
-} scratch_use;
+/* What for: oneDNN's own scratchpad; a product's factors narrowed, the second one packed. */
+typedef enum scratch_use { SCRATCH_PRODUCT, SCRATCH_A, SCRATCH_B, SCRATCH_PACKED, SCRATCHES } scratch_use;
 
 /* At least `bytes`, aligned to a page, contents undefined; the thread's next call for the same use may move it. NULL
  * when the system gives none. */
