@@ -8,8 +8,9 @@
 #include "base/checked.h"
 #include "base/parallel.h"
 #include "base/status.h"
+#include "output/allowed_candidates.h"
+#include "output/ended_hypotheses.h"
 #include "output/live_rows.h"
-#include "output/repeated_ngrams.h"
 #include "output/token_tree.h"
 #include "output/top_candidates.h"
 #include "output/worthwhile_rows.h"
@@ -32,17 +33,13 @@ typedef struct search {
     int64_t position;
     token_tree tokens;
     live_rows rows, next;
+    allowed_candidates allowed;
     candidate *candidates; /* (rows, width) */
     int64_t *candidate_counts;
     int64_t *order, *asked; /* (rows) the rows, those of each sequence with the most probable first; those in logits */
-    int32_t *histories;     /* (rows, history_length): each row's ids, start first; NULL where no limit asks for them */
-    int32_t *banned;        /* (rows, history_length + 2): ids that may not be next */
-    int64_t history_length;
-    float *logits;      /* (asked, vocabulary) */
-    continuation *best; /* width */
-    int64_t *finished;  /* of each sequence */
-    double *scores;     /* (batch, beam) of the best of these, best first */
-    hypothesis *results;
+    float *logits;          /* (asked, vocabulary) */
+    continuation *best;     /* width */
+    ended_hypotheses ended;
 } search;
 
 static void search_clear(search *s)
@@ -54,27 +51,9 @@ static void search_clear(search *s)
     free(s->candidate_counts);
     free(s->order);
     free(s->asked);
-    free(s->histories);
-    free(s->banned);
     free(s->best);
-    free(s->finished);
-    free(s->scores);
-}
-
-/* What the limits need. */
-static attn_status create_limits(search *s, int64_t batch, size_t rows)
-{
-    size_t cells;
-    for (int64_t i = 0; i < batch && s->model->limits.distinct_ngrams > 0; i++) {
-        if (s->max_lengths[i] + 1 > s->history_length) s->history_length = s->max_lengths[i] + 1;
-    }
-    if (!checked_mul(rows, (size_t)s->history_length + 2, &cells))
-        return status_fail(ATTN_ERROR_OVERFLOW, "%zu rows of %lld tokens are too many", rows,
-                           (long long)s->history_length);
-    s->banned = malloc(cells * sizeof *s->banned);
-    s->histories = s->history_length ? malloc(cells * sizeof *s->histories) : NULL;
-    if (s->banned && (s->histories || !s->history_length)) return ATTN_OK;
-    return status_fail(ATTN_ERROR_MEMORY, "no memory for %zu rows of %lld tokens", rows, (long long)s->history_length);
+    allowed_candidates_clear(&s->allowed);
+    ended_hypotheses_clear(&s->ended);
 }
 
 static attn_status search_create(search *s, int64_t batch)
@@ -91,58 +70,20 @@ static attn_status search_create(search *s, int64_t batch)
     s->order = calloc(rows, sizeof *s->order);
     s->asked = calloc(rows, sizeof *s->asked);
     s->best = calloc((size_t)s->width, sizeof *s->best);
-    s->finished = calloc((size_t)batch, sizeof *s->finished);
-    s->scores = calloc(rows, sizeof *s->scores);
     bool made = live_rows_create(&s->rows, (int64_t)rows) && live_rows_create(&s->next, (int64_t)rows);
-    made = made && s->order && s->asked;
-    if (!made || !s->candidates || !s->candidate_counts || !s->best || !s->finished || !s->scores)
+    made = ended_hypotheses_create(&s->ended, batch) && made && s->order && s->asked;
+    if (!made || !s->candidates || !s->candidate_counts || !s->best)
         return status_fail(ATTN_ERROR_MEMORY, "no memory to search %lld sequences with beam %lld", (long long)batch,
                            (long long)o->beam);
     s->rows.count = batch;
+    int64_t longest = 0;
     for (int64_t i = 0; i < batch; i++) {
+        if (s->max_lengths[i] > longest) longest = s->max_lengths[i];
         s->rows.ids[i] = s->model->start_id;
         s->rows.from[i] = s->rows.sequence_of[i] = i;
         s->rows.nodes[i] = -1;
     }
-    return create_limits(s, batch, rows);
-}
-
-static double normalized(const search *s, double log_probability, int64_t length)
-{
-    return s->options->normalize == 0 ? log_probability
-                                      : log_probability / pow((double)length, (double)s->options->normalize);
-}
-
-/* Of a hypothesis that has ended, among the `beam` best. */
-static void count_score(search *s, int64_t sequence, double score)
-{
-    const int64_t beam = s->options->beam, count = s->finished[sequence]++;
-    double *scores = s->scores + sequence * beam;
-    int64_t at = count < beam ? count : beam;
-    while (at > 0 && scores[at - 1] < score) at--;
-    if (at == beam) return;
-    memmove(scores + at + 1, scores + at, (size_t)((count < beam ? count : beam - 1) - at) * sizeof *scores);
-    scores[at] = score;
-}
-
-/* Puts the hypothesis that ends with c among its sequence's n best, if it is one of them. */
-static attn_status finish(search *s, int64_t sequence, continuation c)
-{
-    int64_t n_best = s->options->n_best, length = s->position + 1;
-    hypothesis *best = s->results + sequence * n_best;
-    float score = (float)normalized(s, c.log_probability, length);
-    count_score(s, sequence, (double)score);
-    int64_t at = n_best;
-    while (at > 0 && (!best[at - 1].ids || best[at - 1].score < score)) at--;
-    if (at == n_best) return ATTN_OK;
-    int32_t *ids = malloc((size_t)length * sizeof *ids);
-    if (!ids) return status_fail(ATTN_ERROR_MEMORY, "no memory for a hypothesis of %lld tokens", (long long)length);
-    ids[length - 1] = c.id;
-    token_tree_path(&s->tokens, s->rows.nodes[c.row], length - 1, ids);
-    hypotheses_clear(&best[n_best - 1], 1);
-    memmove(best + at + 1, best + at, (size_t)(n_best - 1 - at) * sizeof *best);
-    best[at] = (hypothesis){ids, length, (float)c.log_probability, score};
-    return ATTN_OK;
+    return allowed_candidates_create(&s->allowed, (int64_t)rows, longest);
 }
 
 /* The `width` best continuations of rows begin .. end - 1 into s->best; equal ones in the order of their rows. */
@@ -162,45 +103,6 @@ static int64_t rank_continuations(search *s, int64_t begin, int64_t end)
     return held;
 }
 
-/* The best score that a live hypothesis can still reach: at full length, without losing any more. */
-static double reachable_score(const search *s, double log_probability, int64_t sequence)
-{
-    return normalized(s, log_probability, s->options->normalize > 0 ? s->max_lengths[sequence] : s->position + 2);
-}
-
-/* Whether the sequence, whose live rows begin at `first` with the most probable, is done before these are hopeless. */
-static bool stops(const search *s, int64_t sequence, int64_t first)
-{
-    const int64_t beam = s->options->beam;
-    const search_stopping stopping = s->model->limits.stopping;
-    if (s->finished[sequence] < beam || stopping == STOPPING_SURE) return false;
-    if (stopping == STOPPING_FULL || s->next.count == first) return true;
-    const double best = normalized(s, s->next.log_probabilities[first], s->position + 1);
-    return best <= s->scores[sequence * beam + beam - 1];
-}
-
-/* Drops the rows added since `first` if the sequence is done, else those that cannot be among the n best any more. What
- * descends from these still counts where it would tell that the search has lasted long enough. */
-static void prune(search *s, int64_t sequence, int64_t first)
-{
-    int64_t n_best = s->options->n_best, kept = first;
-    live_rows *next = &s->next;
-    if (stops(s, sequence, first)) {
-        next->count = first;
-        return;
-    }
-    if (s->finished[sequence] < n_best) return;
-    double worst = (double)s->results[sequence * n_best + n_best - 1].score;
-    const bool all_count = s->model->limits.stopping == STOPPING_LIKELY;
-    if (all_count && next->count > first && reachable_score(s, next->log_probabilities[first], sequence) > worst)
-        return;
-    for (int64_t r = first; r < next->count; r++) {
-        if (reachable_score(s, next->log_probabilities[r], sequence) <= worst) continue;
-        live_rows_move(next, r, kept++);
-    }
-    next->count = kept;
-}
-
 static attn_status extend_sequence(search *s, int64_t begin, int64_t end)
 {
     int64_t sequence = s->rows.sequence_of[begin], beam = s->options->beam;
@@ -213,7 +115,8 @@ static attn_status extend_sequence(search *s, int64_t begin, int64_t end)
         if (ends && rank >= beam) continue;
         attn_status status;
         if (ends || last) {
-            status = finish(s, sequence, c);
+            status = ended_hypotheses_add(&s->ended, sequence, c.log_probability, s->position + 1, &s->tokens,
+                                          s->rows.nodes[c.row], c.id);
         } else {
             int64_t r = s->next.count++;
             s->next.ids[r] = c.id;
@@ -224,53 +127,19 @@ static attn_status extend_sequence(search *s, int64_t begin, int64_t end)
         }
         if (status) return status;
     }
-    prune(s, sequence, first);
+    ended_hypotheses_prune(&s->ended, sequence, s->position + 1, &s->next, first);
     live_rows_settle(&s->next, begin, first);
     return ATTN_OK;
-}
-
-/* The row's ids so far, start first. Returns how many. */
-static int64_t collect_history(const search *s, int64_t row, int32_t *history)
-{
-    token_tree_path(&s->tokens, s->rows.nodes[row], s->position, history + 1);
-    history[0] = s->model->start_id;
-    return s->position + 1;
-}
-
-/* Whether the limits leave but one token at this position. */
-static bool forced(const search *s, int32_t *id)
-{
-    const search_limits *l = &s->model->limits;
-    const bool last = l->forces_last && s->position + 2 == l->last_length;
-    if (!last && !(l->forces_first && s->position == 0)) return false;
-    *id = last ? l->last_id : l->first_id;
-    return true;
 }
 
 static void find_candidates(void *argument, int64_t index, int worker)
 {
     (void)worker;
     search *s = argument;
-    const search_model *m = s->model;
     const int64_t row = s->asked[index];
-    candidate *top = s->candidates + row * s->width;
-    if (forced(s, &top->id)) {
-        top->log_probability = 0;
-        s->candidate_counts[row] = 1;
-        return;
-    }
-    int32_t *banned = s->banned + row * (s->history_length + 2);
-    int64_t count = 0;
-    if (m->pad_id >= 0) banned[count++] = m->pad_id;
-    if (s->position + 1 < m->limits.min_length) banned[count++] = m->eos_id;
-    if (s->histories) {
-        int32_t *history = s->histories + row * s->history_length;
-        int64_t length = collect_history(s, row, history);
-        count += repeated_ngrams(history, length, m->limits.distinct_ngrams, banned + count);
-    }
-    int64_t held = top_candidates(s->logits + index * m->vocabulary, m->vocabulary, banned, count, s->width, top);
-    if (held == 0) top[held++] = (candidate){0, m->eos_id}; /* the limits leave nothing else */
-    s->candidate_counts[row] = held;
+    s->candidate_counts[row] =
+        allowed_candidates_find(&s->allowed, row, s->position, &s->tokens, s->rows.nodes[row],
+                                s->logits + index * s->model->vocabulary, s->width, s->candidates + row * s->width);
 }
 
 /* Asks for the logits of the most probable rows first, and of the others as far as they are still worth it: half of
@@ -348,18 +217,21 @@ attn_status search_decode(const search_model *model, const search_options *optio
     attn_status status = check(model, options, batch, max_lengths);
     if (status) return status;
     memset(results, 0, (size_t)(batch * options->n_best) * sizeof *results);
-    search s = {.model = model, .options = options, .max_lengths = max_lengths, .results = results};
+    search s = {.model = model, .options = options, .max_lengths = max_lengths};
+    s.allowed = (allowed_candidates){.limits = &model->limits,
+                                     .vocabulary = model->vocabulary,
+                                     .start_id = model->start_id,
+                                     .eos_id = model->eos_id,
+                                     .pad_id = model->pad_id};
+    s.ended = (ended_hypotheses){.beam = options->beam,
+                                 .n_best = options->n_best,
+                                 .normalize = (double)options->normalize,
+                                 .stopping = model->limits.stopping,
+                                 .max_lengths = max_lengths,
+                                 .best = results};
     status = search_create(&s, batch);
     while (!status && s.rows.count > 0) status = take_step(&s);
     search_clear(&s);
     if (status) hypotheses_clear(results, batch * options->n_best);
     return status;
-}
-
-void hypotheses_clear(hypothesis *h, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++) {
-        free(h[i].ids);
-        h[i] = (hypothesis){0};
-    }
 }
