@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define WINDOW 2048      /* lines that are sorted by length together */
@@ -169,20 +170,28 @@ static int none_can_be_read(const classify_source *s)
     return 1;
 }
 
-/* The first operand that can be read tells what all of them are: by its first bytes or, where it holds lines, by what
- * the first of these names. It is then being read. */
+/* An empty file or a web page that was saved by a picture's name, say: no lines of text. */
+static bool is_only_named_so(const char *path, attn_seq_input_kind holds)
+{
+    struct stat is;
+    return holds == ATTN_SEQ_INPUT_TEXT && input_kind_of_name(path) > ATTN_SEQ_INPUT_TEXT && stat(path, &is) == 0 &&
+           S_ISREG(is.st_mode);
+}
+
+/* The first operand that can be read tells what all of them are: by its first bytes or, where it holds lines, by its
+ * name or what the first of these names. It is then being read. */
 static int find_kind(classify_source *s)
 {
     attn_seq_input_kind kind = ATTN_SEQ_INPUT_TEXT;
     int unread = 0;
     while (unread < s->count && input_kind_of_file(s->files[unread], &kind)) unread++;
     if (unread == s->count) return none_can_be_read(s);
-    s->kind = (int)kind;
+    s->kind = is_only_named_so(s->files[unread], kind) ? input_kind_of_name(s->files[unread]) : (int)kind;
     s->unread = s->files;
     s->unread_count = unread;
     s->files += unread;
     s->count -= unread;
-    if (kind != ATTN_SEQ_INPUT_TEXT || !(s->reader = line_reader_open(*s->files))) return 0;
+    if (s->kind != ATTN_SEQ_INPUT_TEXT || !(s->reader = line_reader_open(*s->files))) return 0;
     bool readable = look_at_beginning(s, &kind);
     if (readable && kind != ATTN_SEQ_INPUT_TEXT)
         s->whole = *s->files;
@@ -221,10 +230,11 @@ static bool add_line(classify_source *s, const read_line *line)
 {
     classify_item *item = add_item(s);
     s->line++;
-    item->name = s->kind == ATTN_SEQ_INPUT_TEXT ? strndup(line->text.bytes ? line->text.bytes : "", line->text.length)
-                                                : input_kind_path(line);
+    item->name = read_line_string(line);
     if (!item->name || asprintf(&item->place, "%s:%" PRId64, line_reader_name(s->reader), s->line) < 0) return false;
     if (line->too_long) return (item->problem = strdup("the line is longer than 16 MB"));
+    if (s->kind != ATTN_SEQ_INPUT_TEXT && strlen(item->name) < line->text.length)
+        return (item->problem = strdup("a NUL byte in the line, expected one path a line"));
     if (s->kind != ATTN_SEQ_INPUT_TEXT && input_kind_blank(item->name)) return (item->blank = true);
     if (s->kind != ATTN_SEQ_INPUT_TEXT) return classify_item_read(item);
     item->input.text = line->text;
@@ -279,6 +289,7 @@ static int begin_file(classify_source *s, const char *path)
 {
     attn_seq_input_kind kind;
     if (input_kind_of_file(path, &kind)) return refuse_unread(s, path);
+    if (s->kind != ATTN_SEQ_INPUT_TEXT && is_only_named_so(path, kind)) return add_file(s, path);
     if (kind == ATTN_SEQ_INPUT_TEXT) return begin_lines(s, path);
     if (s->kind == ATTN_SEQ_INPUT_TEXT) return refuse_kind(s, path, kind);
     return input_kind_many(path) ? begin_inputs(s, path) : add_file(s, path);

@@ -30,7 +30,7 @@ static int add_window(output_lines *o, const read_line *lines, int64_t count)
     if (!grown) return failure("eval", "no memory for %" PRId64 " lines", o->count + count);
     o->lines = grown;
     for (int64_t i = 0; i < count; i++) {
-        o->lines[o->count] = lines[i].text.length ? strndup(lines[i].text.bytes, lines[i].text.length) : strdup("");
+        o->lines[o->count] = read_line_string(&lines[i]);
         if (!o->lines[o->count]) return failure("eval", "no memory for a line");
         o->count++;
     }

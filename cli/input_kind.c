@@ -3,19 +3,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-char *input_kind_path(const read_line *line)
-{
-    const size_t length = line->text.length;
-    const bool returns = length > 0 && line->text.bytes[length - 1] == '\r';
-    return strndup(length ? line->text.bytes : "", returns ? length - 1 : length);
-}
-
 bool input_kind_blank(const char *path)
 {
-    return path[strspn(path, " \t\r")] == 0;
+    return path[strspn(path, " \t")] == 0;
+}
+
+int input_kind_of_name(const char *path)
+{
+    static const struct {
+        const char *ending;
+        attn_seq_input_kind kind;
+    } known[] = {{".png", ATTN_SEQ_INPUT_IMAGE},
+                 {".jpg", ATTN_SEQ_INPUT_IMAGE},
+                 {".jpeg", ATTN_SEQ_INPUT_IMAGE},
+                 {".wav", ATTN_SEQ_INPUT_AUDIO},
+                 {".txt", ATTN_SEQ_INPUT_TEXT}};
+    const char *ending = strrchr(path, '.');
+    for (size_t i = 0; ending && i < sizeof known / sizeof *known; i++)
+        if (strcasecmp(ending, known[i].ending) == 0) return (int)known[i].kind;
+    return -1;
 }
 
 attn_seq_input_kind input_kind_of_lines(const read_line *lines, int64_t count)
@@ -24,7 +34,7 @@ attn_seq_input_kind input_kind_of_lines(const read_line *lines, int64_t count)
     char *path = NULL;
     for (int64_t i = 0; i < count && (!path || input_kind_blank(path)); i++) {
         free(path);
-        path = input_kind_path(&lines[i]);
+        path = read_line_string(&lines[i]);
     }
     if (path && access(path, R_OK) == 0) {
         attn_status status = attn_seq_file_kind(path, &kind);

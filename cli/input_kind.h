@@ -10,13 +10,13 @@
  * who reads them: text. */
 attn_status input_kind_of_file(const char *path, attn_seq_input_kind *kind);
 
+/* What a file of that name should be, by the name's ending: an attn_seq_input_kind; -1 where that is not known. */
+int input_kind_of_name(const char *path);
+
 /* What the first line that is not blank names, where it names a file; else text. */
 attn_seq_input_kind input_kind_of_lines(const read_line *lines, int64_t count);
 
-/* A line as a path, without the carriage return of a list that comes from Windows. To be freed; NULL: no memory. */
-char *input_kind_path(const read_line *line);
-
-/* Whether that is white space alone. */
+/* Whether a line that should be a path is white space alone. */
 bool input_kind_blank(const char *path);
 
 /* Whether a file of images may hold several: an IDX file begins with 0, or with gzip's mark, as no PNG or JPEG does. */

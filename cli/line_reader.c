@@ -16,8 +16,13 @@ struct line_reader {
     const char *path;
     char *buffer;
     size_t begin, end, capacity;
-    bool at_end, skipping; /* skipping: inside a line that is too long */
+    bool begun, at_end, skipping; /* skipping: inside a line that is too long */
 };
+
+char *read_line_string(const read_line *line)
+{
+    return strndup(line->text.length ? line->text.bytes : "", line->text.length);
+}
 
 line_reader *line_reader_open(const char *path)
 {
@@ -93,6 +98,16 @@ bool line_reader_copy(line_reader *r, FILE *out)
     }
 }
 
+/* Without its line feed a line may end in a carriage return, and the first one begin with a byte order mark, where it
+ * comes from Windows: neither is text. */
+static size_t trim(line_reader *r, size_t *offset, size_t stop)
+{
+    if (stop > *offset && r->buffer[stop - 1] == '\r') stop--;
+    if (!r->begun && stop - *offset >= 3 && memcmp(r->buffer + *offset, "\xEF\xBB\xBF", 3) == 0) *offset += 3;
+    r->begun = true;
+    return stop - *offset;
+}
+
 /* One line from begin on, as an offset for now: the buffer may still move. False: none is complete yet. */
 static bool take_line(line_reader *r, size_t *scanned, read_line *line, size_t *offset)
 {
@@ -107,7 +122,8 @@ static bool take_line(line_reader *r, size_t *scanned, read_line *line, size_t *
     size_t stop = feed ? (size_t)(feed - r->buffer) : r->end;
     *offset = r->begin;
     bool too_long = r->skipping || stop - r->begin > LINE_READER_LONGEST;
-    *line = (read_line){.text.length = too_long ? 0 : stop - r->begin, .too_long = too_long};
+    const size_t length = trim(r, offset, stop);
+    *line = (read_line){.text.length = too_long ? 0 : length, .too_long = too_long};
     r->skipping = false;
     r->begin = feed ? stop + 1 : stop;
     *scanned = r->begin;

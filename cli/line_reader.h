@@ -13,9 +13,12 @@
 typedef struct line_reader line_reader;
 
 typedef struct read_line {
-    attn_seq_text text; /* without its line feed; not ended by NUL */
+    attn_seq_text text; /* without its end ("\n" or "\r\n") and the file's byte order mark; not ended by NUL */
     bool too_long;      /* it had more than LINE_READER_LONGEST bytes: text is empty */
 } read_line;
+
+/* The line as a string, which a NUL byte in it ends. To be freed; NULL: no memory. */
+char *read_line_string(const read_line *line);
 
 /* path NULL or "-": standard input. NULL on failure, with errno set. */
 line_reader *line_reader_open(const char *path);

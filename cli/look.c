@@ -2,6 +2,7 @@
 #include "classify_source.h"
 #include "commands.h"
 #include "failure.h"
+#include "input_kind.h"
 #include "message.h"
 #include "opened_model.h"
 #include "options.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #define MOST_INPUTS 100
@@ -83,11 +83,7 @@ static int open_model(looking *l, attn_seq_task task)
 /* One word with such an ending is a file's name, mistyped if there is no such file, and no text. */
 static bool is_file_name(const char *operand)
 {
-    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".wav", ".txt", NULL};
-    const char *ending = strpbrk(operand, " \t\n") ? NULL : strrchr(operand, '.');
-    for (int i = 0; ending && endings[i]; i++)
-        if (strcasecmp(ending, endings[i]) == 0) return true;
-    return false;
+    return !strpbrk(operand, " \t\n") && input_kind_of_name(operand) >= 0;
 }
 
 /* An operand that names no file is the text itself. */

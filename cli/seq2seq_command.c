@@ -106,7 +106,7 @@ static int show(translating *t, const read_line *line, const attn_seq_translatio
     if (translation->status) report(t, id + 1, translation->message);
     if (translation->cut) t->cut++;
     if (!t->picture.path || translation->count == 0) return 0;
-    char *source = strndup(line->text.bytes, line->text.length);
+    char *source = read_line_string(line);
     const attn_seq_hypothesis *best = &translation->hypotheses[0];
     const attn_seq_attended input = {t->command->task, source, best->text, best->attention, best->attention_count};
     int status =

@@ -98,7 +98,7 @@ ATTN_API attn_status attn_seq_model_describe(const attn_seq_model *model, attn_s
 
 /* ---- what a model reads --------------------------------------------------------------------------------------- */
 
-/* A line of text, UTF-8, not necessarily ended by NUL. */
+/* A line of text: UTF-8 without NUL bytes, not necessarily ended by one. */
 typedef struct attn_seq_text {
     const char *bytes; /* not NULL unless length is 0 */
     size_t length;
@@ -581,8 +581,9 @@ typedef struct attn_seq_hypothesis {
 } attn_seq_hypothesis;
 
 typedef struct attn_seq_translation {
-    attn_status status;  /* of this line: ATTN_OK; ATTN_ERROR_FORMAT (invalid UTF-8); ATTN_ERROR_UNSUPPORTED (more than
-                            2^27 attention weights were asked for: translated, but `attention` is NULL where so) */
+    attn_status status;  /* of this line: ATTN_OK; ATTN_ERROR_FORMAT (invalid UTF-8, a NUL byte, bytes that are NULL);
+                            ATTN_ERROR_UNSUPPORTED (more than 2^27 attention weights were asked for: translated, but
+                            `attention` is NULL where so) */
     const char *message; /* "" or what is wrong with the line */
     int64_t count;       /* hypotheses: 1 to n_best, 0 if status is ATTN_ERROR_FORMAT */
     const attn_seq_hypothesis *hypotheses; /* best first */
@@ -631,7 +632,7 @@ typedef struct attn_seq_classify_options {
 ATTN_API void attn_seq_classify_options_init(attn_seq_classify_options *options);
 
 typedef struct attn_seq_classification {
-    attn_status status;  /* of this input: ATTN_OK; ATTN_ERROR_FORMAT (invalid UTF-8, a size or a rate that the model
+    attn_status status;  /* of this input: ATTN_OK; ATTN_ERROR_FORMAT (a text as above, a size or a rate that the model
                             cannot take); ATTN_ERROR_UNSUPPORTED (more than 2^27 attention weights were asked for:
                             classified, but `attention` is NULL) */
     const char *message; /* "" or what is wrong with the input */
@@ -720,8 +721,8 @@ typedef struct attn_seq_pair {
 } attn_seq_pair;
 
 typedef struct attn_seq_pair_score {
-    attn_status status; /* of this pair: ATTN_OK; ATTN_ERROR_FORMAT (invalid UTF-8); ATTN_ERROR_UNSUPPORTED (longer than
-                           the model's positions) */
+    attn_status status; /* of this pair: ATTN_OK; ATTN_ERROR_FORMAT (a text as above); ATTN_ERROR_UNSUPPORTED (longer
+                           than the model's positions) */
     double log_probability; /* NaN if status is not ATTN_OK */
     int64_t tokens;         /* of the target, with </s> */
     char message[160];      /* "" or what is wrong with the pair */

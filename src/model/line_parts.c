@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "base/utf8.h"
+#include "model/checked_text.h"
 
 #include <stdlib.h>
 
@@ -162,12 +163,9 @@ static attn_status encode_whole(const tokenizer *k, const char *text, size_t byt
 {
     *ids = NULL;
     *length = 0;
-    size_t valid = utf8_valid_prefix(text, bytes);
-    if (valid < bytes)
-        return status_fail(ATTN_ERROR_FORMAT, "invalid UTF-8: byte 0x%02x at column %zu", (unsigned char)text[valid],
-                           valid + 1);
-    if (is_blank(text, bytes)) return ATTN_OK;
-    attn_status status = tokenizer_encode(k, TOKENIZER_SOURCE, text, bytes, ids, length);
+    attn_status status = checked_text(text, bytes);
+    if (status || is_blank(text, bytes)) return status;
+    status = tokenizer_encode(k, TOKENIZER_SOURCE, text, bytes, ids, length);
     if (status || has_pieces(k, *ids, *length)) return status;
     free(*ids); /* characters that the tokenizer drops */
     *ids = NULL;

@@ -2,6 +2,7 @@
 
 #include "base/plural.h"
 #include "base/status.h"
+#include "model/checked_text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,12 +18,11 @@ static bool is_blank(attn_seq_text text)
 
 static attn_status prepare_text(prepared_input *p, const attn_seq_model *m, attn_seq_text text)
 {
-    if (!text.bytes && text.length > 0)
-        return status_fail(ATTN_ERROR_FORMAT, "a text of %zu byte%s at NULL, expected bytes", text.length,
-                           plural((int64_t)text.length));
+    attn_status status = checked_text(text.bytes, text.length);
+    if (status != ATTN_OK) return status;
     p->blank = is_blank(text);
     if (p->blank) return ATTN_OK;
-    attn_status status = tokenizer_encode(m->tokenizer, TOKENIZER_SOURCE, text.bytes, text.length, &p->ids, &p->length);
+    status = tokenizer_encode(m->tokenizer, TOKENIZER_SOURCE, text.bytes, text.length, &p->ids, &p->length);
     if (status != ATTN_OK) return status;
     int64_t whole = p->length;
     p->length = tokenizer_shorten(m->tokenizer, p->ids, whole, m->classifier->config.max_positions);

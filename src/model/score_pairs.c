@@ -4,7 +4,7 @@
 #include "base/checked.h"
 #include "base/parallel.h"
 #include "base/status.h"
-#include "base/utf8.h"
+#include "model/checked_text.h"
 #include "model/length_batches.h"
 #include "model/seq_model.h"
 #include "model/task_outcome.h"
@@ -36,11 +36,9 @@ static attn_status encode_side(const scoring *s, attn_seq_text text, tokenizer_s
                                int64_t *length)
 {
     const char *name = side == TOKENIZER_SOURCE ? "source" : "target";
-    size_t valid = utf8_valid_prefix(text.bytes, text.length);
-    if (valid < text.length)
-        return status_fail(ATTN_ERROR_FORMAT, "%s: invalid UTF-8: byte 0x%02x at column %zu", name,
-                           (unsigned char)text.bytes[valid], valid + 1);
-    attn_status status = tokenizer_encode(s->model->tokenizer, side, text.bytes, text.length, ids, length);
+    attn_status status = checked_text(text.bytes, text.length);
+    if (status) return status_fail(status, "%s: %s", name, status_message());
+    status = tokenizer_encode(s->model->tokenizer, side, text.bytes, text.length, ids, length);
     if (status) return status;
     int64_t most = s->model->seq2seq.sizes.max_positions;
     if (side == TOKENIZER_SOURCE && s->model->architecture->task == ATTN_SEQ_TASK_SUMMARIZE)

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/status.h"
 #include "model/length_batches.h"
 #include "model/line_parts.h"
 
@@ -90,11 +91,25 @@ static void no_character_is_lost(void **state)
     line_parts_clear(&p);
 }
 
-static void invalid_utf8_is_named(void **state)
+static void what_is_no_text_is_named(void **state)
 {
-    line_parts p;
-    assert_int_equal(line_parts_cut(&p, *state, "ab\xff", 3, 32), ATTN_ERROR_FORMAT);
-    line_parts_clear(&p);
+    static const struct {
+        const char *text;
+        size_t bytes;
+        const char *message;
+    } none[] = {{"ab\xff", 3, "invalid UTF-8: byte 0xff at column 3"},
+                {"ab\0c", 4, "a NUL byte at column 3, expected text"},
+                {NULL, 5, "a text of 5 bytes at NULL, expected bytes"}};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        line_parts p;
+        assert_int_equal(line_parts_cut(&p, *state, none[i].text, none[i].bytes, 32), ATTN_ERROR_FORMAT);
+        assert_string_equal(status_message(), none[i].message);
+        assert_int_equal(line_parts_truncate(&p, *state, none[i].text, none[i].bytes, 32), ATTN_ERROR_FORMAT);
+        line_parts_clear(&p);
+    }
+    line_parts p = cut(*state, "", 32);
+    assert_int_equal(p.count, 0);
+    assert_int_equal(line_parts_cut(&p, *state, NULL, 0, 32), ATTN_OK);
 }
 
 static void batches_hold_every_item_once(void **state)
@@ -126,7 +141,7 @@ int main(void)
         cmocka_unit_test(long_lines_end_with_their_sentences),
         cmocka_unit_test(long_sentences_are_halved_where_it_hurts_least),
         cmocka_unit_test(no_character_is_lost),
-        cmocka_unit_test(invalid_utf8_is_named),
+        cmocka_unit_test(what_is_no_text_is_named),
         cmocka_unit_test(batches_hold_every_item_once),
     };
     return cmocka_run_group_tests(tests, open_tokenizer, close_tokenizer);
