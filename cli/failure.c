@@ -13,11 +13,18 @@
 #include <string.h>
 #include <unistd.h>
 
+static int output_problem; /* errno of the first write to standard output that failed; 0: none is known */
+
+static void note_output(int failed)
+{
+    if (failed && !output_problem) output_problem = errno;
+}
+
 int failure(const char *command, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fflush(stdout); /* so that on a terminal the answer so far stands before the message */
+    note_output(fflush(stdout)); /* so that on a terminal the answer so far stands before the message */
     fprintf(stderr, "%sattn %s:%s ", colour(stderr, COLOUR_ERROR), command, colour(stderr, COLOUR_PLAIN));
     message_print(stderr, format, args);
     fputc('\n', stderr);
@@ -31,7 +38,15 @@ int failure_of_input(const char *command, const char *path, const char *why)
     return failure(command, "%s: %s; a text itself comes by standard input: echo TEXT | attn %s", path, why, command);
 }
 
-/* The first failed write said so in errno, and may be long ago. */
+void failure_flush_output(void)
+{
+    const int problem = errno; /* of what was printed last, where that did not wait */
+    const int failed = fflush(stdout);
+    if (!failed) errno = problem;
+    note_output(failed || ferror(stdout));
+}
+
+/* The write that failed may be long ago, and errno another one's. */
 static bool reader_has_gone(void)
 {
     struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
@@ -41,8 +56,9 @@ static bool reader_has_gone(void)
 int failure_of_output(const char *command)
 {
     errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
-    const int problem = errno;
+    failure_flush_output();
+    if (!ferror(stdout)) return 0;
+    const int problem = output_problem;
     if (problem == EPIPE || reader_has_gone()) return 1;
     return failure(command, "standard output: %s", problem ? strerror(problem) : "write error");
 }

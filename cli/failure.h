@@ -16,6 +16,9 @@ int failure_of_library_about(const char *command, const char *path, const char *
  * is given. */
 int failure_of_input(const char *command, const char *path, const char *why);
 
+/* To be called right after printing: sends it on its way. Why that failed stdio does not keep; this does. */
+void failure_flush_output(void);
+
 /* Writes out what is left of standard output. 0, or 1 where it did not arrive whole, which is told of a full disk, but
  * not of a reader that has gone: it wanted no more. */
 int failure_of_output(const char *command);

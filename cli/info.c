@@ -103,30 +103,60 @@ static void print_words(const facts *f)
     }
 }
 
-/* {"directory": .., "task": ..}, the task null where the directory holds no model that can be run. */
+static void print_number(const char *name, int64_t number)
+{
+    printf(", \"%s\": %lld", name, (long long)number);
+}
+
+static void print_string(const char *name, const char *text)
+{
+    printf(", \"%s\": ", name);
+    if (text)
+        json_string(stdout, text);
+    else
+        fputs("null", stdout);
+}
+
+static void print_description_json(const attn_seq_description *d)
+{
+    print_string("task", task_names[d->task]);
+    print_string("architecture", d->architecture);
+    print_number("parameters", d->parameters);
+    print_number("width", d->width);
+    print_number("encoder_layers", d->encoder_layers);
+    print_number("decoder_layers", d->decoder_layers);
+    print_number("labels", d->label_count);
+    print_number("unused_weights", d->unused_weights);
+}
+
+/* Where the directory holds no model that can be run, task is null and error says why. */
 static void print_model_json(const char *directory)
 {
-    attn_seq_task task;
+    attn_seq_model *model;
+    attn_seq_description d = {.struct_size = sizeof d};
     fputs("{\"directory\": ", stdout);
     json_string(stdout, directory);
-    if (attn_seq_model_task(directory, &task) == ATTN_OK)
-        printf(", \"task\": \"%s\"}", task_names[task]);
-    else
-        fputs(", \"task\": null}", stdout);
+    if (attn_seq_model_open(&model, directory) != ATTN_OK) {
+        print_string("task", NULL);
+        print_string("error", attn_seq_error());
+    } else {
+        if (attn_seq_model_describe(model, &d) == ATTN_OK) print_description_json(&d);
+        attn_seq_model_close(model);
+    }
+    putchar('}');
 }
 
 static void print_json(const facts *f)
 {
     fputs("{\"version\": ", stdout);
     json_string(stdout, attn_version());
-    fputs(", \"processor\": ", stdout);
-    json_string(stdout, attn_cpu_name());
-    fputs(", \"instructions_found\": ", stdout);
-    json_string(stdout, attn_cpu_found());
-    fputs(", \"instructions_used\": ", stdout);
-    json_string(stdout, attn_cpu_used());
-    printf(", \"threads\": %d, \"products\": ", attn_seq_threads());
-    json_string(stdout, f->dense);
+    print_string("processor", attn_cpu_name());
+    print_string("instructions_found", attn_cpu_found());
+    print_string("instructions_used", attn_cpu_used());
+    print_string("ATTN_CPU", f->asked);
+    print_number("threads", attn_seq_threads());
+    print_string("OMP_NUM_THREADS", f->asked_threads);
+    print_string("products", f->dense);
     fputs(", \"models\": [", stdout);
     for (char **m = f->models; *m; m++) {
         if (m != f->models) fputs(", ", stdout);

@@ -1,11 +1,28 @@
 #include "commands.h"
 #include "failure.h"
+#include "message.h"
+#include "suggestion.h"
 
 #include "attn/attn.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+
+static int refuse_option(const char *given)
+{
+    const char *const own[] = {"--version", "--help"};
+    suggestion nearest = suggestion_for(given, strlen(given));
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) suggestion_offer(&nearest, own[i]);
+    fprintf(stderr, "attn: unknown option \"");
+    message_print_text(stderr, given);
+    if (nearest.word)
+        fprintf(stderr, "\"; did you mean \"%s\"?", nearest.word);
+    else
+        fputs("\"; options come after the command", stderr);
+    fputs("\nTry \"attn --help\".\n", stderr);
+    return 2;
+}
 
 static int run(int argc, char **argv)
 {
@@ -18,10 +35,7 @@ static int run(int argc, char **argv)
         return 0;
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) return command_help(1, argv);
-    if (argv[1][0] == '-') {
-        fprintf(stderr, "attn: unknown option \"%s\"; options come after the command\nTry \"attn --help\".\n", argv[1]);
-        return 2;
-    }
+    if (argv[1][0] == '-') return refuse_option(argv[1]);
     const command *asked = command_find(argv[1]);
     return asked ? asked->run(argc - 1, argv + 1) : command_unknown(argv[1]);
 }

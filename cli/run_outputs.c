@@ -38,7 +38,10 @@ static void copy_to_standard_output(const char *path)
 {
     char bytes[1 << 14];
     FILE *f = fopen(path, "rb");
-    for (size_t got; f && (got = fread(bytes, 1, sizeof bytes, f)) > 0;) fwrite(bytes, 1, got, stdout);
+    for (size_t got; f && (got = fread(bytes, 1, sizeof bytes, f)) > 0 && !ferror(stdout);) {
+        fwrite(bytes, 1, got, stdout);
+        failure_flush_output();
+    }
     if (f) fclose(f);
 }
 

@@ -1,5 +1,6 @@
 #include "train_progress.h"
 
+#include "failure.h"
 #include "json.h"
 #include "message.h"
 
@@ -55,7 +56,7 @@ static void print_json(const attn_seq_train_progress *p)
     if (p->event != ATTN_SEQ_TRAIN_NOTICE) print_numbers(p);
     if (p->event == ATTN_SEQ_TRAIN_VALIDATED) printf(", \"best\": %s", p->best ? "true" : "false");
     puts("}");
-    fflush(stdout);
+    failure_flush_output();
 }
 
 /* "1 h 05 min", "12 min", "40 s". */

@@ -229,7 +229,7 @@ static void add_fold(const train_run *run, int64_t fold, const attn_seq_train_pr
             printf("  %s %.2f", s.name, s.value);
     }
     puts(run->choices.json ? "}" : "");
-    fflush(stdout);
+    failure_flush_output();
 }
 
 /* The deviation is that of the folds' scores, not of their mean. */

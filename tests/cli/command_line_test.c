@@ -32,6 +32,9 @@ static void suggests_what_was_meant(void **state)
     shell_said_only(
         "attn explain: unknown option \"--jsno\"; did you mean \"--json\"?\nTry \"attn explain --help\".\n");
     assert_int_equal(shell("$ATTN --json explain"), 2);
+    shell_said_only("attn: unknown option \"--json\"; options come after the command\nTry \"attn --help\".\n");
+    assert_int_equal(shell("$ATTN --verison"), 2);
+    shell_said_only("attn: unknown option \"--verison\"; did you mean \"--version\"?\nTry \"attn --help\".\n");
     assert_int_equal(shell("$ATTN help foo"), 2);
     shell_said_only("attn: unknown command \"foo\"\nTry \"attn --help\".\n");
     assert_int_equal(shell("$ATTN help frobnicate"), 2);

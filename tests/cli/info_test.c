@@ -17,6 +17,27 @@ static void tells_the_same_in_json(void **state)
     assert_true(json_integer_value(json_object_get(root, "threads")) >= 1);
     assert_true(json_is_array(json_object_get(root, "models")));
     assert_string_equal(json_string_value(json_object_get(root, "version")), attn_version());
+    assert_string_equal(json_string_value(json_object_get(root, "ATTN_CPU")), "scalar");
+    json_decref(root);
+}
+
+/* Of a model too, and what is wrong with one. */
+static void tells_of_models_in_json(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("mkdir -p info.tmp/broken && echo '{' >info.tmp/broken/config.json && "
+                           "ATTN_MODELS=info.tmp:$TESTS/../fixtures/vit $ATTN info --json; status=$?; rm -r info.tmp; "
+                           "exit $status"),
+                     0);
+    json_error_t error;
+    json_t *root = json_loads(shell_output, 0, &error), *models = json_object_get(root, "models");
+    if (!root) fail_msg("%s: %s", error.text, shell_output);
+    json_t *broken = json_array_get(models, 0), *sound = json_array_get(models, 1);
+    assert_true(json_is_null(json_object_get(broken, "task")));
+    assert_non_null(strstr(json_string_value(json_object_get(broken, "error")), "info.tmp/broken/config.json: "));
+    assert_string_equal(json_string_value(json_object_get(sound, "architecture")), "ViTForImageClassification");
+    assert_true(json_integer_value(json_object_get(sound, "parameters")) > 1000);
+    assert_true(json_integer_value(json_object_get(sound, "encoder_layers")) >= 1);
     json_decref(root);
 }
 
@@ -77,9 +98,8 @@ static void names_the_models(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tells_the_same_in_json),
-        cmocka_unit_test(tells_what_caps_it),
-        cmocka_unit_test(heeds_the_threads_that_openmp_is_told),
+        cmocka_unit_test(tells_the_same_in_json), cmocka_unit_test(tells_of_models_in_json),
+        cmocka_unit_test(tells_what_caps_it),     cmocka_unit_test(heeds_the_threads_that_openmp_is_told),
         cmocka_unit_test(names_the_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,6 +145,14 @@ static void one_array_comes_and_one_goes_by_standard_streams(void **state)
     compare("o.npy.tmp", "plain", 'o');
     assert_int_equal(shell("cd $TESTS/data; $ATTN run run_q.npy run_k.npy run_v.npy -o - >/dev/full"), 1);
     shell_said_only("attn run: standard output: No space left on device\n");
+    /* An array that fills its buffers to the last byte, so that nothing is left to be written at the end. */
+    assert_int_equal(
+        shell("{ head -c 128 $TESTS/data/run_q.npy | LC_ALL=C sed 's/(2, 4, 5, 8)/(1, 1,62,16)/'; head -c 3968 "
+              "/dev/zero; } "
+              ">full.npy.tmp; $ATTN run full.npy.tmp full.npy.tmp full.npy.tmp -o - | wc -c; "
+              "$ATTN run full.npy.tmp full.npy.tmp full.npy.tmp -o - >/dev/full; n=$?; rm full.npy.tmp; exit $n"),
+        1);
+    shell_said_only("4096\nattn run: standard output: No space left on device\n");
 }
 
 static void refuses_wrong_usage(void **state)

@@ -153,6 +153,8 @@ static void tells_programs_in_json(void **state)
     assert_int_equal(shell("! command -v python3 >/dev/null || python3 -c 'import json, sys; [json.loads(l) for l in "
                            "sys.stdin]' < $D/lines"),
                      0);
+    assert_int_equal(shell("$ATTN train translate --model $D/json " TINY "--steps 5 --force --json > /dev/full"), 1);
+    shell_said_only("attn train: standard output: No space left on device\n");
 }
 
 /* The signal comes when training has begun, which its lines tell. */
