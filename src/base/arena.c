@@ -89,13 +89,32 @@ void *arena_take_zeroed(arena *a, size_t count, size_t size)
     return p ? memset(p, 0, bytes) : NULL;
 }
 
+static void poison_unused(block *b)
+{
+    for (; b; b = b->next) ASAN_POISON_MEMORY_REGION(b->bytes + b->used, b->size - b->used);
+}
+
 void arena_reset(arena *a)
 {
-    for (block *b = a->first; b; b = b->next) {
-        b->used = 0;
-        ASAN_POISON_MEMORY_REGION(b->bytes, b->size);
-    }
+    for (block *b = a->first; b; b = b->next) b->used = 0;
+    poison_unused(a->first);
     a->current = a->first;
+}
+
+arena_place arena_place_now(const arena *a)
+{
+    return (arena_place){a->current, a->current ? a->current->used : 0};
+}
+
+void *arena_keep(arena *a, arena_place place, const void *kept, size_t bytes)
+{
+    block *from = place.block ? place.block : a->first;
+    for (block *b = from; b; b = b->next) b->used = b == place.block ? place.used : 0;
+    a->current = place.block ? place.block : a->first;
+    void *p = arena_take(a, bytes);
+    if (p) memmove(p, kept, bytes); /* which lay at or behind p */
+    poison_unused(from);
+    return p;
 }
 
 size_t arena_capacity(const arena *a)

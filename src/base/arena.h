@@ -29,6 +29,18 @@ void *arena_take_zeroed(arena *a, size_t count, size_t size);
 /* Takes everything back; what arena_take gave is no longer valid. */
 void arena_reset(arena *a);
 
+/* How far an arena has come. */
+typedef struct arena_place {
+    void *block;
+    size_t used;
+} arena_place;
+
+arena_place arena_place_now(const arena *a);
+
+/* Takes back all that was given since `place` but the `bytes` at `kept`, which move to where they are returned; NULL
+ * when the system gives no memory. */
+void *arena_keep(arena *a, arena_place place, const void *kept, size_t bytes);
+
 /* Bytes that the blocks hold together. */
 size_t arena_capacity(const arena *a);
 

@@ -33,9 +33,10 @@ tensor *transformer_encode(tape *t, const transformer_options *o, const transfor
                            tensor *x, int64_t batch, const int64_t *lengths, const attention_weights_sink *sink)
 {
     const attention_mask padding = {.key_lengths = lengths};
+    const arena_place place = arena_place_now(tape_arena(t));
     for (int64_t i = 0; i < layer_count; i++) {
         x = attend_self(t, o, &layers[i], x, batch, padding, sink ? sink_at(sink->self, i) : NULL);
-        x = transform(t, o, &layers[i], x);
+        x = tape_keep(t, place, transform(t, o, &layers[i], x));
     }
     return x;
 }

@@ -60,8 +60,8 @@ typedef struct transformer_cache transformer_cache;
 
 /* Projects memory (batch*S, d) through every layer's cross keys and values. Begins with batch * rows_per_sequence
  * decoder rows, row r belonging to sequence r / rows_per_sequence, which is also the most it can hold; max_positions
- * bounds the steps. Memory grows with the positions in use. memory_lengths is copied; t's memory is not needed
- * afterwards. */
+ * bounds the steps. memory_lengths is copied. The cache lies on t, and grows there with the positions in use, until t
+ * begins anew: the steps run on another tape. */
 attn_status transformer_cache_create(transformer_cache **out, tape *t, const transformer_options *o,
                                      const transformer_layer *layers, int64_t layer_count, tensor *memory,
                                      int64_t batch, const int64_t *memory_lengths, int64_t rows_per_sequence,
@@ -77,7 +77,5 @@ tensor *transformer_step(tape *t, const transformer_options *o, const transforme
  * sequence_of[r]: which of the batch's sequences row r belongs to. */
 attn_status transformer_cache_reorder(transformer_cache *cache, int threads, const int64_t *from,
                                       const int64_t *sequence_of, int64_t rows);
-
-void transformer_cache_destroy(transformer_cache *cache);
 
 #endif

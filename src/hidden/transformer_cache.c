@@ -4,36 +4,16 @@
 #include "base/status.h"
 #include "hidden/sublayers.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define FIRST_CAPACITY 16
 
-/* a * b * c floats in whole lines, one at least; NULL when they do not fit or there is no memory. */
-static float *floats(int64_t a, int64_t b, int64_t c)
+/* a * b * c floats; NULL when they do not fit or there is no memory. */
+static float *floats(const transformer_cache *cache, int64_t a, int64_t b, int64_t c)
 {
     size_t count, bytes;
     if (!checked_mul((size_t)a, (size_t)b, &count) || !checked_mul(count, (size_t)c, &count)) return NULL;
-    if (!checked_mul(count, sizeof(float), &bytes) || !checked_whole(bytes, 64, &bytes)) return NULL;
-    return aligned_alloc(64, bytes ? bytes : 64);
-}
-
-void transformer_cache_destroy(transformer_cache *c)
-{
-    if (!c) return;
-    for (int64_t i = 0; c->layers && i < c->layer_count; i++) {
-        free(c->layers[i].self_k);
-        free(c->layers[i].self_v);
-        free(c->layers[i].cross_k);
-        free(c->layers[i].cross_v);
-    }
-    free(c->layers);
-    free(c->slot_lengths);
-    free(c->slot_of_sequence);
-    free(c->place);
-    free(c->spare_k);
-    free(c->spare_v);
-    free(c);
+    return checked_mul(count, sizeof(float), &bytes) ? arena_take(cache->memory, bytes) : NULL;
 }
 
 /* ---- growing ---------------------------------------------------------------------------------------------------- */
@@ -41,12 +21,11 @@ void transformer_cache_destroy(transformer_cache *c)
 /* Moves one array of filled rows into a new one with room for `capacity` positions. */
 static bool widen(const transformer_cache *c, float **rows, int64_t capacity)
 {
-    float *wider = floats(c->row_limit, capacity, c->key_width);
+    float *wider = floats(c, c->row_limit, capacity, c->key_width);
     if (!wider) return false;
     for (int64_t r = 0; r < c->rows && c->position; r++)
         memcpy(wider + r * capacity * c->key_width, *rows + r * c->capacity * c->key_width,
                (size_t)(c->position * c->key_width) * sizeof(float));
-    free(*rows);
     *rows = wider;
     return true;
 }
@@ -59,10 +38,8 @@ attn_status transformer_cache_reserve(transformer_cache *c)
     if (c->position < c->capacity) return ATTN_OK;
     int64_t capacity = c->capacity ? c->capacity * 2 : FIRST_CAPACITY;
     if (capacity > c->max_positions) capacity = c->max_positions;
-    free(c->spare_k);
-    free(c->spare_v);
-    c->spare_k = floats(c->row_limit, capacity, c->key_width);
-    c->spare_v = floats(c->row_limit, capacity, c->key_width);
+    c->spare_k = floats(c, c->row_limit, capacity, c->key_width);
+    c->spare_v = floats(c, c->row_limit, capacity, c->key_width);
     bool done = c->spare_k && c->spare_v;
     for (int64_t i = 0; i < c->layer_count && done; i++)
         done = widen(c, &c->layers[i].self_k, capacity) && widen(c, &c->layers[i].self_v, capacity);
@@ -90,16 +67,12 @@ static void place_first_rows(transformer_cache *c, int64_t rows_per_sequence)
 static attn_status project_memory(transformer_cache *c, tape *t, const transformer_options *o,
                                   const transformer_layer *layers, tensor *memory)
 {
-    const size_t bytes = (size_t)(memory->shape[0] * c->key_width) * sizeof(float);
     for (int64_t i = 0; i < c->layer_count; i++) {
         const attention_parameters *p = &layers[i].cross;
-        const tensor *k = attention_keys(t, o, p, memory);
-        const tensor *v = tape_linear(t, memory, p->v_weight, p->v_bias, ACTIVATION_NONE);
-        if (tape_status(t) != ATTN_OK) return tape_status(t);
-        memcpy(c->layers[i].cross_k, k->value, bytes);
-        memcpy(c->layers[i].cross_v, v->value, bytes);
+        c->layers[i].cross_k = attention_keys(t, o, p, memory)->value;
+        c->layers[i].cross_v = tape_linear(t, memory, p->v_weight, p->v_bias, ACTIVATION_NONE)->value;
     }
-    return ATTN_OK;
+    return tape_status(t);
 }
 
 static attn_status check_sizes(const tensor *memory, int64_t batch, const int64_t *lengths, int64_t rows_per_sequence,
@@ -120,17 +93,11 @@ static attn_status check_sizes(const tensor *memory, int64_t batch, const int64_
 
 static bool allocate(transformer_cache *c)
 {
-    c->slot_lengths = calloc((size_t)c->batch, sizeof *c->slot_lengths);
-    c->slot_of_sequence = calloc((size_t)c->batch, sizeof *c->slot_of_sequence);
-    c->place = calloc((size_t)c->row_limit, sizeof *c->place);
-    c->layers = calloc((size_t)(c->layer_count ? c->layer_count : 1), sizeof *c->layers);
-    if (!c->slot_lengths || !c->slot_of_sequence || !c->place || !c->layers) return false;
-    for (int64_t i = 0; i < c->layer_count; i++) {
-        c->layers[i].cross_k = floats(c->batch, c->S, c->key_width);
-        c->layers[i].cross_v = floats(c->batch, c->S, c->key_width);
-        if (!c->layers[i].cross_k || !c->layers[i].cross_v) return false;
-    }
-    return true;
+    c->slot_lengths = arena_take_zeroed(c->memory, (size_t)c->batch, sizeof *c->slot_lengths);
+    c->slot_of_sequence = arena_take_zeroed(c->memory, (size_t)c->batch, sizeof *c->slot_of_sequence);
+    c->place = arena_take_zeroed(c->memory, (size_t)c->row_limit, sizeof *c->place);
+    c->layers = arena_take_zeroed(c->memory, (size_t)c->layer_count, sizeof *c->layers);
+    return c->slot_lengths && c->slot_of_sequence && c->place && c->layers;
 }
 
 attn_status transformer_cache_create(transformer_cache **out, tape *t, const transformer_options *o,
@@ -142,8 +109,9 @@ attn_status transformer_cache_create(transformer_cache **out, tape *t, const tra
     int64_t row_limit = 0;
     attn_status s = check_sizes(memory, batch, memory_lengths, rows_per_sequence, max_positions, &row_limit);
     if (s != ATTN_OK) return s;
-    transformer_cache *c = calloc(1, sizeof *c);
+    transformer_cache *c = arena_take_zeroed(tape_arena(t), 1, sizeof *c);
     if (!c) return status_fail(ATTN_ERROR_MEMORY, "no memory for a cache");
+    c->memory = tape_arena(t);
     c->layer_count = layer_count;
     c->d = memory->shape[1];
     c->key_width = c->d / o->heads * key_value_heads(o);
@@ -153,10 +121,7 @@ attn_status transformer_cache_create(transformer_cache **out, tape *t, const tra
     c->max_positions = max_positions;
     s = allocate(c) ? project_memory(c, t, o, layers, memory)
                     : status_fail(ATTN_ERROR_MEMORY, "no memory for the keys of %lld sequences", (long long)batch);
-    if (s != ATTN_OK) {
-        transformer_cache_destroy(c);
-        return s;
-    }
+    if (s != ATTN_OK) return s;
     for (int64_t b = 0; b < batch; b++) c->slot_lengths[b] = memory_lengths ? memory_lengths[b] : c->S;
     place_first_rows(c, rows_per_sequence);
     *out = c;

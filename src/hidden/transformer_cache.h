@@ -15,6 +15,7 @@ typedef struct layer_cache {
 } layer_cache;
 
 struct transformer_cache {
+    arena *memory;                               /* holds all of it */
     int64_t layer_count, d, key_width, S, batch; /* key_width: HK * D */
     int64_t rows, row_limit;
     int64_t position, capacity, max_positions;

@@ -116,9 +116,12 @@ tensor *transformer_step(tape *t, const transformer_options *o, const transforme
     attn_status s = check_step(t, x, c, layer_count);
     if (s == ATTN_OK) s = transformer_cache_reserve(c);
     tape_fail(t, s);
-    for (int64_t i = 0; i < layer_count && tape_status(t) == ATTN_OK; i++)
+    const arena_place place = arena_place_now(tape_arena(t));
+    for (int64_t i = 0; i < layer_count && tape_status(t) == ATTN_OK; i++) {
         x = step_layer(t, o, &layers[i], c, &c->layers[i], x, sink && sink->self ? sink->self[i] : NULL,
                        sink && sink->cross ? sink->cross[i] : NULL);
+        x = tape_keep(t, place, x);
+    }
     if (tape_status(t) != ATTN_OK) return tape_nothing(t);
     c->position++;
     return x;

@@ -118,7 +118,5 @@ attn_status decode_batch(decode_workspace *w, const seq2seq *m, const search_opt
     search_model model = {&s,          take_step, give_logits, n->target_vocabulary,
                           n->start_id, n->eos_id, n->pad_id,   m->generation.limits};
     model.limits.last_length = longest_of_model(m) + 1; /* the start is counted */
-    status = search_decode(&model, options, batch, max_lengths, results);
-    m->family->end(s.decoding);
-    return status;
+    return search_decode(&model, options, batch, max_lengths, results);
 }

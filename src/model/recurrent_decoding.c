@@ -3,11 +3,11 @@
 #include "base/checked.h"
 #include "base/status.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* The arrays of states hold `rows` rows each, those of the step before; at first the batch's. */
 struct recurrent_decoding {
+    arena *arena; /* holds all of it */
     recurrent_translator *model;
     recurrent_memory memory;
     int64_t rows, most_rows;
@@ -36,45 +36,31 @@ static void keep_states(recurrent_decoding *d, const recurrent_state *states, in
     d->rows = rows;
 }
 
-attn_status recurrent_decoding_create(recurrent_decoding **out, recurrent_translator *m, const recurrent_memory *memory,
-                                      int64_t most_rows)
+attn_status recurrent_decoding_create(recurrent_decoding **out, tape *t, recurrent_translator *m,
+                                      const recurrent_memory *memory, int64_t most_rows)
 {
     const recurrent_config *c = &m->config;
     *out = NULL;
     size_t floats;
-    recurrent_decoding *d = calloc(1, sizeof *d);
-    if (!d || !checked_mul((size_t)most_rows, (size_t)(2 * c->decoder_layers * c->hidden_size), &floats)) {
-        free(d);
+    arena *a = tape_arena(t);
+    recurrent_decoding *d = arena_take_zeroed(a, 1, sizeof *d);
+    if (!d || !checked_mul((size_t)most_rows, (size_t)(2 * c->decoder_layers * c->hidden_size), &floats))
         return status_fail(ATTN_ERROR_MEMORY, "no memory to decode %lld rows", (long long)most_rows);
-    }
+    d->arena = a;
     d->model = m;
     d->memory = *memory;
     d->most_rows = most_rows;
     d->H = c->hidden_size;
     d->E = c->embedding_size;
-    d->states = calloc(floats, sizeof *d->states);
-    d->fed = calloc((size_t)(most_rows * d->E), sizeof *d->fed);
-    d->attended_sequence = calloc((size_t)most_rows, sizeof *d->attended_sequence);
-    d->lengths = calloc((size_t)most_rows, sizeof *d->lengths);
-    if (!d->states || !d->fed || !d->attended_sequence || !d->lengths) {
-        recurrent_decoding_destroy(d);
+    d->states = arena_take_zeroed(a, floats, sizeof *d->states);
+    d->fed = arena_take_zeroed(a, (size_t)(most_rows * d->E), sizeof *d->fed);
+    d->attended_sequence = arena_take_zeroed(a, (size_t)most_rows, sizeof *d->attended_sequence);
+    d->lengths = arena_take_zeroed(a, (size_t)most_rows, sizeof *d->lengths);
+    if (!d->states || !d->fed || !d->attended_sequence || !d->lengths)
         return status_fail(ATTN_ERROR_MEMORY, "no memory to decode %lld rows", (long long)most_rows);
-    }
     keep_states(d, memory->states, memory->batch);
     *out = d;
     return ATTN_OK;
-}
-
-void recurrent_decoding_destroy(recurrent_decoding *d)
-{
-    if (!d) return;
-    if (d->keys != d->values) free(d->keys);
-    free(d->values);
-    free(d->states);
-    free(d->fed);
-    free(d->attended_sequence);
-    free(d->lengths);
-    free(d);
 }
 
 /* ---- attended memory -------------------------------------------------------------------------------------------- */
@@ -84,8 +70,8 @@ static bool take_copies(recurrent_decoding *d)
     if (d->values) return true;
     const size_t floats = (size_t)(d->most_rows * d->memory.length * d->H);
     const bool same = d->memory.keys == d->memory.values;
-    d->values = malloc(floats * sizeof *d->values);
-    d->keys = same ? d->values : malloc(floats * sizeof *d->keys);
+    d->values = arena_take(d->arena, floats * sizeof *d->values);
+    d->keys = same ? d->values : arena_take(d->arena, floats * sizeof *d->keys);
     return d->values && d->keys;
 }
 

@@ -7,10 +7,9 @@
 
 typedef struct recurrent_decoding recurrent_decoding;
 
-/* `memory` and its tape must live as long. At most `most_rows` hypotheses at once. */
-attn_status recurrent_decoding_create(recurrent_decoding **out, recurrent_translator *m, const recurrent_memory *memory,
-                                      int64_t most_rows);
-void recurrent_decoding_destroy(recurrent_decoding *d); /* NULL is ignored */
+/* On `memory`'s tape t, until that begins anew. At most `most_rows` hypotheses at once. */
+attn_status recurrent_decoding_create(recurrent_decoding **out, tape *t, recurrent_translator *m,
+                                      const recurrent_memory *memory, int64_t most_rows);
 
 /* As seq2seq_family's step. */
 tensor *recurrent_decoding_step(tape *t, recurrent_decoding *d, const int32_t *ids, const int64_t *from,

@@ -24,7 +24,7 @@ static attn_status begin(void **decoding, tape *t, void *network, const source_b
     attn_status status = tape_status(t);
     if (status != ATTN_OK) return status;
     recurrent_decoding *d;
-    status = recurrent_decoding_create(&d, network, &memory, source->batch * rows_per_sequence);
+    status = recurrent_decoding_create(&d, t, network, &memory, source->batch * rows_per_sequence);
     *decoding = d;
     return status;
 }
@@ -39,11 +39,6 @@ static tensor *step(tape *t, void *network, void *decoding, const int32_t *ids, 
 static tensor *project(tape *t, void *network, tensor *rows)
 {
     return recurrent_logits(t, network, rows);
-}
-
-static void end(void *decoding)
-{
-    recurrent_decoding_destroy(decoding);
 }
 
 static attn_status save(const void *network, const char *directory, weight_format format)
@@ -70,7 +65,7 @@ static void destroy(void *network)
     recurrent_translator_destroy(network);
 }
 
-static const seq2seq_family family = {logits, begin, step, project, end, save, describe, destroy};
+static const seq2seq_family family = {logits, begin, step, project, save, describe, destroy};
 
 seq2seq seq2seq_of_recurrent(recurrent_translator *network)
 {

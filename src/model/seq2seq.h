@@ -50,16 +50,15 @@ typedef struct seq2seq_family {
                       const seq2seq_sink *sink);
 
     /* Encodes the sources and makes what a decoding keeps between steps, for at most rows_per_sequence hypotheses of
-     * each and max_steps steps. The tape's memory must live as long as the decoding. */
+     * each and max_steps steps. It lies on the tape until that begins anew. */
     attn_status (*begin)(void **decoding, tape *t, void *network, const source_batch *source, int64_t rows_per_sequence,
                          int64_t max_steps);
     /* Row r continues what row from[r] was after the step before (search.h) and is given ids[r] -> (rows, width), what
-     * project makes logits of. The tape may be another one than begin's. */
+     * project makes logits of. The tape is another one than begin's. */
     tensor *(*step)(tape *t, void *network, void *decoding, const int32_t *ids, const int64_t *from,
                     const int64_t *sequence_of, int64_t rows, int64_t position);
     /* Any of a step's rows -> their logits (rows, target_vocabulary). */
     tensor *(*project)(tape *t, void *network, tensor *rows);
-    void (*end)(void *decoding); /* NULL is ignored */
 
     /* Writes DIR/config.json, model.safetensors and what else belongs to them, each beside and renamed. */
     attn_status (*save)(const void *network, const char *directory, weight_format format);

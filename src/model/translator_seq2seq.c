@@ -48,11 +48,6 @@ static tensor *project(tape *t, void *network, tensor *rows)
     return translator_project(t, network, rows);
 }
 
-static void end(void *decoding)
-{
-    transformer_cache_destroy(decoding);
-}
-
 static attn_status save(const void *network, const char *directory, weight_format format)
 {
     return translator_save(network, directory, format);
@@ -79,7 +74,7 @@ static void destroy(void *network)
     translator_destroy(network);
 }
 
-static const seq2seq_family family = {logits, begin, step, project, end, save, describe, destroy};
+static const seq2seq_family family = {logits, begin, step, project, save, describe, destroy};
 
 seq2seq seq2seq_of_translator(translator *network)
 {

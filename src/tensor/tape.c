@@ -104,6 +104,20 @@ attn_status tape_backward(tape *t, tensor *loss)
     return t->status;
 }
 
+tensor *tape_keep(tape *t, arena_place place, tensor *x)
+{
+    if (t->status != ATTN_OK || t->mode == TAPE_TRAIN) return x;
+    tensor kept = *x;
+    kept.value = arena_keep(t->memory, place, x->value, (size_t)tensor_count(x) * sizeof(float));
+    tensor *moved = kept.value ? tape_take(t, 1, sizeof *moved) : NULL;
+    if (!moved) {
+        tape_fail(t, status_fail(ATTN_ERROR_MEMORY, "no memory to keep a result"));
+        return tape_nothing(t);
+    }
+    *moved = kept;
+    return moved;
+}
+
 attn_status tape_status(const tape *t)
 {
     return t->status;

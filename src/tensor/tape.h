@@ -34,6 +34,10 @@ void tape_begin(tape *t, uint64_t key);
  * see parameters_begin_gradients. */
 attn_status tape_backward(tape *t, tensor *loss);
 
+/* When inferring, gives back the memory of all that was made since `place` (of tape_arena) but x, which moves: what the
+ * steps of a deep network need together then stays in the caches, whatever its depth. When training, x as it is. */
+tensor *tape_keep(tape *t, arena_place place, tensor *x);
+
 /* The first failure since tape_begin, ATTN_OK if none. */
 attn_status tape_status(const tape *t);
 

@@ -38,6 +38,32 @@ static void reset_keeps_its_blocks(void **state)
     arena_destroy(a);
 }
 
+/* Whatever lies before the place, and blocks that are full or skipped. */
+static void keeps_one_of_what_came_since(void **state)
+{
+    (void)state;
+    for (size_t before = 0; before < 5; before++) {
+        arena *a = arena_create();
+        unsigned char *first = before ? arena_take(a, before << 19) : NULL;
+        if (first) memset(first, 1, before << 19);
+        const arena_place place = arena_place_now(a);
+        for (size_t n = 100; n < 9000000; n *= 3) {
+            assert_non_null(arena_take(a, n / 2));
+            unsigned char *kept = arena_take(a, n);
+            for (size_t i = 0; i < n; i++) kept[i] = (unsigned char)(i * 7 + n);
+            memset(arena_take(a, n), 3, n);
+            kept = arena_keep(a, place, kept, n);
+            memset(arena_take(a, n), 2, n);
+            for (size_t i = 0; i < n; i++) assert_int_equal(kept[i], (unsigned char)(i * 7 + n));
+        }
+        const size_t capacity = arena_capacity(a);
+        for (int i = 0; i < 100; i++) arena_keep(a, place, arena_take(a, capacity / 16), capacity / 16);
+        assert_int_equal(arena_capacity(a), capacity);
+        for (size_t i = 0; i < before << 19; i++) assert_int_equal(first[i], 1);
+        arena_destroy(a);
+    }
+}
+
 static void refuses_what_overflows(void **state)
 {
     (void)state;
@@ -54,6 +80,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_aligned_disjoint_memory),
         cmocka_unit_test(reset_keeps_its_blocks),
+        cmocka_unit_test(keeps_one_of_what_came_since),
         cmocka_unit_test(refuses_what_overflows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

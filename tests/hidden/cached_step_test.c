@@ -172,12 +172,13 @@ static void agrees_with_the_uncached_decoder(void **state)
         static decoder m;
         static history rows[ROWS];
         create_decoder(&m, &variants[i]);
-        tape *t;
+        tape *kept, *t;
         transformer_cache *cache;
+        assert_int_equal(tape_create(&kept, TAPE_INFER, 2), ATTN_OK);
         assert_int_equal(tape_create(&t, TAPE_INFER, 2), ATTN_OK);
-        assert_int_equal(
-            transformer_cache_create(&cache, t, &m.options, m.layers, LAYERS, &m.memory, BATCH, lengths, BEAM, STEPS),
-            ATTN_OK);
+        assert_int_equal(transformer_cache_create(&cache, kept, &m.options, m.layers, LAYERS, &m.memory, BATCH, lengths,
+                                                  BEAM, STEPS),
+                         ATTN_OK);
         memset(rows, 0, sizeof rows);
         for (int r = 0; r < BATCH; r++) rows[r].sequence = r;
         /* One row a sequence at first, then the beams, swapped and doubled; one beam smaller; sequence 1 dropped; 0
@@ -201,8 +202,8 @@ static void agrees_with_the_uncached_decoder(void **state)
         tensor in = {.rank = 2, .shape = {2, WIDTH}, .value = m.memory_values};
         transformer_step(t, &m.options, m.layers, LAYERS, &in, cache, NULL); /* one more than max_positions */
         assert_int_equal(tape_status(t), ATTN_ERROR_ARGUMENT);
-        transformer_cache_destroy(cache);
         tape_destroy(t);
+        tape_destroy(kept);
         parameters_destroy(&m.parameters);
     }
 }

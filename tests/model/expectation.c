@@ -126,21 +126,30 @@ static attn_status run_step(const expectation *e, translator *m, tape *t, transf
     return ATTN_OK;
 }
 
+static attn_status run_all_steps(const expectation *e, translator *m, tape *t, transformer_cache *cache, float *largest)
+{
+    attn_status status = ATTN_OK;
+    int32_t *ids = malloc((size_t)e->B * sizeof *ids + 1);
+    if (!ids) status = status_fail(ATTN_ERROR_MEMORY, "no memory for ids");
+    for (int64_t p = 0; status == ATTN_OK && p < e->T; p++) status = run_step(e, m, t, cache, p, ids, largest);
+    free(ids);
+    return status;
+}
+
 static attn_status run_steps(const expectation *e, translator *m, tape *t, float *largest)
 {
     tape_begin(t, 1);
+    tape *each;
     transformer_cache *cache = NULL;
     tensor *memory = translator_encode(t, m, e->source_ids, e->B, e->S, e->lengths, NULL);
     attn_status status = tape_status(t);
     if (status == ATTN_OK)
         status = transformer_cache_create(&cache, t, &m->decoder_options, m->decoder, m->config.decoder_layers, memory,
                                           e->B, e->lengths, 1, e->T);
+    if (status == ATTN_OK) status = tape_create(&each, TAPE_INFER, 2);
     if (status != ATTN_OK) return status;
-    int32_t *ids = malloc((size_t)e->B * sizeof *ids + 1);
-    if (!ids) status = status_fail(ATTN_ERROR_MEMORY, "no memory for ids");
-    for (int64_t p = 0; status == ATTN_OK && p < e->T; p++) status = run_step(e, m, t, cache, p, ids, largest);
-    free(ids);
-    transformer_cache_destroy(cache);
+    status = run_all_steps(e, m, each, cache, largest);
+    tape_destroy(each);
     return status;
 }
 

@@ -130,7 +130,6 @@ static void steps_give_the_same(recurrent_config c)
         if (tape_status(each) != ATTN_OK) fail_msg("%s", status_message());
         compare_step(&m, &plan[s], source, prefix, s, y->value);
     }
-    m.family->end(decoding);
     tape_destroy(t);
     tape_destroy(each);
     seq2seq_destroy(&m);

@@ -211,6 +211,35 @@ static void weights_packed_in_a_step_are_those_of_the_step(void **state)
     if (dense_supports(DENSE_BF16) == ATTN_OK) products_with_the_same_weights(DENSE_BF16);
 }
 
+/* Layers on layers in the memory of one, and the same values; when training all of them stay. */
+static void layers_give_their_memory_back(void **state)
+{
+    (void)state;
+    parameters p = create_parameters(false);
+    float want[130 * 40];
+    for (int kept = 0; kept < 2; kept++) {
+        tape *t;
+        assert_int_equal(tape_create(&t, TAPE_INFER, 1), ATTN_OK);
+        tensor *x = tape_embed(t, parameters_find(&p, "table"), ids, 130, 1);
+        const arena_place place = arena_place_now(tape_arena(t));
+        for (int layer = 0; layer < 200; layer++) {
+            x = tape_linear(t, x, parameters_find(&p, "weight"), NULL, ACTIVATION_TANH);
+            if (kept) x = tape_keep(t, place, x);
+        }
+        assert_int_equal(tape_status(t), ATTN_OK);
+        if (kept) assert_memory_equal(x->value, want, sizeof want);
+        if (kept) assert_true(arena_capacity(tape_arena(t)) <= (size_t)1 << 20);
+        memcpy(want, x->value, sizeof want);
+        tape_destroy(t);
+    }
+    tape *t;
+    assert_int_equal(tape_create(&t, TAPE_TRAIN, 1), ATTN_OK);
+    tensor *x = tape_embed(t, parameters_find(&p, "table"), ids, 130, 1);
+    assert_ptr_equal(tape_keep(t, arena_place_now(tape_arena(t)), x), x);
+    tape_destroy(t);
+    parameters_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +248,7 @@ int main(void)
         cmocka_unit_test(inferring_drops_and_records_nothing),
         cmocka_unit_test(bits_do_not_depend_on_threads),
         cmocka_unit_test(dropout_keeps_the_mean_and_follows_the_key),
+        cmocka_unit_test(layers_give_their_memory_back),
         cmocka_unit_test(weights_packed_in_a_step_are_those_of_the_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
