@@ -641,8 +641,9 @@ ATTN_API attn_status attn_decode_workspace_size(const attn_desc *desc, const att
  * bf16, the cache bf16 or int8, and the CPU multiplies bf16 itself, products are its. Of bf16 they are those of
  * attn_forward, weights rounded to bf16. With int8, D at most 512 and DV at most 256, queries and weights become
  * integers of 16 bits for each chunk of keys, which multiply the bytes exactly: what is above 2^-7 of a query's largest
- * number stays as it is, what is below moves by at most 2^-15 of that, a weight, with its row's scale, by 2^-15.9 of
- * the largest; of rows whose largest is below 2^-100 by 2^-115. Keys are cut in chunks of 512, merged in order as
+ * number stays as it is, what is below moves by at most 2^-15 of that, a weight, with its row's scale, by 2^-14.9 of
+ * the largest (of rows whose largest is below 2^-100 by 2^-114), and what rounding takes from one another gets, so that
+ * many small ones keep their sum. Keys are cut in chunks of 512, merged in order as
  * attn_merge does, but by their largest scores and sums, so that keys count the same however far out scores are: the
  * bits depend on neither the threads nor the batch, the pages, S or T. Workspace and thread safety as attn_forward; the
  * cache may be read by several calls at once.

@@ -1,8 +1,9 @@
 /* Decoding bf16 queries against rows of bytes by products of bytes, summed as integers: nothing is converted but the
  * queries, once a chunk, and the weights, to integers of sixteen bits (simd_bytes.h). Of a query they hold every number
  * above 2^-7 of its largest exactly, and others to 2^-15 of that; of a row of weights, with their keys' scales, each to
- * 2^-15.9 of its largest, but of rows all below 2^-100 to 2^-115. Sums are exact, in whatever order. D is at most
- * BYTES_MOST_D, DV at most BYTES_MOST_DV, so that they fit 31 bits.
+ * 2^-14.9 of its largest, but of rows all below 2^-100 to 2^-114, and many, however small, nearly to their sum: what
+ * rounding takes from one weight another gets. Sums are exact, in whatever order. D is at most BYTES_MOST_D, DV at most
+ * BYTES_MOST_DV, so that they fit 31 bits.
  *
  * scratch: a row of scores, then in its place [512 high bytes of weights | 512 low ones | sums of its columns]. */
 #include "kernels/decode_rows.h"
@@ -15,6 +16,7 @@
 
 #define SMALLEST 0x1p-100f /* of a row's largest: of smaller ones the factor would overflow */
 #define BLOCK_KEYS 32      /* whose values all rows use while they are near the core */
+#define CARRIES 64         /* that rounding is passed on to: few enough chains of additions would be waited for */
 
 extern decode_chunk_kernel SIMD_NAMED(decode_bytes);
 
@@ -33,22 +35,40 @@ static float largest_of(const float *x, int64_t count)
 static float factor_of(float largest, bool exact)
 {
     int exponent;
-    if (!exact) return BYTES_MOST / largest;
+    if (!exact) return (BYTES_MOST - 1) / largest; /* which may get half a one more */
     const float part = frexpf(largest, &exponent); /* 1/2 .. 1 */
     return ldexpf(1, (part * 0x1p15f > BYTES_MOST ? 14 : 15) - exponent);
 }
 
+/* What each of the CARRIES begins with: evenly between -1/2 and 1/2, the first so many of them too, by steps of the
+ * golden section, so that equal weights, all of less than a half, do not become 0 together. */
+static void begin_carries(float *carries)
+{
+    for (int n = 0; n < CARRIES; n++) carries[n] = ((float)(n * 39 % CARRIES) + 0.5f) / CARRIES - 0.5f;
+}
+
+/* Numbers as integers; what rounding takes away is passed on. A number of 0 stays so. */
+INLINE vec round_on(vec x, float *carry)
+{
+    const vec sum = vec_add(x, vec_load(carry)), whole = vec_round(sum);
+    vec_store(carry, vec_sub(sum, whole));
+    return whole;
+}
+
 /* A row's numbers, of which there is room for a multiple of BYTES_SOME, as high and low bytes, BYTES_SOME of them from
  * one step to the next, and their sum. Returns what 1 stands for: NaN where a number is not finite. */
-static float split_row(float *x, int64_t count, bool exact, int8_t *high, int8_t *low, int64_t step, int32_t *sum)
+INLINE float split_row(float *x, int64_t count, const bool exact, int8_t *high, int8_t *low, int64_t step, int32_t *sum)
 {
     const int64_t room = (count + BYTES_SOME - 1) / BYTES_SOME * BYTES_SOME;
     for (int64_t n = count; n < room; n++) x[n] = 0;
     const float largest = largest_of(x, room);
     const float factor = isnan(largest) ? 0 : factor_of(largest < SMALLEST ? SMALLEST : largest, exact);
+    float carries[CARRIES];
     vec sums = vec_zero(); /* integers below 2^24: exact */
+    if (!exact) begin_carries(carries);
     for (int64_t n = 0; n < room; n += SIMD_LANES) {
-        vec whole = vec_round(vec_mul(vec_load(x + n), vec_set1(factor)));
+        const vec number = vec_mul(vec_load(x + n), vec_set1(factor));
+        vec whole = exact ? vec_round(number) : round_on(number, carries + n % CARRIES);
         whole = vec_select(vec_equal(whole, whole), whole, vec_zero()); /* what is no number is told by 1's */
         const int64_t at = n / BYTES_SOME * step + n % BYTES_SOME;
         bytes_split(whole, high + at, low + at);

@@ -103,21 +103,14 @@ static void check_row(const far_call *x, int64_t row)
                  sink_names[x->sink], (int)row, x->lse[row], lse);
 }
 
-static void check_call(far_call *x)
+static void decode(far_call *x)
 {
     attn_desc d;
     attn_cache cache;
     const int64_t lengths[] = {x->keys};
     const bool bytes = x->cached == ATTN_DTYPE_INT8;
     size_t size;
-    for (int64_t n = 0; n < ROWS * D; n++) write_number(x->q, x->queries, n, query_at(n / D));
-    for (int64_t n = 0; n < T * x->keys; n++) x->bias[n] = x->mask;
-    for (int64_t n = 0; n < HEADS; n++) x->sinks[n] = sink_of(x);
-    for (int64_t j = 0; j < x->keys; j++) {
-        x->scales[j] = 1.0f / STEPS;
-        for (int64_t c = 0; c < D; c++) write_number(x->k, x->cached, j * D + c, (bytes ? 4 : 1) * key_at(j, c));
-        for (int64_t c = 0; c < DV; c++) write_number(x->v, x->cached, j * DV + c, value_at(j, c));
-    }
+    for (int64_t j = 0; j < x->keys; j++) x->scales[j] = 1.0f / STEPS;
     attn_desc_init(&d, sizeof d, 1, HEADS, 1, T, x->keys, D, DV);
     d.dtype = x->queries, d.scale = bytes ? 0.25f : 1;
     d.q.data = x->q, d.o.data = x->o, d.lse.data = x->lse;
@@ -130,15 +123,29 @@ static void check_call(far_call *x)
     void *workspace = aligned_alloc(ATTN_ALIGNMENT, size);
     if (attn_decode(&d, &cache, workspace, size)) fail_msg("%s", attn_error());
     free(workspace);
+}
+
+static void check_call(far_call *x)
+{
+    const bool bytes = x->cached == ATTN_DTYPE_INT8;
+    for (int64_t n = 0; n < ROWS * D; n++) write_number(x->q, x->queries, n, query_at(n / D));
+    for (int64_t n = 0; n < T * x->keys; n++) x->bias[n] = x->mask;
+    for (int64_t n = 0; n < HEADS; n++) x->sinks[n] = sink_of(x);
+    for (int64_t j = 0; j < x->keys; j++) {
+        for (int64_t c = 0; c < D; c++) write_number(x->k, x->cached, j * D + c, (bytes ? 4 : 1) * key_at(j, c));
+        for (int64_t c = 0; c < DV; c++) write_number(x->v, x->cached, j * DV + c, value_at(j, c));
+    }
+    decode(x);
     for (int64_t row = 0; row < ROWS; row++) check_row(x, row);
 }
+
+static const attn_dtype types[][2] = {{ATTN_DTYPE_F32, ATTN_DTYPE_F32},   {ATTN_DTYPE_F32, ATTN_DTYPE_FP16},
+                                      {ATTN_DTYPE_F32, ATTN_DTYPE_INT8},  {ATTN_DTYPE_BF16, ATTN_DTYPE_F32},
+                                      {ATTN_DTYPE_BF16, ATTN_DTYPE_BF16}, {ATTN_DTYPE_BF16, ATTN_DTYPE_INT8}};
 
 static void keys_count_as_their_scores_say_however_far(void **state)
 {
     (void)state;
-    const attn_dtype types[][2] = {{ATTN_DTYPE_F32, ATTN_DTYPE_F32},   {ATTN_DTYPE_F32, ATTN_DTYPE_FP16},
-                                   {ATTN_DTYPE_F32, ATTN_DTYPE_INT8},  {ATTN_DTYPE_BF16, ATTN_DTYPE_F32},
-                                   {ATTN_DTYPE_BF16, ATTN_DTYPE_BF16}, {ATTN_DTYPE_BF16, ATTN_DTYPE_INT8}};
     const int64_t keys[] = {2, 512, 513, MOST_S};
     static far_call x;
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
@@ -151,8 +158,40 @@ static void keys_count_as_their_scores_say_however_far(void **state)
                 }
 }
 
+/* One key with nearly all of the weight and a value of 0; all others, of value 1, have so little each that only
+ * together they count. */
+static void check_little_weights(far_call *x, float below)
+{
+    for (int64_t n = 0; n < ROWS * D; n++) write_number(x->q, x->queries, n, 0);
+    for (int64_t n = 0; n < T * x->keys; n++) x->bias[n] = n % x->keys ? -below : 0;
+    for (int64_t n = 0; n < x->keys * D; n++) write_number(x->k, x->cached, n, 0);
+    for (int64_t n = 0; n < x->keys * DV; n++) write_number(x->v, x->cached, n, n / DV ? 1 : 0);
+    decode(x);
+    const double others = (double)(x->keys - 1) * exp(-below), want = others / (1 + others);
+    for (int64_t n = 0; n < ROWS * DV; n++) {
+        const float got = x->queries == ATTN_DTYPE_F32 ? x->o[n] : bf16_to_float(((const uint16_t *)x->o)[n]);
+        if (!(fabs(got - want) <= 0x1p-7 * want + 0x1p-14))
+            fail_msg("types %d and %d, %d keys, %g below: %.9g, expected %.9g", (int)x->queries, (int)x->cached,
+                     (int)x->keys, below, got, want);
+    }
+}
+
+static void little_weights_count_together(void **state)
+{
+    (void)state;
+    static far_call x;
+    x.sink = NO_SINK;
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
+        for (x.keys = 200; x.keys <= 512; x.keys += 39)
+            for (float below = 8; below < 16; below += 0.125f) {
+                x.queries = types[t][0], x.cached = types[t][1];
+                check_little_weights(&x, below);
+            }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(keys_count_as_their_scores_say_however_far)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(keys_count_as_their_scores_say_however_far),
+                                       cmocka_unit_test(little_weights_count_together)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
