@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import attention
+from . import _core, attention
 from .arrays import Integers
-from .block_mask import BlockMask
-from .tile_functions import AnyMaskFunction, AnyScoreFunction
-from .torch_gradients import ADDITIVE, PACKED, SCALED, apply
+from .block_mask import BlockMask, described
+from .tile_functions import AnyMaskFunction, AnyScoreFunction, described_mask
+from .torch_gradients import ADDITIVE, PACKED, SCALED, apply, unrecorded
 
 __all__ = ["MultiheadAttention", "additive_attention", "scaled_dot_product_attention", "varlen_attention"]
 
@@ -48,14 +48,55 @@ def scaled_dot_product_attention(
     They flow to query (..., H, T, D), key (..., HK, S, D), value (..., HK, S, DV), an attn_mask of floats, the
     sinks (H,) and alibi_slopes (H,). They flow through the log-sum-exp too, where it is returned. Without a seed, the dropout draws one from PyTorch's generator.
     """
-    options: dict[str, Any] = dict(
-        dropout_p=dropout_p, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa, window=window
-    )
-    options.update(softcap=softcap, query_offset=query_offset, key_lengths=key_lengths)
-    options.update(seed=seed, threads=threads, block_mask=block_mask)
-    options.update(score_function=score_function, mask_function=mask_function)
-    inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks, alibi_slopes=alibi_slopes)
-    return apply(SCALED, inputs, options, return_lse)
+    drawn = dropout_p and seed is None
+    if not drawn and score_function is None and unrecorded(query, key, value, attn_mask, sinks, alibi_slopes):
+        try:
+            return _core.forward(
+                query,
+                key,
+                value,
+                attn_mask,
+                dropout_p,
+                is_causal,
+                scale,
+                enable_gqa,
+                window,
+                softcap,
+                alibi_slopes,
+                sinks,
+                query_offset,
+                key_lengths,
+                seed,
+                None,
+                threads,
+                None,
+                None,
+                described(block_mask),
+                None,
+                described_mask(mask_function),
+                return_lse,
+                False,
+                None,
+            )
+        except ValueError:
+            if not any(x is not None and x.is_neg() for x in (query, key, value, attn_mask, sinks, alibi_slopes)):
+                raise
+    options = {
+        "dropout_p": dropout_p,
+        "is_causal": is_causal,
+        "scale": scale,
+        "enable_gqa": enable_gqa,
+        "window": window,
+        "softcap": softcap,
+        "block_mask": block_mask,
+        "score_function": score_function,
+        "mask_function": mask_function,
+        "query_offset": query_offset,
+        "key_lengths": key_lengths,
+        "seed": seed,
+        "threads": threads,
+    }
+    return apply(SCALED, (query, key, value, attn_mask, sinks, alibi_slopes, None), options, return_lse)
 
 
 def varlen_attention(
@@ -90,8 +131,7 @@ def varlen_attention(
     options.update(enable_gqa=enable_gqa, window=window, softcap=softcap)
     options.update(query_offset=query_offset, key_lengths=key_lengths, seed=seed, threads=threads)
     options.update(block_mask=block_mask, score_function=score_function, mask_function=mask_function)
-    inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks, alibi_slopes=alibi_slopes)
-    return apply(PACKED, inputs, options, return_lse)
+    return apply(PACKED, (query, key, value, attn_mask, sinks, alibi_slopes, None), options, return_lse)
 
 
 def additive_attention(
@@ -124,9 +164,7 @@ def additive_attention(
     options.update(query_offset=query_offset, key_lengths=key_lengths, seed=seed)
     options.update(threads=threads, block_mask=block_mask)
     options.update(score_function=score_function, mask_function=mask_function)
-    inputs = dict(query=query, key=key, value=value, attn_mask=attn_mask, sinks=sinks, alibi_slopes=alibi_slopes)
-    inputs["score_vector"] = score_vector
-    return apply(ADDITIVE, inputs, options, return_lse)
+    return apply(ADDITIVE, (query, key, value, attn_mask, sinks, alibi_slopes, score_vector), options, return_lse)
 
 
 class MultiheadAttention(torch.nn.MultiheadAttention):

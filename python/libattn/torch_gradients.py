@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from . import additive, attention, double_backward, varlen
 from .tile_functions import CFunction, ScoreFunction, Tile
@@ -50,7 +51,8 @@ class _Attention(torch.autograd.Function):
         if grad_out is None:
             grad_out = torch.zeros_like(out)
         wanted = [name for name, needed in zip(_INPUTS, ctx.needs_input_grad) if needed]
-        found = _Gradients.apply(grad_out, grad_lse, out, lse, *tensors, ctx.calls, ctx.options, wanted)
+        arguments = (grad_out, grad_lse, out, lse, *tensors, ctx.calls, ctx.options, wanted)
+        found = _Gradients.apply(*arguments) if torch.is_grad_enabled() else _gradients(*arguments)
         gradients = dict(zip(wanted, found))
         return *(gradients.get(name) for name in _INPUTS), None, None
 
@@ -58,8 +60,19 @@ class _Attention(torch.autograd.Function):
 def _rows(x: Tensor) -> Tensor:
     """x with its last dimension contiguous, which a gradient as of sum() is not: it repeats one number; and its numbers in
     its memory, unlike those of a gradient by the imaginary part of something conjugate."""
-    x = x.resolve_neg()
+    if x.is_neg():
+        x = x.resolve_neg()
     return x if x.stride(-1) == 1 or x.size(-1) < 2 else x.contiguous()
+
+
+def _gradients(
+    grad_out: Tensor, grad_lse: Tensor | None, out: Tensor, lse: Tensor, *arguments: Any
+) -> tuple[Tensor, ...]:
+    """Those of the wanted inputs, in their order."""
+    *tensors, calls, options, wanted = arguments
+    results = dict(out=out, lse=lse, grad_lse=None if grad_lse is None else grad_lse.resolve_neg())
+    found = calls.backward(_rows(grad_out), **results, **_given(tensors), **options, gradients=wanted)
+    return tuple(found[name] for name in wanted)
 
 
 class _Gradients(torch.autograd.Function):
@@ -76,9 +89,7 @@ class _Gradients(torch.autograd.Function):
         ctx.save_for_backward(grad_out, grad_lse, out, lse, *tensors)
         ctx.calls, ctx.options, ctx.wanted = calls, options, wanted
         ctx.set_materialize_grads(False)
-        results = dict(out=out, lse=lse, grad_lse=grad_lse)
-        gradients = calls.backward(grad_out, **results, **_given(tensors), **options, gradients=wanted)
-        return tuple(gradients[name] for name in wanted)
+        return _gradients(grad_out, grad_lse, out, lse, *arguments)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -115,28 +126,54 @@ class _SecondGradients(torch.autograd.Function):
         raise NotImplementedError("libattn.torch: third gradients are not computed")
 
 
-def _unrepeated(mask: Tensor | None) -> Tensor | None:
+def _unrepeated(mask: Tensor) -> Tensor:
     """The mask with one entry of each dimension that expand() repeats: so its gradient is summed where it arises."""
-    if mask is None:
-        return None
     for dimension in range(mask.dim()):
         if mask.stride(dimension) == 0 and mask.size(dimension) > 1:
             mask = mask.narrow(dimension, 0, 1)
     return mask
 
 
-def _autocast(inputs: dict[str, Any]) -> None:
+def unrecorded(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None,
+    sinks: Tensor | None,
+    alibi_slopes: Tensor | None,
+) -> bool:
+    """Whether there is nothing to record nor to convert for autocast. Asked before all else, and written out, since
+    PyTorch computes small tensors in the time of some twenty such questions."""
+    if torch.is_grad_enabled() and (query.requires_grad or key.requires_grad or value.requires_grad):
+        return False
+    if forward_ad._current_level >= 0 or torch.is_autocast_enabled("cpu"):
+        return False
+    if attn_mask is None and sinks is None and alibi_slopes is None:
+        return True
+    return True not in [x.requires_grad for x in (attn_mask, sinks, alibi_slopes) if x is not None]
+
+
+def _refuse_tangents(tensors: Sequence[Tensor | None]) -> None:
+    """A tangent of forward-mode differentiation would be lost silently."""
+    if any(x is not None and forward_ad.unpack_dual(x).tangent is not None for x in tensors):
+        raise NotImplementedError("libattn.torch: forward-mode gradients are not computed")
+
+
+def _autocast(tensors: list[Any]) -> None:
     """Query, key and value as torch.autocast wants them, which PyTorch's own attention is given so too."""
-    if not torch.is_autocast_enabled("cpu"):
-        return
-    for name in ("query", "key", "value"):
-        if inputs[name].is_floating_point() and inputs[name].dtype != torch.float64:
-            inputs[name] = inputs[name].to(torch.get_autocast_dtype("cpu"))
+    for i in range(3):
+        if tensors[i].is_floating_point() and tensors[i].dtype != torch.float64:
+            tensors[i] = tensors[i].to(torch.get_autocast_dtype("cpu"))
 
 
-def _kept(option: Any) -> Any:
-    """An option as it was when the forward pass read it."""
-    return option.clone() if isinstance(option, Tensor) else option
+_READ_LATER = ("query_offset", "key_lengths", "seed", "cu_seqlens_q", "cu_seqlens_k")
+
+
+def _keep(options: dict[str, Any]) -> None:
+    """Options as they are when the forward pass reads them: the backward pass reads them again."""
+    for name in _READ_LATER:
+        if isinstance(options.get(name), Tensor):
+            options[name] = options[name].clone()
 
 
 def _differentiated(function: Any) -> Any:
@@ -162,16 +199,23 @@ def _differentiated(function: Any) -> Any:
     return ScoreFunction(scores_of, derivative_of)
 
 
-def apply(calls: Calls, inputs: dict[str, Any], options: dict[str, Any], return_lse: bool) -> Any:
-    """calls.forward, recorded where a gradient is wanted of one of the inputs."""
+def apply(calls: Calls, inputs: Sequence[Tensor | None], options: dict[str, Any], return_lse: bool) -> Any:
+    """calls.forward, recorded where a gradient is wanted of one of the inputs, which are in the order of _INPUTS. Small
+    tensors are computed in the time that a dozen of Python's questions take: no more are asked than each call needs."""
+    if forward_ad._current_level >= 0:
+        _refuse_tangents(inputs)
+    tensors = [x.resolve_neg() if x is not None and x.is_neg() else x for x in inputs]
     if options["dropout_p"] and options["seed"] is None:
         options["seed"] = int(torch.randint(2**63 - 1, ()))
-    options["score_function"] = _differentiated(options["score_function"])
-    inputs = {name: x if x is None else x.resolve_neg() for name, x in inputs.items()}
-    _autocast(inputs)
-    if not (torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs.values())):
-        return calls.forward(**inputs, **options, return_lse=return_lse)
-    inputs["attn_mask"] = _unrepeated(inputs["attn_mask"])
-    options = {name: _kept(option) for name, option in options.items()}
-    out, lse = _Attention.apply(*(inputs.get(name) for name in _INPUTS), calls, options)
+    if options["score_function"] is not None:
+        options["score_function"] = _differentiated(options["score_function"])
+    if torch.is_autocast_enabled("cpu"):
+        _autocast(tensors)
+    recorded = torch.is_grad_enabled() and True in [x.requires_grad for x in tensors if x is not None]
+    if not recorded:
+        return calls.forward(**_given(tensors), **options, return_lse=return_lse)
+    if tensors[3] is not None:
+        tensors[3] = _unrepeated(tensors[3])
+    _keep(options)
+    out, lse = _Attention.apply(*tensors, calls, options)
     return (out, lse) if return_lse else out

@@ -84,6 +84,8 @@ def test_a_function_alone_is_enough_forward():
     function, kept = dense(3, 40, 40)
     out, lse = libattn.scaled_dot_product_attention(q, q, q, score_function=bent, return_lse=True)
     near(out, Reference(q, q, q, score_function=function).out)
+    weights = libattn.attention_weights(q, q, score_function=bent)
+    near(libattn.attention_column_sums(q, q, lse, score_function=bent), weights.sum(2), 1e-5)
     with pytest.raises(ValueError, match="score_function: .* derivative"):
         libattn.attention_backward(out, q, q, q, out, lse, score_function=bent)
     with pytest.raises(NotImplementedError, match="score_function"):

@@ -184,6 +184,22 @@ def test_gradcheck_of_slopes():
             torch.autograd.grad(gradient.sum(), by, retain_graph=True)
 
 
+def test_tangents_are_refused():
+    forward_ad = torch.autograd.forward_ad
+    with torch.no_grad():
+        tensors = [x.detach() for x in inputs()]
+    plain = lt.scaled_dot_product_attention(*tensors)
+    slopes = torch.rand(tensors[0].size(1))
+    with forward_ad.dual_level():
+        assert torch.equal(lt.scaled_dot_product_attention(*tensors), plain)
+        for n in range(3):
+            dual = [forward_ad.make_dual(x, x) if i == n else x for i, x in enumerate(tensors)]
+            with pytest.raises(NotImplementedError, match="forward-mode"):
+                lt.scaled_dot_product_attention(*dual)
+        with pytest.raises(NotImplementedError, match="forward-mode"):
+            lt.scaled_dot_product_attention(*tensors, alibi_slopes=forward_ad.make_dual(slopes, slopes))
+
+
 def test_negated_tensors():
     """Lazily negated inputs and gradients, as imaginary parts of what is conjugate are, once and twice."""
     tensors = inputs()

@@ -78,7 +78,8 @@ static inline void call_function(const backward_tile *t, int64_t vectors)
             vec_store(t->p_t + at, x);
             vec_store(t->slope_t + at, slope);
         }
-    score_function_call(&t->function, 0, t->queries, 0, t->keys, t->p_t, t->slope_t, 1, BACKWARD_QUERIES);
+    float *slopes = t->cap_slope ? t->slope_t : NULL; /* column sums and a bias's gradient know none */
+    score_function_call(&t->function, 0, t->queries, 0, t->keys, t->p_t, slopes, 1, BACKWARD_QUERIES);
 }
 
 #endif
