@@ -2,6 +2,7 @@
 #include "attention/descriptor.h"
 #include "attention/elements.h"
 #include "attention/f64_row.h"
+#include "attention/forward_abreast.h"
 #include "attention/forward_strip.h"
 #include "attention/sequence.h"
 #include "attention/staged_rows.h"
@@ -59,7 +60,9 @@ static attn_status plan_workspace(forward_plan *plan, size_t *bytes)
     plan->dropout = plan->modification + tile;
     plan->worker = plan->dropout + (d->dropout > 0 ? tile : 0);
     if (staged_type(d->dtype)) plan_stages(plan);
+    plan->heads_abreast = few ? 1 : forward_heads_abreast(d);
     if (few > plan->worker) plan->worker = few;
+    if (forward_abreast_bytes(d) > plan->worker) plan->worker = forward_abreast_bytes(d);
     int64_t workers = parallel_workers(&d->parallel);
     *bytes = plan->worker * (size_t)(workers < plan->tasks ? workers : plan->tasks);
     return ATTN_OK;
@@ -152,12 +155,24 @@ static bool strip_at(const forward_plan *plan, int64_t n, attn_desc *own, strip_
     return index < strips;
 }
 
+/* Strips first .. last - 1, each a head's one query: those of several heads go with the first of these. */
+static void run_abreast(const forward_plan *plan, int64_t first, int64_t last, char *piece)
+{
+    const int64_t H = plan->d->H, heads = plan->heads_abreast;
+    for (int64_t n = first; n < last; n++)
+        if (n % H % heads == 0) forward_abreast_run(plan->d, n / H, n % H, heads, piece);
+}
+
 static void forward_task(void *argument, int64_t task, int worker)
 {
     const forward_plan *plan = argument;
     char *piece = plan->workspace + (size_t)worker * plan->worker;
     const int64_t first = task * plan->task_strips,
                   last = plan->strips - first < plan->task_strips ? plan->strips : first + plan->task_strips;
+    if (plan->heads_abreast > 1) {
+        run_abreast(plan, first, last, piece);
+        return;
+    }
     attn_desc own[2]; /* this strip's and the next one's */
     strip_place place, next;
     bool found = false;

@@ -24,6 +24,7 @@ typedef struct forward_plan {
     size_t modification, dropout, worker; /* offsets into a worker's piece, and its size, in bytes */
     size_t q, o, k, v;                    /* likewise: the stages */
     char *workspace;
+    int64_t heads_abreast; /* of single queries (forward_abreast.h) */
     /* Of sequences of few queries, whose heads are a strip each; its piece begins where a worker's does. */
     forward_few few;
 } forward_plan;

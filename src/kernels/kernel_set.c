@@ -13,6 +13,7 @@ narrow_rows_kernel SIMD_NAMED(narrow_rows);
 forward_begin_kernel SIMD_NAMED(forward_lanes_begin), SIMD_NAMED(forward_rows_begin);
 forward_step_kernel SIMD_NAMED(forward_lanes_step), SIMD_NAMED(forward_rows_step);
 forward_finish_kernel SIMD_NAMED(forward_lanes_finish), SIMD_NAMED(forward_rows_finish);
+forward_heads_kernel SIMD_NAMED(forward_heads);
 backward_begin_kernel SIMD_NAMED(backward_begin);
 backward_scores_kernel SIMD_NAMED(backward_scores);
 backward_products_kernel SIMD_NAMED(backward_products);
@@ -39,6 +40,7 @@ void SIMD_NAMED(kernel_set)(kernel_table *table)
                                              SIMD_NAMED(forward_lanes_finish), SIMD_LANES};
     table->forward_rows = (forward_kernels){SIMD_NAMED(forward_rows_begin), SIMD_NAMED(forward_rows_step),
                                             SIMD_NAMED(forward_rows_finish), SIMD_LANES};
+    table->forward_heads = SIMD_NAMED(forward_heads);
     table->backward = (backward_kernels){SIMD_NAMED(backward_begin), SIMD_NAMED(backward_scores),
                                          SIMD_NAMED(backward_products), SIMD_NAMED(rows_finite)};
     table->double_backward = (double_kernels){SIMD_NAMED(double_sums), SIMD_NAMED(double_scores)};

@@ -122,6 +122,22 @@ static inline size_t forward_rows_scratch(size_t DV)
     return FORWARD_ROW_QUERIES * (DV + 2 + FORWARD_CHUNK);
 }
 
+/* Forward attention of one query in several heads, whose queries, keys, values and results lie beside each other, to
+ * keys that all are seen: what forward_rows gives of each head, to the bit. */
+typedef struct forward_heads {
+    int64_t heads, keys, D, DV; /* keys: 0 .. FORWARD_CHUNK; DV a multiple of the lanes */
+    float scale, softcap;       /* softcap 0: none */
+    const float *q;             /* [head * D + d] */
+    const float *k, *v;         /* [key * k_row + head * D + d], [key * v_row + head * DV + c] */
+    int64_t k_row, v_row;
+    float *o;   /* [head * DV + c] */
+    float *lse; /* [head * lse_head]; NULL: not wanted */
+    int64_t lse_head;
+    float *scratch; /* 64-byte aligned, (FORWARD_CHUNK + 1) floats for each head */
+} forward_heads;
+
+typedef void forward_heads_kernel(const forward_heads *x);
+
 /* What mask, bias and distance add to the scores of a tile of queries and keys: -inf where mask has a 0 byte, else the
  * bias, or 0 without one, less slope times the distance |distance + m - n|; for query m and key n into
  * out[m * query_step + n * key_step], one of whose steps is 1. Which of them are not -inf: none, some or all. */
@@ -202,6 +218,7 @@ typedef struct kernel_table {
     widen_rows_kernel *widen_rows;
     narrow_rows_kernel *narrow_rows;
     forward_kernels forward_lanes, forward_rows;
+    forward_heads_kernel *forward_heads;
     forward_kernels forward_pairs; /* in lanes, on bf16; NULLs where the CPU has no products of pairs */
     pair_rows_kernel *pack_keys;   /* for it, and K and V for backward_pairs; NULL: they take them as they stand */
     pair_rows_kernel *pack_values; /* for forward_pairs */
