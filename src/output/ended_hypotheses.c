@@ -62,30 +62,18 @@ static double reachable_score(const ended_hypotheses *e, double log_probability,
     return normalized(e, log_probability, e->normalize > 0 ? e->max_lengths[sequence] : length + 1);
 }
 
-/* Whether the sequence is done before its live rows are hopeless. */
-static bool stops(const ended_hypotheses *e, int64_t sequence, int64_t length, const live_rows *next, int64_t first)
+/* Whether those that ended are as many as the beam is wide, and the rule asks no more. */
+static bool stops(const ended_hypotheses *e, int64_t sequence, int64_t length, double likeliest)
 {
     if (e->counts[sequence] < e->beam || e->stopping == STOPPING_SURE) return false;
-    if (e->stopping == STOPPING_FULL || next->count == first) return true;
-    const double best = normalized(e, next->log_probabilities[first], length);
-    return best <= e->scores[sequence * e->beam + e->beam - 1];
+    if (e->stopping == STOPPING_FULL) return true;
+    return normalized(e, likeliest, length) <= e->scores[sequence * e->beam + e->beam - 1];
 }
 
-/* What descends from a hopeless row still counts where it would tell that the search has lasted long enough. */
-void ended_hypotheses_prune(const ended_hypotheses *e, int64_t sequence, int64_t length, live_rows *next, int64_t first)
+bool ended_hypotheses_suffice(const ended_hypotheses *e, int64_t sequence, int64_t length, double likeliest)
 {
-    if (stops(e, sequence, length, next, first)) {
-        next->count = first;
-        return;
-    }
-    if (e->counts[sequence] < e->n_best || next->count == first) return;
+    if (stops(e, sequence, length, likeliest)) return true;
+    if (e->counts[sequence] < e->n_best) return false;
     const double worst = (double)e->best[sequence * e->n_best + e->n_best - 1].score;
-    const double likeliest = reachable_score(e, next->log_probabilities[first], sequence, length);
-    if (e->stopping == STOPPING_LIKELY && likeliest > worst) return;
-    int64_t kept = first;
-    for (int64_t r = first; r < next->count; r++) {
-        if (reachable_score(e, next->log_probabilities[r], sequence, length) <= worst) continue;
-        live_rows_move(next, r, kept++);
-    }
-    next->count = kept;
+    return reachable_score(e, likeliest, sequence, length) <= worst;
 }

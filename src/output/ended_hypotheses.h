@@ -3,7 +3,6 @@
 #define OUTPUT_ENDED_HYPOTHESES_H
 
 #include "output/hypothesis.h"
-#include "output/live_rows.h"
 #include "output/search_limits.h"
 #include "output/token_tree.h"
 
@@ -25,9 +24,9 @@ void ended_hypotheses_clear(ended_hypotheses *e);
 attn_status ended_hypotheses_add(ended_hypotheses *e, int64_t sequence, double log_probability, int64_t length,
                                  const token_tree *tokens, int64_t node, int32_t last);
 
-/* Drops the sequence's live rows, those of *next from `first` on, the most probable of them first and all of `length`
- * tokens, if its search is done, else those that cannot be among the n best any more. */
-void ended_hypotheses_prune(const ended_hypotheses *e, int64_t sequence, int64_t length, live_rows *next,
-                            int64_t first);
+/* Whether the sequence's search is done, the likeliest of whose live hypotheses, all of `length` tokens, has this
+ * log-probability: by its rule, or because none of them can get among the n best any more. Until then none is dropped
+ * for being hopeless: what descends from it may end, and count. */
+bool ended_hypotheses_suffice(const ended_hypotheses *e, int64_t sequence, int64_t length, double likeliest);
 
 #endif

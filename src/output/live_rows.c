@@ -22,14 +22,6 @@ void live_rows_clear(live_rows *r)
     free(r->log_probabilities);
 }
 
-void live_rows_move(live_rows *r, int64_t from, int64_t to)
-{
-    r->ids[to] = r->ids[from];
-    r->from[to] = r->from[from];
-    r->nodes[to] = r->nodes[from];
-    r->log_probabilities[to] = r->log_probabilities[from];
-}
-
 static void swap_rows(live_rows *r, int64_t a, int64_t b)
 {
     int32_t id = r->ids[a];

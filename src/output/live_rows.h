@@ -18,9 +18,6 @@ typedef struct live_rows {
 bool live_rows_create(live_rows *r, int64_t most);
 void live_rows_clear(live_rows *r);
 
-/* Row `to` becomes row `from`, which is of the same sequence. */
-void live_rows_move(live_rows *r, int64_t from, int64_t to);
-
 /* Puts, where it can, the i-th of a sequence's rows, which are those from `first` on, behind the sequence's i-th row of
  * the step before, which begin at `begin`: what continues itself need not be copied in the model's cache. */
 void live_rows_settle(live_rows *r, int64_t begin, int64_t first);

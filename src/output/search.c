@@ -1,8 +1,7 @@
 /* Beam search. Each step takes the 2 * beam best continuations of a sequence's live hypotheses, in order: one that ends
  * is finished if it is among the first `beam`; the first `beam` others live on. A sequence is done when `beam`
- * hypotheses are finished, or later, as the model's limits say. Before that, a live one is dropped only when it cannot
- * get among the n best finished any more: on BLEU it pays to wait, for a hypothesis' mean log-probability tends to rise
- * as it grows. Of beam 1 this is greedy decoding. */
+ * hypotheses are finished, or later, as the model's limits say, or once no live one can get among the n best any more.
+ * Of beam 1 this is greedy decoding. */
 #include "output/search.h"
 
 #include "base/checked.h"
@@ -127,7 +126,9 @@ static attn_status extend_sequence(search *s, int64_t begin, int64_t end)
         }
         if (status) return status;
     }
-    ended_hypotheses_prune(&s->ended, sequence, s->position + 1, &s->next, first);
+    if (s->next.count > first &&
+        ended_hypotheses_suffice(&s->ended, sequence, s->position + 1, s->next.log_probabilities[first]))
+        s->next.count = first;
     live_rows_settle(&s->next, begin, first);
     return ATTN_OK;
 }

@@ -156,6 +156,38 @@ static void finished_sequences_leave_the_batch(void **state)
     toy_destroy(&m);
 }
 
+static hypothesis first_of(uint64_t seed, search_options o, search_stopping stopping)
+{
+    toy m = toy_create(seed, 1, o.beam);
+    search_model model = toy_model(&m, (search_limits){.stopping = stopping});
+    const int64_t longest = 12;
+    hypothesis h[8];
+    assert_int_equal(search_decode(&model, &o, 1, &longest, h), ATTN_OK);
+    hypotheses_clear(h + 1, o.n_best - 1);
+    toy_destroy(&m);
+    return h[0];
+}
+
+/* What is given up early, since it is no result any more, ends the search neither sooner nor later. */
+static void asking_for_fewer_gives_the_first_of_them(void **state)
+{
+    (void)state;
+    const search_stopping rules[] = {STOPPING_FULL, STOPPING_LIKELY, STOPPING_SURE};
+    for (int rule = 0; rule < 3; rule++)
+        for (uint64_t seed = 0; seed < 1000; seed++)
+            for (int64_t beam = 2; beam <= 4; beam += 1)
+                for (int length = -1; length <= 2; length++) {
+                    const float normalize = (float)length;
+                    hypothesis one = first_of(seed, (search_options){beam, 1, normalize, 1}, rules[rule]);
+                    hypothesis all = first_of(seed, (search_options){beam, beam, normalize, 1}, rules[rule]);
+                    if (one.score != all.score || one.length != all.length)
+                        fail_msg("rule %d, seed %d, beam %d, normalize %d: %g and %g", rule, (int)seed, (int)beam,
+                                 length, one.score, all.score);
+                    hypotheses_clear(&one, 1);
+                    hypotheses_clear(&all, 1);
+                }
+}
+
 static void refuses_bad_options_and_logits(void **state)
 {
     (void)state;
@@ -179,6 +211,7 @@ int main(void)
         cmocka_unit_test(beam_one_is_greedy),
         cmocka_unit_test(neighbours_change_nothing),
         cmocka_unit_test(finished_sequences_leave_the_batch),
+        cmocka_unit_test(asking_for_fewer_gives_the_first_of_them),
         cmocka_unit_test(refuses_bad_options_and_logits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@ void toy_logits(uint64_t history, float *logits)
 {
     for (int v = 0; v < VOCABULARY; v++) {
         random_block r = random_philox(history, (uint64_t)v, 1);
-        logits[v] = 4 * random_unit(r.word[0]) - (v == EOS ? 0.5f : 0);
+        logits[v] = 24 * random_unit(r.word[0]) - (v == EOS ? 0.5f : 0);
     }
 }
 
