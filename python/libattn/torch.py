@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import _core, attention
+from . import _core
 from .arrays import Integers
 from .block_mask import BlockMask, described
 from .tile_functions import AnyMaskFunction, AnyScoreFunction, described_mask
-from .torch_gradients import ADDITIVE, PACKED, SCALED, apply, unrecorded
+from .torch_gradients import ADDITIVE, PACKED, SCALED, apply, attention_weights, unrecorded
 
 __all__ = ["MultiheadAttention", "additive_attention", "scaled_dot_product_attention", "varlen_attention"]
 
@@ -171,14 +171,8 @@ class MultiheadAttention(torch.nn.MultiheadAttention):
     """torch.nn.MultiheadAttention, its parameters and their names the same, computed by libattn.
 
     Differs in that a query without any key left gives the projection of zeros, not NaN; that ``is_causal`` needs no
-    mask; and that the weights, where they are asked for, are those before dropout and have no gradient.
-    ``add_bias_kv`` and ``add_zero_attn`` are refused.
+    mask; and that the weights, where they are asked for, are those before dropout.
     """
-
-    def __init__(self, embed_dim: int, num_heads: int, *arguments: Any, **options: Any) -> None:
-        super().__init__(embed_dim, num_heads, *arguments, **options)
-        if self.bias_k is not None or self.add_zero_attn:
-            raise ValueError("add_bias_kv, add_zero_attn: expected False, got True")
 
     def _project(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(..., E) each."""
@@ -231,7 +225,7 @@ class MultiheadAttention(torch.nn.MultiheadAttention):
         masks of bool True leaves a key out, as in torch.nn.MultiheadAttention; masks of floats are added.
 
         Returns the output, in query's shape, and the weights: (B, T, S), averaged over the heads, or (B, H, T, S), or
-        None where they are not needed.
+        None where they are not needed. S counts the keys that add_bias_kv and add_zero_attn append.
         """
         batched = query.dim() == 3
         batch = 1 if not batched else query.size(0 if self.batch_first else 1)
@@ -239,11 +233,12 @@ class MultiheadAttention(torch.nn.MultiheadAttention):
         if is_causal and attn_mask is not None:
             is_causal = False  # says of the mask what it is
         q, k, v = (self._heads(x, batched) for x in self._project(query, key, value))
+        k, v, mask, added = self._with_added_keys(k, v, mask)
         dropout = self.dropout if self.training else 0.0
-        out: Any = scaled_dot_product_attention(q, k, v, mask, dropout, is_causal)
+        out: Any = scaled_dot_product_attention(q, k, v, mask, dropout, is_causal, query_offset=added)
         out = out.transpose(-3, -2).flatten(-2)  # (B, T, E)
         out = self.out_proj(out if self.batch_first else out.transpose(0, 1))
-        weights = self._weights(q, k, mask, is_causal, average_attn_weights) if need_weights else None
+        weights = self._weights(q, k, mask, is_causal, added, average_attn_weights) if need_weights else None
         if batched:
             return out, weights
         return out.squeeze(0 if self.batch_first else 1), None if weights is None else weights[0]
@@ -255,9 +250,29 @@ class MultiheadAttention(torch.nn.MultiheadAttention):
             return x.transpose(0, 1)[None]
         return x.transpose(1, 2) if self.batch_first else x.permute(1, 2, 0, 3)
 
-    @torch.no_grad()
-    def _weights(self, q: Tensor, k: Tensor, mask: Tensor | None, is_causal: bool, average: bool) -> Tensor:
-        none = k.new_empty(*k.shape[:-1], 0)
-        weights = attention.scaled_dot_product_attention(q, k, none, mask, 0.0, is_causal, return_weights=True)[1]
-        weights = weights.to(q.dtype)
+    def _with_added_keys(
+        self, k: Tensor, v: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None, int]:
+        """Keys and values behind those that add_bias_kv and add_zero_attn add, which no mask leaves out, and how many
+        these are: in front, where is_causal keeps them for queries that stand as many places further on."""
+        row = (len(k), self.num_heads, 1, self.head_dim)
+        keys, values = [k], [v]
+        if self.add_zero_attn:
+            keys.insert(0, k.new_zeros(row))
+            values.insert(0, v.new_zeros(row))
+        if self.bias_k is not None and self.bias_v is not None:
+            keys.insert(0, self.bias_k.view(row[1:]).expand(row).to(k.dtype))
+            values.insert(0, self.bias_v.view(row[1:]).expand(row).to(v.dtype))
+        added = len(keys) - 1
+        if not added:
+            return k, v, mask, 0
+        if mask is not None:
+            mask = torch.nn.functional.pad(mask, (added, 0), value=mask.dtype == torch.bool)
+        return torch.cat(keys, 2), torch.cat(values, 2), mask, added
+
+    def _weights(
+        self, q: Tensor, k: Tensor, mask: Tensor | None, is_causal: bool, added: int, average: bool
+    ) -> Tensor:
+        weights = attention_weights(q, k, mask, is_causal, added).to(q.dtype)
+        weights = torch.cat([weights[..., added:], weights[..., :added]], -1) if added else weights
         return weights.mean(-3) if average else weights

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from . import additive, attention, double_backward, varlen
+from . import additive, attention, double_backward, varlen, weights
 from .tile_functions import CFunction, ScoreFunction, Tile
 
 # What gradients are computed of, in the order of the function's arguments.
@@ -219,3 +219,29 @@ def apply(calls: Calls, inputs: Sequence[Tensor | None], options: dict[str, Any]
     _keep(options)
     out, lse = _Attention.apply(*tensors, calls, options)
     return (out, lse) if return_lse else out
+
+
+class _Weights(torch.autograd.Function):
+    """The weights themselves, whose gradients are products of T x S numbers, as they are."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, mask: Tensor | None, is_causal: bool, query_offset: int) -> Tensor:
+        found = weights.attention_weights(q, k, mask, is_causal, query_offset=query_offset)
+        ctx.save_for_backward(q, k, mask, found)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        q, k, mask, found = ctx.saved_tensors
+        by_scores = found * (gradient - (found * gradient).sum(-1, keepdim=True))
+        scaled = by_scores * q.size(-1) ** -0.5
+        by_q = (scaled @ k.to(scaled.dtype)).to(q.dtype)
+        by_k = (scaled.transpose(-1, -2) @ q.to(scaled.dtype)).to(k.dtype)
+        by_mask = by_scores.sum_to_size(mask.shape).to(mask.dtype) if ctx.needs_input_grad[2] else None
+        return by_q, by_k, by_mask, None, None
+
+
+def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None, is_causal: bool, query_offset: int) -> Tensor:
+    """``libattn.attention_weights`` of (B, H, T, D) and (B, H, S, D), through which gradients flow."""
+    result: Tensor = _Weights.apply(q, k, mask, is_causal, query_offset)
+    return result

@@ -8,10 +8,11 @@ import libattn.torch as lt
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
-@pytest.mark.parametrize("case", ["self", "cross", "unbatched", "dimensions"])
+@pytest.mark.parametrize("case", ["self", "cross", "unbatched", "dimensions", "bias", "zeros", "bias and zeros"])
 def test_module(case, batch_first):
     torch.manual_seed(61)
     sizes = {"kdim": 10, "vdim": 7} if case == "dimensions" else {}
+    sizes.update(add_bias_kv=case.startswith("bias"), add_zero_attn=case.endswith("zeros"))
     ours = lt.MultiheadAttention(12, 3, batch_first=batch_first, **sizes)
     theirs = torch.nn.MultiheadAttention(12, 3, batch_first=batch_first, **sizes)
     theirs.load_state_dict(ours.state_dict())
@@ -49,8 +50,9 @@ def test_module(case, batch_first):
             close(got[1], expected[1])
         ours.zero_grad()
         theirs.zero_grad()
-        gradient = torch.autograd.grad(got[0].square().sum(), [q, *ours.parameters()])
-        for a, b in zip(gradient, torch.autograd.grad(expected[0].square().sum(), [doubles[0], *theirs.parameters()])):
+        losses = [sum(x.square().sum() for x in results if x is not None) for results in (got, expected)]
+        gradient = torch.autograd.grad(losses[0], [q, *ours.parameters()])
+        for a, b in zip(gradient, torch.autograd.grad(losses[1], [doubles[0], *theirs.parameters()])):
             close(a, b)
 
 
@@ -66,6 +68,30 @@ def test_module_without_what_pytorchs_lacks():
     still = module(x, x, x)[0]
     module.train()
     assert not torch.equal(module(x, x, x)[0], still)
-    for option in ("add_bias_kv", "add_zero_attn"):
-        with pytest.raises(ValueError, match=option):
-            lt.MultiheadAttention(12, 3, **{option: True})
+
+
+def test_added_keys_are_seen_by_causal_queries():
+    torch.manual_seed(63)
+    module = lt.MultiheadAttention(12, 3, batch_first=True, add_bias_kv=True, add_zero_attn=True)
+    x = torch.randn(2, 5, 12)
+    causal = torch.triu(torch.ones(5, 5, dtype=torch.bool), 1)
+    for got, expected in zip(module(x, x, x, is_causal=True), module(x, x, x, attn_mask=causal)):
+        close(got, expected)
+    (weights,) = module(x, x, x, is_causal=True)[1:]
+    assert weights.shape == (2, 5, 7) and (weights[:, 0, 1:5] == 0).all() and (weights[:, :, 5:] > 0).all()
+
+
+def test_weights_are_differentiated_with_their_mask_and_twice():
+    from libattn.torch_gradients import attention_weights
+
+    torch.manual_seed(64)
+    q, k, mask = (torch.randn(*shape, dtype=torch.float64) for shape in ((2, 3, 4, 5), (2, 3, 6, 5), (3, 1, 6)))
+    mask[:, :, 2] = -torch.inf
+    inputs = [x.requires_grad_() for x in (q, k)]
+    bias = torch.randn(3, 1, 6, dtype=torch.float64, requires_grad=True)
+
+    def function(q, k, bias):
+        return attention_weights(q, k, torch.where(mask.isinf(), mask, bias), True, 1)
+
+    assert torch.autograd.gradcheck(function, (*inputs, bias))
+    assert torch.autograd.gradgradcheck(function, (*inputs, bias))
