@@ -2,14 +2,31 @@
 
     python3 translate_ctranslate2.py MODEL FILE BEAM [THREADS]
 
-The weights are converted once, in fp32, into a temporary directory. Time is that of translate_batch alone, pieces to pieces: the
-pieces are made before and joined after it.
+The weights are converted once, in fp32, into a temporary directory. CTranslate2 takes it that a Marian model starts from a zero
+embedding, as Marian's own do; a Hugging Face directory says what it starts from, and is taken at its word, so that both give the same
+translations. Time is that of translate_batch alone, pieces to pieces: the pieces are made before and joined after it.
 """
 
 import os
 import sys
 import tempfile
 import time
+
+
+def start_from_pad():
+    """Has CTranslate2's converter keep <pad>, and its embedding as what a Marian decoder starts from."""
+    from ctranslate2.converters import transformers as converter
+
+    def set_config(self, config, model, tokenizer):
+        config.eos_token = tokenizer.eos_token
+        config.unk_token = tokenizer.unk_token
+        config.decoder_start_token = tokenizer.pad_token
+
+    marian, bart = converter.MarianMTLoader, converter.BartLoader
+    marian.set_config = set_config
+    marian.set_decoder = bart.set_decoder
+    marian.get_vocabulary = bart.get_vocabulary
+    marian._remove_pad_weights = lambda self, spec: None
 
 
 def main():
@@ -23,6 +40,7 @@ def main():
     longest = transformers.MarianConfig.from_pretrained(model).max_position_embeddings
     with open(path, encoding="utf-8") as lines:
         source = [tokenizer.convert_ids_to_tokens(tokenizer.encode(line.rstrip("\n"))) for line in lines]
+    start_from_pad()
     with tempfile.TemporaryDirectory() as directory:
         ctranslate2.converters.TransformersConverter(model).convert(directory, quantization="float32", force=True)
         best = None
