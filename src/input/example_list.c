@@ -10,7 +10,7 @@
 
 const char *example_kind_name(example_kind kind)
 {
-    static const char *const names[] = {"text", "image", "audio"};
+    static const char *const names[] = {"text", "image", "recording"};
     return names[kind];
 }
 

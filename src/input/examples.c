@@ -94,6 +94,7 @@ attn_status example_list_read(example_list *out, const char *path, const char *l
     if (s == ATTN_OK && out->count == 0 && out->invalid > 0)
         s = status_fail(ATTN_ERROR_FORMAT, "%s: invalid UTF-8 or a NUL byte, as in every line", out->first_invalid);
     else if (s == ATTN_OK && out->count == 0)
-        s = status_fail(ATTN_ERROR_FORMAT, "%s: no examples of %s in it", path, example_kind_name(kind));
+        s = status_fail(ATTN_ERROR_FORMAT, "%s: no %ss in it%s", path, example_kind_name(kind),
+                        is_folder(path) ? ", expected a folder for each label, which holds them" : "");
     return s == ATTN_OK ? sort_labels(out) : s;
 }

@@ -13,7 +13,7 @@
 
 typedef enum example_kind { EXAMPLES_TEXT, EXAMPLES_IMAGE, EXAMPLES_AUDIO } example_kind;
 
-/* "text", "image", "audio". */
+/* One of them: "text", "image", "recording". */
 const char *example_kind_name(example_kind kind);
 
 typedef struct example_list {

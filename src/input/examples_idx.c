@@ -54,7 +54,7 @@ static attn_status append_all(example_list *l, const idx_array *labels)
 attn_status example_list_read_idx(example_list *l, const char *path, const char *labels_path)
 {
     if (l->kind != EXAMPLES_IMAGE)
-        return status_fail(ATTN_ERROR_ARGUMENT, "%s: images, not %s", path, example_kind_name(l->kind));
+        return status_fail(ATTN_ERROR_ARGUMENT, "%s: images, not %ss", path, example_kind_name(l->kind));
     char found[4096];
     idx_array images = {0}, labels = {0};
     attn_status s = idx_read_images(&images, path);

@@ -37,9 +37,9 @@ static attn_status append_content(example_list *l, const char *path, int64_t num
     if (l->kind == EXAMPLES_TEXT) return example_list_append(l, label, label_bytes, content, bytes);
     example_kind kind = l->kind;
     if (!example_kind_of_name(content, bytes, &kind) || kind != l->kind)
-        return status_fail(ATTN_ERROR_FORMAT, "%s:%lld: \"%.*s\", expected a file of %s: .%s", path, (long long)number,
-                           (int)utf8_shown(content, 60), content, example_kind_name(l->kind),
-                           l->kind == EXAMPLES_AUDIO ? "wav" : "png, .jpg or .jpeg");
+        return status_fail(ATTN_ERROR_FORMAT, "%s:%lld: \"%.*s\", expected the path of %s", path, (long long)number,
+                           (int)utf8_shown(content, 60), content,
+                           l->kind == EXAMPLES_AUDIO ? "a recording: .wav" : "an image: .png, .jpg or .jpeg");
     return append_path(l, path, label, label_bytes, content, bytes);
 }
 

@@ -20,7 +20,7 @@ example_kind classifier_example_kind(int64_t task)
 
 static void tell_of(const example_list *l, const char *path, notice_sink n)
 {
-    notice_tell(n, "%s: %lld example%s of %s", path, (long long)l->count, plural(l->count), example_kind_name(l->kind));
+    notice_tell(n, "%s: %lld %s%s", path, (long long)l->count, example_kind_name(l->kind), plural(l->count));
     if (l->empty > 0) notice_tell(n, "%s: %lld empty line%s left out", path, (long long)l->empty, plural(l->empty));
     if (l->skipped > 0)
         notice_tell(n, "%s: %lld file%s left out, of another kind", path, (long long)l->skipped, plural(l->skipped));

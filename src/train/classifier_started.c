@@ -68,7 +68,7 @@ static attn_status expect_examples(const attn_seq_train_options *o, classifier_f
     example_kind kind = o->task >= 0 ? classifier_example_kind(o->task) : kinds[family];
     attn_status s = o->task >= 0 || !o->train ? ATTN_OK : example_kind_of(o->train, &kind);
     if (s != ATTN_OK || kind == kinds[family]) return s;
-    return status_fail(ATTN_ERROR_ARGUMENT, "from = %s, a model of %s, but the examples are of %s", o->from,
+    return status_fail(ATTN_ERROR_ARGUMENT, "from = %s, a model of %ss, but the examples are %ss", o->from,
                        example_kind_name(kinds[family]), example_kind_name(kind));
 }
 

@@ -1,4 +1,4 @@
-/* Lines and files as other systems and mishaps leave them: byte order marks, carriage returns, NUL bytes, false names.
+/* Lines and files as other systems and mishaps leave them: byte order marks, carriage returns, NUL bytes, no content.
  */
 #include "shell.h"
 

@@ -74,6 +74,10 @@ static void trains_and_evaluates_classifiers(void **state)
     shell_said("attn eval: standard input:1: ");
     assert_int_equal(shell("printf 'x\\t\\377\\n' > $D/bytes.tsv; $ATTN eval -m $D/c $D/bytes.tsv"), 1);
     shell_said("bytes.tsv:1: invalid UTF-8 or a NUL byte, as in every line");
+    assert_int_equal(shell("mkdir -p $D/flat; : >$D/flat/a.wav; $ATTN eval -m $D/c $D/flat; $ATTN eval -m "
+                           "$TESTS/../fixtures/vit/colour $D/flat"),
+                     1);
+    shell_said("flat: no images in it, expected a folder for each label, which holds them\n");
 }
 
 /* What a terminal obeys in a label, or in a folder's name, never reaches it. */

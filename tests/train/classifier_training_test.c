@@ -71,7 +71,7 @@ static void evaluates(const char *model_directory, const char *examples, int64_t
 static void learns_texts(void **state)
 {
     (void)state;
-    learns("texts.tsv", "text-model", CLASSIFIER_BERT, "80 examples of text2 labels: bad (40), good (40)16 of the");
+    learns("texts.tsv", "text-model", CLASSIFIER_BERT, "80 texts2 labels: bad (40), good (40)16 of the");
     assert_int_equal(access(scratch_path("text-model/tokenizer.json"), F_OK), 0);
     evaluates("text-model", "texts.tsv", 80);
 }
@@ -79,7 +79,7 @@ static void learns_texts(void **state)
 static void learns_images(void **state)
 {
     (void)state;
-    learns("images-idx3-ubyte", "image-model", CLASSIFIER_VIT, "64 examples of image2 labels: 0 (32), 1 (32)13 of the");
+    learns("images-idx3-ubyte", "image-model", CLASSIFIER_VIT, "64 images2 labels: 0 (32), 1 (32)13 of the");
     assert_int_equal(access(scratch_path("image-model/preprocessor_config.json"), F_OK), 0);
     evaluates("image-model", "images-idx3-ubyte", 64);
 }
@@ -87,7 +87,7 @@ static void learns_images(void **state)
 static void learns_recordings(void **state)
 {
     (void)state;
-    learns("tones", "audio-model", CLASSIFIER_AST, "40 examples of audio2 labels: high (20), low (20)8 of the");
+    learns("tones", "audio-model", CLASSIFIER_AST, "40 recordings2 labels: high (20), low (20)8 of the");
     evaluates("audio-model", "tones", 40);
 }
 
@@ -178,7 +178,7 @@ static void fine_tunes_only_what_fits(void **state)
     assert_non_null(strstr(attn_seq_error(), "image_size = 16, but the model of "));
     o = tuned("tones", "image-model", "never", &w);
     assert_int_equal(attn_seq_train_classifier(&o), ATTN_ERROR_ARGUMENT);
-    assert_non_null(strstr(attn_seq_error(), "image-model, a model of image, but the examples are of audio"));
+    assert_non_null(strstr(attn_seq_error(), "image-model, a model of images, but the examples are recordings"));
     assert_int_equal(access(scratch_path("never"), F_OK), -1);
 }
 

@@ -176,7 +176,7 @@ static void what_does_not_fit_is_named(void **state)
     refused_by(attn_seq_train_classifier, &c, ATTN_ERROR_ARGUMENT, "layers = 2, but the model of ");
     c.layers = -1;
     c.task = ATTN_SEQ_TASK_CLASSIFY_IMAGE;
-    refused_by(attn_seq_train_classifier, &c, ATTN_ERROR_ARGUMENT, "a model of text, but the examples are of image");
+    refused_by(attn_seq_train_classifier, &c, ATTN_ERROR_ARGUMENT, "a model of texts, but the examples are images");
     c.task = -1;
     c.from = scratch_path("translator");
     refused_by(attn_seq_train_classifier, &c, ATTN_ERROR_UNSUPPORTED, "translator/config.json: architectures is");
