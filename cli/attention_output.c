@@ -195,6 +195,8 @@ static int print_patches(const attention_output *o, const attn_seq_patches *p, f
     map.columns = p->columns;
     map.values = paid;
     map.title = title;
+    map.row_axis = p->upward ? "frequency, high ones first" : NULL;
+    map.column_axis = p->upward ? "time" : NULL;
     map.high = scale_end(paid, p->rows * p->columns);
     return print_map(o, &map);
 }

@@ -519,7 +519,8 @@ ATTN_API attn_status attn_seq_attention_write_html(const attn_seq_attended *inpu
 ATTN_API attn_status attn_seq_attention_write_json(const attn_seq_attended *inputs, size_t count, const char *path);
 
 /* Draws a picture, and beside it the same under values (patches->rows, patches->columns), the largest in full colour,
- * into a PNG file, which replaces `path` only when it is whole. title may be NULL.
+ * into a PNG file, which replaces `path` only when it is whole; below one that is shown upside down stands which way
+ * time and frequency run. title may be NULL.
  *
  * Thread safety: may run in several threads at once.
  * Returns ATTN_OK; ATTN_ERROR_ARGUMENT (NULL; a size below 1, or patches outside the picture); ATTN_ERROR_FILE;

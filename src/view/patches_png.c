@@ -13,6 +13,7 @@
 #define MARGIN 20
 #define GAP 16
 #define TITLE 34        /* pixels above the panes */
+#define CAPTION 26      /* below those of a spectrogram */
 #define WISHED_SIDE 448 /* of a pane's longer side */
 #define LARGEST_SIDE 2048
 #define TITLE_LENGTH 400
@@ -88,18 +89,18 @@ static void draw_pane(const panes *p, cairo_surface_t *surface, int64_t left, co
     cairo_surface_mark_dirty(surface);
 }
 
-static void draw_title(cairo_t *cairo, const char *title, int64_t width)
+static void draw_words(cairo_t *cairo, const char *face, int size, const char *words, int64_t top, int64_t width)
 {
     PangoLayout *layout = pango_cairo_create_layout(cairo);
-    PangoFontDescription *font = pango_font_description_from_string("Sans Bold");
-    pango_font_description_set_absolute_size(font, 15 * PANGO_SCALE);
+    PangoFontDescription *font = pango_font_description_from_string(face);
+    pango_font_description_set_absolute_size(font, size * PANGO_SCALE);
     pango_layout_set_font_description(layout, font);
     pango_font_description_free(font);
-    pango_layout_set_text(layout, title, -1);
+    pango_layout_set_text(layout, words, -1);
     pango_layout_set_width(layout, (int)width * PANGO_SCALE);
     pango_layout_set_ellipsize(layout, PANGO_ELLIPSIZE_END);
     cairo_set_source_rgb(cairo, 0.07, 0.07, 0.07);
-    cairo_move_to(cairo, MARGIN, MARGIN);
+    cairo_move_to(cairo, MARGIN, (double)top);
     pango_cairo_show_layout(cairo, layout);
     g_object_unref(layout);
 }
@@ -108,14 +109,18 @@ static attn_status draw(const panes *p, const char *title, const char *path)
 {
     colour_scale scale;
     colour_scale_fill(&scale);
-    int64_t width = 2 * MARGIN + 2 * p->width + GAP, height = 2 * MARGIN + TITLE + p->height;
+    const int64_t below = MARGIN + TITLE + p->height;
+    const int64_t width = 2 * MARGIN + 2 * p->width + GAP;
+    const int64_t height = below + (p->patches->upward ? CAPTION : 0) + MARGIN;
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)width, (int)height);
     cairo_t *cairo = cairo_create(surface);
     attn_status status;
     if (cairo_status(cairo) == CAIRO_STATUS_SUCCESS) {
         cairo_set_source_rgb(cairo, 1, 1, 1);
         cairo_paint(cairo);
-        draw_title(cairo, title, width - 2 * MARGIN);
+        draw_words(cairo, "Sans Bold", 15, title, MARGIN, width - 2 * MARGIN);
+        if (p->patches->upward)
+            draw_words(cairo, "Sans", 13, "time runs right, frequency up", below + 8, width - 2 * MARGIN);
         draw_pane(p, surface, MARGIN, NULL);
         draw_pane(p, surface, MARGIN + p->width + GAP, &scale);
         status = surface_file_save(surface, path);

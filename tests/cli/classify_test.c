@@ -227,6 +227,8 @@ static void draws_what_was_attended_to(void **state)
                            " && head -c 4 classify.tmp.png | tail -c 3; rm classify.tmp.png"),
                      0);
     shell_said("PNG");
+    assert_int_equal(shell("$ATTN classify -m " FIXTURES "/ast/apart --attention - " SOUND), 0);
+    shell_said("rows: frequency, high ones first, columns: time\n");
     assert_int_equal(shell("$ATTN classify " IMAGES "--attention - --layer 9 " IMAGE), 1);
     shell_said_only("attn classify: there is no layer 9: the model has 2 layers of 4 heads\n");
     assert_int_equal(shell("$ATTN classify --layer 1 " IMAGE), 2);

@@ -23,6 +23,15 @@ static unsigned pixel_at(cairo_surface_t *s, int x, int y)
     return ((const unsigned *)(const void *)row)[x] & 0xFFFFFF;
 }
 
+static unsigned darkest_below(cairo_surface_t *s, int top)
+{
+    unsigned darkest = 255;
+    for (int y = top; y < cairo_image_surface_get_height(s); y++)
+        for (int x = 0; x < cairo_image_surface_get_width(s); x++)
+            if ((pixel_at(s, x, y) & 255) < darkest) darkest = pixel_at(s, x, y) & 255;
+    return darkest;
+}
+
 /* The left pane is the picture, upside down where it is to be shown so; the right one has the colour of the weights. */
 static void lays_weights_over_the_picture(void **state)
 {
@@ -41,6 +50,7 @@ static void lays_weights_over_the_picture(void **state)
                  all = pixel_at(s, RIGHT + 5 * SCALE + MIDDLE, TOP + MIDDLE);
         assert_true((none >> 8 & 255) < (half >> 8 & 255)); /* green rises with the weight */
         assert_true((half >> 8 & 255) < (all >> 8 & 255));
+        assert_int_equal(darkest_below(s, TOP + 4 * SCALE) < 128, upward); /* words about a spectrogram alone */
         cairo_surface_destroy(s);
         unlink(PATH);
     }
