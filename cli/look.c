@@ -20,6 +20,11 @@
  * a page can hold, which would be told only after minutes of translating. */
 #define MOST_BYTES ((size_t)1 << 16)
 
+/* Texts that are translated together, and so at once on all threads: few enough that the weights of all fit in memory
+ * before a page that they are too many for is given up. */
+#define TOGETHER 16
+#define BYTES_TOGETHER 2048
+
 typedef struct looking {
     const char *model_name, *input;
     int64_t beam, threads;
@@ -29,6 +34,7 @@ typedef struct looking {
     classify_source *source; /* NULL: the operand itself is the text */
     classify_item given;
     int64_t done;
+    bool full; /* the page, and more would have come */
 } looking;
 
 static int parse(looking *l, int argc, char **argv)
@@ -157,56 +163,95 @@ static int classify(looking *l, const classify_item *item)
     return attention_output_hold(&l->page, r, 1, release_classifications) || status;
 }
 
-static int write_text(looking *l, const classify_item *item)
+/* Adds what became of one text to the page. */
+static int add_text(looking *l, const classify_item *item, const attn_seq_translation *r)
+{
+    const bool sums_up = l->model_is.task == ATTN_SEQ_TASK_SUMMARIZE;
+    if (r->status) return failure("look", "%s: %s", item->place, r->message);
+    if (r->cut) tell_cut(item, sums_up ? "only its beginning was read" : "translated in parts");
+    if (r->count == 0 || !r->hypotheses->attention) return 0;
+    const attn_seq_attended attended = {l->model_is.task, item->name, r->hypotheses->text, r->hypotheses->attention,
+                                        r->hypotheses->attention_count};
+    const int status = attention_output_add(&l->page, &attended, l->done++);
+    if (!status) puts(r->hypotheses->text);
+    return status;
+}
+
+static int write_texts(looking *l, const classify_item *items, int64_t count)
 {
     attn_seq_translate_options options;
     attn_seq_translate_options_init(&options);
     options.beam = l->beam;
     options.threads = (int)l->threads;
     options.attention = true;
-    attn_seq_translation *r;
-    bool sums_up = l->model_is.task == ATTN_SEQ_TASK_SUMMARIZE;
-    if (!sums_up && item->input.text.length > MOST_BYTES)
-        return failure("look", "%s: %zu bytes, expected at most %zu: longer ones have too many weights for a page",
-                       item->place, item->input.text.length, MOST_BYTES);
-    if ((sums_up ? attn_seq_summarize : attn_seq_translate)(l->model, &options, &item->input.text, 1, &r))
+    const bool sums_up = l->model_is.task == ATTN_SEQ_TASK_SUMMARIZE;
+    attn_seq_text texts[TOGETHER];
+    attn_seq_translation *results;
+    for (int64_t i = 0; i < count; i++) texts[i] = items[i].input.text;
+    if ((sums_up ? attn_seq_summarize : attn_seq_translate)(l->model, &options, texts, count, &results))
         return failure_of_library("look");
-    int status = r->status ? failure("look", "%s: %s", item->place, r->message) : 0;
-    if (r->cut) tell_cut(item, sums_up ? "only its beginning was read" : "translated in parts");
-    if (!status && r->count > 0 && r->hypotheses->attention) {
-        const attn_seq_attended attended = {l->model_is.task, item->name, r->hypotheses->text, r->hypotheses->attention,
-                                            r->hypotheses->attention_count};
-        status = attention_output_add(&l->page, &attended, l->done++);
-        if (!status) puts(r->hypotheses->text);
-    }
-    return attention_output_hold(&l->page, r, 1, release_translations) || status;
-}
-
-static int look_at(looking *l, const classify_item *item)
-{
-    if (item->blank) return 0;
-    if (item->problem) return failure("look", "%s: %s", item->place, item->problem);
-    return l->model_is.task < ATTN_SEQ_TASK_CLASSIFY_TEXT ? write_text(l, item) : classify(l, item);
+    int status = 0;
+    for (int64_t i = 0; i < count && !status; i++) status = add_text(l, &items[i], &results[i]);
+    return attention_output_hold(&l->page, results, count, release_translations) || status;
 }
 
 /* More would be too many to choose from: what was looked at is not thrown away for them. */
-static bool page_is_full(const looking *l, const classify_item *item)
+static bool page_is_full(looking *l, const classify_item *item)
 {
-    if (item->blank || l->done < MOST_INPUTS) return false;
-    message_tell("attn look: %s: the page holds the %d inputs before this one, and no more", item->place, MOST_INPUTS);
-    return true;
+    l->full = l->done >= MOST_INPUTS;
+    if (l->full)
+        message_tell("attn look: %s: the page holds the %d inputs before this one, and no more", item->place,
+                     MOST_INPUTS);
+    return l->full;
+}
+
+/* Why it cannot be looked at, told; 0 where it can. */
+static int refuse(const looking *l, const classify_item *item)
+{
+    if (item->problem) return failure("look", "%s: %s", item->place, item->problem);
+    if (l->model_is.task == ATTN_SEQ_TASK_TRANSLATE && item->input.text.length > MOST_BYTES)
+        return failure("look", "%s: %zu bytes, expected at most %zu: longer ones have too many weights for a page",
+                       item->place, item->input.text.length, MOST_BYTES);
+    return 0;
+}
+
+/* How many of these items are looked at together: one, or texts that are short. */
+static int64_t together(const looking *l, const classify_item *items, int64_t count)
+{
+    size_t bytes = items[0].input.text.length;
+    int64_t n = 1;
+    const int64_t room = MOST_INPUTS - l->done, most = room < TOGETHER ? room : TOGETHER;
+    if (l->model_is.task >= ATTN_SEQ_TASK_CLASSIFY_TEXT) return 1;
+    while (n < count && n < most && !items[n].blank && !items[n].problem) {
+        bytes += items[n].input.text.length;
+        if (bytes > BYTES_TOGETHER) break;
+        n++;
+    }
+    return n;
+}
+
+static int look_at(looking *l, const classify_item *items, int64_t count)
+{
+    for (int64_t i = 0, n = 1; i < count; i += n, n = 1) {
+        if (items[i].blank) continue;
+        if (page_is_full(l, &items[i])) return 0;
+        if (refuse(l, &items[i])) return 1;
+        n = together(l, items + i, count - i);
+        if (l->model_is.task < ATTN_SEQ_TASK_CLASSIFY_TEXT ? write_texts(l, items + i, n) : classify(l, &items[i]))
+            return 1;
+    }
+    return 0;
 }
 
 static int look_at_all(looking *l)
 {
-    if (!l->source) return look_at(l, &l->given);
+    if (!l->source) return look_at(l, &l->given, 1);
     classify_item *items;
     int64_t count;
-    while ((count = classify_source_next(l->source, &items)) > 0)
-        for (int64_t i = 0; i < count; i++) {
-            if (page_is_full(l, &items[i])) return 0;
-            if (look_at(l, &items[i])) return 1;
-        }
+    while ((count = classify_source_next(l->source, &items)) > 0) {
+        if (look_at(l, items, count)) return 1;
+        if (l->full) return 0;
+    }
     return count < 0;
 }
 

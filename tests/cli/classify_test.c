@@ -262,6 +262,13 @@ static void writes_a_page(void **state)
     shell_said("attn look: the text: longer than the model takes: translated in parts");
     assert_int_equal(shell("$ATTN look -m " FIXTURES "/marian/shared -o look.tmp.html \"$(printf 'a\\377')\""), 1);
     shell_said_only("attn look: the text: invalid UTF-8: byte 0xff at column 2\n");
+    assert_int_equal(shell("(seq 40; echo; seq 41 103) | sed 's/./a &b./' >look.tmp.txt; grep . look.tmp.txt | "
+                           "head -n 100 | $ATTN translate -m " FIXTURES
+                           "/marian/shared >look.tmp.out; $ATTN look -m " FIXTURES
+                           "/marian/shared -o look.tmp.html look.tmp.txt 2>look.tmp.err | cmp - look.tmp.out; "
+                           "s=$?; cat look.tmp.err; rm look.tmp.*; exit $s"),
+                     0);
+    shell_said("attn look: look.tmp.txt:102: the page holds the 100 inputs before this one, and no more\n");
     assert_int_equal(shell("$ATTN look -o page.png x"), 2);
     assert_int_equal(shell("printf 'A b.\\nC.\\n' | $ATTN look -m " FIXTURES "/marian/shared -o look.tmp.html - 2>&- |"
                            "wc -l; rm look.tmp.html"),
