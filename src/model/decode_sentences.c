@@ -12,6 +12,13 @@
 #define MOST_ROWS 64
 #define MOST_CELLS 4096
 
+/* Weights times rows of a step from which its operations are worth sharing among threads. Of fewer each takes so few
+ * microseconds that the threads' meeting costs what is gained (on two cores a sentence of a model of 8 million weights
+ * takes as long on both as on one), and many times that while other programs keep one of them waiting. A row more or
+ * less hardly counts where the weights themselves must come from memory. */
+#define WORK_WORTH_SHARING ((int64_t)1 << 28)
+#define ROWS_OF_READING 4
+
 typedef struct decoding {
     const seq2seq *model;
     search_options options; /* of each batch */
@@ -46,11 +53,30 @@ static void run_task(void *argument, int64_t index, int worker)
     task_outcome_set(&d->outcomes[index], run_batch(d, index, d->workspaces[worker]));
 }
 
+static int64_t weights_of(const parameters *p)
+{
+    int64_t weights = 0;
+    for (int64_t i = 0; i < p->count; i++) weights += tensor_count(&p->items[i].tensor);
+    return weights;
+}
+
+/* How many threads a batch's operations run on, of those that there are for it. */
+static int threads_within(const decoding *d, int threads)
+{
+    int64_t most = 0;
+    for (int64_t i = 0; i < d->batches.count; i++) {
+        const int64_t sentences = d->batches.start[i + 1] - d->batches.start[i];
+        if (sentences > most) most = sentences;
+    }
+    const int64_t rows = most * d->options.beam + ROWS_OF_READING;
+    return weights_of(d->model->parameters) >= WORK_WORTH_SHARING / rows ? threads : 1;
+}
+
 /* One batch a worker, whose operations then run on its thread alone: less waiting than all workers at one operation. */
 static attn_status run_all(decoding *d, int64_t count, int threads)
 {
     int workers = d->batches.count < threads ? (int)d->batches.count : threads;
-    d->options.threads = threads / workers;
+    d->options.threads = threads_within(d, threads / workers);
     d->workspaces = calloc((size_t)workers, sizeof(decode_workspace *));
     d->outcomes = calloc((size_t)d->batches.count, sizeof *d->outcomes);
     if (!d->workspaces || !d->outcomes)

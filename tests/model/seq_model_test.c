@@ -7,6 +7,7 @@
 #include "attn/seq.h"
 #include "input/tokenizer.h"
 
+#include <dirent.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -154,9 +155,38 @@ static void serves_several_threads_at_once(void **state)
     attn_seq_model_close(m);
 }
 
+/* Those of this process, 0 where that cannot be told. */
+static int threads_alive(void)
+{
+    int count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    for (struct dirent *d; tasks && (d = readdir(tasks));) count += d->d_name[0] != '.';
+    if (tasks) closedir(tasks);
+    return count;
+}
+
+/* Of a small model, whose every step would wait for them. */
+static void a_sentence_alone_wakes_no_thread(void **state)
+{
+    (void)state;
+    const int before = threads_alive();
+    attn_seq_model *m;
+    assert_int_equal(attn_seq_model_open(&m, MARIAN_FIXTURES "/shared"), ATTN_OK);
+    attn_seq_translate_options o;
+    attn_seq_translate_options_init(&o);
+    o.threads = 4;
+    const attn_seq_text line = {"a b c a b c", 11};
+    attn_seq_translation *translation;
+    assert_int_equal(attn_seq_translate(m, &o, &line, 1, &translation), ATTN_OK);
+    attn_seq_translations_free(translation, 1);
+    attn_seq_model_close(m);
+    assert_int_equal(threads_alive(), before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sentence_alone_wakes_no_thread), /* the first: later ones leave threads behind */
         cmocka_unit_test(opens_and_describes),
         cmocka_unit_test(says_what_is_missing),
         cmocka_unit_test(tokenizes_as_marian_does),
