@@ -43,7 +43,10 @@ void cache_find_scales(const attn_cache *c, const attn_output *scales, int64_t b
 {
     for (int64_t n = 0; n < count;) {
         const row_run run = run_from(c, scales, sizeof *out, b, kv_head, first + n, count - n, seen);
-        for (int64_t i = 0; i < run.count; i++) memcpy(&out[n + i], run.at + i * run.step, sizeof *out);
+        if (run.step == sizeof *out)
+            memcpy(&out[n], run.at, (size_t)run.count * sizeof *out);
+        else
+            for (int64_t i = 0; i < run.count; i++) memcpy(&out[n + i], run.at + i * run.step, sizeof *out);
         n += run.count;
     }
 }

@@ -102,8 +102,9 @@ INLINE void score_keys(const decode_chunk *x, const split_queries *q, const int 
                        float *scores)
 {
     for (int64_t n = 0; n < x->keys; n += BYTES_KEYS)
-        bytes_scores(q->chunks, q->sums, q->factors, x->k + n, ahead ? k_ahead(x, n, BYTES_AHEAD) : NULL, unrolled,
-                     x->D, rows, scores + n, DECODE_CHUNK);
+        bytes_scores(q->chunks, q->sums, q->factors, x->k + n,
+                     ahead ? k_ahead(x, n, rows_between(ATTN_DTYPE_INT8, x->far, x->D)) : NULL, unrolled, x->D, rows,
+                     scores + n, DECODE_CHUNK);
 }
 
 /* Heads of the usual size are unrolled. */
@@ -165,7 +166,8 @@ INLINE void add_values(const decode_chunk *x, const void *const *v, const int ro
     for (int r = 0; r < rows; r++) sums[r] = sums_of(weights + r * DECODE_CHUNK);
     int64_t c = 0;
     for (; c + BYTES_COLUMNS <= x->DV; c += BYTES_COLUMNS)
-        bytes_add(v, ahead ? v + BYTES_AHEAD : NULL, c, BYTES_COLUMNS, rows, keys, w, sums);
+        bytes_add(v, ahead ? v + rows_between(ATTN_DTYPE_INT8, x->far, x->DV) : NULL, c, BYTES_COLUMNS, rows, keys, w,
+                  sums);
     if (c < x->DV) bytes_add(v, NULL, c, (int)(x->DV - c), rows, keys, w, sums);
 }
 

@@ -12,10 +12,11 @@
 /* Vectors of a row of K that are multiplied before those of the next. Memory gives rows of fp32 fastest in the order
  * that they lie in; of near or narrower ones two, so that Q's stay in registers for all keys of a tile. */
 #define SCORE_VECTORS(type, rows, ahead) (((type) == ATTN_DTYPE_F32 && (ahead)) || (rows) == 1 ? MOST_VECTORS : 2)
-/* Keys whose values are added at a time where memory gives them: fp32 comes a tenth faster in whole rows, a few at
- * once, while O's sums wait in the first cache. Narrower rows, and nearer ones, bound by arithmetic, lose a fifth by
- * it. */
-#define FAR_KEYS 4
+/* Keys whose values are added at a time where memory gives them, and vectors of them: fp32 comes fastest in whole rows,
+ * for two rows of queries, a few keys at once, while O's sums wait in the first cache. Narrower rows, and nearer ones,
+ * bound by arithmetic, lose a fifth by it. */
+#define FAR_KEYS 8
+#define WIDE_VECTORS (2 * MOST_VECTORS)
 
 extern decode_chunk_kernel SIMD_NAMED(decode_chunk);
 
@@ -34,9 +35,9 @@ INLINE vec load_row(const attn_dtype type, const void *row, int64_t c, int part)
 }
 
 /* So many vectors of columns from d on, row of K after row, each loaded once for all rows of Q; next: rows wanted
- * later, or NULL. They are asked for before the products: among them asking takes three times as long. */
-INLINE void score_columns(const attn_dtype type, const int rows, const int vectors, int part, const void *const *next,
-                          const float *const *q, const void *const *k, int64_t d, vec *sum)
+ * later, or NULL. columns: of a row, a constant, or 0. */
+INLINE void score_columns(const attn_dtype type, const int rows, const int columns, const int vectors, int part,
+                          const void *const *next, const float *const *q, const void *const *k, int64_t d, vec *sum)
 {
     const int keys = SIMD_LANES / rows;
     vec query[MOST_ROWS][MOST_VECTORS];
@@ -49,7 +50,8 @@ INLINE void score_columns(const attn_dtype type, const int rows, const int vecto
 #pragma GCC unroll 4
         for (int i = 0; i < vectors; i++) {
             const vec key = load_row(type, k[n], d + i * SIMD_LANES, part);
-            if (next) fetch(type, next[n], d + i * SIMD_LANES);
+            if (next && columns && i == 0) fetch_share(type, next, keys, columns, d * keys + n * vectors * SIMD_LANES);
+            if (next && !columns) fetch(type, next[n], d);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; r++) sum[r * keys + n] = vec_fma(query[r][i], key, sum[r * keys + n]);
         }
@@ -61,7 +63,8 @@ INLINE void score_tile(const attn_dtype type, const int rows, const int columns,
                        const decode_chunk *x, const float *const *q, int64_t n, float *scores)
 {
     const int keys = SIMD_LANES / rows, vectors = SCORE_VECTORS(type, rows, ahead);
-    const void *const *next = ahead ? k_ahead(x, n, DECODE_AHEAD) : NULL, *k[SIMD_LANES] = {NULL};
+    const void *const *next = ahead ? k_ahead(x, n, rows_between(type, x->far, columns ? columns : x->D)) : NULL;
+    const void *k[SIMD_LANES] = {NULL};
     vec sum[SIMD_LANES];
 #pragma GCC unroll 16
     for (int i = 0; i < keys; i++) k[i] = x->k[n + i];
@@ -69,9 +72,9 @@ INLINE void score_tile(const attn_dtype type, const int rows, const int columns,
     for (int i = 0; i < SIMD_LANES; i++) sum[i] = vec_zero();
 #pragma GCC unroll 8
     for (int d = 0; d < columns; d += vectors * SIMD_LANES)
-        score_columns(type, rows, vectors, SIMD_LANES, next, q, k, d, sum);
+        score_columns(type, rows, columns, vectors, SIMD_LANES, next, q, k, d, sum);
     for (int64_t d = 0; d < x->D && !columns; d += SIMD_LANES)
-        score_columns(type, rows, 1, part_at(x->D, d), next, q, k, d, sum);
+        score_columns(type, rows, 0, 1, part_at(x->D, d), next, q, k, d, sum);
     float tile[SIMD_LANES];
     vec_store(tile, vec_mul(vec_set1(x->scale), vec_sum_each(sum)));
 #pragma GCC unroll 4
@@ -123,54 +126,56 @@ INLINE void add_values(const attn_dtype type, const int rows, const int vectors,
                        int64_t keys, int64_t c, float *const *o)
 {
     const int part = whole ? SIMD_LANES : part_at(x->DV, c);
-    vec sum[MOST_ROWS][MOST_VECTORS];
+    vec sum[MOST_ROWS][WIDE_VECTORS];
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int i = 0; i < vectors; i++) sum[r][i] = load_part(o[r] + c + i * SIMD_LANES, part);
     for (int64_t n = 0; n < keys; n++) {
-        if (walk) fetch_some(type, vectors, walk, x);
+        if (walk) fetch_burst(type, vectors, walk, x, n, keys);
         if (modification && modification[n] == -INFINITY) continue;
-        vec value[MOST_VECTORS];
-#pragma GCC unroll 4
+        vec value[WIDE_VECTORS];
+#pragma GCC unroll 8
         for (int i = 0; i < vectors; i++) value[i] = load_row(type, v[n], c + i * SIMD_LANES, part);
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) {
             vec weight = vec_set1(weights[r * DECODE_CHUNK + n]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int i = 0; i < vectors; i++) sum[r][i] = vec_fma(weight, value[i], sum[r][i]);
         }
     }
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int i = 0; i < vectors; i++) vec_store_n(o[r] + c + i * SIMD_LANES, sum[r][i], part);
 }
 
-INLINE void add_columns(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x,
-                        const float *weights, const float *modification, int64_t first, int64_t keys, float *const *o)
+INLINE void add_columns(const attn_dtype type, const int rows, const int vectors, const bool ahead,
+                        const decode_chunk *x, const float *weights, const float *modification, int64_t first,
+                        int64_t keys, float *const *o)
 {
     const void *const *v = x->v + first;
-    const int64_t group = MOST_VECTORS * SIMD_LANES, whole = x->DV / group * group;
-    line_walk wide = {.first = 0, .columns = whole, .row = first};
-    line_walk rest = {.first = whole, .columns = x->DV - whole, .row = first};
+    const int64_t group = vectors * SIMD_LANES, whole = x->DV / group * group;
+    const int64_t ahead_rows = rows_between(type, x->far, x->DV);
+    line_walk wide = {.first = 0, .columns = whole, .row = first, .ahead = ahead_rows};
+    line_walk rest = {.first = whole, .columns = x->DV - whole, .row = first, .ahead = ahead_rows};
     int64_t c = 0;
     for (; c < whole; c += group)
-        add_values(type, rows, MOST_VECTORS, true, ahead ? &wide : NULL, x, weights, modification, v, keys, c, o);
+        add_values(type, rows, vectors, true, ahead ? &wide : NULL, x, weights, modification, v, keys, c, o);
     for (; c < x->DV; c += SIMD_LANES)
         add_values(type, rows, 1, false, ahead ? &rest : NULL, x, weights, modification, v, keys, c, o);
 }
 
 /* Rows from m on of O get the block's values; the first of them ask for values to come. */
-INLINE void add_group(const attn_dtype type, const int rows, const decode_chunk *x, const float *weights, int64_t m,
-                      int64_t first, int64_t keys, float *const *o)
+INLINE void add_group(const attn_dtype type, const int rows, const int vectors, const decode_chunk *x,
+                      const float *weights, int64_t m, int64_t first, int64_t keys, float *const *o)
 {
     const float *modification = rows == 1 && x->modification ? x->modification + m * DECODE_CHUNK + first : NULL;
     weights += m * DECODE_CHUNK + first;
     if (m == 0 && !x->near)
-        add_columns(type, rows, true, x, weights, modification, first, keys, o);
+        add_columns(type, rows, vectors, true, x, weights, modification, first, keys, o);
     else
-        add_columns(type, rows, false, x, weights, modification, first, keys, o + m);
+        add_columns(type, rows, vectors, false, x, weights, modification, first, keys, o + m);
 }
 
 /* All rows of O get so many keys' values. */
@@ -178,9 +183,18 @@ INLINE void add_block(const attn_dtype type, const decode_chunk *x, int64_t firs
                       float *const *o)
 {
     int64_t rows = x->heads * x->queries, m = 0;
-    for (; m + 4 <= rows && !x->modification; m += 4) add_group(type, 4, x, weights, m, first, keys, o);
-    for (; m + 2 <= rows && !x->modification; m += 2) add_group(type, 2, x, weights, m, first, keys, o);
-    for (; m < rows; m++) add_group(type, 1, x, weights, m, first, keys, o);
+    for (; m + 4 <= rows && !x->modification; m += 4) add_group(type, 4, MOST_VECTORS, x, weights, m, first, keys, o);
+    for (; m + 2 <= rows && !x->modification; m += 2) add_group(type, 2, MOST_VECTORS, x, weights, m, first, keys, o);
+    for (; m < rows; m++) add_group(type, 1, MOST_VECTORS, x, weights, m, first, keys, o);
+}
+
+/* The same where memory itself gives V, in the order in which it lies. */
+INLINE void add_far_block(const decode_chunk *x, int64_t first, int64_t keys, const float *weights, float *const *o)
+{
+    int64_t rows = x->heads * x->queries, m = 0;
+    for (; m + 2 <= rows && !x->modification; m += 2)
+        add_group(ATTN_DTYPE_F32, 2, WIDE_VECTORS, x, weights, m, first, keys, o);
+    for (; m < rows; m++) add_group(ATTN_DTYPE_F32, 1, WIDE_VECTORS, x, weights, m, first, keys, o);
 }
 
 INLINE void score_keys(const attn_dtype type, const decode_chunk *x, float *scores)
@@ -213,8 +227,8 @@ DECODE_STEP add_far_fp32(const decode_chunk *x, const float *weights)
     float *o[DECODE_ROWS];
     int64_t n = 0;
     for (int64_t m = 0; m < x->heads * x->queries; m++) o[m] = row_of(x->o, x->queries, x->o_head, x->o_row, m);
-    for (; n + FAR_KEYS <= x->keys; n += FAR_KEYS) add_block(ATTN_DTYPE_F32, x, n, FAR_KEYS, weights, o);
-    if (n < x->keys) add_block(ATTN_DTYPE_F32, x, n, x->keys - n, weights, o);
+    for (; n + FAR_KEYS <= x->keys; n += FAR_KEYS) add_far_block(x, n, FAR_KEYS, weights, o);
+    if (n < x->keys) add_far_block(x, n, x->keys - n, weights, o);
 }
 
 DECODE_STEP score_bf16(const decode_chunk *x, float *scores)
@@ -261,7 +275,7 @@ static steps steps_of(attn_dtype type, bool far)
 
 void SIMD_NAMED(decode_chunk)(const decode_chunk *x)
 {
-    const steps step = steps_of(x->type, x->far);
+    const steps step = steps_of(x->type, x->far && x->DV % (WIDE_VECTORS * SIMD_LANES) == 0);
     int64_t rows = x->heads * x->queries;
     float *scores = x->scratch, factors[DECODE_ROWS];
     step.score(x, scores);

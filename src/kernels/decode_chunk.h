@@ -14,14 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DECODE_CHUNK 512                /* keys in a chunk, at most */
-#define DECODE_ROWS 64                  /* rows, at most */
-#define DECODE_AHEAD 32                 /* rows between one that is read and one that is asked for */
-#define BYTES_AHEAD 64                  /* likewise in decode_bytes, whose rows are shorter */
-#define DECODE_SPARE (BYTES_AHEAD + 16) /* rows behind a chunk's: for a vector of keys that ends behind the last */
-#define DECODE_BLOCK 32                 /* keys whose rows are used by all queries while they are near the core */
-#define BYTES_MOST_D 512                /* of decode_bytes */
-#define BYTES_MOST_DV 256               /* likewise */
+#define DECODE_CHUNK 512               /* keys in a chunk, at most */
+#define DECODE_ROWS 64                 /* rows, at most */
+#define ROWS_AHEAD 64                  /* rows between one that is read and one that is asked for, at most */
+#define DECODE_SPARE (ROWS_AHEAD + 16) /* rows behind a chunk's: for a vector of keys that ends behind the last */
+#define DECODE_BLOCK 32                /* keys whose rows are used by all queries while they are near the core */
+#define BYTES_MOST_D 512               /* of decode_bytes */
+#define BYTES_MOST_DV 256              /* likewise */
 
 typedef struct decode_chunk {
     int64_t heads, queries, keys; /* each at least 1 */

@@ -24,9 +24,11 @@ INLINE pairs load_numbers(const uint16_t *row, int64_t c, const bool whole, int6
 }
 
 /* Products of so many vectors of the queries, from dimension d on, with SIMD_LANES / rows keys, row of K after row;
- * each is made while the one before is multiplied. next: rows wanted later, or NULL. */
+ * each is made while the one before is multiplied. next: rows wanted later, or NULL. columns: of a row, a constant, or
+ * 0. */
 INLINE void multiply_keys(const int rows, const int vectors, const bool whole, const decode_chunk *x,
-                          const uint16_t *const *q, const void *const *k, const void *const *next, int64_t d, vec *sum)
+                          const uint16_t *const *q, const void *const *k, const void *const *next, int64_t d, vec *sum,
+                          const int columns)
 {
     const int keys = SIMD_LANES / rows;
     pairs own[MOST_ROWS][SCORE_VECTORS], key[SCORE_VECTORS];
@@ -42,7 +44,9 @@ INLINE void multiply_keys(const int rows, const int vectors, const bool whole, c
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
             if (i + 1 < keys) later[v] = load_numbers(k[i + 1], d + v * NUMBERS, whole, x->D);
-            if (next) fetch(ATTN_DTYPE_BF16, next[i], d + v * NUMBERS);
+            if (next && columns && v == 0)
+                fetch_share(ATTN_DTYPE_BF16, next, keys, columns, d * keys + i * vectors * NUMBERS);
+            if (next && !columns) fetch(ATTN_DTYPE_BF16, next[i], d);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; r++) sum[r * keys + i] = pairs_dot(own[r][v], key[v], sum[r * keys + i]);
         }
@@ -58,15 +62,16 @@ INLINE void score_rows(const int rows, const int vectors, const bool ahead, cons
 {
     const int keys = SIMD_LANES / rows;
     for (int64_t n = first; n < last; n += keys) {
-        const void *const *next = ahead ? k_ahead(x, n, DECODE_AHEAD) : NULL;
+        const void *const *next =
+            ahead ? k_ahead(x, n, rows_between(ATTN_DTYPE_BF16, x->far, vectors ? vectors * NUMBERS : x->D)) : NULL;
         vec sum[SIMD_LANES];
 #pragma GCC unroll 16
         for (int i = 0; i < SIMD_LANES; i++) sum[i] = vec_zero();
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v += SCORE_VECTORS)
-            multiply_keys(rows, SCORE_VECTORS, true, x, q, x->k + n, next, v * NUMBERS, sum);
+            multiply_keys(rows, SCORE_VECTORS, true, x, q, x->k + n, next, v * NUMBERS, sum, vectors * NUMBERS);
         for (int64_t d = 0; d < x->D && !vectors; d += NUMBERS)
-            multiply_keys(rows, 1, false, x, q, x->k + n, next, d, sum);
+            multiply_keys(rows, 1, false, x, q, x->k + n, next, d, sum, 0);
         float tile[SIMD_LANES];
         vec_store(tile, vec_mul(vec_set1(x->scale), vec_sum_each(sum)));
 #pragma GCC unroll 4
@@ -180,10 +185,8 @@ INLINE void add_values(const int rows, const int loads, const bool whole, const 
             sum[r][i] = load_part(p->o[r] + p->c + i * SIMD_LANES, i % 2 ? other_part : part);
     int64_t n = p->first;
     for (; n + 2 <= p->last; n += 2) {
-        if (ahead) { /* of both keys */
-            fetch_some(ATTN_DTYPE_BF16, 2 * loads, p->walk, x);
-            fetch_some(ATTN_DTYPE_BF16, 2 * loads, p->walk, x);
-        }
+        for (int i = 0; i < 2 && ahead; i++)
+            fetch_burst(ATTN_DTYPE_BF16, 2 * loads, p->walk, x, n + i - p->first, p->last - p->first);
         const bool one = !masked || p->modification[n] != -INFINITY;
         const bool other = !masked || p->modification[n + 1] != -INFINITY;
         add_pair(rows, loads, whole, one, other, x, p, n, sum);
@@ -231,8 +234,9 @@ static int64_t whole_columns(int64_t DV)
 INLINE void add_block(const decode_chunk *x, int64_t first, const float *weights, float *const *o)
 {
     const int64_t whole = whole_columns(x->DV);
-    line_walk wide = {.first = 0, .columns = whole, .row = first};
-    line_walk rest = {.first = whole, .columns = x->DV - whole, .row = first};
+    const int64_t ahead_rows = rows_between(ATTN_DTYPE_BF16, x->far, x->DV);
+    line_walk wide = {.first = 0, .columns = whole, .row = first, .ahead = ahead_rows};
+    line_walk rest = {.first = whole, .columns = x->DV - whole, .row = first, .ahead = ahead_rows};
     value_pass p = {.first = first, .last = first + keys_of_block(x, first), .walk = &wide};
     for (; p.c < whole; p.c += MOST_LOADS * NUMBERS) add_columns(MOST_LOADS, true, x, p, weights, o);
     for (p.walk = &rest; p.c < x->DV; p.c += NUMBERS) add_columns(1, false, x, p, weights, o);

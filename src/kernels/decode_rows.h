@@ -24,14 +24,42 @@ INLINE vec load_bytes(const int8_t *byte, int part)
     return vec_load_int8(some);
 }
 
-/* Asks the first cache for a row that is still far: several rows at once are no order that the CPU would foresee. Lines
- * asked for as not wanted again would come 0.93 of the time from memory in bf16, and 1.15 to 1.2 of it from the third
- * cache. */
+/* Bytes between what is read and what memory is asked for, and how many of them are asked for at once: what was
+ * fastest of 64 to 256 lines and of 2 to 16 (KERNELS.md). Narrow rows from the third cache are nearer. */
+INLINE int64_t bytes_ahead(const attn_dtype type, bool far)
+{
+    if (type == ATTN_DTYPE_F32) return 96 * 64;
+    return far ? 208 * 64 : 128 * 64;
+}
+
+INLINE int64_t burst_of(const attn_dtype type)
+{
+    return type == ATTN_DTYPE_F32 ? 1024 : 256;
+}
+
+/* Rows of so many columns that bytes_ahead are. */
+INLINE int64_t rows_between(const attn_dtype type, bool far, int64_t columns)
+{
+    const int64_t row = columns * element_of(type), bytes = bytes_ahead(type, far);
+    return row * ROWS_AHEAD > bytes ? bytes / row : ROWS_AHEAD;
+}
+
+/* Asks the first cache for the line of a row that column c begins. */
 INLINE void fetch(const attn_dtype type, const void *row, int64_t c)
 {
     const int64_t at = c * element_of(type);
     const bool whole_lines = SIMD_LANES * element_of(type) % 64 == 0; /* known here: asking costs more than fetching */
     if (whole_lines || at % 64 == 0) __builtin_prefetch((const char *)row + at, 0, 3);
+}
+
+/* Asks it for so many whole rows, their lines in the order in which they lie. */
+INLINE void fetch_rows(const attn_dtype type, const void *const *rows, const int count, int64_t columns)
+{
+#pragma GCC unroll 16
+    for (int n = 0; n < count; n++)
+#pragma GCC unroll 8
+        for (int64_t at = 0; at < columns * element_of(type); at += 64)
+            __builtin_prefetch((const char *)rows[n] + at, 0, 3);
 }
 
 /* Of each step and type a function of its own: in one for all of them the compiler runs out of registers in the
@@ -55,10 +83,13 @@ static inline const void *const *k_ahead(const decode_chunk *x, int64_t n, int64
     return n < x->keys ? x->k + n : x->v + n - x->keys;
 }
 
-/* Likewise after row n of V. */
-static inline const char *v_ahead(const decode_chunk *x, int64_t n)
+/* Asks for what is due of a tile's rows when so many of its numbers were multiplied: at each burst's bytes of them as
+ * many, in whole rows. */
+INLINE void fetch_share(const attn_dtype type, const void *const *next, const int keys, const int columns, int64_t done)
 {
-    return x->v[n + DECODE_AHEAD];
+    const int64_t bytes = done * element_of(type), row = columns * element_of(type);
+    const int64_t unit = burst_of(type) > row ? burst_of(type) : row, rows = unit / row;
+    if (bytes % unit == 0) fetch_rows(type, next + bytes / row, rows < keys ? (int)rows : keys, columns);
 }
 
 /* Where the lines stand that are asked for next: a block of V is gone through once for each group of columns, but
@@ -66,16 +97,27 @@ static inline const char *v_ahead(const decode_chunk *x, int64_t n)
 typedef struct line_walk {
     int64_t first, columns; /* of a row */
     int64_t row, at;
+    int64_t ahead; /* rows */
 } line_walk;
 
 INLINE void fetch_some(const attn_dtype type, const int vectors, line_walk *walk, const decode_chunk *x)
 {
     const int64_t size = element_of(type), bytes = vectors * SIMD_LANES * size;
-    const char *at = v_ahead(x, walk->row) + (walk->first + walk->at) * size;
-#pragma GCC unroll 4
+    const char *at = (const char *)x->v[walk->row + walk->ahead] + (walk->first + walk->at) * size;
+#pragma GCC unroll 8
     for (int64_t n = 0; n < bytes; n += 64) __builtin_prefetch(at + n, 0, 3);
     walk->at += vectors * SIMD_LANES;
     if (walk->at >= walk->columns) walk->at = 0, walk->row++;
+}
+
+/* The same of several keys at once, a burst in all, where it is due: n keys of so many are behind. */
+INLINE void fetch_burst(const attn_dtype type, const int vectors, line_walk *walk, const decode_chunk *x, int64_t n,
+                        int64_t keys)
+{
+    const int64_t each = vectors * SIMD_LANES * element_of(type);
+    const int64_t count = burst_of(type) > each ? burst_of(type) / each : 1;
+    if (n % count) return;
+    for (int64_t i = n; i < keys && i < n + count; i++) fetch_some(type, vectors, walk, x);
 }
 
 /* Keys from `first` on whose rows are gone through at a time: a few that stay in the first cache for all rows of
