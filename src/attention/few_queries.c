@@ -12,7 +12,7 @@
  * little where they are not there. */
 #define NEAR_BYTES (1 << 20)
 
-/* And that the third cache does not, of which others have a part. */
+/* And that the third cache does not: of fp32, for which another loop is then taken, more than these. */
 #define FAR_BYTES (1 << 25)
 
 bool few_queries_plan(few_queries *x, const attn_desc *d, attn_dtype keys, int64_t rows, size_t *bytes)
@@ -35,7 +35,7 @@ void few_queries_measure(few_queries *x, const attn_desc *d, attn_dtype keys, do
 {
     const double rows = (double)d->HK * count;
     const double bytes = rows * ((double)d->D + (double)d->DV) * (double)element_size(keys);
-    x->near = bytes <= NEAR_BYTES, x->far = bytes >= FAR_BYTES;
+    x->near = bytes <= NEAR_BYTES, x->far = keys == ATTN_DTYPE_F32 ? bytes > FAR_BYTES : bytes >= FAR_BYTES;
 }
 
 /* What the kernel adds to the scores; whether any of its pairs is left, and in *modified whether there is anything to

@@ -20,6 +20,12 @@
 
 extern decode_chunk_kernel SIMD_NAMED(decode_chunk);
 
+/* Whether rows are asked for as from memory itself: of fp32 as the step says. */
+INLINE bool is_far(const attn_dtype type, const bool far, const decode_chunk *x)
+{
+    return type == ATTN_DTYPE_F32 ? far : x->far;
+}
+
 /* Columns c .. of a row of K or V. */
 INLINE vec load_row(const attn_dtype type, const void *row, int64_t c, int part)
 {
@@ -36,8 +42,9 @@ INLINE vec load_row(const attn_dtype type, const void *row, int64_t c, int part)
 
 /* So many vectors of columns from d on, row of K after row, each loaded once for all rows of Q; next: rows wanted
  * later, or NULL. columns: of a row, a constant, or 0. */
-INLINE void score_columns(const attn_dtype type, const int rows, const int columns, const int vectors, int part,
-                          const void *const *next, const float *const *q, const void *const *k, int64_t d, vec *sum)
+INLINE void score_columns(const attn_dtype type, const bool far, const int rows, const int columns, const int vectors,
+                          int part, const void *const *next, const float *const *q, const void *const *k, int64_t d,
+                          vec *sum)
 {
     const int keys = SIMD_LANES / rows;
     vec query[MOST_ROWS][MOST_VECTORS];
@@ -50,7 +57,8 @@ INLINE void score_columns(const attn_dtype type, const int rows, const int colum
 #pragma GCC unroll 4
         for (int i = 0; i < vectors; i++) {
             const vec key = load_row(type, k[n], d + i * SIMD_LANES, part);
-            if (next && columns && i == 0) fetch_share(type, next, keys, columns, d * keys + n * vectors * SIMD_LANES);
+            if (next && columns && i == 0)
+                fetch_share(type, far, next, keys, columns, d * keys + n * vectors * SIMD_LANES);
             if (next && !columns) fetch(type, next[n], d);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; r++) sum[r * keys + n] = vec_fma(query[r][i], key, sum[r * keys + n]);
@@ -59,11 +67,12 @@ INLINE void score_columns(const attn_dtype type, const int rows, const int colum
 
 /* Scores of so many rows and SIMD_LANES / rows keys from n on. rows is a constant where this is inlined, and so is
  * columns, which is D or 0 for any. */
-INLINE void score_tile(const attn_dtype type, const int rows, const int columns, const bool ahead,
+INLINE void score_tile(const attn_dtype type, const bool far, const int rows, const int columns, const bool ahead,
                        const decode_chunk *x, const float *const *q, int64_t n, float *scores)
 {
     const int keys = SIMD_LANES / rows, vectors = SCORE_VECTORS(type, rows, ahead);
-    const void *const *next = ahead ? k_ahead(x, n, rows_between(type, x->far, columns ? columns : x->D)) : NULL;
+    const void *const *next =
+        ahead ? k_ahead(x, n, rows_between(type, is_far(type, far, x), columns ? columns : x->D)) : NULL;
     const void *k[SIMD_LANES] = {NULL};
     vec sum[SIMD_LANES];
 #pragma GCC unroll 16
@@ -72,9 +81,9 @@ INLINE void score_tile(const attn_dtype type, const int rows, const int columns,
     for (int i = 0; i < SIMD_LANES; i++) sum[i] = vec_zero();
 #pragma GCC unroll 8
     for (int d = 0; d < columns; d += vectors * SIMD_LANES)
-        score_columns(type, rows, columns, vectors, SIMD_LANES, next, q, k, d, sum);
+        score_columns(type, far, rows, columns, vectors, SIMD_LANES, next, q, k, d, sum);
     for (int64_t d = 0; d < x->D && !columns; d += SIMD_LANES)
-        score_columns(type, rows, 0, 1, part_at(x->D, d), next, q, k, d, sum);
+        score_columns(type, far, rows, 0, 1, part_at(x->D, d), next, q, k, d, sum);
     float tile[SIMD_LANES];
     vec_store(tile, vec_mul(vec_set1(x->scale), vec_sum_each(sum)));
 #pragma GCC unroll 4
@@ -82,41 +91,41 @@ INLINE void score_tile(const attn_dtype type, const int rows, const int columns,
 }
 
 /* So many rows' scores of the keys of one block; heads of the usual sizes are unrolled. */
-INLINE void score_rows(const attn_dtype type, const int rows, const bool ahead, const decode_chunk *x,
+INLINE void score_rows(const attn_dtype type, const bool far, const int rows, const bool ahead, const decode_chunk *x,
                        const float *const *q, int64_t first, int64_t last, float *scores)
 {
     const int keys = SIMD_LANES / rows;
     if (x->D == 128)
-        for (int64_t n = first; n < last; n += keys) score_tile(type, rows, 128, ahead, x, q, n, scores + n);
+        for (int64_t n = first; n < last; n += keys) score_tile(type, far, rows, 128, ahead, x, q, n, scores + n);
     else if (x->D == 64)
-        for (int64_t n = first; n < last; n += keys) score_tile(type, rows, 64, ahead, x, q, n, scores + n);
+        for (int64_t n = first; n < last; n += keys) score_tile(type, far, rows, 64, ahead, x, q, n, scores + n);
     else
-        for (int64_t n = first; n < last; n += keys) score_tile(type, rows, 0, ahead, x, q, n, scores + n);
+        for (int64_t n = first; n < last; n += keys) score_tile(type, far, rows, 0, ahead, x, q, n, scores + n);
 }
 
 /* The first rows ask for keys to come, the others, from m on, find them near. */
-INLINE void score_group(const attn_dtype type, const int rows, const decode_chunk *x, const float *const *q, int64_t m,
-                        int64_t first, int64_t last, float *scores)
+INLINE void score_group(const attn_dtype type, const bool far, const int rows, const decode_chunk *x,
+                        const float *const *q, int64_t m, int64_t first, int64_t last, float *scores)
 {
     if (m == 0 && !x->near)
-        score_rows(type, rows, true, x, q, first, last, scores);
+        score_rows(type, far, rows, true, x, q, first, last, scores);
     else
-        score_rows(type, rows, false, x, q + m, first, last, scores + m * DECODE_CHUNK);
+        score_rows(type, far, rows, false, x, q + m, first, last, scores + m * DECODE_CHUNK);
 }
 
 /* All rows' scores of the keys of one block; beyond its end those of rows that stand behind them, which nobody looks
  * at. */
-INLINE void score_block(const attn_dtype type, const decode_chunk *x, const float *const *q, int64_t first,
-                        float *scores)
+INLINE void score_block(const attn_dtype type, const bool far, const decode_chunk *x, const float *const *q,
+                        int64_t first, float *scores)
 {
     const int64_t rows = x->heads * x->queries;
     const int64_t last = first + keys_of_block(x, first);
     int64_t m = 0;
 #if SIMD_LANES >= 4
-    for (; m + 4 <= rows; m += 4) score_group(type, 4, x, q, m, first, last, scores);
-    for (; m + 2 <= rows; m += 2) score_group(type, 2, x, q, m, first, last, scores);
+    for (; m + 4 <= rows; m += 4) score_group(type, far, 4, x, q, m, first, last, scores);
+    for (; m + 2 <= rows; m += 2) score_group(type, far, 2, x, q, m, first, last, scores);
 #endif
-    for (; m < rows; m++) score_group(type, 1, x, q, m, first, last, scores);
+    for (; m < rows; m++) score_group(type, far, 1, x, q, m, first, last, scores);
 }
 
 /* So many vectors of columns from c on of several rows of O, where not whole a part of one, get the weighted values of
@@ -132,7 +141,7 @@ INLINE void add_values(const attn_dtype type, const int rows, const int vectors,
 #pragma GCC unroll 8
         for (int i = 0; i < vectors; i++) sum[r][i] = load_part(o[r] + c + i * SIMD_LANES, part);
     for (int64_t n = 0; n < keys; n++) {
-        if (walk) fetch_burst(type, vectors, walk, x, n, keys);
+        if (walk) fetch_burst(type, vectors == WIDE_VECTORS, vectors, walk, x, n, keys);
         if (modification && modification[n] == -INFINITY) continue;
         vec value[WIDE_VECTORS];
 #pragma GCC unroll 8
@@ -156,7 +165,7 @@ INLINE void add_columns(const attn_dtype type, const int rows, const int vectors
 {
     const void *const *v = x->v + first;
     const int64_t group = vectors * SIMD_LANES, whole = x->DV / group * group;
-    const int64_t ahead_rows = rows_between(type, x->far, x->DV);
+    const int64_t ahead_rows = rows_between(type, is_far(type, vectors == WIDE_VECTORS, x), x->DV);
     line_walk wide = {.first = 0, .columns = whole, .row = first, .ahead = ahead_rows};
     line_walk rest = {.first = whole, .columns = x->DV - whole, .row = first, .ahead = ahead_rows};
     int64_t c = 0;
@@ -197,11 +206,11 @@ INLINE void add_far_block(const decode_chunk *x, int64_t first, int64_t keys, co
     for (; m < rows; m++) add_group(ATTN_DTYPE_F32, 1, WIDE_VECTORS, x, weights, m, first, keys, o);
 }
 
-INLINE void score_keys(const attn_dtype type, const decode_chunk *x, float *scores)
+INLINE void score_keys(const attn_dtype type, const bool far, const decode_chunk *x, float *scores)
 {
     const float *q[DECODE_ROWS];
     for (int64_t m = 0; m < x->heads * x->queries; m++) q[m] = query_at(x, m);
-    for (int64_t n = 0; n < x->keys; n += keys_of_block(x, n)) score_block(type, x, q, n, scores);
+    for (int64_t n = 0; n < x->keys; n += keys_of_block(x, n)) score_block(type, far, x, q, n, scores);
 }
 
 INLINE void add_keys(const attn_dtype type, const decode_chunk *x, const float *weights)
@@ -213,7 +222,14 @@ INLINE void add_keys(const attn_dtype type, const decode_chunk *x, const float *
 
 DECODE_STEP score_fp32(const decode_chunk *x, float *scores)
 {
-    score_keys(ATTN_DTYPE_F32, x, scores);
+    score_keys(ATTN_DTYPE_F32, false, x, scores);
+}
+
+/* The same where memory itself gives K and V, and add_far_fp32; apart, since it would cost the other loops registers.
+ */
+DECODE_STEP score_far_fp32(const decode_chunk *x, float *scores)
+{
+    score_keys(ATTN_DTYPE_F32, true, x, scores);
 }
 
 DECODE_STEP add_fp32(const decode_chunk *x, const float *weights)
@@ -221,7 +237,6 @@ DECODE_STEP add_fp32(const decode_chunk *x, const float *weights)
     add_keys(ATTN_DTYPE_F32, x, weights);
 }
 
-/* The same where memory itself gives K and V; apart, since it would cost the other loop registers. */
 DECODE_STEP add_far_fp32(const decode_chunk *x, const float *weights)
 {
     float *o[DECODE_ROWS];
@@ -233,7 +248,7 @@ DECODE_STEP add_far_fp32(const decode_chunk *x, const float *weights)
 
 DECODE_STEP score_bf16(const decode_chunk *x, float *scores)
 {
-    score_keys(ATTN_DTYPE_BF16, x, scores);
+    score_keys(ATTN_DTYPE_BF16, false, x, scores);
 }
 
 DECODE_STEP add_bf16(const decode_chunk *x, const float *weights)
@@ -243,7 +258,7 @@ DECODE_STEP add_bf16(const decode_chunk *x, const float *weights)
 
 DECODE_STEP score_fp16(const decode_chunk *x, float *scores)
 {
-    score_keys(ATTN_DTYPE_FP16, x, scores);
+    score_keys(ATTN_DTYPE_FP16, false, x, scores);
 }
 
 DECODE_STEP add_fp16(const decode_chunk *x, const float *weights)
@@ -253,7 +268,7 @@ DECODE_STEP add_fp16(const decode_chunk *x, const float *weights)
 
 DECODE_STEP score_int8(const decode_chunk *x, float *scores)
 {
-    score_keys(ATTN_DTYPE_INT8, x, scores);
+    score_keys(ATTN_DTYPE_INT8, false, x, scores);
 }
 
 DECODE_STEP add_int8(const decode_chunk *x, const float *weights)
@@ -268,15 +283,17 @@ typedef struct steps {
 
 static steps steps_of(attn_dtype type, bool far)
 {
-    if (type == ATTN_DTYPE_F32) return (steps){score_fp32, far ? add_far_fp32 : add_fp32};
+    if (type == ATTN_DTYPE_F32) return far ? (steps){score_far_fp32, add_far_fp32} : (steps){score_fp32, add_fp32};
     if (type == ATTN_DTYPE_BF16) return (steps){score_bf16, add_bf16};
     return type == ATTN_DTYPE_FP16 ? (steps){score_fp16, add_fp16} : (steps){score_int8, add_int8};
 }
 
 void SIMD_NAMED(decode_chunk)(const decode_chunk *x)
 {
-    const steps step = steps_of(x->type, x->far && x->DV % (WIDE_VECTORS * SIMD_LANES) == 0);
-    int64_t rows = x->heads * x->queries;
+    const int64_t rows = x->heads * x->queries;
+    const bool wide =
+        rows <= MOST_ROWS && x->DV % (WIDE_VECTORS * SIMD_LANES) == 0; /* more rows: bound by arithmetic */
+    const steps step = steps_of(x->type, x->far && wide);
     float *scores = x->scratch, factors[DECODE_ROWS];
     step.score(x, scores);
     for (int64_t m = 0; m < rows; m++) factors[m] = begin_row(x, m, scores + m * DECODE_CHUNK);

@@ -45,7 +45,7 @@ INLINE void multiply_keys(const int rows, const int vectors, const bool whole, c
         for (int v = 0; v < vectors; v++) {
             if (i + 1 < keys) later[v] = load_numbers(k[i + 1], d + v * NUMBERS, whole, x->D);
             if (next && columns && v == 0)
-                fetch_share(ATTN_DTYPE_BF16, next, keys, columns, d * keys + i * vectors * NUMBERS);
+                fetch_share(ATTN_DTYPE_BF16, false, next, keys, columns, d * keys + i * vectors * NUMBERS);
             if (next && !columns) fetch(ATTN_DTYPE_BF16, next[i], d);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; r++) sum[r * keys + i] = pairs_dot(own[r][v], key[v], sum[r * keys + i]);
@@ -186,7 +186,7 @@ INLINE void add_values(const int rows, const int loads, const bool whole, const 
     int64_t n = p->first;
     for (; n + 2 <= p->last; n += 2) {
         for (int i = 0; i < 2 && ahead; i++)
-            fetch_burst(ATTN_DTYPE_BF16, 2 * loads, p->walk, x, n + i - p->first, p->last - p->first);
+            fetch_burst(ATTN_DTYPE_BF16, false, 2 * loads, p->walk, x, n + i - p->first, p->last - p->first);
         const bool one = !masked || p->modification[n] != -INFINITY;
         const bool other = !masked || p->modification[n + 1] != -INFINITY;
         add_pair(rows, loads, whole, one, other, x, p, n, sum);

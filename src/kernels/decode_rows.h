@@ -25,16 +25,16 @@ INLINE vec load_bytes(const int8_t *byte, int part)
 }
 
 /* Bytes between what is read and what memory is asked for, and how many of them are asked for at once: what was
- * fastest of 64 to 256 lines and of 2 to 16 (KERNELS.md). Narrow rows from the third cache are nearer. */
+ * fastest of 64 to 256 lines and of 2 to 16, far from the core and not (KERNELS.md). */
 INLINE int64_t bytes_ahead(const attn_dtype type, bool far)
 {
-    if (type == ATTN_DTYPE_F32) return 96 * 64;
-    return far ? 208 * 64 : 128 * 64;
+    if (!far) return 128 * 64;
+    return type == ATTN_DTYPE_F32 ? 96 * 64 : 208 * 64;
 }
 
-INLINE int64_t burst_of(const attn_dtype type)
+INLINE int64_t burst_of(const attn_dtype type, const bool far)
 {
-    return type == ATTN_DTYPE_F32 ? 1024 : 256;
+    return type == ATTN_DTYPE_F32 && far ? 1024 : 256;
 }
 
 /* Rows of so many columns that bytes_ahead are. */
@@ -85,10 +85,11 @@ static inline const void *const *k_ahead(const decode_chunk *x, int64_t n, int64
 
 /* Asks for what is due of a tile's rows when so many of its numbers were multiplied: at each burst's bytes of them as
  * many, in whole rows. */
-INLINE void fetch_share(const attn_dtype type, const void *const *next, const int keys, const int columns, int64_t done)
+INLINE void fetch_share(const attn_dtype type, const bool far, const void *const *next, const int keys,
+                        const int columns, int64_t done)
 {
     const int64_t bytes = done * element_of(type), row = columns * element_of(type);
-    const int64_t unit = burst_of(type) > row ? burst_of(type) : row, rows = unit / row;
+    const int64_t burst = burst_of(type, far), unit = burst > row ? burst : row, rows = unit / row;
     if (bytes % unit == 0) fetch_rows(type, next + bytes / row, rows < keys ? (int)rows : keys, columns);
 }
 
@@ -111,11 +112,11 @@ INLINE void fetch_some(const attn_dtype type, const int vectors, line_walk *walk
 }
 
 /* The same of several keys at once, a burst in all, where it is due: n keys of so many are behind. */
-INLINE void fetch_burst(const attn_dtype type, const int vectors, line_walk *walk, const decode_chunk *x, int64_t n,
-                        int64_t keys)
+INLINE void fetch_burst(const attn_dtype type, const bool far, const int vectors, line_walk *walk,
+                        const decode_chunk *x, int64_t n, int64_t keys)
 {
-    const int64_t each = vectors * SIMD_LANES * element_of(type);
-    const int64_t count = burst_of(type) > each ? burst_of(type) / each : 1;
+    const int64_t each = vectors * SIMD_LANES * element_of(type), burst = burst_of(type, far);
+    const int64_t count = burst > each ? burst / each : 1;
     if (n % count) return;
     for (int64_t i = n; i < keys && i < n + count; i++) fetch_some(type, vectors, walk, x);
 }
