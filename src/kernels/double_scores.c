@@ -2,6 +2,7 @@
 #include "kernels/double_tile.h"
 #include "kernels/simd_math.h"
 #include "kernels/simd_product.h"
+#include "kernels/soft_cap.h"
 
 #include <math.h>
 
@@ -24,11 +25,12 @@ INLINE pairs read_pairs(const double_tile *t, int64_t at, int64_t query)
     out.a = vec_mul(vec_load(f->ds_t + at), out.m);
     out.e = vec_mul(vec_load(t->by_s_t + at), out.m);
     if (f->softcap > 0) {
-        vec cap = vec_set1(f->softcap), bent = vec_tanh(vec_div(vec_mul(x, scale), cap));
+        const soft_cap cap = soft_cap_of(f->softcap);
+        const vec bent = soft_cap_tanh(&cap, vec_mul(x, scale));
         out.slope = vec_sub(one, vec_mul(bent, bent));
         out.curve_g = vec_mul(vec_mul(vec_set1(-2 / f->softcap), vec_mul(bent, out.slope)), g);
         out.r = vec_mul(out.slope, g);
-        x = vec_fma(bent, cap, minus_lse);
+        x = vec_fma(bent, cap.cap, minus_lse);
     } else {
         out.slope = one, out.curve_g = vec_zero(), out.r = g;
         x = vec_fma(x, scale, minus_lse);

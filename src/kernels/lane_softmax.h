@@ -5,6 +5,7 @@
 
 #include "kernels/lane_group.h"
 #include "kernels/simd_math.h"
+#include "kernels/soft_cap.h"
 
 #include <math.h>
 
@@ -24,10 +25,10 @@ INLINE int64_t next_rows(const int whole, int64_t left)
 
 static inline void cap_chunk(int vectors, const forward_block *block, const forward_chunk *chunk, const lane_group *g)
 {
-    vec cap = vec_set1(block->softcap);
+    const soft_cap cap = soft_cap_of(block->softcap);
     for (int64_t n = 0; n < chunk->keys * vectors; n++) {
         float *at = g->scores + n * SIMD_LANES;
-        vec_store(at, vec_mul(cap, vec_tanh(vec_div(vec_load(at), cap))));
+        vec_store(at, soft_capped(&cap, vec_load(at)));
     }
 }
 
@@ -77,28 +78,43 @@ static inline bool bends(const forward_block *block)
     return block->softcap > 0 || block->function.call;
 }
 
-/* Caps the scores, has the caller's function applied, adds the modification, masks; the largest of what is left into
- * most. */
+/* Caps the scores and adds the modification, masks; the largest of what is left into most. */
+INLINE void modify_keys(const bool capped, const bool modified, const int vectors, const forward_block *block,
+                        const forward_chunk *chunk, const lane_group *g, vec most[GROUP])
+{
+    const int64_t stride = block_vectors(block) * SIMD_LANES;
+    const vec masked = vec_set1(-INFINITY);
+    const soft_cap cap = soft_cap_of(block->softcap);
+    vec largest[GROUP];
+    for (int v = 0; v < vectors; v++) largest[v] = masked;
+    for (int64_t n = 0; n < chunk->keys; n++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            float *at = g->scores + (n * vectors + v) * SIMD_LANES;
+            const int64_t query = g->first + v * SIMD_LANES;
+            vec s = vec_load(at);
+            if (capped) s = soft_capped(&cap, s);
+            if (modified && chunk->modification) s = vec_add(s, vec_load(chunk->modification + n * stride + query));
+            if (modified) s = vec_select(seeing(chunk, stride, n, query), s, masked);
+            vec_store(at, s);
+            largest[v] = vec_max(s, largest[v]);
+        }
+    }
+    for (int v = 0; v < vectors; v++) most[v] = largest[v];
+}
+
+/* The same after the caller's function, if there is one, was applied to the capped scores. */
 INLINE void modify_chunk(const int vectors, const forward_block *block, const forward_chunk *chunk, const lane_group *g,
                          vec most[GROUP])
 {
-    int64_t stride = block_vectors(block) * SIMD_LANES;
-    vec masked = vec_set1(-INFINITY), cap = vec_set1(block->softcap);
     const bool called = block->function.call != NULL;
     if (called) call_function(vectors, block, chunk, g);
-    for (int v = 0; v < vectors; v++) most[v] = masked;
-    for (int64_t n = 0; n < chunk->keys; n++) {
-        for (int v = 0; v < vectors; v++) {
-            float *at = g->scores + (n * vectors + v) * SIMD_LANES;
-            vec s = vec_load(at);
-            if (!called && block->softcap > 0) s = vec_mul(cap, vec_tanh(vec_div(s, cap)));
-            const int64_t query = g->first + v * SIMD_LANES;
-            if (chunk->modification) s = vec_add(s, vec_load(chunk->modification + n * stride + query));
-            if (is_modified(chunk)) s = vec_select(seeing(chunk, stride, n, query), s, masked);
-            vec_store(at, s);
-            most[v] = vec_max(s, most[v]);
-        }
-    }
+    if (is_modified(chunk))
+        modify_keys(!called && block->softcap > 0, true, vectors, block, chunk, g, most);
+    else if (called)
+        modify_keys(false, false, vectors, block, chunk, g, most);
+    else
+        modify_keys(true, false, vectors, block, chunk, g, most);
 }
 
 /* What raise_largest does besides where some query's largest score is far, or was `before`: scores are made less that

@@ -5,6 +5,7 @@
 
 #include "kernels/simd_math.h"
 #include "kernels/simd_parts.h"
+#include "kernels/soft_cap.h"
 
 #include <stdint.h>
 
@@ -19,8 +20,8 @@ INLINE float first_lane(vec x)
 static inline vec modified_score(float softcap, vec score, const float *modification, int part)
 {
     if (softcap > 0) {
-        vec cap = vec_set1(softcap);
-        score = vec_mul(cap, vec_tanh(vec_div(score, cap)));
+        const soft_cap cap = soft_cap_of(softcap);
+        score = soft_capped(&cap, score);
     }
     if (!modification) return score;
     vec change = vec_load_n(modification, part), masked = vec_set1(-INFINITY);

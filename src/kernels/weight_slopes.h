@@ -6,6 +6,7 @@
 
 #include "kernels/backward_tile.h"
 #include "kernels/simd_math.h"
+#include "kernels/soft_cap.h"
 
 #include <math.h>
 
@@ -16,9 +17,10 @@ typedef struct weight_slope {
 /* scale * Q K^T - lse, capped on the way, and the cap's slope. */
 static inline vec capped_exponent(const backward_tile *t, vec product, vec minus_lse, vec *slope)
 {
-    vec cap = vec_set1(t->softcap), bent = vec_tanh(vec_div(vec_mul(product, vec_set1(t->scale)), cap));
+    const soft_cap cap = soft_cap_of(t->softcap);
+    const vec bent = soft_cap_tanh(&cap, vec_mul(product, vec_set1(t->scale)));
     *slope = vec_sub(vec_set1(1), vec_mul(bent, bent));
-    return vec_fma(bent, cap, minus_lse);
+    return vec_fma(bent, cap.cap, minus_lse);
 }
 
 /* Takes each query's dX times its distance from the key off its sum: dX 0 where masked. */
@@ -66,14 +68,15 @@ static inline bool is_plain(const backward_tile *t)
 /* Q K^T in p_t becomes what the caller's function makes of the capped scores, their slopes go to slope_t. */
 static inline void call_function(const backward_tile *t, int64_t vectors)
 {
-    vec scale = vec_set1(t->scale), cap = vec_set1(t->softcap), one = vec_set1(1);
+    const vec scale = vec_set1(t->scale), one = vec_set1(1);
+    const soft_cap cap = soft_cap_of(t->softcap);
     for (int64_t n = 0; n < t->keys; n++)
         for (int64_t v = 0; v < vectors; v++) {
             int64_t at = n * BACKWARD_QUERIES + v * SIMD_LANES;
             vec x = vec_mul(vec_load(t->p_t + at), scale), slope = one;
             if (t->softcap > 0) {
-                vec bent = vec_tanh(vec_div(x, cap));
-                x = vec_mul(bent, cap), slope = vec_sub(one, vec_mul(bent, bent));
+                const vec bent = soft_cap_tanh(&cap, x);
+                x = vec_mul(bent, cap.cap), slope = vec_sub(one, vec_mul(bent, bent));
             }
             vec_store(t->p_t + at, x);
             vec_store(t->slope_t + at, slope);

@@ -2,6 +2,7 @@
 
 #include "kernels/simd_dropout.h"
 #include "kernels/simd_math.h"
+#include "kernels/soft_cap.h"
 
 static void probe_exp(const float *x, float *y, int n)
 {
@@ -29,6 +30,16 @@ static void probe_transpose(float *square)
 static void probe_tanh(const float *x, float *y, int n)
 {
     for (int i = 0; i < n; i += SIMD_LANES) vec_store_n(y + i, vec_tanh(vec_load_n(x + i, n - i)), n - i);
+}
+
+static void probe_soft_cap(float cap, const float *x, float *bent, float *capped, int n)
+{
+    const soft_cap c = soft_cap_of(cap);
+    for (int i = 0; i < n; i += SIMD_LANES) {
+        const vec score = vec_load_n(x + i, n - i);
+        vec_store_n(bent + i, soft_cap_tanh(&c, score), n - i);
+        vec_store_n(capped + i, soft_capped(&c, score), n - i);
+    }
 }
 
 static void probe_keeps(uint64_t key, uint32_t head, uint32_t threshold, int64_t i0, int64_t quad, uint8_t *kept, int n)
@@ -69,6 +80,7 @@ const simd_probe SIMD_NAMED(simd_probe) = {
     .exp2 = probe_exp2,
     .log = probe_log,
     .tanh = probe_tanh,
+    .soft_cap = probe_soft_cap,
     .transpose = probe_transpose,
     .keeps = probe_keeps,
     .select = probe_select,

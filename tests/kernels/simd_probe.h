@@ -11,6 +11,8 @@ typedef struct simd_probe {
     void (*exp2)(const float *x, float *y, int n);
     void (*log)(const float *x, float *y, int n);
     void (*tanh)(const float *x, float *y, int n);
+    /* tanh(x / cap), and cap times it */
+    void (*soft_cap)(float cap, const float *x, float *bent, float *capped, int n);
     void (*transpose)(float *square); /* lanes x lanes, in place */
     /* kept[4 * i + w] for the queries i0 .. i0 + n - 1 and the keys 4 * quad + w; n a multiple of the lanes. */
     void (*keeps)(uint64_t key, uint32_t head, uint32_t threshold, int64_t i0, int64_t quad, uint8_t *kept, int n);

@@ -126,6 +126,44 @@ static void tanh_is_near(void **state)
     }
 }
 
+static void soft_cap_is_near(void **state)
+{
+    (void)state;
+    const float caps[] = {0.3f, 1, 7, 30, 1e6f, 1e-30f, 1e30f};
+    for (int p = 0; p < usable_probes(); p++)
+        for (size_t c = 0; c < sizeof caps / sizeof *caps; c++) {
+            const float cap = caps[c];
+            double worst = 0;
+            for (float a = 1e-6f; a < 30; a *= 1.001f) {
+                const float x[2] = {a * cap, -a * cap};
+                float bent[2], capped[2];
+                probes[p]->soft_cap(cap, x, bent, capped, 2);
+                for (int i = 0; i < 2; i++) {
+                    worst = fmax(worst, ulps(bent[i], tanh((double)x[i] / (double)cap)));
+                    assert_true(fabsf(bent[i]) <= 1 && capped[i] == cap * bent[i]);
+                }
+            }
+            assert_true(worst < 3.5);
+            const float x[] = {0, INFINITY, -INFINITY, NAN, 3e38f, -3e38f};
+            float bent[6], capped[6];
+            probes[p]->soft_cap(cap, x, bent, capped, 6);
+            assert_true(bent[0] == 0 && bent[1] == 1 && bent[2] == -1 && isnan(bent[3]));
+            assert_true(bent[4] == 1 && bent[5] == -1 && capped[4] == cap && capped[5] == -cap);
+        }
+}
+
+/* Caps whose inverse no float holds keep 0 and what is far from it. */
+static void the_least_soft_caps_keep_zero(void **state)
+{
+    (void)state;
+    for (int p = 0; p < usable_probes(); p++) {
+        const float x[] = {0, 1e-20f, -1e-20f};
+        float bent[3], capped[3];
+        probes[p]->soft_cap(0x1p-140f, x, bent, capped, 3);
+        assert_true(capped[0] == 0 && capped[1] == 0x1p-140f && capped[2] == -0x1p-140f);
+    }
+}
+
 static void tails_touch_nothing_beyond(void **state)
 {
     (void)state;
@@ -221,6 +259,8 @@ int main(void)
         cmocka_unit_test(log_is_near),
         cmocka_unit_test(squares_are_transposed),
         cmocka_unit_test(tanh_is_near),
+        cmocka_unit_test(soft_cap_is_near),
+        cmocka_unit_test(the_least_soft_caps_keep_zero),
         cmocka_unit_test(tails_touch_nothing_beyond),
         cmocka_unit_test(lanes_are_summed_and_compared),
         cmocka_unit_test(dropout_draws_the_same_bits_everywhere),
