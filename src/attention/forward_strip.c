@@ -147,8 +147,8 @@ static void ask_ahead(strip *s, const strip_block *x, int64_t j, const strip_pla
     s->ahead.count = 0;
     if (x) {
         const step_place step = {s->d, s->b, s->h, x->first, x->block.queries, x->next, chunk_keys(x, x->next)};
-        if (x->next != j) forward_ahead_keys(&s->ahead, &step);
         forward_ahead_masks(&s->ahead, &step);
+        if (x->next != j) forward_ahead_keys(&s->ahead, &step);
     } else if (next) {
         const step_place step = first_step(s->plan, next);
         forward_ahead_queries(&s->ahead, &step);

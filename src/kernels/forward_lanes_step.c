@@ -169,13 +169,25 @@ INLINE void value_tile(const int rows, const int vectors, const int width, const
 
 #include "kernels/lane_values.h" /* of value_tile */
 
+/* The group with its scores where their modification stands, if each is read just before its score is stored and never
+ * again: these lines are in the first cache, which would not hold both beside K and V. */
+static inline lane_group scored_in_place(int vectors, const forward_block *block, const forward_chunk *chunk,
+                                         const lane_group *g)
+{
+    lane_group scored = *g;
+    const bool same_layout = vectors == block_vectors(block);
+    if (chunk->modification && !chunk->masked && !bends(block) && same_layout) scored.scores = chunk->modification;
+    return scored;
+}
+
 /* `vectors` of a group of `width`. */
 INLINE void step_part(const int vectors, const int width, const forward_block *block, const forward_chunk *whole,
-                      const lane_group *g)
+                      const lane_group *group)
 {
-    const key_span span = seen_keys(vectors, block, whole, g);
+    const key_span span = seen_keys(vectors, block, whole, group);
     if (span.first == span.last) return;
     forward_chunk part = chunk_span(block, whole, span);
+    const lane_group scored = scored_in_place(vectors, block, &part, group), *g = &scored;
     part.k += span.first * part.k_row, part.v += span.first * part.v_row;
     vec most[GROUP], shrink[GROUP];
     for (int v = 0; v < vectors; v++) most[v] = vec_set1(-INFINITY);

@@ -64,13 +64,13 @@ typedef struct forward_chunk {
     const uint16_t *k_bf16;  /* in forward_pairs, in place of k: as it stands, or by pack_keys */
     const uint32_t *v_pairs; /* likewise of v, by pack_values: as pair_rows gives it, or in tiles */
     int64_t k_row, v_row;
-    int64_t key;               /* the first one's number, for the function */
-    int64_t keys;              /* 1 .. FORWARD_CHUNK */
-    const float *modification; /* added to the capped scores, -inf masks; NULL: none */
-    bool masked;               /* whether some modification is -inf; false promises that none is */
-    const uint64_t *seen;      /* in lanes, in place of a modification: query m sees key n if bit m of seen[n] is set */
-    const float *dropout;      /* multiplies the weights after they are summed; NULL: none */
-    lines_ahead *ahead;        /* what to ask for meanwhile; tiles, and queries in rows, pass it over */
+    int64_t key;          /* the first one's number, for the function */
+    int64_t keys;         /* 1 .. FORWARD_CHUNK */
+    float *modification;  /* added to the capped scores, -inf masks; NULL: none; in lanes a step may overwrite it */
+    bool masked;          /* whether some modification is -inf; false promises that none is */
+    const uint64_t *seen; /* in lanes, in place of a modification: query m sees key n if bit m of seen[n] is set */
+    const float *dropout; /* multiplies the weights after they are summed; NULL: none */
+    lines_ahead *ahead;   /* what to ask for meanwhile; tiles, and queries in rows, pass it over */
 } forward_chunk;
 
 /* What a block begins with: its sink as the largest score, and the sum exp(sink - sink), which is 1 for a number; in

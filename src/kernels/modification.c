@@ -107,34 +107,41 @@ static int64_t ahead_of(const modification_tile *tile, int64_t m, int64_t row)
     return m + SIMD_LANES < tile->queries ? SIMD_LANES * row : tile->keys - m * row;
 }
 
-/* The same of SIMD_LANES queries by as many keys of contiguous rows without distances, which is nearly all of a large
- * mask or bias. */
-static void write_whole_in_lanes(const modification_tile *tile, int64_t m, int64_t n, found *f)
+/* Whether anything of a square that was written is not -inf. */
+static vmask kept_in(const float *out, int64_t key_step)
 {
-    const int64_t bias_ahead = ahead_of(tile, m, tile->bias_row) * (int64_t)sizeof(float);
-    const int64_t mask_ahead = ahead_of(tile, m, tile->mask_row);
-    const float *bias = tile->bias ? tile->bias + m * tile->bias_row + n : NULL;
-    const uint8_t *mask = tile->mask ? tile->mask + m * tile->mask_row + n : NULL;
-    vec rows[SIMD_LANES], zero = vec_zero(), none = vec_set1(-INFINITY);
-    vmask kept = mask_first(0), all = mask_first(SIMD_LANES);
+    const vec none = vec_set1(-INFINITY);
+    vmask kept = mask_first(0);
+    for (int c = 0; c < SIMD_LANES; c++) kept = mask_or(kept, mask_not(vec_equal(vec_load(out + c * key_step), none)));
+    return kept;
+}
+
+/* SIMD_LANES queries from m on by as many keys from n on of contiguous rows without distances, which is nearly all of a
+ * large mask or bias. */
+INLINE void write_square(const bool biased, const bool masked, const modification_tile *tile, int64_t m, int64_t n,
+                         found *f)
+{
+    const int64_t bias_row = tile->bias_row, mask_row = tile->mask_row, key_step = tile->key_step;
+    const int64_t bias_ahead = ahead_of(tile, m, bias_row) * (int64_t)sizeof(float);
+    const int64_t mask_ahead = ahead_of(tile, m, mask_row);
+    const float *bias = biased ? tile->bias + m * bias_row + n : NULL;
+    const uint8_t *mask = masked ? tile->mask + m * mask_row + n : NULL;
+    float *out = tile->out + m + n * key_step;
+    vec rows[SIMD_LANES], least = vec_zero(), none = vec_set1(-INFINITY);
+#pragma GCC unroll 16
     for (int r = 0; r < SIMD_LANES; r++) {
-        vec x = zero;
-        if (bias) {
-            x = vec_load(bias + r * tile->bias_row);
-            ask_ahead(bias + r * tile->bias_row, bias_ahead);
-        }
-        if (mask) {
-            x = vec_select(mask_load_bytes(mask + r * tile->mask_row, SIMD_LANES), x, none);
-            ask_ahead(mask + r * tile->mask_row, mask_ahead);
-        }
-        rows[r] = x;
-        const vmask here = mask_not(vec_equal(x, none));
-        kept = mask_or(kept, here), all = mask_and(all, here);
+        rows[r] = biased ? vec_load(bias + r * bias_row) : vec_zero();
+        if (biased) ask_ahead(bias + r * bias_row, bias_ahead);
+        if (masked) rows[r] = vec_select(mask_load_bytes(mask + r * mask_row, SIMD_LANES), rows[r], none);
+        if (masked) ask_ahead(mask + r * mask_row, mask_ahead);
+        least = vec_min(rows[r], least); /* the second argument where the first is NaN */
     }
-    f->kept = mask_or(f->kept, kept);
-    f->lost = mask_or(f->lost, mask_not(all));
     vec_transpose(rows);
-    for (int c = 0; c < SIMD_LANES; c++) vec_store(tile->out + m + (n + c) * tile->key_step, rows[c]);
+#pragma GCC unroll 16
+    for (int c = 0; c < SIMD_LANES; c++) vec_store(out + c * key_step, rows[c]);
+    const vmask lost = vec_equal(least, none);
+    f->lost = mask_or(f->lost, lost);
+    if (!mask_any(f->kept)) f->kept = mask_any(lost) ? kept_in(out, key_step) : mask_first(SIMD_LANES);
 }
 
 /* Queries m .. m + SIMD_LANES - 1. */
@@ -142,9 +149,16 @@ static void write_lanes(const modification_tile *tile, int64_t m, found *f)
 {
     const bool contiguous = (!tile->bias || tile->bias_column == 1) && (!tile->mask || tile->mask_column == 1);
     const bool whole = contiguous && tile->slope == 0 && tile->queries - m >= SIMD_LANES;
-    int64_t n = 0;
-    for (; whole && n + SIMD_LANES <= tile->keys; n += SIMD_LANES) write_whole_in_lanes(tile, m, n, f);
-    for (; n < tile->keys; n += SIMD_LANES) write_in_lanes(tile, m, n, part_at(tile->keys, n), f);
+    const int64_t squares = whole ? tile->keys - tile->keys % SIMD_LANES : 0;
+    for (int64_t n = 0; n < squares; n += SIMD_LANES) {
+        if (tile->bias && tile->mask)
+            write_square(true, true, tile, m, n, f);
+        else if (tile->bias)
+            write_square(true, false, tile, m, n, f);
+        else
+            write_square(false, true, tile, m, n, f);
+    }
+    for (int64_t n = squares; n < tile->keys; n += SIMD_LANES) write_in_lanes(tile, m, n, part_at(tile->keys, n), f);
 }
 
 static void write_tile(const modification_tile *tile, found *f)
