@@ -119,7 +119,8 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, const a
 {
     float *minus_lse = plan->workspace + (size_t)worker * plan->worker_floats;
     size_t tile = tile_floats(plan);
-    float *p_t = minus_lse + 4 * BACKWARD_QUERIES, *q_t = p_t + (d->score_function ? 5 : 4) * tile;
+    float *p_t = minus_lse + 4 * BACKWARD_QUERIES, *for_scores = p_t + (d->score_function ? 5 : 4) * tile;
+    const bool additive = d->score == ATTN_SCORE_ADDITIVE;
     size_t scores = 0;
     score_floats(plan, &scores);
     *w = (backward_worker){
@@ -127,7 +128,7 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, const a
         .d = d,
         .modification = p_t + 2 * tile,
         .dropout = p_t + 3 * tile,
-        .stages = q_t + scores,
+        .stages = for_scores + scores,
         .distance_sums = minus_lse + 3 * BACKWARD_QUERIES,
     };
     w->tile = (backward_tile){.D = d->D,
@@ -144,10 +145,10 @@ void backward_worker_open(backward_worker *w, const backward_plan *plan, const a
                               .ds_t = p_t + tile,
                               .slope_t = p_t + 4 * tile,
                               .function = {.call = d->score_function, .user = d->score_user},
-                              .q_t = q_t,
-                              .bent = q_t,
+                              .q_t = additive ? NULL : for_scores,
+                              .grad_o_t = additive ? NULL : for_scores + d->D * BACKWARD_QUERIES,
+                              .bent = additive ? for_scores : NULL,
                               .bent_row = staged_row(d->D),
-                              .grad_o_t = q_t + d->D * BACKWARD_QUERIES,
                               .grad_q_row = d->grad_q.row,
                               .grad_k_row = d->grad_k.row,
                               .grad_v_row = d->grad_v.row};

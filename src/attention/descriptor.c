@@ -212,15 +212,14 @@ attn_status descriptor_check_later(const char *what, const void *given, size_t b
     return ATTN_OK;
 }
 
-/* Additive scores need no score vector where there are none, or over no dimensions; its absence means dot products
- * further in, which have other places in the workspace: they are made dot products, which then are the same zeros. The
- * vector's gradient is zeros too. */
+/* Additive scores over no dimensions need no score vector, whose absence means dot products further in: they are made
+ * dot products, which then are the same zeros. */
 static void drop_empty_scores(attn_desc *d)
 {
-    if (d->D && d->B && d->T && d->S) return;
+    if (d->D) return;
     d->score = ATTN_SCORE_DOT;
     d->score_vector.data = NULL;
-    if (!d->D) d->grad_score_vector.data = NULL;
+    d->grad_score_vector.data = NULL;
 }
 
 attn_status descriptor_check_cpu(void)

@@ -30,7 +30,7 @@ static float dot(const float *a, const float *b, int64_t n)
 
 void SIMD_NAMED(backward_begin)(const backward_tile *t)
 {
-    if (!t->score_vector) {
+    if (t->q_t) {
         transpose(t->q, t->q_row, t->queries, t->D, t->q_t);
         transpose(t->grad_o, t->grad_o_row, t->queries, t->DV, t->grad_o_t);
     }

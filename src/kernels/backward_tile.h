@@ -80,7 +80,8 @@ typedef struct backward_tile {
     float *bent; /* t, for the same: [(key * queries + query) * bent_row + d]; bent_row is a multiple of the lanes */
     int64_t bent_row;
 
-    float *q_t, *grad_o_t; /* [c * BACKWARD_QUERIES + query]: D and DV rows; of pairs half as many, and whole steps */
+    float *q_t, *grad_o_t; /* [c * BACKWARD_QUERIES + query]: D and DV rows; of pairs half as many, and whole steps;
+                              NULL with additive scores */
     float *minus_lse, *delta, *offset; /* BACKWARD_QUERIES each: -lse; the sum of dO * O; -grad_scale * delta */
     float *p_t, *ds_t;                 /* BACKWARD_KEYS rows; all these are 64-byte aligned */
     uint16_t *p_bf16, *ds_bf16;        /* in backward_pairs, what p_t and ds_t would hold, rounded; NULL: these do */
@@ -96,7 +97,7 @@ typedef struct backward_tile {
     bool writes_keys;         /* with additive scores and one query: grad_k and grad_v are written, not added to */
 } backward_tile;
 
-/* begin reads the block of queries and writes q_t and grad_o_t (but with additive scores), minus_lse, delta and offset;
+/* begin reads the block of queries and writes q_t and grad_o_t where they are, minus_lse, delta and offset;
  * scores reads those, k, v, modification and dropout and writes p_t and ds_t (and bent), and adds to distance_sums;
  * products reads these and adds to the gradients. A pair whose modification is -inf gets exactly 0 in p_t and ds_t
  * whatever its keys and values hold; so does a query whose lse is -inf and whose scores are not NaN. */
