@@ -261,7 +261,15 @@ int attention_output_add(attention_output *o, const attn_seq_attended *input, in
     if (!input->attention) return 0;
     const attn_seq_attention *a = choose(o, input);
     if (!a) return failure(o->command, "--attention: the model has no attention of that kind");
+    o->any = true;
     return keeps(o) ? keep(o, input) : write_one(o, input, a, id);
+}
+
+int attention_output_expect_any(const attention_output *o)
+{
+    if (!o->path || o->any) return 0;
+    if (to_terminal(o)) return failure(o->command, "there is nothing to look at");
+    return failure(o->command, "there is nothing to look at: %s was not written", o->path);
 }
 
 int attention_output_end(attention_output *o)

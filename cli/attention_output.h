@@ -10,6 +10,7 @@ typedef struct attention_output {
     int64_t layer, head; /* from 1; 0: the mean over all */
     bool rollout;
     int kind; /* attn_seq_attention_kind; -1: the first that there is */
+    bool any;
     /* What a page or a JSON file is made of, kept until the end. */
     attn_seq_attended *kept;
     size_t count, capacity;
@@ -27,6 +28,9 @@ int attention_output_add(attention_output *o, const attn_seq_attended *input, in
  * nothing is kept of them. Returns 0, or 1 after telling that memory is short. */
 int attention_output_hold(attention_output *o, void *results, int64_t count,
                           void (*release)(void *results, int64_t count));
+
+/* 0 where something was added, or nothing asked for; else 1 after telling that there will be no file. */
+int attention_output_expect_any(const attention_output *o);
 
 /* Nothing will be written of what was kept. */
 void attention_output_forget(attention_output *o);

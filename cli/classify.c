@@ -201,6 +201,7 @@ int command_classify(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone ends the work, not the process in its midst */
     int status = open_all(&c);
     if (!status) status = classify_all(&c);
+    if (!status && !c.failed) status = attention_output_expect_any(&c.attention);
     if (attention_output_end(&c.attention)) status = 1;
     classify_source_close(c.source);
     attn_seq_model_close(c.model);

@@ -262,7 +262,7 @@ int command_look(int argc, char **argv)
     if (stop >= 0) return stop;
     int status = open_all(&l);
     if (!status) status = look_at_all(&l);
-    if (!status && l.done == 0) status = failure("look", "there is nothing to look at");
+    if (!status) status = attention_output_expect_any(&l.page);
     if (status) attention_output_forget(&l.page);
     if (attention_output_end(&l.page)) status = 1;
     if (!status) message_tell("attn look: open %s in a browser", l.page.path);

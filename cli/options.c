@@ -69,13 +69,14 @@ int options_refuse(const command_line *line, const char *format, ...)
 
 bool options_read_int(const char *text, int64_t *number)
 {
+    char *end = (char *)text;
+    errno = EINVAL;
     if (*text != '-' && *text != '+' && (*text < '0' || *text > '9')) return false;
-    char *end;
     errno = 0;
     long long read = strtoll(text, &end, 10);
-    if (errno || end == text || *end) return false;
+    if (end == text || *end) errno = EINVAL;
     *number = read;
-    return true;
+    return !errno;
 }
 
 bool options_read_float(const char *text, double *number)
@@ -110,15 +111,17 @@ static int take_value(const command_line *line, const option *o, const char *tex
 {
     int64_t whole;
     double real;
+    bool fits;
     switch (o->kind) {
     case OPTION_FLAG:
         if (store) *(bool *)o->into = true;
         return -1;
     case OPTION_INT:
-        if (!options_read_int(text, &whole))
+        fits = options_read_int(text, &whole);
+        if (!fits && errno != ERANGE)
             return options_refuse(line, "--%s: \"%s\" is not a whole number, expected %lld to %lld", o->name, text,
                                   (long long)o->least, (long long)o->most);
-        if (whole < o->least || whole > o->most)
+        if (!fits || whole < o->least || whole > o->most)
             return options_refuse(line, "--%s: %s is out of range, expected %lld to %lld", o->name, text,
                                   (long long)o->least, (long long)o->most);
         if (store) *(int64_t *)o->into = whole;

@@ -81,7 +81,8 @@ void options_print_help(const command_line *line);
 /* Tells wrong usage that the table cannot express, as `attn COMMAND: message`, and how to get help. Returns 2. */
 int options_refuse(const command_line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A whole number, all of text; false when it is none or does not fit. For values that hold several: "L,R". */
+/* A whole number, all of text; false when it is none (errno: EINVAL) or does not fit (ERANGE). For values that hold
+ * several: "L,R". */
 bool options_read_int(const char *text, int64_t *number);
 
 /* A finite number, all of text, with a decimal point in any locale. */

@@ -165,6 +165,7 @@ int seq2seq_command_run(const seq2seq_command *c, int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone ends the work, not the process in its midst */
     int status = open_all(&t);
     if (!status) status = translate_all(&t);
+    if (!status && !t.failed) status = attention_output_expect_any(&t.picture);
     tell_of_long_lines(&t);
     if (attention_output_end(&t.picture)) status = 1;
     attn_seq_model_close(t.model);

@@ -163,6 +163,8 @@ static void n_best_lists_and_alignments_have_their_form(void **state)
     shell_said_only("1\n");
     assert_int_equal(shell("printf 'abc def\\n' | " TRANSLATE "-b 2 --n-best 3"), 2);
     shell_said("--n-best: 3 is more than --beam-size, 2");
+    assert_int_equal(shell("echo abc | " TRANSLATE "-b 99999999999999999999"), 2);
+    shell_said("--beam-size: 99999999999999999999 is out of range, expected 1 to 256");
 }
 
 static void pictures_are_drawn(void **state)
@@ -174,6 +176,9 @@ static void pictures_are_drawn(void **state)
               "rm -r $d"),
         0);
     shell_said_only("a-3.png\na.png\n1\n");
+    assert_int_equal(shell("printf '\\n' | " TRANSLATE "--attention none.tmp.html; s=$?; ls none.tmp.html; exit $s"),
+                     1);
+    shell_said("attn translate: there is nothing to look at: none.tmp.html was not written\n");
     assert_int_equal(shell("echo abc | " TRANSLATE "--attention - --layer 1 --head 2"), 0);
     shell_said("layer 1, head 2");
     assert_int_equal(shell("echo abc | " TRANSLATE "--attention - --layer 9"), 1);
