@@ -152,7 +152,8 @@ static void split_metaspace(split *s, int index, const char *text, size_t bytes,
         begin = at;
     }
     s->failed |= marked.failed;
-    if (!marked.failed) run_from(s, index + 1, marked.bytes + begin, marked.size - begin, first && begin == 0);
+    if (marked.size) /* of spaces alone an empty mark leaves nothing */
+        run_from(s, index + 1, marked.bytes + begin, marked.size - begin, first && begin == 0);
     text_clear(&marked);
 }
 
