@@ -6,6 +6,7 @@
  * part of its own, round by round (backward_parts.h). A block of queries gives its sink once, where its first key
  * stands, or, if it has none, with the first chunk of keys. */
 #include "attention/array_check.h"
+#include "attention/backward_ahead.h"
 #include "attention/backward_bias.h"
 #include "attention/backward_check.h"
 #include "attention/backward_parts.h"
@@ -102,6 +103,9 @@ static void backward_task(void *argument, int64_t task, int worker)
     backward_worker_open(&w, plan, x.d, worker, x.d->scale, true);
     w.tile.grad_score_vector = backward_score_vector_part(plan, x.h, x.key_piece);
     w.b = x.b, w.tile.writes_keys = x.writes_keys, w.unwritten = x.first_key;
+    lines_ahead ahead;
+    if (plan->far) backward_ahead_find(&ahead, plan, task);
+    if (plan->far) w.tile.ahead = &ahead;
     add_pair(&w, &x, sink, backward_slope_part(plan, x.h, x.query_piece));
     if (x.writes_keys) write_zeros(&w, x.key_head, x.last_key);
 }
@@ -163,6 +167,7 @@ attn_status attn_backward(const attn_desc *desc, void *workspace, size_t workspa
     plan.workspace = workspace;
     if (d.T) backward_parts_place(&plan); /* without queries no part has anything */
     plan.pairs = backward_pairs(&plan);
+    plan.far = backward_ahead_pays(&d);
     if (d.grad_q.data || d.grad_k.data || d.grad_v.data || d.grad_score_vector.data || d.grad_sinks ||
         d.grad_alibi_slopes)
         backward_rounds(&plan, backward_task, &plan);

@@ -14,17 +14,17 @@ void backward_zero_rows(const attn_output *out, int64_t b, int64_t h, int64_t fi
     for (int64_t row = first; row < last; row++) memset(output_at(out, b, h, row), 0, (size_t)columns * sizeof(float));
 }
 
-static void zero_gradients(const backward_pair *x, bool first_of_keys)
+static void zero_gradients(const backward_pair *x)
 {
     const attn_desc *d = x->d;
-    if (first_of_keys) {
+    if (x->zeroes_keys) {
         backward_zero_rows(&d->grad_k, x->b, x->key_head, x->first_key, x->last_key, d->D);
         backward_zero_rows(&d->grad_v, x->b, x->key_head, x->first_key, x->last_key, d->DV);
     }
     if (x->begins) backward_zero_rows(&d->grad_q, x->b, x->h, x->first_query, x->last_query, d->D);
 }
 
-void backward_pair_begin(backward_pair *x, const backward_plan *plan, int64_t task)
+void backward_pair_find(backward_pair *x, const backward_plan *plan, int64_t task)
 {
     const int64_t pairs = plan->pairs, group = plan->d->H / plan->d->HK, shift = plan->round % pairs;
     const int64_t piece = task % plan->pieces, b = backward_sequence(plan, piece);
@@ -40,7 +40,13 @@ void backward_pair_begin(backward_pair *x, const backward_plan *plan, int64_t ta
     /* One query's additive scores: each key head's first query head meets each key once, and writes. */
     const bool single = plan->d->score == ATTN_SCORE_ADDITIVE && x->d->T == 1;
     x->writes_keys = single && query_chunk == 0 && plan->round < pairs;
-    zero_gradients(x, plan->round == 0 && !single);
+    x->zeroes_keys = plan->round == 0 && !single;
+}
+
+void backward_pair_begin(backward_pair *x, const backward_plan *plan, int64_t task)
+{
+    backward_pair_find(x, plan, task);
+    zero_gradients(x);
 }
 
 void backward_rounds(backward_plan *plan, attn_task task, void *argument)

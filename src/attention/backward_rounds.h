@@ -24,14 +24,18 @@ typedef struct backward_pair {
     int64_t query_piece, key_piece; /* backward_parts.h */
     int64_t first_query, last_query, first_key, last_key;
     bool writes_keys; /* nothing was added to the keys' rows, nor were they zeroed: the task writes them */
+    bool zeroes_keys; /* they are zeroed before */
     bool begins;      /* the head's first round: nothing was added to the queries, nor to the parts */
 } backward_pair;
 
 /* Runs all rounds, in order: plan->round tells the tasks which one is theirs. */
 void backward_rounds(backward_plan *plan, attn_task task, void *argument);
 
-/* Which pair a task is. Zeroes the rows of dQ, dK and dV that no round before has added to, but for
- * what writes_keys leaves to the task. */
+/* Which pair a task of this round is. */
+void backward_pair_find(backward_pair *x, const backward_plan *plan, int64_t task);
+
+/* The same, and zeroes the rows of dQ, dK and dV that no round before has added to, but for what writes_keys leaves to
+ * the task. */
 void backward_pair_begin(backward_pair *x, const backward_plan *plan, int64_t task);
 
 static inline bool backward_pair_is_empty(const backward_pair *x)

@@ -32,6 +32,7 @@ typedef struct backward_plan {
     size_t worker_floats;
     double *sinks, *slopes; /* parts of grad_sinks, grad_alibi_slopes and grad_score_vector: backward_parts.h */
     float *score_vectors;
+    bool far;      /* backward_ahead.h */
     int64_t round; /* of the loop that runs now; backward_rounds.h and backward_bias.c each say what it means */
 } backward_plan;
 

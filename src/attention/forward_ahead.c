@@ -1,28 +1,20 @@
 #include "attention/forward_ahead.h"
 
-#include "attention/elements.h"
-
-static void add_rows(lines_ahead *ahead, const step_place *x, const attn_view *view, int64_t head, int64_t first,
-                     int64_t rows, int64_t columns)
-{
-    const attn_dtype type = x->d->dtype;
-    const int64_t size = element_size(type);
-    if (!view->data || rows <= 0) return;
-    lines_ahead_add(ahead, row_at(type, view, x->b, head, first), view->row * size, columns * size, rows);
-}
+#include "attention/view_ahead.h"
 
 void forward_ahead_queries(lines_ahead *ahead, const step_place *x)
 {
-    const attn_output *o = &x->d->o;
-    add_rows(ahead, x, &(attn_view){o->data, o->batch, o->head, o->row}, x->h, x->first, x->queries, x->d->DV);
-    add_rows(ahead, x, &x->d->q, x->h, x->first, x->queries, x->d->D);
+    const attn_desc *d = x->d;
+    output_ahead_add(ahead, d->dtype, &d->o, x->b, x->h, x->first, x->queries, d->DV);
+    view_ahead_add(ahead, d->dtype, &d->q, x->b, x->h, x->first, x->queries, d->D);
 }
 
 void forward_ahead_keys(lines_ahead *ahead, const step_place *x)
 {
-    const int64_t head = x->h / (x->d->H / x->d->HK);
-    add_rows(ahead, x, &x->d->v, head, x->key, x->keys, x->d->DV);
-    add_rows(ahead, x, &x->d->k, head, x->key, x->keys, x->d->D);
+    const attn_desc *d = x->d;
+    const int64_t head = x->h / (d->H / d->HK);
+    view_ahead_add(ahead, d->dtype, &d->v, x->b, head, x->key, x->keys, d->DV);
+    view_ahead_add(ahead, d->dtype, &d->k, x->b, head, x->key, x->keys, d->D);
 }
 
 /* Of the mask's contiguous rows; one that all queries share is one. A single row's stride may be anything. */

@@ -35,11 +35,11 @@ void SIMD_NAMED(backward_pairs_products)(const backward_tile *t)
 {
     if (t->grad_v)
         add_product(&(product_into){along_queries(t, t->p_bf16, t->grad_o_pairs, t->DV), t->grad_v, t->grad_v_row,
-                                    t->keys, t->DV});
+                                    t->keys, t->DV, t->ahead});
     if (t->grad_k)
-        add_product(
-            &(product_into){along_queries(t, t->ds_bf16, t->q_pairs, t->D), t->grad_k, t->grad_k_row, t->keys, t->D});
+        add_product(&(product_into){along_queries(t, t->ds_bf16, t->q_pairs, t->D), t->grad_k, t->grad_k_row, t->keys,
+                                    t->D, t->ahead});
     if (t->grad_q)
-        add_product(
-            &(product_into){down_keys(t, t->ds_pairs, t->k_pairs, t->D), t->grad_q, t->grad_q_row, t->queries, t->D});
+        add_product(&(product_into){down_keys(t, t->ds_pairs, t->k_pairs, t->D), t->grad_q, t->grad_q_row, t->queries,
+                                    t->D, t->ahead});
 }

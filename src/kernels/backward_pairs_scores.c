@@ -34,7 +34,10 @@ INLINE void score_tile(const int R, const int V, const backward_tile *t, int64_t
 INLINE void score_keys(const int V, const backward_tile *t, int64_t query)
 {
     int64_t key = 0;
-    for (; key + PRODUCT_ROWS(V) <= t->keys; key += PRODUCT_ROWS(V)) score_tile(PRODUCT_ROWS(V), V, t, key, query);
+    for (; key + PRODUCT_ROWS(V) <= t->keys; key += PRODUCT_ROWS(V)) {
+        lines_ahead_beside(t->ahead, PRODUCT_ROWS(V) * V * SIMD_LANES);
+        score_tile(PRODUCT_ROWS(V), V, t, key, query);
+    }
     for (; key + 4 <= t->keys; key += 4) score_tile(4, V, t, key, query);
     for (; key + 2 <= t->keys; key += 2) score_tile(2, V, t, key, query);
     if (key < t->keys) score_tile(1, V, t, key, query);

@@ -38,15 +38,15 @@ void SIMD_NAMED(backward_products)(const backward_tile *t)
     }
     if (t->grad_v)
         add_product(&(product_into){along_queries(t->p_t, t->grad_o, t->grad_o_row, t->queries), t->grad_v,
-                                    t->grad_v_row, t->keys, t->DV});
+                                    t->grad_v_row, t->keys, t->DV, t->ahead});
     if (t->score_vector) {
         SIMD_NAMED(backward_additive)(t);
         return;
     }
     if (t->grad_k)
         add_product(&(product_into){along_queries(t->ds_t, t->q, t->q_row, t->queries), t->grad_k, t->grad_k_row,
-                                    t->keys, t->D});
+                                    t->keys, t->D, t->ahead});
     if (t->grad_q)
-        add_product(
-            &(product_into){down_keys(t->ds_t, t->k, t->k_row, t->keys), t->grad_q, t->grad_q_row, t->queries, t->D});
+        add_product(&(product_into){down_keys(t->ds_t, t->k, t->k_row, t->keys), t->grad_q, t->grad_q_row, t->queries,
+                                    t->D, t->ahead});
 }

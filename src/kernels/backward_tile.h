@@ -37,6 +37,7 @@
 #ifndef KERNELS_BACKWARD_TILE_H
 #define KERNELS_BACKWARD_TILE_H
 
+#include "kernels/lines_ahead.h"
 #include "kernels/score_function.h"
 
 #include <math.h>
@@ -94,7 +95,8 @@ typedef struct backward_tile {
     float *grad_q, *grad_k, *grad_v; /* added to; NULL: not computed */
     int64_t grad_q_row, grad_k_row, grad_v_row;
     float *grad_score_vector; /* likewise */
-    bool writes_keys;         /* with additive scores and one query: grad_k and grad_v are written, not added to */
+    lines_ahead *ahead; /* what the next block needs, asked for beside products, but those of tiles; NULL: nothing */
+    bool writes_keys;   /* with additive scores and one query: grad_k and grad_v are written, not added to */
 } backward_tile;
 
 /* begin reads the block of queries and writes q_t and grad_o_t where they are, minus_lse, delta and offset;

@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 #define AHEAD_LINE 64
-#define AHEAD_MOST 6 /* arrays */
+#define AHEAD_MOST 8 /* arrays */
+#define AHEAD_SUMS 6 /* of a product for a line that is asked for beside them: bench_attention */
 
 typedef struct rows_ahead {
     uintptr_t row; /* the next one's address */
@@ -49,6 +50,12 @@ static inline __attribute__((always_inline)) void lines_ahead_ask(lines_ahead *a
     __builtin_prefetch((const void *)ahead->line);
     ahead->line += AHEAD_LINE;
     if (ahead->line >= ahead->end) lines_ahead_turn(ahead);
+}
+
+/* Asks for as many lines as go with a tile of so many sums of a product; NULL: for none. */
+static inline void lines_ahead_beside(lines_ahead *ahead, int sums)
+{
+    for (int n = sums / AHEAD_SUMS; ahead && ahead->line && n > 0; n--) lines_ahead_ask(ahead);
 }
 
 #endif

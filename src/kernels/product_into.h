@@ -4,11 +4,14 @@
 #ifndef KERNELS_PRODUCT_INTO_H
 #define KERNELS_PRODUCT_INTO_H
 
+#include "kernels/lines_ahead.h"
+
 /* out (rows, columns) += left right, of `factors` at column and row 0. */
 typedef struct product_into {
     into_factors factors;
     float *out;
     int64_t out_row, rows, columns;
+    lines_ahead *ahead; /* asked for beside its tiles */
 } product_into;
 
 INLINE into_factors factors_at(const product_into *p, int64_t row, int64_t column)
@@ -58,7 +61,10 @@ INLINE void add_tile_n(const int R, int n, const product_into *p, int64_t row, i
 INLINE void add_columns(const int V, const product_into *p, int64_t column)
 {
     int64_t row = 0;
-    for (; row + PRODUCT_ROWS(V) <= p->rows; row += PRODUCT_ROWS(V)) add_tile(PRODUCT_ROWS(V), V, p, row, column);
+    for (; row + PRODUCT_ROWS(V) <= p->rows; row += PRODUCT_ROWS(V)) {
+        lines_ahead_beside(p->ahead, PRODUCT_ROWS(V) * V * SIMD_LANES);
+        add_tile(PRODUCT_ROWS(V), V, p, row, column);
+    }
     for (; row + 4 <= p->rows; row += 4) add_tile(4, V, p, row, column);
     for (; row < p->rows; row++) add_tile(1, V, p, row, column);
 }

@@ -44,6 +44,20 @@ static void test_rows_beside_each_other(void **state)
     assert_true(ahead.line == 0);
 }
 
+/* As many as go with a product's sums, as long as there are any. */
+static void test_lines_beside_a_product(void **state)
+{
+    (void)state;
+    lines_ahead ahead = {0};
+    lines_ahead_add(&ahead, (const void *)BASE, 64, 64, 10);
+    lines_ahead_turn(&ahead);
+    lines_ahead_beside(&ahead, 4 * AHEAD_SUMS + 1);
+    assert_true(ahead.line == BASE + 4 * AHEAD_LINE);
+    lines_ahead_beside(&ahead, 100 * AHEAD_SUMS);
+    assert_true(ahead.line == 0);
+    lines_ahead_beside(NULL, 100 * AHEAD_SUMS);
+}
+
 static void test_nothing_and_too_much(void **state)
 {
     (void)state;
@@ -61,6 +75,7 @@ static void test_nothing_and_too_much(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows_apart), cmocka_unit_test(test_rows_beside_each_other),
+                                       cmocka_unit_test(test_lines_beside_a_product),
                                        cmocka_unit_test(test_nothing_and_too_much)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
